@@ -1,0 +1,1 @@
+"""The edges: sources, executors, the lab world, Kafka itself."""

@@ -1,0 +1,1 @@
+"""The contract: event types, topic registry, codecs, signatures and errors that every part of Flyball shares."""

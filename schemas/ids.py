@@ -1,0 +1,51 @@
+"""Deterministic ids: an output's id is the hash of its cause, so a re-run of a step writes the same ids."""
+
+import hashlib
+
+import msgspec
+
+
+class Cause(msgspec.Struct, frozen=True, order=True):
+    """Where an output came from: a source position, or a timer (`topic` is `timer:KEY`, `offset` its due time in us)."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Cause":
+        """Read what `str()` wrote; raises `ValueError` when the text is not `topic/partition/offset`."""
+        topic, partition, offset = text.rsplit("/", 2)
+        return cls(topic, int(partition), int(offset))
+
+
+def derive(*parts: str | int) -> str:
+    """Return 32 hex digits (128 bits of BLAKE2b) over the parts; equal parts give equal ids on every machine."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        data = str(part).encode()
+        digest.update(len(data).to_bytes(4, "big") + data)
+    return digest.hexdigest()
+
+
+def seed_of(*parts: str | int) -> int:
+    """Return a 64-bit seed derived from the parts."""
+    return int(derive(*parts)[:16], 16)
+
+
+class Mint:
+    """Ids for the outputs of one processor within one call: `n` counts the outputs of each cause."""
+
+    def __init__(self, *, loop: str, processor: str) -> None:
+        self._loop = loop
+        self._processor = processor
+        self._counts: dict[Cause, int] = {}
+
+    def __call__(self, cause: Cause) -> str:
+        """Return the next id for this cause."""
+        n = self._counts.get(cause, 0)
+        self._counts[cause] = n + 1
+        return derive(self._loop, cause.topic, cause.partition, cause.offset, self._processor, n)

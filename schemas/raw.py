@@ -1,0 +1,45 @@
+"""Records as they lie in a log: bytes and positions, before any meaning."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+Headers = tuple[tuple[str, bytes | None], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawBatch:
+    """Records of one topic partition, in offset order; equal-length columns. `topic` is the registry name.
+
+    `stop` is the offset after the last one folded (holes of transactions included).
+    """
+
+    topic: str
+    partition: int
+    offsets: Sequence[int]
+    keys: Sequence[bytes | None]
+    values: Sequence[bytes | None]
+    headers: Sequence[Headers]
+
+    @property
+    def start(self) -> int:
+        """First offset."""
+        return self.offsets[0]
+
+    @property
+    def stop(self) -> int:
+        """Offset behind the last one."""
+        return self.offsets[-1] + 1
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One record to write. `topic` is the registry name; without a partition the key decides."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+    partition: int | None = None

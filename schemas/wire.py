@@ -1,0 +1,74 @@
+"""CloudEvents 1.0 in Kafka's binary mode: the one place that knows how an event looks on the wire."""
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from .errors import ContractError
+from .events import EVENT_TYPES, Event, TelemetryFrame
+from .raw import Headers, Message
+
+SPEC_VERSION = b"1.0"
+JSON_TYPE = b"application/json"
+ARROW_TYPE = b"application/vnd.apache.arrow.stream"
+VALUE_LIMIT = 1_048_576
+"""Largest value (bytes) that a reader decodes; dead letters, which hold whole originals, are exempt."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ENCODER = msgspec.json.Encoder(order="sorted")
+_DECODERS = {name: msgspec.json.Decoder(cls) for name, cls in EVENT_TYPES.items()}
+
+
+def rfc3339(time_us: int) -> str:
+    """Return a time as RFC 3339 in UTC with microseconds."""
+    return (_EPOCH + timedelta(microseconds=time_us)).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def encode(event: Event, *, loop: str, topic: str | None = None) -> Message:
+    """Return the record for an event. `topic` names the registry topic where the type has no fixed one (journal)."""
+    cls = type(event)
+    if isinstance(event, TelemetryFrame):
+        content_type, value, partition = ARROW_TYPE, event.stream, event.partition
+    else:
+        content_type, value, partition = JSON_TYPE, _ENCODER.encode(event), None
+    headers: Headers = (
+        ("ce_specversion", SPEC_VERSION),
+        ("ce_type", cls.TYPE.encode()),
+        ("ce_source", f"/flyball/{loop}".encode()),
+        ("ce_id", event.id.encode()),
+        ("ce_time", rfc3339(event.time_us).encode()),
+        ("ce_subject", event.key().encode()),
+        ("content-type", content_type),
+    )
+    return Message(topic=topic or cls.TOPIC, key=event.key().encode(), value=value, headers=headers, partition=partition)
+
+
+def decode(topic: str, value: bytes | None, headers: Headers) -> Event:
+    """Read an event of a JSON type; raises `ContractError` with a stable reason when it is not one."""
+    if value is None:
+        raise ContractError("null-value", f"expected a JSON object on {topic}, got a null value")
+    name = _type_of(headers)
+    decoder = _DECODERS.get(name)
+    if decoder is None:
+        known = any(name.rpartition(".")[0] == other.rpartition(".")[0] for other in EVENT_TYPES)
+        reason = "unknown-version" if known else "unknown-type"
+        raise ContractError(reason, f"expected a known ce_type on {topic}, got {name!r}")
+    if len(value) > VALUE_LIMIT and name != "flyball.dead-letter.v1":
+        raise ContractError("too-large", f"expected at most {VALUE_LIMIT} bytes, got {len(value)}")
+    try:
+        event = decoder.decode(value)
+    except msgspec.ValidationError as error:
+        raise ContractError("wrong-type", str(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ContractError("broken-json", str(error)) from error
+    except RecursionError as error:
+        raise ContractError("nested-too-deep", "expected JSON without deep nesting") from error
+    if not topic.startswith(event.TOPIC):
+        raise ContractError("wrong-topic", f"expected {name} on {event.TOPIC}, got it on {topic}")
+    return event
+
+
+def _type_of(headers: Headers) -> str:
+    for name, value in headers:
+        if name == "ce_type" and value is not None:
+            return value.decode("utf-8", "replace")
+    raise ContractError("missing-type", "expected a ce_type header, got none")

@@ -1,0 +1,1 @@
+"""Online algorithms: pure, deterministic, arrays in and arrays out."""

@@ -1,0 +1,59 @@
+"""What a processor is: one small class that folds inputs into events and knows nothing of how it runs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from schemas.events import Event
+from schemas.ids import Cause
+from streams.loop.telemetry import TelemetryBatch
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """The time of a step: loop time, and when `control` was last heard to its end (both in the journal)."""
+
+    us: int
+    control_heard_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One decoded event with the position it came from.
+
+    An event handed on within a step keeps the position of the record that caused it.
+    """
+
+    cause: Cause
+    event: Event
+
+
+Input = Record | TelemetryBatch
+
+
+class Processor(Protocol):
+    """A pure fold. Laws (tests/laws): same input, same output; any split of a batch at the same `now` gives equal
+    events, ids and snapshot; `restore(snapshot())` continues alike; a duplicate is harmless; state is bounded.
+    """
+
+    name: str
+
+    def on_batch(self, inputs: Sequence[Input], now: Now) -> list[Event]:
+        """Fold inputs in order and return the events they cause. Never fires timers."""
+        ...
+
+    def on_time(self, now: Now) -> list[Event]:
+        """Fire every timer that is due at `now.us`, in order of due time."""
+        ...
+
+    def next_time(self) -> int | None:
+        """Return the loop time (us) of the earliest timer, or None."""
+        ...
+
+    def snapshot(self) -> bytes:
+        """Return the whole state; equal states give equal bytes."""
+        ...
+
+    def restore(self, snapshot: bytes) -> None:
+        """Replace the state by one that `snapshot` returned."""
+        ...

@@ -1,0 +1,246 @@
+"""A role: processors run as one, with what every reader of a log needs (decoding, dead letters, duplicates, parking).
+
+The same object runs in the Faust worker, in replay and in simulation: `fold` is a step, `tick` is a timer step.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from schemas.errors import ContractError, RecoveryError
+from schemas.events import EVENT_TYPES, DeadLetter, Event
+from schemas.ids import Cause, Mint
+from schemas.raw import Headers, RawBatch
+from streams.loop.processor import Input, Now, Processor, Record
+from streams.loop.telemetry import TelemetryBatch
+
+STATE_VERSION = 1
+SEEN_LIMIT = 20_000
+PARKED_LIMIT = 10_000
+TELEMETRY_TOPICS = ("raw", "telemetry")
+
+
+class Decode:
+    """How a role turns bytes into inputs; bound in the composition root."""
+
+    def __init__(
+        self,
+        *,
+        event: Callable[[str, bytes | None, bytes | None, Headers], Event],
+        telemetry: Callable[[RawBatch, Now], tuple[TelemetryBatch | None, list["BadRow"]]],
+    ) -> None:
+        self.event = event
+        self.telemetry = telemetry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadRow:
+    """A record, or one row of it, that cannot be used. `index` is its place in the raw batch."""
+
+    index: int
+    reason: str
+    detail: str
+    row: int | None = None
+
+
+class _Parked(msgspec.Struct, frozen=True, array_like=True):
+    topic: str
+    partition: int
+    offset: int
+    type: str
+    body: bytes
+
+
+class _State(msgspec.Struct):
+    version: int
+    next_offsets: dict[str, int]
+    seen: list[str]
+    parked: list[_Parked]
+    processors: dict[str, bytes]
+
+
+class Role:
+    """An ordered list of processors; each sees the inputs and what the ones before it wrote in the same step."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        loop: str,
+        processors: Sequence[Processor],
+        decode: Decode,
+        filter_duplicates: bool = True,
+    ) -> None:
+        self.name = name
+        self._loop = loop
+        self._processors = tuple(processors)
+        self._decode = decode
+        self._filter_duplicates = filter_duplicates
+        self._next: dict[tuple[str, int], int] = {}
+        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._parked: list[Record] = []
+
+    def next_offset(self, topic: str, partition: int) -> int:
+        """Return the first offset of a source that was not folded yet (0 at the beginning)."""
+        return self._next.get((topic, partition), 0)
+
+    def next_offsets(self) -> dict[tuple[str, int], int]:
+        """Return the first offset not folded yet, of every source seen so far."""
+        return dict(self._next)
+
+    def skip_to(self, topic: str, partition: int, offset: int) -> None:
+        """Leave out inputs that retention removed; the caller records the `Loss`."""
+        self._next[topic, partition] = offset
+
+    def next_time(self) -> int | None:
+        """Return the loop time (us) of the earliest timer of all processors, or None."""
+        times = [time for time in (p.next_time() for p in self._processors) if time is not None]
+        return min(times, default=None)
+
+    def fold(self, batches: Sequence[RawBatch], now: Now) -> list[Event]:
+        """Fold records in the given order and return the outputs in order."""
+        outputs: list[Event] = []
+        for batch in batches:
+            if batch.topic in TELEMETRY_TOPICS:
+                outputs += self._fold_telemetry(batch, now)
+            else:
+                outputs += self._fold_events(batch, now)
+        return outputs
+
+    def tick(self, now: Now) -> list[Event]:
+        """Fire due timers; what a processor writes is handed on to the later ones."""
+        outputs: list[Event] = []
+        for processor in self._processors:
+            handed = [Record(_cause_of(event), event) for event in outputs]
+            if handed:
+                outputs += processor.on_batch(handed, now)
+            outputs += processor.on_time(now)
+        return outputs
+
+    def snapshot(self) -> bytes:
+        """Return the whole state of the role; equal states give equal bytes."""
+        state = _State(
+            version=STATE_VERSION,
+            next_offsets={f"{topic}/{partition}": n for (topic, partition), n in sorted(self._next.items())},
+            seen=list(self._seen),
+            parked=[_pack(record) for record in self._parked],
+            processors={p.name: p.snapshot() for p in self._processors},
+        )
+        return msgspec.msgpack.encode(state)
+
+    def restore(self, snapshot: bytes) -> None:
+        """Replace the state by one that `snapshot` returned; raises `RecoveryError` when it is of another make."""
+        state = msgspec.msgpack.decode(snapshot, type=_State)
+        names = {p.name for p in self._processors}
+        if state.version != STATE_VERSION or set(state.processors) != names:
+            raise RecoveryError(
+                f"snapshot of role {self.name} must have version {STATE_VERSION} and processors {sorted(names)}, "
+                f"got version {state.version} and {sorted(state.processors)}; `flyball reset` starts afresh"
+            )
+        self._next = {}
+        for name, offset in state.next_offsets.items():
+            topic, partition = name.rsplit("/", 1)
+            self._next[topic, int(partition)] = offset
+        self._seen = OrderedDict.fromkeys(state.seen)
+        self._parked = [_unpack(parked) for parked in state.parked]
+        for processor in self._processors:
+            processor.restore(state.processors[processor.name])
+
+    def _fold_telemetry(self, batch: RawBatch, now: Now) -> list[Event]:
+        self._next[batch.topic, batch.partition] = batch.stop
+        telemetry, bad_rows = self._decode.telemetry(batch, now)
+        mint = Mint(loop=self._loop, processor=f"{self.name}:edge")
+        outputs: list[Event] = [self._dead_letter(batch, bad, mint, now) for bad in bad_rows]
+        if telemetry is not None:
+            outputs += self._run([telemetry], now)
+        return outputs
+
+    def _fold_events(self, batch: RawBatch, now: Now) -> list[Event]:
+        outputs: list[Event] = []
+        mint = Mint(loop=self._loop, processor=f"{self.name}:edge")
+        for index, offset in enumerate(batch.offsets):
+            self._next[batch.topic, batch.partition] = offset + 1
+            try:
+                event = self._decode.event(
+                    batch.topic, batch.keys[index], batch.values[index], batch.headers[index]
+                )
+            except ContractError as error:
+                bad = BadRow(index=index, reason=error.reason, detail=error.detail)
+                outputs.append(self._dead_letter(batch, bad, mint, now))
+            else:
+                outputs += self._admit(Record(Cause(batch.topic, batch.partition, offset), event), now)
+            outputs += self._release(now)
+        return outputs
+
+    def _admit(self, record: Record, now: Now) -> list[Event]:
+        if self._filter_duplicates:
+            if record.event.id in self._seen:
+                return []
+            self._seen[record.event.id] = None
+            if len(self._seen) > SEEN_LIMIT:
+                self._seen.popitem(last=False)
+        if self._must_wait(record) and len(self._parked) < PARKED_LIMIT:
+            self._parked.append(record)
+            return []
+        return self._run([record], now)
+
+    def _must_wait(self, record: Record) -> bool:
+        for text in record.event.causes:
+            cause = Cause.parse(text)
+            known = self._next.get((cause.topic, cause.partition))
+            if known is not None and cause.offset >= known:
+                return True
+        return False
+
+    def _release(self, now: Now) -> list[Event]:
+        """Run parked records whose causes have been folded, oldest first."""
+        if not self._parked:
+            return []
+        ready = [record for record in self._parked if not self._must_wait(record)]
+        if not ready:
+            return []
+        self._parked = [record for record in self._parked if self._must_wait(record)]
+        return [event for record in ready for event in self._run([record], now)]
+
+    def _run(self, inputs: list[Input], now: Now) -> list[Event]:
+        outputs: list[Event] = []
+        for processor in self._processors:
+            handed: list[Input] = [Record(_cause_of(event), event) for event in outputs]
+            outputs += processor.on_batch([*inputs, *handed], now)
+        return outputs
+
+    def _dead_letter(self, batch: RawBatch, bad: BadRow, mint: Mint, now: Now) -> DeadLetter:
+        cause = Cause(batch.topic, batch.partition, batch.offsets[bad.index])
+        return DeadLetter(
+            id=mint(cause),
+            time_us=now.us,
+            origin_topic=batch.topic,
+            origin_partition=batch.partition,
+            origin_offset=cause.offset,
+            reason=bad.reason,
+            detail=bad.detail,
+            role=self.name,
+            row=bad.row,
+            original_key=batch.keys[bad.index],
+            original_value=batch.values[bad.index],
+            original_headers=tuple(batch.headers[bad.index]),
+        )
+
+
+def _cause_of(event: Event) -> Cause:
+    """Return the position an output came from: its first cause (every output has one; timers name themselves)."""
+    return Cause.parse(event.causes[0]) if event.causes else Cause(f"event:{event.id}", 0, 0)
+
+
+def _pack(record: Record) -> _Parked:
+    return _Parked(
+        record.cause.topic, record.cause.partition, record.cause.offset, type(record.event).TYPE,
+        msgspec.json.encode(record.event),
+    )
+
+
+def _unpack(parked: _Parked) -> Record:
+    event = msgspec.json.decode(parked.body, type=EVENT_TYPES[parked.type])
+    return Record(Cause(parked.topic, parked.partition, parked.offset), event)

@@ -1,0 +1,1 @@
+"""The only folder that knows Faust: bulk transport, worker, step and journal, snapshots."""
