@@ -1,12 +1,12 @@
 """The error tree. A class is a decision that its catcher can take; every message carries the remedy.
 
-    FlyballError
-    ├── SettingsError      the operator edits loop.toml (or the command line) and tries again
-    ├── ContractError      the data is bad: it becomes a dead letter, work goes on
-    │   └── SignatureError the sender is not who it must be: refused, never retried
-    ├── BrokerError        Kafka does not answer or refuses: retry, later
-    ├── FencedError        another instance owns this work now: exit at once
-    └── RecoveryError      state and journal do not fit: an operator decides (`flyball recover`)
+FlyballError
+├── SettingsError      the operator edits loop.toml (or the command line) and tries again
+├── ContractError      the data is bad: it becomes a dead letter, work goes on
+│   └── SignatureError the sender is not who it must be: refused, never retried
+├── BrokerError        Kafka does not answer or refuses: retry, later
+├── FencedError        another instance owns this work now: exit at once
+└── RecoveryError      state and journal do not fit: an operator decides (`flyball recover`)
 """
 
 

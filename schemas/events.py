@@ -160,7 +160,7 @@ class Loss(Event, frozen=True, kw_only=True):
 
 
 class Pattern(Event, frozen=True, kw_only=True):
-    """A cluster of onset signatures. `candidate` until its support reaches 3, then `recurring`, later perhaps `faded`."""
+    """A cluster of onset signatures. `candidate` until its support reaches 3, then `recurring`, then perhaps `faded`."""
 
     TYPE: ClassVar[str] = "flyball.pattern.v1"
     TOPIC: ClassVar[str] = "patterns"
@@ -584,9 +584,31 @@ class DeadLetter(Event, frozen=True, kw_only=True):
 EVENT_TYPES: dict[str, type[Event]] = {
     cls.TYPE: cls
     for cls in (
-        TelemetryFrame, Episode, Measurement, Census, Drift, Loss, Pattern, Recurrence, Proposal, Verdict, Blocked,
-        Action, Outcome, Approval, Control, Experience, Promotion, Model, AuditEntry, LedgerEntry, Presence,
-        JournalEntry, SnapshotChunk, SnapshotManifest, DeadLetter,
+        TelemetryFrame,
+        Episode,
+        Measurement,
+        Census,
+        Drift,
+        Loss,
+        Pattern,
+        Recurrence,
+        Proposal,
+        Verdict,
+        Blocked,
+        Action,
+        Outcome,
+        Approval,
+        Control,
+        Experience,
+        Promotion,
+        Model,
+        AuditEntry,
+        LedgerEntry,
+        Presence,
+        JournalEntry,
+        SnapshotChunk,
+        SnapshotManifest,
+        DeadLetter,
     )
 }
 """Every event type but `Telemetry` (which has no envelope of its own), by its CloudEvents type."""

@@ -6,7 +6,7 @@ import msgspec
 
 
 class Cause(msgspec.Struct, frozen=True, order=True):
-    """Where an output came from: a source position, or a timer (`topic` is `timer:KEY`, `offset` its due time in us)."""
+    """Where an output came from: a source position, or a timer (topic `timer:KEY`, offset its due time in us)."""
 
     topic: str
     partition: int

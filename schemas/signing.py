@@ -17,8 +17,14 @@ from .raw import Headers, Message
 
 Purpose = Literal["actions", "outcomes", "control", "approvals", "proposals", "models", "audit"]
 PURPOSE_OF_TOPIC: dict[str, Purpose] = {
-    "actions": "actions", "outcomes": "outcomes", "control": "control", "approvals": "approvals",
-    "policy": "proposals", "promotions": "models", "models": "models", "audit": "audit",
+    "actions": "actions",
+    "outcomes": "outcomes",
+    "control": "control",
+    "approvals": "approvals",
+    "policy": "proposals",
+    "promotions": "models",
+    "models": "models",
+    "audit": "audit",
 }
 
 

@@ -7,7 +7,17 @@ DAY_MS = 86_400_000
 MIB = 1_048_576
 
 Reader = Literal[
-    "ingest", "detect", "decide", "gate", "improve", "executor", "notifier", "console", "cli", "producer", "person",
+    "ingest",
+    "detect",
+    "decide",
+    "gate",
+    "improve",
+    "executor",
+    "notifier",
+    "console",
+    "cli",
+    "producer",
+    "person",
     "foreign",
 ]
 
@@ -56,38 +66,141 @@ _WORKERS: tuple[Reader, ...] = ("ingest", "detect", "decide", "gate", "improve")
 
 def _table() -> tuple[Topic, ...]:
     public = (
-        Topic(name="raw", key="any", partitions=4, scales=True, written_by=("foreign",), read_by=("ingest",),
-              retention_ms=3 * DAY_MS, max_message_bytes=SOURCE_BYTES),
-        Topic(name="telemetry", key="entity", partitions=4, scales=True, written_by=("producer", "ingest"),
-              read_by=("detect", "improve"), retention_ms=3 * DAY_MS, max_message_bytes=SOURCE_BYTES),
-        Topic(name="insights", key="entity", partitions=1, written_by=("detect",),
-              read_by=("decide", "gate", "improve", "console", "cli"), retention_ms=4 * _WEEK),
-        Topic(name="patterns", key="pattern", partitions=1, written_by=("decide",),
-              read_by=("gate", "improve", "console", "cli"), retention_ms=365 * DAY_MS),
-        Topic(name="policy", key="proposal", partitions=1, written_by=("decide", "person"),
-              read_by=("gate", "improve", "console", "cli"), retention_ms=4 * _WEEK),
-        Topic(name="approvals", key="proposal", partitions=1, written_by=("person",), read_by=("gate", "improve"),
-              retention_ms=365 * DAY_MS),
-        Topic(name="control", key="kind/target", partitions=1, written_by=("person",),
-              read_by=(*_WORKERS, "executor", "console", "cli"), retention_ms=-1),
-        Topic(name="verdicts", key="proposal", partitions=1, written_by=("gate",),
-              read_by=("decide", "improve", "notifier", "console", "cli"), retention_ms=365 * DAY_MS),
-        Topic(name="actions", key="entity", partitions=2, scales=True, written_by=("gate",),
-              read_by=("executor", "cli"), retention_ms=3 * DAY_MS),
-        Topic(name="outcomes", key="action", partitions=1, written_by=("executor",),
-              read_by=("executor", "decide", "gate", "improve", "cli"), retention_ms=4 * _WEEK),
-        Topic(name="experience", key="proposal", partitions=1, written_by=("decide",),
-              read_by=("gate", "improve", "console", "cli"), retention_ms=365 * DAY_MS),
-        Topic(name="promotions", key="component", partitions=1, written_by=("improve", "person"),
-              read_by=("detect", "decide", "gate", "improve"), retention_ms=-1),
-        Topic(name="models", key="component/version", partitions=1, written_by=("improve",),
-              read_by=("improve", "cli"), retention_ms=365 * DAY_MS),
-        Topic(name="audit", key="subject", partitions=1, written_by=("improve",), read_by=("cli", "console"),
-              retention_ms=-1),
-        Topic(name="presence", key="instance", partitions=1, written_by=(*_WORKERS, "executor"),
-              read_by=("cli", "console"), retention_ms=DAY_MS, cleanup="compact"),
-        Topic(name="dead-letters", key="original", partitions=1, written_by=(*_WORKERS, "executor"),
-              read_by=("cli",), retention_ms=4 * _WEEK, max_message_bytes=2 * SOURCE_BYTES),
+        Topic(
+            name="raw",
+            key="any",
+            partitions=4,
+            scales=True,
+            written_by=("foreign",),
+            read_by=("ingest",),
+            retention_ms=3 * DAY_MS,
+            max_message_bytes=SOURCE_BYTES,
+        ),
+        Topic(
+            name="telemetry",
+            key="entity",
+            partitions=4,
+            scales=True,
+            written_by=("producer", "ingest"),
+            read_by=("detect", "improve"),
+            retention_ms=3 * DAY_MS,
+            max_message_bytes=SOURCE_BYTES,
+        ),
+        Topic(
+            name="insights",
+            key="entity",
+            partitions=1,
+            written_by=("detect",),
+            read_by=("decide", "gate", "improve", "console", "cli"),
+            retention_ms=4 * _WEEK,
+        ),
+        Topic(
+            name="patterns",
+            key="pattern",
+            partitions=1,
+            written_by=("decide",),
+            read_by=("gate", "improve", "console", "cli"),
+            retention_ms=365 * DAY_MS,
+        ),
+        Topic(
+            name="policy",
+            key="proposal",
+            partitions=1,
+            written_by=("decide", "person"),
+            read_by=("gate", "improve", "console", "cli"),
+            retention_ms=4 * _WEEK,
+        ),
+        Topic(
+            name="approvals",
+            key="proposal",
+            partitions=1,
+            written_by=("person",),
+            read_by=("gate", "improve"),
+            retention_ms=365 * DAY_MS,
+        ),
+        Topic(
+            name="control",
+            key="kind/target",
+            partitions=1,
+            written_by=("person",),
+            read_by=(*_WORKERS, "executor", "console", "cli"),
+            retention_ms=-1,
+        ),
+        Topic(
+            name="verdicts",
+            key="proposal",
+            partitions=1,
+            written_by=("gate",),
+            read_by=("decide", "improve", "notifier", "console", "cli"),
+            retention_ms=365 * DAY_MS,
+        ),
+        Topic(
+            name="actions",
+            key="entity",
+            partitions=2,
+            scales=True,
+            written_by=("gate",),
+            read_by=("executor", "cli"),
+            retention_ms=3 * DAY_MS,
+        ),
+        Topic(
+            name="outcomes",
+            key="action",
+            partitions=1,
+            written_by=("executor",),
+            read_by=("executor", "decide", "gate", "improve", "cli"),
+            retention_ms=4 * _WEEK,
+        ),
+        Topic(
+            name="experience",
+            key="proposal",
+            partitions=1,
+            written_by=("decide",),
+            read_by=("gate", "improve", "console", "cli"),
+            retention_ms=365 * DAY_MS,
+        ),
+        Topic(
+            name="promotions",
+            key="component",
+            partitions=1,
+            written_by=("improve", "person"),
+            read_by=("detect", "decide", "gate", "improve"),
+            retention_ms=-1,
+        ),
+        Topic(
+            name="models",
+            key="component/version",
+            partitions=1,
+            written_by=("improve",),
+            read_by=("improve", "cli"),
+            retention_ms=365 * DAY_MS,
+        ),
+        Topic(
+            name="audit",
+            key="subject",
+            partitions=1,
+            written_by=("improve",),
+            read_by=("cli", "console"),
+            retention_ms=-1,
+        ),
+        Topic(
+            name="presence",
+            key="instance",
+            partitions=1,
+            written_by=(*_WORKERS, "executor"),
+            read_by=("cli", "console"),
+            retention_ms=DAY_MS,
+            cleanup="compact",
+        ),
+        Topic(
+            name="dead-letters",
+            key="original",
+            partitions=1,
+            written_by=(*_WORKERS, "executor"),
+            read_by=("cli",),
+            retention_ms=4 * _WEEK,
+            max_message_bytes=2 * SOURCE_BYTES,
+        ),
     )
     per_role: list[Topic] = []
     for role in ROLES:
@@ -95,11 +208,31 @@ def _table() -> tuple[Topic, ...]:
         scales = partitions > 1
         reader: tuple[Reader, ...] = (role, "cli")  # type: ignore[assignment]  # ROLES are all readers
         writer: tuple[Reader, ...] = (role,)  # type: ignore[assignment]
-        per_role.append(Topic(name=f"journal-{role}", key="step", partitions=partitions, scales=scales,
-                              written_by=writer, read_by=reader, retention_ms=5 * _WEEK, append_time=True))
-        per_role.append(Topic(name=f"state-{role}", key="slot", partitions=partitions, scales=scales,
-                              written_by=writer, read_by=reader, retention_ms=-1, cleanup="compact",
-                              segment_bytes=64 * MIB))
+        per_role.append(
+            Topic(
+                name=f"journal-{role}",
+                key="step",
+                partitions=partitions,
+                scales=scales,
+                written_by=writer,
+                read_by=reader,
+                retention_ms=5 * _WEEK,
+                append_time=True,
+            )
+        )
+        per_role.append(
+            Topic(
+                name=f"state-{role}",
+                key="slot",
+                partitions=partitions,
+                scales=scales,
+                written_by=writer,
+                read_by=reader,
+                retention_ms=-1,
+                cleanup="compact",
+                segment_bytes=64 * MIB,
+            )
+        )
     return (*public, *per_role)
 
 

@@ -39,7 +39,9 @@ def encode(event: Event, *, loop: str, topic: str | None = None) -> Message:
         ("ce_subject", event.key().encode()),
         ("content-type", content_type),
     )
-    return Message(topic=topic or cls.TOPIC, key=event.key().encode(), value=value, headers=headers, partition=partition)
+    return Message(
+        topic=topic or cls.TOPIC, key=event.key().encode(), value=value, headers=headers, partition=partition
+    )
 
 
 def decode(topic: str, value: bytes | None, headers: Headers) -> Event:

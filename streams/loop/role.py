@@ -28,7 +28,7 @@ class Decode:
     def __init__(
         self,
         *,
-        event: Callable[[str, bytes | None, bytes | None, Headers], Event],
+        event: Callable[[str, bytes | None, bytes | None, Headers, Now], Event],
         telemetry: Callable[[RawBatch, Now], tuple[TelemetryBatch | None, list["BadRow"]]],
     ) -> None:
         self.event = event
@@ -164,7 +164,7 @@ class Role:
             self._next[batch.topic, batch.partition] = offset + 1
             try:
                 event = self._decode.event(
-                    batch.topic, batch.keys[index], batch.values[index], batch.headers[index]
+                    batch.topic, batch.keys[index], batch.values[index], batch.headers[index], now
                 )
             except ContractError as error:
                 bad = BadRow(index=index, reason=error.reason, detail=error.detail)
@@ -236,7 +236,10 @@ def _cause_of(event: Event) -> Cause:
 
 def _pack(record: Record) -> _Parked:
     return _Parked(
-        record.cause.topic, record.cause.partition, record.cause.offset, type(record.event).TYPE,
+        record.cause.topic,
+        record.cause.partition,
+        record.cause.offset,
+        type(record.event).TYPE,
         msgspec.json.encode(record.event),
     )
 

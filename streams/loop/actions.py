@@ -1,0 +1,16 @@
+"""What the operator declares about an action; policy, gate and attribute share it."""
+
+import msgspec
+
+
+class ActionSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One action of a loop. Times in us; `cost` in units of reward; limits in the spelling `3/hour and 7/day`."""
+
+    name: str
+    cost: float = 0.05
+    reversible: bool = True
+    limit: str = "30/hour"
+    cooldown_us: int = 10_000_000
+    expires_us: int = 15_000_000
+    parameters: dict[str, str] = {}
+    dry_run: bool = False
