@@ -160,7 +160,7 @@ class Loss(Event, frozen=True, kw_only=True):
 
 
 class Pattern(Event, frozen=True, kw_only=True):
-    """A cluster of onset signatures. `candidate` until its support reaches 3, then `recurring`, then perhaps `faded`."""
+    """A cluster of onset signatures: `candidate` until support 3, then `recurring`, then perhaps `faded`."""
 
     TYPE: ClassVar[str] = "flyball.pattern.v1"
     TOPIC: ClassVar[str] = "patterns"
