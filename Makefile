@@ -1,0 +1,78 @@
+# Every target makes the environment that it needs, once, in .venv: with uv where present, else with the standard library.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(shell command -v uv 2>/dev/null)
+SECONDS ?= 180
+REPORT ?= demo-report.json
+SEEDS ?= 5000
+
+# pip prints nothing while it works: say what is being done. A lock file's hashes are the only thing trusted.
+define install
+	@echo "environment: installing $(1) into $(VENV) (once; about a minute)"
+	@if [ -n "$(UV)" ]; then $(UV) pip install -q --python $(BIN)/python --require-hashes -r $(1); \
+	 else $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $(1); fi
+	@if [ -n "$(UV)" ]; then $(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .; \
+	 else $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .; fi
+	@touch $@
+endef
+
+.PHONY: help env demo test soak lint bench clean lock documents
+
+help:  ## Show the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] < (3, 14) else \
+	  "expected Python 3.11, 3.12 or 3.13 as $(PYTHON), got " + sys.version.split()[0] + "; set PYTHON=")'
+	@if [ -n "$(UV)" ]; then $(UV) venv -q --python $(PYTHON) $(VENV); else $(PYTHON) -m venv $(VENV); fi
+
+$(VENV)/.runtime: requirements.lock pyproject.toml | $(BIN)/python
+	$(call install,requirements.lock)
+
+$(VENV)/.test: requirements-test.lock pyproject.toml | $(BIN)/python
+	$(call install,requirements-test.lock)
+	@touch $(VENV)/.runtime
+
+$(VENV)/.bench: requirements-bench.lock pyproject.toml | $(BIN)/python
+	$(call install,requirements-bench.lock)
+	@touch $(VENV)/.runtime $(VENV)/.test
+
+env: $(VENV)/.runtime  ## Make the environment that the product needs
+
+demo: $(VENV)/.runtime  ## Live services fail and the loop repairs them (SECONDS=180 REPORT=demo-report.json)
+	@exec $(BIN)/flyball demo --seconds $(SECONDS) --report $(REPORT)
+
+lint: $(VENV)/.test  ## Style, types and import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint  ## Everything that must hold, on a real Kafka
+	$(BIN)/python -m pytest -m "not soak"
+
+soak: $(VENV)/.test  ## The long versions of the same tests (hours)
+	$(BIN)/python -m pytest -m soak
+	$(BIN)/python -m tests.simulation.run --seeds $(SEEDS)
+
+bench: $(VENV)/.bench  ## The benchmarks that need no outside data, beside peers and baselines
+	$(BIN)/python -m tests.bench.transport
+	$(BIN)/python -m tests.bench.latency
+	$(BIN)/python -m tests.bench.fleet
+
+documents: $(VENV)/.test  ## Write the generated documents anew (JSON Schema, AsyncAPI, access control)
+	$(BIN)/python -m schemas.documents
+
+lock:  ## Pin every dependency with hashes (needs uv)
+	uv pip compile pyproject.toml --group build --group test --group lint --group bench --generate-hashes --universal \
+	  --python-version 3.11 --no-annotate --custom-compile-command "make lock" -q -o requirements-bench.lock
+	uv pip compile pyproject.toml --group build --group test --group lint -c requirements-bench.lock --generate-hashes \
+	  --universal --python-version 3.11 --no-annotate --custom-compile-command "make lock" -q -o requirements-test.lock
+	uv pip compile pyproject.toml --group build -c requirements-bench.lock --generate-hashes --universal \
+	  --python-version 3.11 --no-annotate --custom-compile-command "make lock" -q -o requirements.lock
+
+clean:  ## Remove the environment and everything made by running
+	rm -rf $(VENV) .cache dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage var
