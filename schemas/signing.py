@@ -41,8 +41,16 @@ class Audience:
     loop: str
 
 
-def _signed_bytes(message: Message, purpose: str, audience: Audience) -> bytes:
+def _fields(message: Message) -> dict[str, bytes | None]:
+    """Return the headers by name; a name given twice could be signed as one thing and read as another."""
     fields = dict(message.headers)
+    if len(fields) < len(message.headers):
+        raise SignatureError("ambiguous-headers", "expected every header once, got a name twice")
+    return fields
+
+
+def _signed_bytes(message: Message, purpose: str, audience: Audience) -> bytes:
+    fields = _fields(message)
     return pre_authentication_encoding(
         purpose.encode(),
         audience.cluster.encode(),
@@ -75,13 +83,13 @@ class Signer:
 
 def verify(message: Message, *, keyring: Keyring, purpose: Purpose, audience: Audience, now_us: int) -> str:
     """Return the id of the key that signed the message; raises `SignatureError` when nobody valid did."""
-    fields = dict(message.headers)
+    fields = _fields(message)
     key_id, signature = fields.get("ce_keyid"), fields.get("ce_signature")
     if not key_id or not signature:
         raise SignatureError("unsigned", f"expected a signature for {purpose}, got none")
     public_key = keyring.public_key(key_id.decode("utf-8", "replace"), purpose=purpose, now_us=now_us)
     try:
-        public_key.verify(base64.b64decode(signature), _signed_bytes(message, purpose, audience))
+        public_key.verify(base64.b64decode(signature, validate=True), _signed_bytes(message, purpose, audience))
     except (InvalidSignature, ValueError) as error:
         raise SignatureError("bad-signature", f"signature by {key_id!r} does not fit the message") from error
     return key_id.decode()
