@@ -1,0 +1,37 @@
+"""A runaway task of a service: it burns at most a fifth of a core and sits on the service's lock.
+
+Run as `python -S -m connectors.lab.task LOCK`. Ends when standard input closes, as the services do.
+"""
+
+import fcntl
+import os
+import select
+import signal
+import sys
+import time
+
+CYCLE_S = 0.100
+BURN_S = 0.016
+HELD_S = 0.075
+
+
+def main() -> None:
+    """Hold the lock for three quarters of every cycle, burning a part of it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(10)
+    lock = os.open(sys.argv[1], os.O_CREAT | os.O_RDWR, 0o600)
+    while not select.select([sys.stdin], [], [], CYCLE_S - HELD_S)[0]:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _burn(BURN_S)
+        time.sleep(HELD_S - BURN_S)
+        fcntl.flock(lock, fcntl.LOCK_UN)
+
+
+def _burn(seconds: float) -> None:
+    until_s = time.process_time() + seconds
+    while time.process_time() < until_s:
+        pass
+
+
+if __name__ == "__main__":
+    main()
