@@ -1,0 +1,69 @@
+"""What the operator declares about the gate: its limits, its breakers, and how far each action may go by itself."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+Level = Literal["observe", "suggest", "approve", "act"]
+LEVELS: tuple[Level, ...] = ("observe", "suggest", "approve", "act")
+"""From the least to the most freedom."""
+ANY_PATTERN = "*"
+
+Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
+Time = Annotated[int, msgspec.Meta(ge=0)]
+Interval = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Limits in the spelling `3/hour and 7/day`, times in us, shares in [0, 1]. Limits of one action stand with it."""
+
+    loop_limit: str = "120/hour"
+    """Of all actions of the loop together."""
+    pattern_limit: str = "60/hour"
+    """Of the actions that answer one pattern."""
+    entity_attempts: str = "20/day"
+    """Of the actions on one entity, across its episodes."""
+    concurrency: Count = 4
+    """Actions of the loop that may be under way at the same time."""
+    control_timeout_us: Interval = 10_000_000
+    """Not having heard `control` for longer than this counts as a stop."""
+    evidence_age_us: Interval = 30_000_000
+    """A proposal older than this rests on evidence that is no longer true."""
+    approval_window_us: Interval = 600_000_000
+    """How long an escalation waits for a person; what nobody answered is denied, never approved."""
+    outcome_timeout_us: Interval = 60_000_000
+    """How long after an action's expiry its outcome may take; then its end counts as unknown."""
+    abnormal_share: Share = 0.5
+    """Above this share of abnormal entities one cause is behind all of them: acting on each is wrong."""
+    abnormal_least: Count = 5
+    """Abnormal entities below which the share means nothing."""
+    census_age_us: Interval = 30_000_000
+    """A census older than this no longer counts."""
+    failed_share: Share = 0.5
+    """Above this share of failed or unknown ends an action is stopped, and its limit halved until it is re-armed."""
+    failed_least: Count = 8
+    """Ends within `failed_window_us` below which the share means nothing."""
+    failed_window_us: Interval = 600_000_000
+    protected: tuple[str, ...] = ()
+    """Entities that the loop must never touch."""
+    remembered: Count = 5_000
+    """Proposals whose verdict is kept for duplicates, approvals and outcomes."""
+    tracked: Count = 20_000
+    """Entities, patterns and episodes followed at once; beyond that new ones are denied, never old ones forgotten."""
+
+
+class LevelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How far proposals may go by themselves. `exact` maps `PATTERN/ACTION` (`*` for any pattern) to a level.
+
+    Irreversible actions stay at most at `irreversible`, unless `exact` names them.
+    """
+
+    default: Level = "observe"
+    novel: Level = "observe"
+    irreversible: Level = "approve"
+    exact: dict[str, Level] = {}
+
+    def of(self, pattern: str, action: str) -> Level | None:
+        """Return what `exact` says of this pair, the pattern's own entry before the one for any pattern."""
+        return self.exact.get(f"{pattern}/{action}", self.exact.get(f"{ANY_PATTERN}/{action}"))

@@ -1,0 +1,183 @@
+"""Limits such as `3/hour and 7/day`: exact sliding windows on loop time.
+
+A limit N per T promises: in *every* half-open interval [a, a + T) there are at most N reservations. That holds exactly
+when any reservation comes at least T after the N-th last one before it, so N timestamps per limit are all there is to
+remember. Edited limits give no fresh allowance: more timestamps than the limit needs are kept, and where even those are
+too few the missing ones count as spent.
+"""
+
+import re
+from collections.abc import Callable
+
+import msgspec
+
+from streams.loop.durations import format_duration, parse_duration
+
+NAMED_US = {
+    "second": 1_000_000,
+    "minute": 60_000_000,
+    "hour": 3_600_000_000,
+    "day": 86_400_000_000,
+    "week": 7 * 86_400_000_000,
+}
+MOST = 10_000
+"""Largest N: it bounds the memory of one key."""
+KEPT = 128
+"""Timestamps kept at least per key, so that a limit edited to a larger N still sees what was spent."""
+KEPT_US = 7 * 86_400_000_000
+"""Age up to which they are kept, so that a limit edited to a longer T still sees what was spent."""
+_LIMIT = re.compile(r"(\d{1,9})\s*/\s*(\S+)", re.ASCII)
+_AND = re.compile(r"\s+and\s+")
+
+
+class Limit(msgspec.Struct, frozen=True):
+    """At most `count` in every interval [a, a + `interval_us`)."""
+
+    count: int
+    interval_us: int
+
+    def __str__(self) -> str:
+        names = {us: name for name, us in NAMED_US.items()}
+        return f"{self.count}/{names.get(self.interval_us) or format_duration(self.interval_us)}"
+
+    def divided(self, divisor: int) -> "Limit":
+        """Return the limit with its count divided, but at least 1 where it was."""
+        return Limit(max(min(self.count, 1), self.count // divisor), self.interval_us)
+
+
+Limits = tuple[Limit, ...]
+
+
+def parse_limits(text: str) -> Limits:
+    """Read `3/hour and 7/day` or `20/10m`; raises `ValueError` that says what was expected. `0/hour` allows nothing."""
+    return tuple(_parse_limit(part) for part in _AND.split(text.strip()))
+
+
+def _parse_limit(text: str) -> Limit:
+    match = _LIMIT.fullmatch(text)
+    if match is None:
+        raise ValueError(f'expected a limit such as "3/hour and 7/day" or "20/10m", got "{text}"')
+    count, unit = int(match[1]), match[2]
+    if count > MOST:
+        raise ValueError(f'expected at most {MOST} per interval, got "{text}"')
+    if unit in NAMED_US:
+        return Limit(count, NAMED_US[unit])
+    try:
+        interval_us = parse_duration(unit)
+    except ValueError as error:
+        raise ValueError(
+            f'expected second, minute, hour, day, week or a duration such as 10m after "/", got "{text}"'
+        ) from error
+    if interval_us == 0:
+        raise ValueError(f'expected an interval longer than 0s, got "{text}"')
+    return Limit(count, interval_us)
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """Where one key stands with its tightest limit. `next_us` is None when a reservation is possible now."""
+
+    limit: str
+    spent: int
+    allowed: int
+    possible: bool
+    next_us: int | None = None
+    """Loop time from which a reservation is possible; None too where no waiting helps (`0/hour`, no room)."""
+
+
+class SlidingWindowsState(msgspec.Struct, array_like=True):
+    """What survives a restart: timestamps per key, the latest dropped one per key, divisors of tightened keys."""
+
+    times: dict[str, list[int]] = {}
+    dropped_us: dict[str, int] = {}
+    divisors: dict[str, int] = {}
+
+
+class SlidingWindows:
+    """Reservations per key, each key under the limits that `limits_of(key)` states.
+
+    Bounded: at most `keys_max` keys; a key is forgotten only when nothing of it can count any more, and while there is
+    no room for a new one nothing is possible for it.
+    """
+
+    def __init__(self, *, limits_of: Callable[[str], Limits], keys_max: int) -> None:
+        self._limits_of = limits_of
+        self._keys_max = keys_max
+        self._times: dict[str, list[int]] = {}
+        self._dropped_us: dict[str, int] = {}
+        self._divisors: dict[str, int] = {}
+
+    def standing(self, key: str, now_us: int) -> Standing:
+        """Return where a key stands at `now_us` with the limit that frees last, else with the fullest one."""
+        if key not in self._times and not self._room(now_us):
+            return Standing(limit="tracked keys", spent=self._keys_max, allowed=self._keys_max, possible=False)
+        divisor = self._divisors.get(key, 1)
+        limits = [limit.divided(divisor) for limit in self._limits_of(key)]
+        return max((self._against(limit, key, now_us) for limit in limits), key=_tightness)
+
+    def reserve(self, key: str, now_us: int) -> None:
+        """Spend one of the key's allowance. Time does not run backwards: an earlier `now_us` counts as the last one."""
+        times = self._times.setdefault(key, [])
+        times.append(max(now_us, times[-1]) if times else now_us)
+        surplus = len(times) - max([KEPT, *(limit.count for limit in self._limits_of(key))])
+        if surplus > 0:
+            self._dropped_us[key] = times[surplus - 1]
+            del times[:surplus]
+
+    def tighten(self, key: str, divisor: int) -> None:
+        """Divide the limits of a key; never widens: only `loosen` takes it back."""
+        self._divisors[key] = max(divisor, self._divisors.get(key, 1))
+
+    def loosen(self, key: str) -> None:
+        """Return to the stated limits; what was spent still counts."""
+        self._divisors.pop(key, None)
+
+    def keys(self) -> list[str]:
+        """Return the keys that have reservations, sorted."""
+        return sorted(self._times)
+
+    def state(self) -> SlidingWindowsState:
+        """Return everything that must survive, in a fixed order."""
+        return SlidingWindowsState(
+            times={key: list(times) for key, times in sorted(self._times.items())},
+            dropped_us=dict(sorted(self._dropped_us.items())),
+            divisors=dict(sorted(self._divisors.items())),
+        )
+
+    def restore(self, state: SlidingWindowsState) -> None:
+        """Replace the reservations; the limits stay those stated now."""
+        self._times = {key: list(times) for key, times in state.times.items()}
+        self._dropped_us = dict(state.dropped_us)
+        self._divisors = dict(state.divisors)
+
+    def _against(self, limit: Limit, key: str, now_us: int) -> Standing:
+        times = self._times.get(key, [])
+        spent = sum(1 for time in times if now_us - time < limit.interval_us)
+        if limit.count == 0:
+            return Standing(limit=str(limit), spent=spent, allowed=0, possible=False)
+        last_us = times[-limit.count] if len(times) >= limit.count else self._dropped_us.get(key)
+        next_us = None if last_us is None else last_us + limit.interval_us
+        possible = next_us is None or next_us <= now_us
+        return Standing(
+            limit=str(limit),
+            spent=spent,
+            allowed=limit.count,
+            possible=possible,
+            next_us=None if possible else next_us,
+        )
+
+    def _room(self, now_us: int) -> bool:
+        """Return whether a new key fits, after forgetting those of which nothing can count any more."""
+        if len(self._times) >= self._keys_max:
+            for key in [key for key, times in self._times.items() if times[-1] + self._memory_us(key) <= now_us]:
+                del self._times[key]
+                self._dropped_us.pop(key, None)
+        return len(self._times) < self._keys_max
+
+    def _memory_us(self, key: str) -> int:
+        return max([KEPT_US, *(limit.interval_us for limit in self._limits_of(key))])
+
+
+def _tightness(standing: Standing) -> tuple[bool, int, float]:
+    never = not standing.possible and standing.next_us is None
+    wait_us = 1 << 62 if never else standing.next_us or 0
+    return (not standing.possible, wait_us, standing.spent / max(standing.allowed, 1))

@@ -1,0 +1,88 @@
+"""What settings mean together: checks that no single key can make."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from schemas.events import NONE
+from schemas.topics import GROUP_SOURCES, TOPICS
+from streams.loop.durations import format_duration
+from streams.loop.limits import parse_limits
+from streams.settings.convert import Path, Problems
+
+GATE_LIMITS = ("loop_limit", "pattern_limit", "entity_attempts")
+FOR_EVER = ("control", "promotions", "audit")
+_LOOP_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_ACTION_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+
+Sections = Mapping[str, Any]
+Check = Callable[[Sections, Problems], None]
+
+
+def cross_check(sections: Sections, problems: Problems) -> None:
+    """Run every check over the sections that could be read."""
+    for check in CHECKS:
+        check(sections, problems)
+
+
+def _loop_name(sections: Sections, problems: Problems) -> None:
+    loop = sections.get("loop")
+    if loop is not None and not _LOOP_NAME.fullmatch(loop.name):
+        problems.add(
+            ("loop", "name"), f'expected lower-case letters, digits, "-" and "_" (at most 63), got "{loop.name}"'
+        )
+
+
+def _action_names(sections: Sections, problems: Problems) -> None:
+    for name in sections.get("actions", {}):
+        if name == NONE:
+            problems.add(("actions", name), f'"{NONE}" is always an arm and cannot be declared')
+        elif not _ACTION_NAME.fullmatch(name):
+            problems.add(
+                ("actions", name), f'expected lower-case letters, digits, "-" and "_" (at most 63), got "{name}"'
+            )
+
+
+def _limits(sections: Sections, problems: Problems) -> None:
+    texts: list[tuple[Path, str]] = [
+        (("actions", name, "limit"), action.limit) for name, action in sections.get("actions", {}).items()
+    ]
+    gate = sections.get("gate")
+    if gate is not None:
+        texts += [(("gate", key), getattr(gate, key)) for key in GATE_LIMITS]
+    for path, text in texts:
+        try:
+            parse_limits(text)
+        except ValueError as error:
+            problems.add(path, str(error))
+
+
+def _levels(sections: Sections, problems: Problems) -> None:
+    levels = sections.get("levels")
+    for key in levels.exact if levels is not None else ():
+        pattern, _, action = key.rpartition("/")
+        if not pattern or action not in sections.get("actions", {}):
+            problems.add(("levels", key), f'expected "PATTERN/ACTION" with a declared action, got "{key}"')
+
+
+def _retention(sections: Sections, problems: Problems) -> None:
+    kept_us: dict[str, int] = sections.get("retention", {})
+    for topic in kept_us:
+        if topic not in TOPICS:
+            problems.unknown(("retention", topic), list(TOPICS))
+        elif topic in FOR_EVER or TOPICS[topic].cleanup == "compact":
+            problems.add(("retention", topic), "is kept for ever or compacted: its retention cannot be changed")
+    for role, sources in GROUP_SOURCES.items():
+        journal_us = _kept_us(f"journal-{role}", kept_us)
+        for source in sources:
+            if source in kept_us and kept_us[source] > journal_us and TOPICS[source].retention_ms < 365 * 86_400_000:
+                longest = format_duration(journal_us)
+                problems.add(("retention", source), f"expected at most {longest}, as long as journal-{role} is kept")
+                break
+
+
+def _kept_us(topic: str, kept_us: Mapping[str, int]) -> int:
+    return kept_us.get(topic, TOPICS[topic].retention_ms * 1000)
+
+
+CHECKS: tuple[Check, ...] = (_loop_name, _action_names, _limits, _levels, _retention)

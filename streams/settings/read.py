@@ -1,0 +1,136 @@
+"""Reading a `loop.toml`: syntax, then every key, then what the keys mean together."""
+
+import re
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from schemas.errors import SettingsError
+from streams.loop.actions import ActionSettings
+from streams.loop.durations import parse_duration
+from streams.loop.gate import LEVELS, GateSettings, LevelSettings
+from streams.settings.convert import Path as Key
+from streams.settings.convert import Problems, shape_of, spelled, struct_of
+from streams.settings.crosschecks import cross_check
+from streams.settings.positions import Positions
+from streams.settings.profiles import with_profile
+from streams.settings.sections import KafkaSettings, LoopSettings, Settings
+
+EXAMPLE = resources.files("streams.templates").joinpath("loop.toml").read_text(encoding="utf-8")
+"""The commented `loop.toml` that `flyball init` writes."""
+SPELLED = {"attribute": "outcome"}
+"""Fields of `Settings` whose section in the file has another name."""
+PASSED_ON = ("lab", "fleet")
+"""Sections that others read."""
+SECTION_TYPES: dict[str, type[msgspec.Struct]] = {
+    "loop": LoopSettings,
+    "kafka": KafkaSettings,
+    "gate": GateSettings,
+}
+_SYNTAX = re.compile(r"(?P<what>.*) \(at (?:line (?P<line>\d+), column \d+|end of document)\)", re.DOTALL)
+
+
+def load(path: Path) -> Settings:
+    """Read a file; raises `SettingsError` with every problem, each `PATH:LINE: KEY: what was expected, what came`."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise SettingsError([f"{path}: expected UTF-8 text, got a byte that is none at {error.start}"]) from error
+    except OSError as error:
+        raise SettingsError([f"{path}: cannot be read ({error.strerror}); `flyball init` writes one"]) from error
+    return parse(text, name=str(path))
+
+
+def parse(text: str, *, name: str) -> Settings:
+    """Read a text; `name` is what its problems call it. Raises `SettingsError` with every problem."""
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError([_syntax(error, text, name)]) from error
+    problems = Problems()
+    settings = _settings(with_profile(tables), problems)
+    positions = Positions(text)
+    if settings is not None and not problems.found:
+        return settings
+    lines = sorted((positions.line(path), ".".join(path), message) for path, message in problems.found)
+    raise SettingsError([f"{name}:{line}: {path}: {message}" for line, path, message in lines])
+
+
+def _syntax(error: tomllib.TOMLDecodeError, text: str, name: str) -> str:
+    match = _SYNTAX.fullmatch(str(error))
+    line = (match["line"] if match else None) or str(text.count("\n") + 1)
+    what = match["what"] if match else str(error)
+    return f"{name}:{line}: not valid TOML: {what[:1].lower()}{what[1:]}"
+
+
+def _settings(tables: dict[str, Any], problems: Problems) -> Settings | None:
+    fields = {SPELLED.get(field.name, field.name): field.name for field in shape_of(Settings).fields}
+    for section in tables:
+        if section not in fields:
+            problems.unknown((section,), list(fields))
+    found = {
+        fields[section]: _section(fields[section], table, (section,), problems)
+        for section, table in tables.items()
+        if section in fields
+    }
+    if "loop" not in tables:
+        problems.add(("loop",), "missing: a loop needs at least [loop] with a name")
+    sections = {name: value for name, value in found.items() if value is not None}
+    cross_check(sections, problems)
+    return None if problems.found else Settings(**sections)
+
+
+def _section(name: str, table: Any, path: Key, problems: Problems) -> Any:
+    if name in PASSED_ON:
+        if not isinstance(table, dict):
+            problems.add(path, f"expected a table, got {spelled(table)}")
+        return table
+    if not isinstance(table, dict):
+        problems.add(path, f"expected a table, got {spelled(table)}")
+        return None
+    match name:
+        case "actions":
+            return _actions(table, path, problems)
+        case "levels":
+            return _levels(table, path, problems)
+        case "retention":
+            return _retention(table, path, problems)
+        case _:
+            return struct_of(SECTION_TYPES[name], table, path=path, problems=problems)
+
+
+def _actions(table: dict[str, Any], path: Key, problems: Problems) -> dict[str, ActionSettings]:
+    actions: dict[str, ActionSettings] = {}
+    for name, keys in table.items():
+        if not isinstance(keys, dict):
+            problems.add((*path, name), f"expected a table [actions.{name}], got {spelled(keys)}")
+            continue
+        action = struct_of(ActionSettings, keys, path=(*path, name), problems=problems, given={"name": name})
+        if action is not None:
+            actions[name] = action
+    return actions
+
+
+def _levels(table: dict[str, Any], path: Key, problems: Problems) -> LevelSettings | None:
+    exact = {key: level for key, level in table.items() if "/" in key}
+    rest = {key: level for key, level in table.items() if "/" not in key}
+    for key, level in exact.items():
+        if level not in LEVELS:
+            expected = ", ".join(f'"{one}"' for one in LEVELS)
+            problems.add((*path, key), f"expected one of {expected}, got {spelled(level)}")
+    return struct_of(LevelSettings, rest, path=path, problems=problems, given={"exact": exact})
+
+
+def _retention(table: dict[str, Any], path: Key, problems: Problems) -> dict[str, int]:
+    kept: dict[str, int] = {}
+    for topic, value in table.items():
+        try:
+            if not isinstance(value, str):
+                raise ValueError(f'expected a duration such as "3d", got {spelled(value)}')
+            kept[topic] = parse_duration(value)
+        except ValueError as error:
+            problems.add((*path, topic), str(error))
+    return kept

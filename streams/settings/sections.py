@@ -1,0 +1,61 @@
+"""The one frozen struct that a `loop.toml` becomes; the sections of processors stand beside the processors."""
+
+import hashlib
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from schemas.connection import KafkaConnection
+from streams.loop.actions import ActionSettings
+from streams.loop.gate import GateSettings, LevelSettings
+
+Profile = Literal["risk", "speed", "cost"]
+
+
+class LoopSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Name (the prefix of its topics), seed and profile of a loop; `keys` and `data` are folders beside the file."""
+
+    name: str
+    seed: int = 7
+    profile: Profile = "speed"
+    keys: str = "keys"
+    data: str = "var"
+
+
+class KafkaSettings(KafkaConnection, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the loop's Kafka is, and how many copies of each partition it keeps."""
+
+    replication: Annotated[int, msgspec.Meta(ge=1, le=15)] = 1
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that a `loop.toml` says. `kafka` is None where flyball starts a broker on this machine.
+
+    `retention` maps topics to us; `lab` and `fleet` are passed on to those worlds as they stand.
+    """
+
+    loop: LoopSettings
+    kafka: KafkaSettings | None = None
+    gate: GateSettings = GateSettings()
+    levels: LevelSettings = LevelSettings()
+    actions: dict[str, ActionSettings] = {}
+    retention: dict[str, int] = {}
+    lab: dict[str, Any] = {}
+    fleet: dict[str, Any] = {}
+
+    @property
+    def canonical(self) -> str:
+        """Return what matters to decisions, as JSON with sorted keys and every default written out.
+
+        Where Kafka is, where files are, what retention keeps, and the worlds do not matter: they may change freely.
+        """
+        plain = msgspec.to_builtins(self)
+        for name in ("kafka", "retention", "lab", "fleet"):
+            del plain[name]
+        del plain["loop"]["keys"], plain["loop"]["data"]
+        return msgspec.json.encode(plain, order="sorted").decode()
+
+    @property
+    def settings_hash(self) -> str:
+        """Return the SHA-256 of the canonical text, in hex: what `flyball activate` signs and every verdict names."""
+        return hashlib.sha256(self.canonical.encode()).hexdigest()
