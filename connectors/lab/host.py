@@ -86,13 +86,13 @@ class Host:
             "memory_mb": sum(memory for _, memory, _ in usages.values()),
             "open_files": float(sum(files for _, _, files in usages.values())),
             "task_count": float(len(self.pids())),
-            "queue": float(self.load.in_flight),
         }
         return {**values, **self._measure_load(elapsed_s)}
 
     def _measure_load(self, elapsed_s: float) -> dict[str, float]:
         tally = self.load.take_tally()
-        values = {"throughput": tally.answered / elapsed_s}
+        # Little's law: the mean number of requests in flight is their arrival rate times their mean latency
+        values = {"throughput": tally.answered / elapsed_s, "queue": tally.latency_s / elapsed_s}
         if tally.requests:
             values["latency_ms"] = 1e3 * tally.latency_s / tally.requests
             values["error_rate"] = tally.failed / tally.requests

@@ -39,11 +39,6 @@ class Load:
         self._tally = Tally()
         self._in_flight: set[asyncio.Task[None]] = set()
 
-    @property
-    def in_flight(self) -> int:
-        """Return the number of requests without an answer yet."""
-        return len(self._in_flight)
-
     def take_tally(self) -> Tally:
         """Return the tally and begin a new one."""
         tally, self._tally = self._tally, Tally()

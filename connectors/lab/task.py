@@ -10,9 +10,9 @@ import signal
 import sys
 import time
 
-CYCLE_S = 0.100
-BURN_S = 0.016
-HELD_S = 0.075
+CYCLE_S = 0.130
+BURN_S = 0.022
+HELD_S = 0.100
 
 
 def main() -> None:

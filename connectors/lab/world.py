@@ -7,6 +7,7 @@ from typing import IO
 
 from connectors.lab.clock import now_us
 from connectors.lab.control import ControlEndpoint
+from connectors.lab.faults import KINDS
 from connectors.lab.host import Host
 from connectors.lab.injector import Injector
 from connectors.lab.remedies import Remedies
@@ -29,17 +30,13 @@ class LabWorld:
         self._publish = publish
         self._log_path = log_path
         self._hosts: dict[str, Host] = {}
+        self._injector: Injector | None = None
+        self._remedies: Remedies | None = None
         self._stopping = asyncio.Event()
         self._healing: set[asyncio.Task[None]] = set()
 
     @property
-    def _errors_file(settings: LabSettings) -> IO[bytes]:
-    folder = Path(settings.folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    return (folder / "services.log").open("ab")
-
-
-def control_file(self) -> Path:
+    def control_file(self) -> Path:
         """Return the file that says how to ask for actions."""
         return control_file(self._settings)
 
@@ -50,6 +47,21 @@ def control_file(self) -> Path:
     def stop(self) -> None:
         """Make `run` return soon."""
         self._stopping.set()
+
+    def fail(self, entity: str, *, kind: str) -> None:
+        """Make a service fail now; raises `ValueError` when it has a fault, or the world does not run."""
+        if self._injector is None:
+            raise ValueError("expected a world that runs: wait until its control file is there")
+        self._injector.begin(kind=KINDS[kind], entity=entity, now_us=now_us())
+
+    async def act(self, action: str, entity: str) -> tuple[bool, str]:
+        """Do an action and wait for its end; returns whether it worked, and what was done.
+
+        Raises `KeyError` for an action or a service that the lab does not have.
+        """
+        if self._remedies is None:
+            return False, "the lab does not run"
+        return await self._remedies.act(action, self._hosts[entity])
 
     async def run(self, *, seconds: float | None = None) -> None:
         """Run for so long (None: until `stop`), then end every process that was started."""
@@ -67,9 +79,8 @@ def control_file(self) -> Path:
         await self._started()
         injector = Injector(settings=self._settings, hosts=self._hosts, log_path=self._log_path, started_us=now_us())
         remedies = Remedies(settings=self._settings, injector=injector)
-        endpoint = ControlEndpoint(
-            act=lambda action, entity: remedies.act(action, self._hosts[entity]), file=self.control_file
-        )
+        self._injector, self._remedies = injector, remedies
+        endpoint = ControlEndpoint(act=self.act, file=self.control_file)
         await endpoint.start()
         work = [
             asyncio.create_task(self._sample()),
@@ -135,12 +146,12 @@ def control_file(self) -> Path:
             await asyncio.sleep(_TICK_S)
 
 
+def control_file(settings: LabSettings) -> Path:
+    """Return where a lab with these settings says how to ask it for actions."""
+    return Path(settings.folder) / "control.json"
+
+
 def _errors_file(settings: LabSettings) -> IO[bytes]:
     folder = Path(settings.folder)
     folder.mkdir(parents=True, exist_ok=True)
     return (folder / "services.log").open("ab")
-
-
-def control_file(settings: LabSettings) -> Path:
-    """Return where a lab with these settings says how to ask it for actions."""
-    return Path(settings.folder) / "control.json"
