@@ -5,6 +5,7 @@ new class with a `.v2` type. `TYPE` is the CloudEvents type, `TOPIC` the registr
 `key()` its Kafka key.
 """
 
+import hashlib
 from datetime import datetime
 from typing import ClassVar, Literal
 
@@ -237,6 +238,10 @@ class Proposal(Event, frozen=True, kw_only=True):
     parameters: dict[str, str] = {}
     group: str = ""
     by: str = "loop"
+
+    def digest(self) -> str:
+        """Return the SHA-256 (hex) of the canonical JSON: what an approval answers, to the last byte."""
+        return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,0 +1,184 @@
+"""What a run of the loop came to, counted from its own topics."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from typing import TypeVar
+
+import msgspec
+import numpy as np
+
+from schemas.events import Action, Episode, Event, Experience, LedgerEntry, Outcome, Pattern, Proposal, Verdict
+from schemas.ids import Cause
+from streams.operate.topic_reader import StoredRecord, TopicReader
+
+EventType = TypeVar("EventType", bound=Event)
+TOPICS_OF_A_REPORT = ("insights", "patterns", "policy", "verdicts", "actions", "outcomes", "experience", "audit")
+
+
+class PatternLine(msgspec.Struct, kw_only=True):
+    """One recurring pattern; `fault` and `purity` only where a world's own log says what really happened."""
+
+    pattern: str
+    name: str
+    support: int
+    fault: str | None = None
+    purity: float | None = None
+
+
+class ArmLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One arm of the hold-out: means with 95 % intervals."""
+
+    decisions: int
+    observed: int
+    recovery_s: tuple[float, float, float] | None
+    availability: tuple[float, float, float] | None
+    reward: tuple[float, float, float]
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """The sums of one run. Latency is from the append of the telemetry that completed an onset to the action's."""
+
+    broker: str
+    seconds: float
+    telemetry_events: int
+    episodes: int
+    patterns: list[PatternLine]
+    proposals: int
+    verdicts: dict[str, int]
+    reasons: dict[str, int]
+    actions: int
+    actions_executed_twice: int
+    actions_without_outcome: int
+    outcomes: dict[str, int]
+    experiences: dict[str, int]
+    observed_share: float | None
+    arms: dict[str, ArmLine]
+    latency_ms_p50: float | None
+    latency_ms_p99: float | None
+    dead_letters: int
+    restarts: int = 0
+    fault_episodes: int | None = None
+    fault_episodes_in_patterns: float | None = None
+
+
+class Tally:
+    """All events of a run in memory, by type, with the records they came from (a run of minutes, not of months)."""
+
+    def __init__(self, rows: Iterable[tuple[StoredRecord, Event]]) -> None:
+        self._events: dict[type[Event], list[Event]] = defaultdict(list)
+        self._by_position: dict[str, tuple[StoredRecord, Event]] = {}
+        self.action_records: list[StoredRecord] = []
+        for record, event in rows:
+            self._events[type(event)].append(event)
+            self._by_position[f"{record.topic}/{record.partition}/{record.offset}"] = (record, event)
+            if isinstance(event, Action):
+                self.action_records.append(record)
+
+    def of(self, kind: type[EventType]) -> list[EventType]:
+        """Return all events of one type, each topic in offset order."""
+        return [event for event in self._events[kind] if isinstance(event, kind)]
+
+    def first_telemetry(self, record: StoredRecord) -> Cause | None:
+        """Follow causes upwards from a record to the telemetry that set it off; None where a timer did."""
+        position = f"{record.topic}/{record.partition}/{record.offset}"
+        for _ in range(8):
+            found = self._by_position.get(position)
+            if found is None or not found[1].causes:
+                return None
+            position = found[1].causes[0]
+            if position.startswith("telemetry/"):
+                return Cause.parse(position)
+        return None
+
+
+def build_report(reader: TopicReader, *, broker: str, seconds: float) -> Report:
+    """Read a loop's topics to their end and sum up; raises `BrokerError`."""
+    tally = Tally(row for topic in TOPICS_OF_A_REPORT for row in reader.events(topic))
+    telemetry_us = {
+        Cause(record.topic, record.partition, record.offset): record.timestamp_us
+        for record in reader.records(["telemetry"])
+        if record is not None
+    }
+    latencies_ms = _latencies_ms(tally, telemetry_us)
+    last_states = _last_states(tally.of(Outcome))
+    experiences = Counter(event.state for event in tally.of(Experience) if event.action is not None)
+    executed = sum(experiences.values())
+    verdicts = tally.of(Verdict)
+    return Report(
+        broker=broker,
+        seconds=seconds,
+        telemetry_events=len(telemetry_us),
+        episodes=sum(event.phase == "opened" for event in tally.of(Episode)),
+        patterns=_patterns(tally),
+        proposals=len(tally.of(Proposal)),
+        verdicts=_counts(event.verdict for event in verdicts),
+        reasons=_counts(event.decided_by or "passed" for event in verdicts),
+        actions=len(tally.action_records),
+        actions_executed_twice=_started_twice(tally.of(Outcome)),
+        actions_without_outcome=sum(event.id not in last_states for event in tally.of(Action)),
+        outcomes=_counts(last_states.values()),
+        experiences=_counts(event.state for event in tally.of(Experience)),
+        observed_share=experiences["observed"] / executed if executed else None,
+        arms=_arms(tally),
+        latency_ms_p50=_percentile(latencies_ms, 50),
+        latency_ms_p99=_percentile(latencies_ms, 99),
+        dead_letters=sum(1 for _ in reader.events("dead-letters")),
+    )
+
+
+def _latencies_ms(tally: Tally, telemetry_us: dict[Cause, int]) -> list[float]:
+    latencies = []
+    for record in tally.action_records:
+        cause = tally.first_telemetry(record)
+        if cause in telemetry_us:
+            latencies.append((record.timestamp_us - telemetry_us[cause]) / 1e3)
+    return latencies
+
+
+def _patterns(tally: Tally) -> list[PatternLine]:
+    latest = {event.pattern: event for event in tally.of(Pattern)}
+    recurring = [event for event in latest.values() if event.status == "recurring"]
+    return [
+        PatternLine(pattern=event.pattern, name=event.name, support=event.support)
+        for event in sorted(recurring, key=lambda event: -event.support)
+    ]
+
+
+def _last_states(outcomes: list[Outcome]) -> dict[str, str]:
+    states: dict[str, str] = {}
+    for event in outcomes:
+        if event.state != "claimed" or event.action not in states:
+            states[event.action] = event.state
+    return states
+
+
+def _started_twice(outcomes: list[Outcome]) -> int:
+    """Count actions that two executors of one group ended, or that one ended twice: each would be a second start."""
+    ends = Counter((event.action, event.group) for event in outcomes if event.state in ("succeeded", "failed"))
+    return sum(count > 1 for count in ends.values())
+
+
+def _arms(tally: Tally) -> dict[str, ArmLine]:
+    latest = {event.arm: event for event in tally.of(LedgerEntry)}
+    return {
+        arm: ArmLine(
+            decisions=event.decisions,
+            observed=event.observed,
+            recovery_s=_triple(event.recovery_s_mean, event.recovery_s_low, event.recovery_s_high),
+            availability=_triple(event.availability_mean, event.availability_low, event.availability_high),
+            reward=(event.reward_mean, event.reward_low, event.reward_high),
+        )
+        for arm, event in sorted(latest.items())
+    }
+
+
+def _triple(mean: float | None, low: float | None, high: float | None) -> tuple[float, float, float] | None:
+    return None if mean is None or low is None or high is None else (mean, low, high)
+
+
+def _counts(values: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(values).items()))
+
+
+def _percentile(values: list[float], percent: float) -> float | None:
+    return float(np.percentile(values, percent)) if values else None

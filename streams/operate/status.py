@@ -1,0 +1,120 @@
+"""What the loop is doing, as every part of it last said on its topics."""
+
+from collections import Counter
+
+import msgspec
+
+from schemas.events import Blocked, Control, Outcome, Presence, Verdict
+from streams.operate.topic_reader import TopicReader
+
+STALE_US = 10_000_000
+"""A part that has said nothing for so long counts as not answering."""
+
+
+class PartStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One worker or executor. `confirms_stop`: it is paused, or gone, or has not heard `control` for 10 s."""
+
+    instance: str
+    role: str
+    state: str
+    step: int
+    lag: int
+    age_s: float
+    control_age_s: float
+    answering: bool
+    in_flight: tuple[str, ...]
+    same_settings: bool
+
+
+class LoopStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole loop at one moment. Counts are over what the topics still hold."""
+
+    loop: str
+    paused: bool
+    pauses: dict[str, str]
+    activated_settings: str | None
+    settings_hash: str
+    parts: tuple[PartStatus, ...]
+    verdicts: dict[str, int]
+    refusals: dict[str, int]
+    outcomes: dict[str, int]
+    blocked_until_us: dict[str, int]
+
+    def stop_line(self) -> str:
+        """Say who has confirmed a pause, who has not, and what is still running."""
+        gates = [part for part in self.parts if part.role == "gate"]
+        executors = [part for part in self.parts if part.role == "executor"]
+        gate_says = "gate confirmed" if gates and all(_stopped(part) for part in gates) else "gate NOT confirmed"
+        confirmed = sum(_stopped(part) for part in executors)
+        running = [name for part in executors if part.answering for name in part.in_flight]
+        line = f"{gate_says}, {confirmed} of {len(executors)} executors confirmed"
+        return f"{line}; still running: {', '.join(running)}" if running else f"{line}; nothing running"
+
+
+def read_status(reader: TopicReader, *, loop: str, settings_hash: str, now_us: int) -> LoopStatus:
+    """Read the loop's topics to their end and sum up; raises `BrokerError`."""
+    control = _latest_control(reader)
+    pauses = {
+        key: event.reason or "no reason given"
+        for key, event in control.items()
+        if event.kind == "pause" and event.value == "paused" and (event.until_us is None or event.until_us > now_us)
+    }
+    activated = control.get("settings/loop")
+    running = control.get("pause/loop")
+    verdicts: Counter[str] = Counter()
+    refusals: Counter[str] = Counter()
+    blocked: dict[str, int] = {}
+    for _, event in reader.events("verdicts"):
+        if isinstance(event, Verdict):
+            verdicts[event.verdict] += 1
+            refusals[event.decided_by or "passed"] += 1
+        elif isinstance(event, Blocked):
+            blocked = event.until_us
+    return LoopStatus(
+        loop=loop,
+        paused=running is None or "pause/loop" in pauses,
+        pauses=pauses,
+        activated_settings=activated.value if activated else None,
+        settings_hash=settings_hash,
+        parts=_parts(reader, settings_hash, now_us),
+        verdicts=dict(sorted(verdicts.items())),
+        refusals=dict(sorted(refusals.items())),
+        outcomes=_outcome_states(reader),
+        blocked_until_us={scope: until for scope, until in sorted(blocked.items()) if until == 0 or until > now_us},
+    )
+
+
+def _latest_control(reader: TopicReader) -> dict[str, Control]:
+    return {event.key(): event for _, event in reader.events("control") if isinstance(event, Control)}
+
+
+def _parts(reader: TopicReader, settings_hash: str, now_us: int) -> tuple[PartStatus, ...]:
+    latest = {event.instance: event for _, event in reader.events("presence") if isinstance(event, Presence)}
+    return tuple(
+        PartStatus(
+            instance=event.instance,
+            role=event.role,
+            state=event.state,
+            step=event.step,
+            lag=event.lag,
+            age_s=(now_us - event.time_us) / 1e6,
+            control_age_s=(now_us - event.control_heard_us) / 1e6,
+            answering=now_us - event.time_us <= STALE_US,
+            in_flight=event.in_flight,
+            same_settings=event.settings_hash in ("", settings_hash),
+        )
+        for event in sorted(latest.values(), key=lambda event: (event.role, event.instance))
+    )
+
+
+def _outcome_states(reader: TopicReader) -> dict[str, int]:
+    """Count actions by their last state; a claim counts only while nothing ended it."""
+    states: dict[str, str] = {}
+    for _, event in reader.events("outcomes"):
+        if isinstance(event, Outcome) and (event.state != "claimed" or event.action not in states):
+            states[event.action] = event.state
+    return dict(sorted(Counter(states.values()).items()))
+
+
+def _stopped(part: PartStatus) -> bool:
+    return part.state in ("paused", "stopping") or not part.answering or part.control_age_s > STALE_US / 1e6

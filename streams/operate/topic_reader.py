@@ -1,0 +1,109 @@
+"""Reading a topic from the command line: to its present end, or on and on."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Message as KafkaMessage
+
+from schemas import wire
+from schemas.connection import KafkaConnection
+from schemas.errors import BrokerError, ContractError
+from schemas.events import Event
+from schemas.kafka import make_consumer
+from schemas.raw import Headers
+from schemas.topics import TOPICS
+
+METADATA_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRecord:
+    """One record as it lies in Kafka. `topic` is the registry name."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    timestamp_us: int
+
+    def event(self) -> Event | None:
+        """Return the decoded event, or None when it is not one (a tombstone, a foreign record)."""
+        try:
+            return wire.decode(self.topic, self.value, self.headers)
+        except ContractError:
+            return None
+
+
+class TopicReader:
+    """Reads committed records of one loop without a consumer group, so it never disturbs a worker."""
+
+    def __init__(self, connection: KafkaConnection, loop: str) -> None:
+        self._connection = connection
+        self._loop = loop
+
+    def records(
+        self, topics: Sequence[str], *, start: dict[tuple[str, int], int] | None = None, follow: bool = False
+    ) -> Iterator[StoredRecord | None]:
+        """Yield records of some topics from the beginning (or `start`) to the present end.
+
+        With `follow` it goes on for ever and yields None whenever there is nothing new for 0.2 s.
+        """
+        consumer = make_consumer(
+            self._connection, group=f"{self._loop}-reader", enable_partition_eof=True, fetch_wait_max_ms=50
+        )
+        try:
+            pending = self._assign(consumer, topics, start or {})
+            while pending or follow:
+                batch = consumer.consume(500, 0.2)
+                for message in batch:
+                    error = message.error()
+                    if error is None:
+                        yield _stored(message, self._loop)
+                    elif error.code() == KafkaError._PARTITION_EOF:
+                        pending.discard((message.topic(), message.partition()))
+                    else:
+                        raise BrokerError(f"cannot read {message.topic()}: {error.str()}")
+                if follow and not batch:
+                    yield None
+        except KafkaException as error:
+            raise BrokerError(f"cannot read from {self._connection.bootstrap}: {error.args[0].str()}") from error
+        finally:
+            consumer.close()
+
+    def events(self, *topics: str) -> Iterator[tuple[StoredRecord, Event]]:
+        """Yield every decodable event of some topics, up to the present end; each topic in offset order."""
+        for record in self.records(topics):
+            event = record.event() if record is not None else None
+            if record is not None and event is not None:
+                yield record, event
+
+    def _assign(
+        self, consumer: Consumer, topics: Sequence[str], start: dict[tuple[str, int], int]
+    ) -> set[tuple[str, int]]:
+        metadata = consumer.list_topics(timeout=METADATA_TIMEOUT_S).topics
+        assignment: list[TopicPartition] = []
+        for topic in topics:
+            full_name = TOPICS[topic].full_name(self._loop)
+            if full_name not in metadata:
+                raise BrokerError(f"topic {full_name} does not exist; `flyball topics apply` creates it")
+            assignment += [
+                TopicPartition(full_name, partition, start.get((topic, partition), OFFSET_BEGINNING))
+                for partition in metadata[full_name].partitions
+            ]
+        consumer.assign(assignment)
+        return {(item.topic, item.partition) for item in assignment}
+
+
+def _stored(message: KafkaMessage, loop: str) -> StoredRecord:
+    return StoredRecord(
+        topic=message.topic().removeprefix(f"{loop}."),
+        partition=message.partition(),
+        offset=message.offset(),
+        key=message.key(),
+        value=message.value(),
+        headers=tuple(message.headers() or ()),
+        timestamp_us=message.timestamp()[1] * 1_000,
+    )
