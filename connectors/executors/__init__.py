@@ -1,0 +1,1 @@
+"""Executors: they take actions off a loop, do them, and report what became of each."""

@@ -1,0 +1,29 @@
+"""What does an action: the seam between the executor and the world."""
+
+from typing import Literal, Protocol
+
+import msgspec
+
+from schemas.events import Action
+
+State = Literal["succeeded", "failed", "refused", "unknown"]
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """How one attempt ended. `refused`: it never started; `unknown`: it may have had its effect."""
+
+    state: State
+    detail: str = ""
+
+
+class Handler(Protocol):
+    """Does one kind of action. Runs in a thread of its own, several at a time."""
+
+    @property
+    def idempotent(self) -> bool:
+        """Whether an action of the same id may be attempted again without a second effect. Else: one attempt only."""
+        ...
+
+    def run(self, action: Action, *, timeout_s: float) -> Result:
+        """Do it, within `timeout_s`; later than that the attempt counts as `unknown`. So does an exception."""
+        ...
