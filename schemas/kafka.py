@@ -1,11 +1,17 @@
 """The only place that makes confluent-kafka clients."""
 
-from confluent_kafka import Consumer, Producer
+from collections.abc import Callable
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
 from .connection import KafkaConnection
+from .errors import BrokerError
+from .raw import Headers, Message
 
 Setting = str | int | float | bool
+Delivered = Callable[[KafkaError | None, Any], None]
 _QUIET = {"log_level": 3}
 
 
@@ -33,6 +39,42 @@ def make_consumer(connection: KafkaConnection, *, group: str, **settings: Settin
 def make_admin(connection: KafkaConnection) -> AdminClient:
     """Return an admin client."""
     return AdminClient({**_QUIET, **connection.librdkafka()})
+
+
+def cluster_id(connection: KafkaConnection, *, timeout_s: float = 10.0) -> str:
+    """Ask the cluster for its id, a part of every audience; raises `BrokerError` when it does not answer."""
+    try:
+        found = make_admin(connection).list_topics(timeout=timeout_s).cluster_id
+    except KafkaException as error:
+        raise BrokerError(
+            f"expected an answer from {connection.bootstrap} within {timeout_s} s, got {error}"
+        ) from error
+    return str(found)
+
+
+def partitions_of(client: Producer | Consumer | AdminClient, topic: str, *, timeout_s: float = 10.0) -> int:
+    """Return how many partitions a topic (full name) has; raises `BrokerError` when it is not there."""
+    try:
+        found = client.list_topics(topic, timeout=timeout_s).topics[topic]
+    except KafkaException as error:
+        raise BrokerError(f"expected the partitions of {topic} within {timeout_s} s, got {error}") from error
+    if found.error is not None or not found.partitions:
+        raise BrokerError(f"expected a topic {topic} (`flyball topics --apply` makes it), got {found.error}")
+    return len(found.partitions)
+
+
+def produce(producer: Producer, message: Message, *, loop: str, on_delivery: Delivered | None = None) -> None:
+    """Hand a message to a producer; raises `BufferError` when its queue is full."""
+    place: dict[str, Any] = {} if message.partition is None else {"partition": message.partition}
+    if on_delivery is not None:
+        place["on_delivery"] = on_delivery
+    topic = f"{loop}.{message.topic}"
+    producer.produce(topic, message.value, message.key, headers=list(message.headers) or None, **place)
+
+
+def headers_of(record: Any) -> Headers:
+    """Return the headers of a confluent-kafka record as the contract spells them."""
+    return tuple((name, bytes(value) if value is not None else None) for name, value in record.headers() or ())
 
 
 def _dotted(settings: dict[str, Setting]) -> dict[str, Setting]:

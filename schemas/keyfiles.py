@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from .errors import SettingsError
 from .ids import derive
-from .keyring import Key, Keyring
+from .keyring import Key, Keyring, Trust
 from .signing import Audience, Purpose, Signer
 
 ROOT_KEY, ROOT_PUBLIC, KEYRING = "root.key", "root.pub", "keyring.json"
@@ -90,6 +90,11 @@ def load_keyring(folder: Path) -> Keyring:
         return Keyring.load(folder / KEYRING, root)
     except OSError as error:
         raise SettingsError([f"{folder / KEYRING}: expected a keyring, got {error}"]) from error
+
+
+def load_trust(folder: Path) -> Trust:
+    """Return the pinned root key and the keyring of the folder, as readers of signed topics want them."""
+    return Trust(root=load_root(folder), keyring=load_keyring(folder))
 
 
 def keyring_text(folder: Path) -> str:

@@ -15,7 +15,7 @@ VALUE_LIMIT = 1_048_576
 """Largest value (bytes) that a reader decodes; dead letters, which hold whole originals, are exempt."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ENCODER = msgspec.json.Encoder(order="sorted")
-_DECODERS = {name: msgspec.json.Decoder(cls) for name, cls in EVENT_TYPES.items()}
+_DECODERS = {name: msgspec.json.Decoder(cls) for name, cls in EVENT_TYPES.items() if cls is not TelemetryFrame}
 
 
 def rfc3339(time_us: int) -> str:
@@ -64,13 +64,23 @@ def decode(topic: str, value: bytes | None, headers: Headers) -> Event:
         raise ContractError("broken-json", str(error)) from error
     except RecursionError as error:
         raise ContractError("nested-too-deep", "expected JSON without deep nesting") from error
-    if not topic.startswith(event.TOPIC):
+    if topic != event.TOPIC and not topic.startswith(f"{event.TOPIC}-"):
         raise ContractError("wrong-topic", f"expected {name} on {event.TOPIC}, got it on {topic}")
+    if _header(headers, "ce_id") not in (None, event.id.encode()):
+        raise ContractError("wrong-id", f"expected the id {event.id!r} in ce_id too")
     return event
 
 
 def _type_of(headers: Headers) -> str:
-    for name, value in headers:
-        if name == "ce_type" and value is not None:
-            return value.decode("utf-8", "replace")
-    raise ContractError("missing-type", "expected a ce_type header, got none")
+    value = _header(headers, "ce_type")
+    if value is None:
+        raise ContractError("missing-type", "expected a ce_type header, got none")
+    return value.decode("utf-8", "replace")
+
+
+def _header(headers: Headers, wanted: str) -> bytes | None:
+    """Return a header that may be there once: a second one could be checked as one thing and read as another."""
+    found = [value for name, value in headers if name == wanted and value is not None]
+    if len(found) > 1:
+        raise ContractError("ambiguous-headers", f"expected the header {wanted} once, got it {len(found)} times")
+    return found[0] if found else None

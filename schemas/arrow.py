@@ -1,0 +1,70 @@
+"""Telemetry as Arrow IPC streams: `entity`, `time` (timestamp[us, UTC]), one float64 column per metric, null = absent.
+
+Optional text columns: `event` and `group`. Other text columns are ignored by readers.
+"""
+
+import pyarrow as pa
+
+from .errors import ContractError
+
+ENTITY, TIME, EVENT, GROUP = "entity", "time", "event", "group"
+TIME_TYPE = pa.timestamp("us", tz="UTC")
+TEXT_COLUMNS = (EVENT, GROUP)
+
+
+def to_stream(table: "pa.Table | pa.RecordBatch") -> bytes:
+    """Return the bytes of an Arrow IPC stream; equal tables give equal bytes."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write(table)
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
+
+
+def from_stream(data: bytes) -> pa.Table:
+    """Read an Arrow IPC stream; raises `ContractError` when it is none or its parts do not fit together."""
+    try:
+        with pa.ipc.open_stream(data) as reader:
+            table = reader.read_all()
+        table.validate(full=True)
+    except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
+        raise ContractError("broken-arrow", f"expected an Arrow IPC stream, got {str(error)[:200]}") from error
+    return table
+
+
+def normalise(table: pa.Table) -> pa.Table:
+    """Return a foreign table with the column types of this module, `entity` and `time` first, metrics sorted.
+
+    Raises `ContractError` when a column is missing or is neither number nor text.
+    """
+    for name in (ENTITY, TIME):
+        if name not in table.column_names:
+            raise ContractError("wrong-type", f"expected a column {name}, got {table.column_names[:20]}")
+    if len(set(table.column_names)) < table.num_columns:
+        raise ContractError("duplicate-metric", "expected every column once, got a name twice")
+    columns = {ENTITY: _cast(table, ENTITY, pa.string()), TIME: _time(table)}
+    for name in sorted(set(table.column_names) - {ENTITY, TIME}):
+        kind = table.schema.field(name).type
+        if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
+            columns[name] = _cast(table, name, pa.float64())
+        elif name in TEXT_COLUMNS:
+            columns[name] = _cast(table, name, pa.string())
+        else:
+            raise ContractError("wrong-type", f"expected numbers in column {name}, got {kind}")
+    return pa.table(columns)
+
+
+def _time(table: pa.Table) -> pa.ChunkedArray:
+    kind = table.schema.field(TIME).type
+    if pa.types.is_timestamp(kind) and kind.tz is None:
+        raise ContractError("bad-time", "expected a time column with a time zone (or integer microseconds)")
+    if not (pa.types.is_timestamp(kind) or pa.types.is_integer(kind)):
+        raise ContractError("bad-time", f"expected timestamps or integer microseconds, got {kind}")
+    return _cast(table, TIME, TIME_TYPE)
+
+
+def _cast(table: pa.Table, name: str, kind: pa.DataType) -> pa.ChunkedArray:
+    try:
+        return table.column(name).cast(kind, safe=False)
+    except (pa.ArrowException, ValueError) as error:
+        raise ContractError("wrong-type", f"expected {kind} in column {name}, got {error}") from error

@@ -1,0 +1,327 @@
+"""Take actions off a loop and do each at most once: what an executor is built on."""
+
+import contextlib
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from confluent_kafka import KafkaError
+
+from .. import __version__, kafka, wire
+from ..connection import KafkaConnection
+from ..errors import BrokerError, ContractError, FencedError
+from ..events import Action, DeadLetter, Outcome, Presence
+from ..ids import Cause, derive
+from ..keyring import Trust
+from ..reading import read_event
+from ..signing import Audience, Signer
+from .duplicates import DuplicateStore
+from .outcomes import OutcomeLog
+from .tail import check
+from .watch import ControlWatch
+
+End = Literal["succeeded", "failed", "refused", "unknown"]
+_MINUTE_US = 60_000_000
+_WRITE_TIMEOUT_S = 10.0
+
+
+def wall_us() -> int:
+    """Return the time of the wall clock in microseconds."""
+    return time.time_ns() // 1000
+
+
+class ActionConsumer:
+    """Hands over each action of `LOOP.actions` that may start here and now, once, after its claim has won.
+
+    Use it as a context manager: `with ActionConsumer(...) as consumer: for action in consumer: ...`, call
+    `may_act(action)` right before the effect and before each retry, and `report(action, state)` exactly once. Honour
+    `action.dry_run`. `executor` names this instance within its group, for good: a restart under the same name declares
+    `unknown` what was left without an end. Only one thread may poll; any thread may report.
+
+    `trust` holds the keyring and the pinned root key, `signer` a key for `outcomes`, `store` the folder of the memory.
+    Raises `FencedError` when another process uses the same executor name, `BrokerError` when Kafka refuses.
+    """
+
+    def __init__(
+        self,
+        connection: KafkaConnection,
+        *,
+        audience: Audience,
+        trust: Trust,
+        signer: Signer,
+        group: str,
+        executor: str,
+        store: Path,
+        starts_per_minute: int = 60,
+        start_timeout_s: float = 30.0,
+        clock: Callable[[], int] = wall_us,
+    ) -> None:
+        self._connection = connection
+        self._audience = audience
+        self._trust = trust
+        self._group = group
+        self._executor = executor
+        self._cap = starts_per_minute
+        self._start_timeout_s = start_timeout_s
+        self._clock = clock
+        self._incarnation = secrets.token_hex(8)
+        self._in_flight: dict[str, tuple[Action, int]] = {}
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._partitions: tuple[int, ...] = ()
+        self._store = DuplicateStore(store, loop=audience.loop, group=group, now_us=clock())
+        self._producer = kafka.make_producer(connection, linger_ms=0, acks="all", message_timeout_ms=30_000)
+        self._outcomes = OutcomeLog(
+            connection, self._producer, audience=audience, trust=trust, signer=signer, store=self._store
+        )
+        self._watch = ControlWatch(connection, audience=audience, trust=trust, clock=clock, on_beat=self._tell)
+        self._actions: Any = None
+
+    def start(self) -> None:
+        """Read `outcomes` and `control` to their ends, settle what a former life left open, and join the group.
+
+        Raises `BrokerError` when Kafka does not answer within `start_timeout_s`.
+        """
+        self._outcomes.catch_up(self._start_timeout_s)
+        for action, entity in self._store.unfinished(self._executor):
+            detail = "the executor ended before the action did"
+            self._outcomes.wait(
+                self._outcomes.write(self._outcome(action, entity, "unknown", detail=detail)), _WRITE_TIMEOUT_S
+            )
+        self._watch.start()
+        self._watch.wait_heard(self._start_timeout_s)
+        self._actions = kafka.make_consumer(
+            self._connection,
+            group=f"{self._audience.loop}.executor.{self._group}",
+            group_instance_id=self._executor,
+            session_timeout_ms=10_000,
+            enable_auto_commit=True,
+            enable_auto_offset_store=False,
+            fetch_min_bytes=1,
+            fetch_wait_max_ms=10,
+        )
+        self._actions.subscribe([f"{self._audience.loop}.{Action.TOPIC}"])
+
+    def poll(self, timeout_s: float = 1.0) -> Action | None:
+        """Return the next action to do, or None when none came in time. Never while paused."""
+        deadline = time.monotonic() + timeout_s
+        while not self._stop.is_set():
+            while self._outcomes.follow(0):
+                pass
+            left = deadline - time.monotonic()
+            action = self._next(min(max(left, 0.0), 0.5))
+            if action is not None or left <= 0:
+                return action
+        return None
+
+    def __iter__(self) -> Iterator[Action]:
+        while not self._stop.is_set():
+            action = self.poll()
+            if action is not None:
+                yield action
+
+    def why_not(self, action: Action) -> str | None:
+        """Return why an action must not (any longer) have its effect, or None when it may."""
+        if self._clock() > action.expires_us:
+            return "expired"
+        return self._watch.why_paused(action)
+
+    def may_act(self, action: Action) -> bool:
+        """Whether the effect may happen now: ask right before it, and before each retry."""
+        return self.why_not(action) is None
+
+    def report(self, action: Action, state: End, detail: str = "") -> None:
+        """Write the end of an action that was handed over, and wait until Kafka has it; raises `BrokerError`.
+
+        Raises `ValueError` when the action was not handed over or has been reported already.
+        """
+        with self._lock:
+            known = self._in_flight.get(action.id)
+            if known is None:
+                raise ValueError(f"expected an action in flight, got {action.id}: not handed over, or reported already")
+            end = self._outcome(action.id, action.entity, state, detail=detail, started_us=known[1])
+            sent = self._outcomes.write(end)
+            del self._in_flight[action.id]
+        self._outcomes.wait(sent, _WRITE_TIMEOUT_S)
+
+    def stop(self) -> None:
+        """End the iteration soon; safe in a signal handler and from any thread."""
+        self._stop.set()
+
+    def close(self) -> None:
+        """Leave the group; what was handed over and never reported becomes `unknown`."""
+        self._stop.set()
+        with self._lock:
+            left = [action for action, _ in self._in_flight.values()]
+        for action in left:
+            with contextlib.suppress(BrokerError):  # the next start under this name says it then
+                self.report(action, "unknown", "the executor stopped before the action ended")
+        self._tell(stopping=True)
+        self._producer.flush(_WRITE_TIMEOUT_S)
+        self._watch.close()
+        if self._actions is not None:
+            self._actions.close()
+        self._outcomes.close()
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _next(self, timeout_s: float) -> Action | None:
+        if self._watch.failure is not None:
+            raise self._watch.failure
+        if not self._watch.is_heard():
+            self._stop.wait(min(timeout_s, 0.1))
+            return None
+        record = self._actions.poll(timeout_s)
+        if record is None:
+            self._partitions = tuple(place.partition for place in self._actions.assignment())
+            return None
+        if record.error() is not None:
+            _check(record.error())
+            return None
+        action = self._consider(record)
+        self._actions.store_offsets(record)
+        return action
+
+    def _consider(self, record: Any) -> Action | None:
+        headers = kafka.headers_of(record)
+        try:
+            event = read_event(
+                Action.TOPIC,
+                record.key(),
+                record.value(),
+                headers,
+                trust=self._trust,
+                audience=self._audience,
+                now_us=self._clock(),
+            )
+        except ContractError as error:
+            self._set_aside(record, error)
+            return None
+        if not isinstance(event, Action) or self._store.winner(event.id) is not None:
+            return None
+        refusal = self._refusal(event)
+        if refusal is not None:
+            self._refuse(event, refusal)
+            return None
+        return self._claim(event, Cause(Action.TOPIC, record.partition(), record.offset()))
+
+    def _refusal(self, action: Action) -> str | None:
+        if action.issued_us < self._store.born_us:
+            return "issued before this executor's memory began"
+        if self._store.starts_since(self._clock() - _MINUTE_US) >= self._cap:
+            return f"this executor starts at most {self._cap} actions per minute"
+        return self.why_not(action)
+
+    def _claim(self, action: Action, cause: Cause) -> Action | None:
+        claim = self._outcome(action.id, action.entity, "claimed", cause=cause)
+        left_s = (action.expires_us - self._clock()) / 1_000_000
+        if not self._outcomes.claim(claim, left_s):
+            if self._store.winner(action.id) is None:
+                self._refuse(action, "the claim did not come back before the action expired")
+            return None
+        self._store.start(self._clock())
+        refusal = self.why_not(action)
+        if refusal is not None:
+            self._refuse(action, refusal)
+            return None
+        with self._lock:
+            self._in_flight[action.id] = (action, self._clock())
+        return action
+
+    def _refuse(self, action: Action, why: str) -> None:
+        """Tell why an action will not start; one that was over before this executor began is left unsaid."""
+        if action.expires_us < self._store.born_us:
+            return
+        sent = self._outcomes.write(self._outcome(action.id, action.entity, "refused", detail=why))
+        self._outcomes.wait(sent, _WRITE_TIMEOUT_S)
+
+    def _outcome(
+        self,
+        action: str,
+        entity: str,
+        state: Literal["claimed", "succeeded", "failed", "refused", "unknown"],
+        *,
+        detail: str = "",
+        started_us: int | None = None,
+        cause: Cause | None = None,
+    ) -> Outcome:
+        """Build a record: ends have one id per action and group, claims one per life of an executor."""
+        who = ("claim", self._executor, self._incarnation) if state == "claimed" else ("end",)
+        now_us = self._clock()
+        return Outcome(
+            id=derive(self._audience.loop, action, self._group, *who),
+            time_us=now_us,
+            causes=() if cause is None else (str(cause),),
+            action=action,
+            entity=entity,
+            group=self._group,
+            executor=self._executor,
+            state=state,
+            started_us=started_us,
+            ended_us=None if state == "claimed" else now_us,
+            detail=detail,
+        )
+
+    def _set_aside(self, record: Any, error: ContractError) -> None:
+        letter = DeadLetter(
+            id=derive(self._audience.loop, Action.TOPIC, record.partition(), record.offset(), self._group),
+            time_us=self._clock(),
+            origin_topic=Action.TOPIC,
+            origin_partition=record.partition(),
+            origin_offset=record.offset(),
+            reason=error.reason,
+            detail=error.detail,
+            role=f"executor/{self._group}",
+            original_key=record.key(),
+            original_value=record.value(),
+            original_headers=kafka.headers_of(record),
+        )
+        kafka.produce(self._producer, wire.encode(letter, loop=self._audience.loop), loop=self._audience.loop)
+        self._producer.poll(0)
+
+    def _tell(self, *, stopping: bool = False) -> None:
+        why = self._watch.why_paused()
+        with self._lock:
+            in_flight = tuple(sorted(self._in_flight))
+        now_us = self._clock()
+        instance = f"executor/{self._group}/{self._executor}"
+        presence = Presence(
+            id=derive(self._audience.loop, instance, self._incarnation, now_us),
+            time_us=now_us,
+            instance=instance,
+            role="executor",
+            version=__version__,
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            state="stopping" if stopping else "running" if why is None else "paused",
+            control_heard_us=self._watch.heard_us,
+            control_offset=self._watch.offset,
+            partitions=self._partitions,
+            in_flight=in_flight,
+        )
+        kafka.produce(self._producer, wire.encode(presence, loop=self._audience.loop), loop=self._audience.loop)
+        self._producer.poll(0)
+
+
+def _check(error: KafkaError) -> None:
+    if error.code() in (KafkaError._FENCED, KafkaError.FENCED_INSTANCE_ID):
+        raise FencedError("another process uses the same executor name in this group: give each its own")
+    check(error)

@@ -1,0 +1,135 @@
+"""The `outcomes` topic as an executor uses it: write signed records, read all of them back, the first claim wins."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import KafkaError, Producer
+
+from .. import kafka, wire
+from ..connection import KafkaConnection
+from ..errors import BrokerError, ContractError, SignatureError
+from ..events import Outcome
+from ..keyring import Trust
+from ..reading import verify_record
+from ..signing import Audience, Signer
+from .duplicates import DuplicateStore
+from .tail import LogRecord, Tail
+
+WITHDRAWN = ("revoked-key", "expired-key")
+"""A claim by a key that was withdrawn later still happened: forgetting it could start an action twice."""
+
+
+@dataclass(slots=True)
+class Sent:
+    """A record on its way: `error` is set when Kafka refused it, `done` when its fate is known."""
+
+    done: bool = False
+    error: str | None = None
+
+    def delivered(self, error: KafkaError | None, _record: Any) -> None:
+        """Note the delivery report."""
+        self.error = None if error is None else error.str()
+        self.done = True
+
+
+class OutcomeLog:
+    """Writes and follows `outcomes` for one executor of one group. Only one thread may call `follow` and `claim`."""
+
+    def __init__(
+        self,
+        connection: KafkaConnection,
+        producer: Producer,
+        *,
+        audience: Audience,
+        trust: Trust,
+        signer: Signer,
+        store: DuplicateStore,
+    ) -> None:
+        self._producer = producer
+        self._audience = audience
+        self._trust = trust
+        self._signer = signer
+        self._store = store
+        self._tail = Tail(connection, topic=f"{audience.loop}.{Outcome.TOPIC}", start=store.next_offset, wait_ms=100)
+        self.ignored = 0
+        """Records of `outcomes` that could not be trusted."""
+
+    def catch_up(self, timeout_s: float) -> None:
+        """Fold everything there is now; raises `BrokerError` when that takes longer than `timeout_s`."""
+        deadline = time.monotonic() + timeout_s
+        end: int | None = None
+        with self._store.together():
+            while end is None or self._tail.position < end:
+                if time.monotonic() > deadline:
+                    raise BrokerError(f"expected to read outcomes to the end within {timeout_s} s; is Kafka there?")
+                end = self._tail.end(1.0) if end is None else end
+                self.follow(0.05)
+
+    def follow(self, timeout_s: float) -> bool:
+        """Fold the next record, waiting for it at most `timeout_s`; returns whether there was one."""
+        record = self._tail.poll(timeout_s)
+        if record is not None:
+            self._store.fold(record.offset, self._read(record))
+        return record is not None
+
+    def write(self, outcome: Outcome) -> Sent:
+        """Send a signed record; wait for it with `wait`."""
+        sent = Sent()
+        message = self._signer.sign(wire.encode(outcome, loop=self._audience.loop))
+        kafka.produce(self._producer, message, loop=self._audience.loop, on_delivery=sent.delivered)
+        self._producer.poll(0)
+        return sent
+
+    def wait(self, sent: Sent, timeout_s: float) -> None:
+        """Wait until Kafka has a record for good; raises `BrokerError` when it does not take it in time."""
+        deadline = time.monotonic() + timeout_s
+        while not sent.done:
+            if time.monotonic() > deadline:
+                raise BrokerError(f"expected Kafka to take an outcome within {timeout_s} s; it is still queued")
+            self._producer.poll(0.01)
+        if sent.error is not None:
+            raise BrokerError(f"expected Kafka to take an outcome, got {sent.error}")
+
+    def claim(self, claim: Outcome, timeout_s: float) -> bool:
+        """Write a claim, read it back, and return whether it is the first of its action in its group.
+
+        False also when the claim did not come back in time: what was not seen to win must not start.
+        """
+        deadline = time.monotonic() + timeout_s
+        sent = self.write(claim)
+        while time.monotonic() < deadline and sent.error is None:
+            self.follow(0.01)
+            self._producer.poll(0)
+            winner = self._store.winner(claim.action)
+            if winner is not None:
+                return winner == claim.id
+        return False
+
+    def close(self) -> None:
+        """Stop following."""
+        self._tail.close()
+
+    def _read(self, record: LogRecord) -> Outcome | None:
+        try:
+            outcome = wire.decode(Outcome.TOPIC, record.value, record.headers)
+            self._verify(record)
+        except ContractError:
+            self.ignored += 1
+            return None
+        return outcome if isinstance(outcome, Outcome) else None
+
+    def _verify(self, record: LogRecord) -> None:
+        try:
+            verify_record(
+                Outcome.TOPIC,
+                record.key,
+                record.value,
+                record.headers,
+                keyring=self._trust.keyring,
+                audience=self._audience,
+                now_us=0,
+            )
+        except SignatureError as error:
+            if error.reason not in WITHDRAWN:
+                raise
