@@ -40,15 +40,29 @@ class LoopStatus(msgspec.Struct, frozen=True, kw_only=True):
     outcomes: dict[str, int]
     blocked_until_us: dict[str, int]
 
+    @property
+    def stop_confirmed(self) -> bool:
+        """Whether the gate and every executor have stopped, and nothing is running."""
+        executors = self._parts_of("executor")
+        return self._gate_stopped() and all(_stopped(part) for part in executors) and not self._running()
+
     def stop_line(self) -> str:
         """Say who has confirmed a pause, who has not, and what is still running."""
-        gates = [part for part in self.parts if part.role == "gate"]
-        executors = [part for part in self.parts if part.role == "executor"]
-        gate_says = "gate confirmed" if gates and all(_stopped(part) for part in gates) else "gate NOT confirmed"
+        executors = self._parts_of("executor")
+        gate_says = "gate confirmed" if self._gate_stopped() else "gate NOT confirmed"
         confirmed = sum(_stopped(part) for part in executors)
-        running = [name for part in executors if part.answering for name in part.in_flight]
-        line = f"{gate_says}, {confirmed} of {len(executors)} executors confirmed"
-        return f"{line}; still running: {', '.join(running)}" if running else f"{line}; nothing running"
+        running = f"still running: {', '.join(self._running())}" if self._running() else "nothing running"
+        return f"{gate_says}, {confirmed} of {len(executors)} executors confirmed; {running}"
+
+    def _parts_of(self, role: str) -> list[PartStatus]:
+        return [part for part in self.parts if part.role == role]
+
+    def _gate_stopped(self) -> bool:
+        gates = self._parts_of("gate")
+        return bool(gates) and all(_stopped(part) for part in gates)
+
+    def _running(self) -> list[str]:
+        return [name for part in self._parts_of("executor") if part.answering for name in part.in_flight]
 
 
 def read_status(reader: TopicReader, *, loop: str, settings_hash: str, now_us: int) -> LoopStatus:

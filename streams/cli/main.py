@@ -1,0 +1,88 @@
+"""The command `flyball`: its groups, its errors and its exit codes."""
+
+import importlib
+import sys
+
+import click
+
+from schemas.errors import BrokerError, FlyballError, SettingsError
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("demo", "Watch live services fail and the loop repair them"),
+    "init": ("project", "Write a commented loop.toml and make the keys"),
+    "check": ("project", "Say everything that is wrong with a loop.toml"),
+    "activate": ("project", "Sign the settings and let the loop run"),
+    "keys": ("project", "List, rotate or revoke keys"),
+    "kafka": ("cluster", "Run an Apache Kafka on this machine"),
+    "topics": ("cluster", "Show, create or align the loop's topics"),
+    "run": ("run", "Run the stream processors"),
+    "world": ("run", "Run the lab: live services that fail in recurring ways"),
+    "executor": ("run", "Consume actions and carry them out"),
+    "publish": ("data", "Send telemetry from a CSV, NDJSON or Parquet file"),
+    "actions": ("data", "Follow the actions that the gate let through"),
+    "outcomes": ("data", "Follow what became of actions"),
+    "approvals": ("people", "List escalations that wait for a person"),
+    "approve": ("people", "Approve an escalation"),
+    "reject": ("people", "Reject an escalation"),
+    "pause": ("people", "Stop new actions, and confirm that everyone heard"),
+    "resume": ("people", "Let actions go on; spent limits stay spent"),
+    "status": ("status", "Say what every role, limit and executor is doing"),
+    "recover": ("recovery", "Go on after lost inputs, knowingly"),
+    "replay": ("recovery", "Re-derive every step of a run from its journal and compare"),
+    "dead-letters": ("recovery", "List, show or retry what could not be used"),
+    "reset": ("recovery", "Delete the loop's topics and start afresh"),
+    "simulate": ("offline", "Run the loop against a simulated fleet, without Kafka"),
+    "backtest": ("offline", "Run a loop.toml over a file, without Kafka"),
+}
+"""Command to the module of this package that holds it, and what it is for. Modules load when their command runs."""
+
+
+class LazyCommands(click.Group):
+    """Loads the module of a command when it is called, so that `--help` answers at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"streams.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, purpose) for name, (_, purpose) in COMMANDS.items()])
+
+
+@click.group(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="flyball")
+def flyball() -> None:
+    """Close the loop from insight to action: telemetry in, rate-limited repairs out, outcomes back into the models.
+
+    Begin with `flyball demo`, or with `flyball init`, `flyball run` and `flyball publish` for data of your own.
+    """
+
+
+def main() -> None:
+    """Run the command line; 2: the settings or the call are wrong, 4: Kafka does not answer, 1: anything else."""
+    try:
+        flyball(standalone_mode=False)
+    except click.exceptions.Abort:
+        _fail("stopped", 130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except SettingsError as error:
+        _fail(str(error), 2)
+    except BrokerError as error:
+        _fail(str(error), 4)
+    except FlyballError as error:
+        _fail(str(error), 1)
+    except BrokenPipeError:
+        sys.exit(0)
+
+
+def _fail(text: str, code: int) -> None:
+    click.echo(text, err=True)
+    sys.exit(code)

@@ -1,0 +1,81 @@
+"""What commands share: where the file is, who is asking, what time it is, and how results are printed."""
+
+import getpass
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from streams.operate.loop_place import LoopPlace
+from streams.operate.orders import Orders
+from streams.operate.topic_reader import TopicReader
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+config_option = click.option(
+    "-c",
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=lambda: Path(os.environ.get("FLYBALL_CONFIG", "loop.toml")),
+    show_default="loop.toml, or FLYBALL_CONFIG",
+    help="The loop's file.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+def now_us() -> int:
+    """Return the wall clock in microseconds."""
+    return time.time_ns() // 1_000
+
+
+def orders_of(place: LoopPlace, person: str | None = None) -> Orders:
+    """Return what signs and writes orders in the caller's name."""
+    return Orders(
+        connection=place.connection(),
+        audience=place.audience(),
+        keys=place.keys,
+        person=person or getpass.getuser(),
+        clock_us=now_us,
+    )
+
+
+def reader_of(place: LoopPlace) -> TopicReader:
+    """Return a reader of the loop's topics."""
+    return TopicReader(place.connection(), place.loop)
+
+
+def print_json(value: object) -> None:
+    """Print one value as JSON, indented for people who look anyway."""
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+
+
+def print_json_line(value: object) -> None:
+    """Print one value as a line of JSON and flush it, for a program that follows."""
+    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+    sys.stdout.flush()
+
+
+def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
+    """Print a table; without a terminal it has no colours and is as wide as its content needs."""
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    if not rows:
+        console.print(f"{title}: none")
+        return
+    table = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+def utc(time_us: int | None) -> str:
+    """Return a time for people: seconds, UTC."""
+    if time_us is None:
+        return "-"
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time_us / 1e6))

@@ -1,0 +1,53 @@
+"""`flyball status`: what is true everywhere, now."""
+
+from pathlib import Path
+
+import click
+
+from streams.cli.options import config_option, json_option, now_us, print_json, print_table, reader_of, utc
+from streams.operate.loop_place import LoopPlace
+from streams.operate.status import LoopStatus, read_status
+
+
+@click.command()
+@config_option
+@json_option
+def status(config: Path, *, as_json: bool) -> None:
+    """Say what every role, limit and executor of the loop is doing, from what each of them last said."""
+    place = LoopPlace.open(config)
+    found = read_status(reader_of(place), loop=place.loop, settings_hash=place.settings.settings_hash, now_us=now_us())
+    if as_json:
+        print_json(found)
+    else:
+        _print(found)
+
+
+def _print(found: LoopStatus) -> None:
+    state = "paused" if found.paused else "running"
+    click.echo(f"loop {found.loop}: {state}")
+    for target, reason in found.pauses.items():
+        click.echo(f"  {target}: {reason}")
+    if found.paused:
+        click.echo(f"  {found.stop_line()}")
+    if found.activated_settings != found.settings_hash:
+        click.echo("  these settings are not activated; `flyball activate` signs and publishes them")
+    rows = [
+        [
+            part.role,
+            part.instance,
+            part.state if part.answering else "NOT ANSWERING",
+            f"{part.age_s:.0f} s ago",
+            f"{part.control_age_s:.0f} s ago",
+            str(part.step),
+            str(part.lag),
+            ", ".join(part.in_flight) or "-",
+        ]
+        for part in found.parts
+    ]
+    columns = ["role", "instance", "state", "said", "heard control", "step", "lag", "in flight"]
+    print_table("processes", columns, rows)
+    print_table("verdicts", ["verdict", "count"], [[name, str(n)] for name, n in found.verdicts.items()])
+    print_table("decided by", ["check", "count"], [[name, str(n)] for name, n in found.refusals.items()])
+    print_table("actions ended", ["state", "count"], [[name, str(n)] for name, n in found.outcomes.items()])
+    blocked = [[scope, utc(until) if until else "unknown"] for scope, until in found.blocked_until_us.items()]
+    print_table("limits that block now", ["scope", "until"], blocked)

@@ -1,0 +1,87 @@
+"""Where a loop lives: its file, its folders, and how to reach its Kafka."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from schemas.connection import KafkaConnection
+from schemas.errors import BrokerError
+from schemas.signing import Audience
+from streams.settings import Settings, load
+
+ADDRESS_FILE = "kafka.json"
+
+
+class LocalAddress(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the broker that flyball started on this machine listens; written when it is ready."""
+
+    connection: KafkaConnection
+    cluster_id: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopPlace:
+    """A read `loop.toml` and the folders beside it."""
+
+    config: Path
+    settings: Settings
+
+    @classmethod
+    def open(cls, config: Path) -> "LoopPlace":
+        """Read the file; raises `SettingsError` with every problem."""
+        return cls(config=config, settings=load(config))
+
+    @property
+    def loop(self) -> str:
+        """The loop's name."""
+        return self.settings.loop.name
+
+    @property
+    def keys(self) -> Path:
+        """The folder of keys."""
+        return self.config.parent / self.settings.loop.keys
+
+    @property
+    def data(self) -> Path:
+        """The folder of everything that running makes."""
+        return self.config.parent / self.settings.loop.data
+
+    @property
+    def is_local(self) -> bool:
+        """Whether flyball itself runs this loop's Kafka, on this machine."""
+        return self.settings.kafka is None
+
+    def connection(self) -> KafkaConnection:
+        """Return how to reach Kafka; raises `BrokerError` when this loop's local broker is not running."""
+        if self.settings.kafka is not None:
+            plain = msgspec.to_builtins(self.settings.kafka)
+            plain.pop("replication", None)
+            return msgspec.convert(plain, KafkaConnection)
+        return self._address().connection
+
+    def audience(self) -> Audience:
+        """Return for whom this loop's signatures are made: its cluster and its name."""
+        from connectors.kafka.admin import cluster_id  # noqa: PLC0415  # librdkafka loads only where Kafka is meant
+
+        return Audience(cluster=cluster_id(self.connection()), loop=self.loop)
+
+    def publish_address(self, address: LocalAddress) -> None:
+        """Tell the other commands of this folder where the local broker is."""
+        self.data.mkdir(parents=True, exist_ok=True)
+        (self.data / ADDRESS_FILE).write_bytes(msgspec.json.encode(address))
+
+    def withdraw_address(self) -> None:
+        """Say that the local broker is gone."""
+        (self.data / ADDRESS_FILE).unlink(missing_ok=True)
+
+    def _address(self) -> LocalAddress:
+        path = self.data / ADDRESS_FILE
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=LocalAddress)
+        except FileNotFoundError:
+            raise BrokerError(
+                f"no local Kafka runs for {self.config}; `flyball run` or `flyball kafka` starts one, "
+                "or name a cluster under [kafka]"
+            ) from None
