@@ -1,0 +1,137 @@
+"""What one step is, for worker, replay and simulation alike: fold, encode, digest, and the journal entry about it.
+
+A worker commits `journal_message(journal_entry(...))` and the step's `messages` in one transaction. A takeover or a
+replay re-reads the entry's inputs and calls `replay_step`, which tells whether the same outputs come out again.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from schemas import wire
+from schemas.events import Event, InputRange, JournalEntry
+from schemas.ids import derive
+from schemas.raw import Message, RawBatch
+from streams.loop.processor import Now
+from streams.loop.role import Role
+
+JOURNAL = "journal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepOutput:
+    """What a step made. `messages` are unsigned and in order; `digest` covers them to the last byte.
+
+    `inputs` follow on one another without a gap: each begins where its source was left, so holes that transactions
+    leave in the offsets lie inside a range.
+    """
+
+    now: Now
+    inputs: tuple[InputRange, ...]
+    events: tuple[Event, ...]
+    messages: tuple[Message, ...]
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mismatch:
+    """A replayed step that differs from its journal entry, in one line."""
+
+    role: str
+    partition: int
+    step: int
+    detail: str
+
+
+def take_step(role: Role, batches: Sequence[RawBatch], now: Now, *, loop: str) -> StepOutput:
+    """Fold batches in the given order, or fire due timers when there are none; nothing leaves the role but the return.
+
+    Raises `ValueError` when a batch begins before what was folded already: whoever reads the log must not re-read.
+    """
+    inputs = tuple(_ranges(role, batches))
+    events = role.fold(batches, now) if batches else role.tick(now)
+    messages = tuple(wire.encode(event, loop=loop) for event in events)
+    return StepOutput(now=now, inputs=inputs, events=tuple(events), messages=messages, digest=digest_of(messages))
+
+
+def journal_entry(
+    output: StepOutput,
+    *,
+    loop: str,
+    role: str,
+    partition: int,
+    step: int,
+    code: str,
+    settings_hash: str,
+    instance: str,
+) -> JournalEntry:
+    """Return the record of a step; `step` counts from 0 per role and partition."""
+    return JournalEntry(
+        id=derive(loop, JOURNAL, role, partition, step),
+        time_us=output.now.us,
+        control_heard_us=output.now.control_heard_us,
+        role=role,
+        partition=partition,
+        step=step,
+        inputs=output.inputs,
+        outputs=len(output.messages),
+        digest=output.digest,
+        code=code,
+        settings_hash=settings_hash,
+        instance=instance,
+    )
+
+
+def journal_message(entry: JournalEntry, *, loop: str) -> Message:
+    """Return a journal entry as the record for the role's journal, in the partition that the step belongs to."""
+    message = wire.encode(entry, loop=loop, topic=f"{JOURNAL}-{entry.role}")
+    return replace(message, partition=entry.partition)
+
+
+def replay_step(role: Role, entry: JournalEntry, batches: Sequence[RawBatch], *, loop: str) -> Mismatch | None:
+    """Take a recorded step again, on its inputs re-read by offset; return how its outputs differ, or None."""
+    now = Now(entry.time_us, entry.control_heard_us)
+    output = take_step(role, batches, now, loop=loop)
+    if output.inputs != entry.inputs:
+        detail = f"expected the inputs {_told(entry.inputs)}, got {_told(output.inputs)}"
+    elif (len(output.messages), output.digest) != (entry.outputs, entry.digest):
+        detail = (
+            f"expected {entry.outputs} outputs with digest {entry.digest[:16]}, "
+            f"got {len(output.messages)} with {output.digest[:16]}"
+        )
+    else:
+        return None
+    return Mismatch(role=entry.role, partition=entry.partition, step=entry.step, detail=detail)
+
+
+def digest_of(messages: Iterable[Message]) -> str:
+    """Return BLAKE2b-256 (hex) over topic, partition, key, value and headers of every message, in order."""
+    digest = hashlib.blake2b(digest_size=32)
+    for message in messages:
+        partition = None if message.partition is None else str(message.partition).encode()
+        for part in (message.topic.encode(), partition, message.key, message.value):
+            digest.update(_framed(part))
+        digest.update(len(message.headers).to_bytes(4, "big"))
+        for name, value in message.headers:
+            digest.update(_framed(name.encode()) + _framed(value))
+    return digest.hexdigest()
+
+
+def _framed(part: bytes | None) -> bytes:
+    """Return a part with its length before it, so that no two sequences of parts look alike; None is not empty."""
+    return b"\xff\xff\xff\xff" if part is None else len(part).to_bytes(4, "big") + part
+
+
+def _ranges(role: Role, batches: Sequence[RawBatch]) -> Iterable[InputRange]:
+    positions = role.next_offsets()
+    for batch in batches:
+        source = (batch.topic, batch.partition)
+        position = positions.get(source, 0)
+        if batch.start < position:
+            raise ValueError(f"expected offset {position} or later of {source}, got {batch.start}: read already")
+        positions[source] = batch.stop
+        yield InputRange(topic=batch.topic, partition=batch.partition, start=position, stop=batch.stop)
+
+
+def _told(inputs: Sequence[InputRange]) -> str:
+    return ", ".join(f"{i.topic}/{i.partition}[{i.start}:{i.stop}]" for i in inputs) or "none"
