@@ -27,7 +27,8 @@ import sys
 from connectors.lab.run import run_here
 from connectors.lab.settings import LabSettings
 run_here(
-    LabSettings(folder=sys.argv[1], services=4, sample_us=100_000, warm_up_us=0, fault_every_us=100_000, most_faults_at_once=4,
+    LabSettings(folder=sys.argv[1], services=4, sample_us=100_000, warm_up_us=0, fault_every_us=100_000,
+                most_faults_at_once=4,
                 kinds=("runaway_task", "hang", "memory_leak", "overload")),
     lambda samples: print(len(samples), flush=True),
 )

@@ -1,0 +1,246 @@
+"""The executor, over actions handed out from memory, and over a real lab."""
+
+import asyncio
+import io
+import json
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from connectors.executors.handler import Handler, Result, State
+from connectors.executors.lab import lab_handlers
+from connectors.executors.log import LogHandler
+from connectors.executors.runner import ExecutorSettings, StuckError, run_executor
+from connectors.executors.work import Retries
+from connectors.lab.faults import ACTIONS
+from connectors.lab.settings import LabSettings
+from connectors.lab.world import LabWorld, control_file
+from schemas.errors import BrokerError
+from schemas.events import Action
+
+QUICK = ExecutorSettings(concurrency=2, retries=Retries(timeout_s=0.3, pause_s=0.01), stop_s=0.2)
+
+
+def action(number: int = 1, name: str = "mend", *, entity: str = "pump", dry_run: bool = False) -> Action:
+    return Action(
+        id=f"action-{number}",
+        time_us=0,
+        entity=entity,
+        action=name,
+        proposal="proposal",
+        episode="episode",
+        pattern="pattern",
+        issued_us=0,
+        expires_us=0,
+        settings_hash="",
+        dry_run=dry_run,
+    )
+
+
+class Memory:
+    """Actions from a list; `refuse_after` attempts control says no. Stops the executor when all have their end."""
+
+    def __init__(self, *actions: Action, refuse_after: int | None = None, broken: bool = False) -> None:
+        self.waiting = deque(actions)
+        self.expected = len(actions)
+        self.ends: list[tuple[str, State, str]] = []
+        self.stop = threading.Event()
+        self.polled_while_full = False
+        self.in_flight = 0
+        self._asked = 0
+        self._refuse_after = refuse_after
+        self._broken = broken
+
+    def poll(self, timeout_s: float = 1.0) -> Action | None:
+        if not self.waiting:
+            self.stop.wait(timeout_s)
+            return None
+        self.polled_while_full |= self.in_flight >= QUICK.concurrency
+        self.in_flight += 1
+        return self.waiting.popleft()
+
+    def why_not(self, _: Action) -> str | None:
+        self._asked += 1
+        return "paused" if self._refuse_after is not None and self._asked > self._refuse_after else None
+
+    def report(self, action: Action, state: State, detail: str = "") -> None:
+        if self._broken:
+            raise BrokerError("no broker")
+        self.in_flight -= 1
+        self.ends.append((action.id, state, detail))
+        if len(self.ends) == self.expected:
+            self.stop.set()
+
+
+class Scripted:
+    """A handler that does what it is told, attempt by attempt; the last instruction is repeated."""
+
+    def __init__(self, *script: Callable[[], Result], idempotent: bool = False) -> None:
+        self.idempotent = idempotent
+        self.attempts = 0
+        self._script = script
+
+    def run(self, _: Action, *, timeout_s: float) -> Result:
+        assert timeout_s > 0
+        self.attempts += 1
+        return self._script[min(self.attempts, len(self._script)) - 1]()
+
+
+def succeed() -> Result:
+    return Result(state="succeeded", detail="mended")
+
+
+def fail() -> Result:
+    return Result(state="failed", detail="no spare part")
+
+
+def blow_up() -> Result:
+    raise RuntimeError("sparks")
+
+
+def oversleep() -> Result:
+    time.sleep(0.6)
+    return succeed()
+
+
+def execute(memory: Memory, handlers: Mapping[str, Handler], settings: ExecutorSettings = QUICK) -> None:
+    guard = threading.Timer(5, memory.stop.set)
+    guard.start()
+    run_executor(memory, handlers, stop=memory.stop, settings=settings)
+    guard.cancel()
+    guard.join()
+
+
+CASES = [
+    # script, idempotent, attempts, state
+    ((succeed,), False, 1, "succeeded"),
+    ((fail, succeed), False, 1, "failed"),
+    ((fail, succeed), True, 2, "succeeded"),
+    ((fail,), True, 3, "failed"),
+    ((blow_up, succeed), False, 1, "unknown"),
+    ((blow_up, succeed), True, 2, "succeeded"),
+    ((oversleep, succeed), True, 1, "unknown"),
+]
+
+
+@pytest.mark.parametrize(("script", "idempotent", "attempts", "state"), CASES)
+def test_an_action_gets_one_end_and_retries_only_when_idempotent(
+    script: tuple[Callable[[], Result], ...], idempotent: bool, attempts: int, state: State
+) -> None:
+    memory, handler = Memory(action()), Scripted(*script, idempotent=idempotent)
+    execute(memory, {"mend": handler})
+    time.sleep(0.5 if oversleep in script else 0)
+    assert [end[:2] for end in memory.ends] == [("action-1", state)]
+    assert handler.attempts == attempts
+
+
+@pytest.mark.parametrize(("refuse_after", "attempts", "state"), [(0, 0, "refused"), (1, 1, "failed")])
+def test_control_is_asked_before_the_effect_and_before_each_retry(
+    refuse_after: int, attempts: int, state: State
+) -> None:
+    memory, handler = Memory(action(), refuse_after=refuse_after), Scripted(fail, succeed, idempotent=True)
+    execute(memory, {"mend": handler})
+    assert handler.attempts == attempts
+    assert memory.ends[0][1] == state
+    assert "paused" in memory.ends[0][2]
+
+
+def test_a_dry_run_has_no_effect() -> None:
+    memory, handler = Memory(action(dry_run=True)), Scripted(succeed)
+    execute(memory, {"mend": handler})
+    assert handler.attempts == 0
+    assert memory.ends == [("action-1", "succeeded", "dry run: nothing was done")]
+
+
+def test_an_action_without_a_handler_is_refused_and_the_others_go_on() -> None:
+    memory = Memory(action(1, "juggle"), action(2))
+    execute(memory, {"mend": Scripted(succeed)})
+    assert memory.ends[0] == ("action-1", "refused", "no handler for 'juggle': this executor does mend")
+    assert memory.ends[1][:2] == ("action-2", "succeeded")
+
+
+def test_no_action_is_taken_while_every_place_is_busy() -> None:
+    def nap() -> Result:
+        time.sleep(0.05)
+        return succeed()
+
+    memory = Memory(*(action(number) for number in range(8)))
+    execute(memory, {"mend": Scripted(nap)})
+    assert sorted(end[0] for end in memory.ends) == [f"action-{number}" for number in range(8)]
+    assert not memory.polled_while_full
+
+
+def test_handlers_that_never_come_back_stop_the_executor_with_the_remedy() -> None:
+    release = threading.Event()
+
+    def never() -> Result:
+        release.wait(10)
+        return succeed()
+
+    memory = Memory(action(1), action(2), action(3))
+    with pytest.raises(StuckError, match="start the executor again"):
+        execute(memory, {"mend": Scripted(never)})
+    release.set()
+    assert [end[1] for end in memory.ends] == ["unknown", "unknown"]
+
+
+def test_what_runs_when_the_executor_stops_becomes_unknown_in_time() -> None:
+    release = threading.Event()
+
+    def wait_long() -> Result:
+        release.wait(10)
+        return succeed()
+
+    memory = Memory(action())
+    settings = ExecutorSettings(retries=Retries(timeout_s=30), stop_s=0.2)
+    threading.Timer(0.3, memory.stop.set).start()
+    begun_s = time.monotonic()
+    execute(memory, {"mend": Scripted(wait_long)}, settings)
+    assert time.monotonic() - begun_s < 2
+    release.set()
+    time.sleep(0.05)
+    assert memory.ends == [("action-1", "unknown", "the executor stopped before the action ended")]
+
+
+def test_an_end_that_cannot_be_reported_stops_the_executor() -> None:
+    with pytest.raises(BrokerError, match="no broker"):
+        execute(Memory(action(), broken=True), {"mend": Scripted(succeed)})
+
+
+def test_the_log_handler_writes_one_json_line_per_action() -> None:
+    stream = io.StringIO()
+    execute(Memory(action(1), action(2)), {"mend": LogHandler(stream)})
+    assert sorted(json.loads(line)["id"] for line in stream.getvalue().splitlines()) == ["action-1", "action-2"]
+
+
+def test_the_lab_handlers_do_every_action_of_a_real_lab(tmp_path: Path) -> None:
+    settings = LabSettings(folder=str(tmp_path), services=1, most_faults_at_once=0, boot_us=0)
+    world = LabWorld(settings, lambda _: None, tmp_path / "log")
+    memory = Memory(
+        *(action(number, name, entity="service-01") for number, name in enumerate(ACTIONS)),
+        action(9, "restart", entity="service-77"),
+    )
+    patient = ExecutorSettings(concurrency=1)
+
+    async def run() -> None:
+        running = asyncio.create_task(world.run())
+        while not control_file(settings).exists():  # noqa: ASYNC110  # a file sets no event
+            await asyncio.sleep(0.05)
+        handlers = lab_handlers(control_file(settings))
+        await asyncio.get_running_loop().run_in_executor(None, execute, memory, handlers, patient)
+        world.stop()
+        await running
+
+    asyncio.run(run())
+    assert [end[1] for end in memory.ends] == ["succeeded"] * len(ACTIONS) + ["refused"]
+
+
+def test_a_lab_that_does_not_run_is_a_failed_action(tmp_path: Path) -> None:
+    memory = Memory(action(1, "restart"))
+    execute(memory, lab_handlers(tmp_path / "control.json"))
+    assert memory.ends[0][1] == "failed"
+    assert "the lab does not run" in memory.ends[0][2]
