@@ -1,0 +1,71 @@
+"""The real entry point, as its own process with an almost empty environment."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from streams.cli.main import COMMANDS
+
+
+def flyball(*arguments: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "streams.cli", *arguments],
+        cwd=folder,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(folder), "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_help_names_every_command_and_what_it_is_for(tmp_path: Path) -> None:
+    result = flyball("--help", folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+    for name, (_, purpose) in COMMANDS.items():
+        assert f"{name} " in result.stdout
+        assert purpose.split()[0] in result.stdout
+
+
+@pytest.mark.parametrize("command", list(COMMANDS))
+def test_every_command_explains_itself(command: str, tmp_path: Path) -> None:
+    result = flyball(command, "--help", folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "Usage:" in result.stdout
+    assert len(result.stdout.splitlines()) >= 5
+
+
+def test_init_writes_a_file_that_check_accepts_and_never_overwrites(tmp_path: Path) -> None:
+    assert flyball("init", ".", "--name", "mine", folder=tmp_path).returncode == 0
+    checked = flyball("check", "--json", folder=tmp_path)
+    assert json.loads(checked.stdout)["valid"] is True
+    again = flyball("init", ".", folder=tmp_path)
+    assert again.returncode == 2
+    assert "is there already" in again.stderr
+
+
+def test_check_says_all_that_is_wrong_at_once_with_lines(tmp_path: Path) -> None:
+    (tmp_path / "loop.toml").write_text('[loop]\nname = "x"\nsede = 3\n[detect]\nwindow = "soon"\n')
+    result = flyball("check", folder=tmp_path)
+    assert result.returncode == 2
+    assert "loop.toml:3: loop.sede" in result.stderr
+    assert "loop.toml:5: detect.window" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_loop_without_a_broker_is_told_how_to_get_one(tmp_path: Path) -> None:
+    flyball("init", ".", folder=tmp_path)
+    result = flyball("status", folder=tmp_path)
+    assert result.returncode == 4
+    assert "flyball run" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_keys_are_listed_without_their_secrets(tmp_path: Path) -> None:
+    flyball("init", ".", folder=tmp_path)
+    listed = json.loads(flyball("keys", "list", "--json", folder=tmp_path).stdout)
+    assert {purpose for key in listed["keys"] for purpose in key["purposes"]} >= {"actions", "outcomes", "control"}
+    assert all(len(key["public"]) == 44 for key in listed["keys"])
