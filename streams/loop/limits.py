@@ -116,6 +116,8 @@ class SlidingWindows:
 
     def reserve(self, key: str, now_us: int) -> None:
         """Spend one of the key's allowance. Time does not run backwards: an earlier `now_us` counts as the last one."""
+        if key not in self._times:
+            self._forget_idle(now_us)
         times = self._times.setdefault(key, [])
         times.append(max(now_us, times[-1]) if times else now_us)
         surplus = len(times) - max([KEPT, *(limit.count for limit in self._limits_of(key))])
@@ -131,7 +133,7 @@ class SlidingWindows:
         """Return to the stated limits; what was spent still counts."""
         self._divisors.pop(key, None)
 
-    def keys(self) -> list[str]:
+    def scopes(self) -> list[str]:
         """Return the keys that have reservations, sorted."""
         return sorted(self._times)
 
@@ -166,12 +168,14 @@ class SlidingWindows:
         )
 
     def _room(self, now_us: int) -> bool:
-        """Return whether a new key fits, after forgetting those of which nothing can count any more."""
         if len(self._times) >= self._keys_max:
-            for key in [key for key, times in self._times.items() if times[-1] + self._memory_us(key) <= now_us]:
-                del self._times[key]
-                self._dropped_us.pop(key, None)
+            self._forget_idle(now_us)
         return len(self._times) < self._keys_max
+
+    def _forget_idle(self, now_us: int) -> None:
+        for key in [key for key, times in self._times.items() if times[-1] + self._memory_us(key) <= now_us]:
+            del self._times[key]
+            self._dropped_us.pop(key, None)
 
     def _memory_us(self, key: str) -> int:
         return max([KEPT_US, *(limit.interval_us for limit in self._limits_of(key))])

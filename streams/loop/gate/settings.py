@@ -47,7 +47,7 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     failed_window_us: Interval = 600_000_000
     protected: tuple[str, ...] = ()
     """Entities that the loop must never touch."""
-    remembered: Count = 5_000
+    remembered: Count = 1_000
     """Proposals whose verdict is kept for duplicates, approvals and outcomes."""
     tracked: Count = 20_000
     """Entities, patterns and episodes followed at once; beyond that new ones are denied, never old ones forgotten."""

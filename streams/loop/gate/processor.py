@@ -1,0 +1,310 @@
+"""The processor `gate`: proposals and people's answers in, verdicts and actions out."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from schemas.errors import RecoveryError
+from schemas.events import (
+    NONE,
+    Action,
+    Approval,
+    Blocked,
+    Census,
+    Check,
+    Control,
+    Episode,
+    Event,
+    Outcome,
+    Proposal,
+    Verdict,
+)
+from schemas.ids import Cause, Mint
+from streams.loop.actions import ActionSettings
+from streams.loop.gate.blocked import blocked_now, still_blocked
+from streams.loop.gate.book import Book
+from streams.loop.gate.checks import Checks, with_remedy
+from streams.loop.gate.orders import hear, level_of
+from streams.loop.gate.settings import GateSettings, LevelSettings
+from streams.loop.gate.state import STATE_VERSION, Escalation, GateState, Orders, Question
+from streams.loop.gate.table import BY_NAME
+from streams.loop.processor import Input, Now, Record
+
+Answer = Literal["allow", "escalate", "deny", "shadow"]
+
+
+def proposal_hash(proposal: Proposal) -> str:
+    """Return the SHA-256 of a proposal in hex: what an approval says it answers."""
+    return hashlib.sha256(msgspec.json.encode(proposal, order="deterministic")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What one output is made from: its cause, the time, and the ids that follow from them."""
+
+    cause: Cause
+    now: Now
+    mint: Mint
+
+    def id(self) -> str:
+        return self.mint(self.cause)
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        return (str(self.cause),)
+
+
+class Gate:
+    """Turns each proposal into one verdict, and into an action when every check passes; only then it reserves.
+
+    An escalation ends once: approved (all checks run again), rejected, expired, or lapsed with its episode. A proposal
+    that was decided gets its recorded verdict again. `none` is always allowed and costs nothing.
+    """
+
+    name = "gate"
+
+    def __init__(
+        self,
+        settings: GateSettings,
+        *,
+        loop: str,
+        settings_hash: str,
+        actions: dict[str, ActionSettings],
+        levels: LevelSettings | None = None,
+    ) -> None:
+        self._settings = settings
+        self._loop = loop
+        self._hash = settings_hash
+        self._actions = actions
+        self._levels = levels or LevelSettings()
+        self._book = Book(settings, actions=actions)
+        self._orders = Orders()
+        self._recorded: dict[str, Verdict] = {}
+        self._forgotten_us = -1
+        self._escalations: dict[str, Escalation] = {}
+        self._published: dict[str, int] = {}
+        self._checks = Checks(
+            settings,
+            settings_hash=settings_hash,
+            actions=actions,
+            book=self._book,
+            orders=lambda: self._orders,
+            forgotten_us=lambda: self._forgotten_us,
+        )
+
+    def on_batch(self, inputs: Sequence[Input], now: Now) -> list[Event]:
+        """Fold records in order."""
+        mint = Mint(loop=self._loop, processor=self.name)
+        outputs: list[Event] = []
+        for record in inputs:
+            if isinstance(record, Record):
+                outputs += self._fold(record.event, _Step(record.cause, now, mint))
+        return outputs
+
+    def on_time(self, now: Now) -> list[Event]:
+        """Give up on actions whose end never came, and on escalations that nobody answered."""
+        mint = Mint(loop=self._loop, processor=self.name)
+        outputs: list[Event] = []
+        for due_us, kind, key in sorted(self._timers()):
+            if due_us > now.us:
+                break
+            step = _Step(Cause(f"timer:{self.name}:{kind}:{key}", 0, due_us), now, mint)
+            if kind == "action":
+                self._book.give_up(key, now.us)
+            else:
+                outputs += self._end_escalation(key, step, "expiry", "nobody answered in time")
+            outputs += self._tell_blocked(step)
+        return outputs
+
+    def next_time(self) -> int | None:
+        """Return when the next action or escalation is given up."""
+        return min((due_us for due_us, _, _ in self._timers()), default=None)
+
+    def snapshot(self) -> bytes:
+        """Return the whole state."""
+        state = GateState(
+            version=STATE_VERSION,
+            orders=self._orders,
+            field=self._book.field,
+            windows=self._book.windows.state(),
+            recorded=list(self._recorded.values()),
+            forgotten_us=self._forgotten_us,
+            escalations=self._escalations,
+            published=self._published,
+        )
+        return msgspec.msgpack.encode(state)
+
+    def restore(self, snapshot: bytes) -> None:
+        """Replace the state; raises `RecoveryError` when it is of another version. What was spent stays spent."""
+        state = msgspec.msgpack.decode(snapshot, type=GateState)
+        if state.version != STATE_VERSION:
+            raise RecoveryError(f"state of the gate must have version {STATE_VERSION}, got {state.version}")
+        self._orders = state.orders
+        self._book.field = state.field
+        self._book.windows.restore(state.windows)
+        self._recorded = {verdict.proposal.id: verdict for verdict in state.recorded}
+        self._forgotten_us = state.forgotten_us
+        self._escalations = state.escalations
+        self._published = state.published
+
+    def _timers(self) -> list[tuple[int, str, str]]:
+        actions = [(action.deadline_us, "action", key) for key, action in self._book.field.in_flight.items()]
+        return actions + [(one.until_us, "escalation", key) for key, one in self._escalations.items()]
+
+    def _fold(self, event: Event, step: _Step) -> list[Event]:
+        match event:
+            case Proposal() as proposal:
+                outputs = self._propose(proposal, step)
+            case Approval() as approval:
+                outputs = self._answer(approval, step)
+            case Episode() as episode:
+                self._book.see_episode(episode)
+                return self._lapse(episode, step) if episode.phase == "closed" else []
+            case Control() as control:
+                outputs = []
+                if hear(self._orders, control) and control.kind == "rearm":
+                    self._book.rearm(control.target)
+            case Census() as census:
+                outputs = []
+                self._book.see_census(census)
+            case Outcome() as outcome:
+                outputs = []
+                self._book.see_outcome(outcome, step.now.us)
+            case _:
+                return []
+        return outputs + self._tell_blocked(step)
+
+    def _propose(self, proposal: Proposal, step: _Step) -> list[Event]:
+        recorded = self._recorded.get(proposal.id)
+        if recorded is not None:
+            return [recorded]
+        question = self._question(proposal, step, proposal.expires_us)
+        if proposal.action == NONE:
+            check = self._checks.one("duplicate", question)
+            return self._decide(question, (check,), step)
+        outputs = self._decide(question, self._checks.all(question), step)
+        if self._recorded[proposal.id].verdict == "escalate":
+            until_us = step.now.us + self._settings.approval_window_us
+            self._escalations[proposal.id] = Escalation(proposal, until_us)
+            if len(self._escalations) > self._settings.remembered:
+                oldest = next(iter(self._escalations))
+                outputs += self._end_escalation(oldest, step, "expiry", "too many others wait for a person")
+        return outputs
+
+    def _answer(self, approval: Approval, step: _Step) -> list[Event]:
+        """End an escalation as a person said; an answer out of date, to another text or to nothing open is none."""
+        open_one = self._escalations.get(approval.proposal)
+        if open_one is None or step.now.us >= approval.not_after_us:
+            return []
+        if approval.proposal_hash != proposal_hash(open_one.proposal):
+            return []
+        if approval.decision == "reject":
+            detail = f"rejected by {approval.person}" + (f": {approval.reason}" if approval.reason else "")
+            return self._end_escalation(approval.proposal, step, "approval", detail, approval)
+        del self._escalations[approval.proposal]
+        question = self._question(open_one.proposal, step, open_one.until_us, approval)
+        return self._decide(question, self._checks.all(question), step)
+
+    def _lapse(self, episode: Episode, step: _Step) -> list[Event]:
+        lapsed = [key for key, one in self._escalations.items() if one.proposal.episode == episode.episode]
+        outputs: list[Event] = []
+        for key in lapsed:
+            outputs += self._end_escalation(key, step, "episode", "it ended before a person answered")
+        return outputs
+
+    def _end_escalation(
+        self, key: str, step: _Step, name: str, detail: str, approval: Approval | None = None
+    ) -> list[Event]:
+        """Deny what waited for a person, for one named reason."""
+        ended = self._escalations.pop(key)
+        question = self._question(ended.proposal, step, ended.until_us, approval)
+        check = with_remedy(Check(name=name, passed=False, detail=detail), question)
+        return self._decide(question, (check,), step, answer="deny")
+
+    def _question(self, proposal: Proposal, step: _Step, until_us: int, approval: Approval | None = None) -> Question:
+        level = level_of(self._orders, self._levels, proposal.pattern, self._actions.get(proposal.action))
+        return Question(
+            proposal=proposal,
+            now_us=step.now.us,
+            control_heard_us=step.now.control_heard_us,
+            level=level,
+            until_us=until_us,
+            approval=approval,
+        )
+
+    def _decide(
+        self,
+        question: Question,
+        checks: tuple[Check, ...],
+        step: _Step,
+        answer: Answer | None = None,
+    ) -> list[Event]:
+        """Write the verdict that the first failed check decides, and the action when none failed."""
+        failed = [check for check in checks if not check.passed]
+        verdict_id = step.id()
+        allowed = not failed and question.proposal.action != NONE
+        action = self._act(question, step) if allowed else None
+        verdict = Verdict(
+            id=verdict_id,
+            time_us=question.now_us,
+            causes=step.causes,
+            proposal=question.proposal,
+            verdict=answer or (BY_NAME[failed[0].name].failed if failed else "allow"),
+            level=question.level,
+            checks=checks,
+            settings_hash=self._hash,
+            decided_by=failed[0].name if failed else None,
+            action=action.id if action else None,
+            retry_after_us=_retry_after(failed),
+            approval=question.approval.id if question.approval else None,
+        )
+        self._record(verdict)
+        return [verdict] if action is None else [verdict, action]
+
+    def _act(self, question: Question, step: _Step) -> Action:
+        proposal = question.proposal
+        declared = self._actions[proposal.action]
+        action = Action(
+            id=step.id(),
+            time_us=question.now_us,
+            causes=step.causes,
+            entity=proposal.entity,
+            action=proposal.action,
+            proposal=proposal.id,
+            episode=proposal.episode,
+            pattern=proposal.pattern,
+            issued_us=question.now_us,
+            expires_us=question.now_us + declared.expires_us,
+            settings_hash=self._hash,
+            parameters=declared.parameters | proposal.parameters,
+            dry_run=declared.dry_run,
+            approvals=(question.approval.id,) if question.approval else (),
+        )
+        self._book.reserve(proposal, action)
+        return action
+
+    def _record(self, verdict: Verdict) -> None:
+        """Remember a verdict; those pushed out leave a mark, so that their proposals never pass as new."""
+        self._recorded.pop(verdict.proposal.id, None)
+        self._recorded[verdict.proposal.id] = verdict
+        if len(self._recorded) > self._settings.remembered:
+            oldest = self._recorded.pop(next(iter(self._recorded)))
+            self._forgotten_us = max(self._forgotten_us, oldest.proposal.time_us)
+
+    def _tell_blocked(self, step: _Step) -> list[Event]:
+        known = still_blocked(self._published, step.now.us)
+        blocked = blocked_now(self._settings, self._orders, self._book, tuple(self._actions), step.now.us)
+        if blocked == known:
+            return []
+        self._published = blocked
+        return [Blocked(id=step.id(), time_us=step.now.us, causes=step.causes, until_us=blocked)]
+
+
+def _retry_after(failed: list[Check]) -> int | None:
+    """Return from when on every failed check that knows its end passes; None when the first to fail does not know."""
+    if not failed or failed[0].next_us is None:
+        return None
+    return max(check.next_us for check in failed if check.next_us is not None)

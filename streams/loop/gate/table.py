@@ -1,0 +1,70 @@
+"""The gate's checks as data: their order, what a failed one decides, and what a person can do about it.
+
+Code, documents and tests read this one table. All checks are made and listed; the first that failed decides.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from streams.loop.gate.settings import Level
+
+Refusal = Literal["deny", "escalate", "shadow"]
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """One check: its question (yes is passed), the verdict when it is the first to fail, and the remedy.
+
+    A remedy may name `{proposal}`, `{entity}`, `{pattern}`, `{action}`.
+    """
+
+    name: str
+    asks: str
+    failed: Refusal
+    remedy: str
+
+
+def _rule(name: str, asks: str, failed: Refusal, remedy: str) -> Rule:
+    return Rule(name=name, asks=asks, failed=failed, remedy=remedy)
+
+
+RULES: tuple[Rule, ...] = (
+    _rule("duplicate", "is it new, and not older than what is remembered?", "deny", "propose it anew"),
+    _rule("pause", "are loop, action, pattern and entity running?", "deny", "flyball resume"),
+    _rule("control", "was control heard lately?", "deny", "flyball status"),
+    _rule("evidence", "is its evidence young enough?", "deny", "flyball status"),
+    _rule("settings", "are the activated settings the gate's own?", "deny", "flyball activate"),
+    _rule("declared", "do they declare the action?", "deny", "add [actions.{action}] to loop.toml, flyball activate"),
+    _rule("expiry", "is it still valid?", "deny", "propose it anew"),
+    _rule("episode", "is its episode still open?", "deny", "nothing to do: it is over"),
+    _rule(
+        "abnormal", "are few enough entities abnormal?", "deny", "gate.abnormal_share in loop.toml, flyball activate"
+    ),
+    _rule("failures", "do enough of this action's runs end well?", "deny", "flyball outcomes"),
+    _rule("protected", "may the loop touch the entity?", "deny", "gate.protected in loop.toml, flyball activate"),
+    _rule(
+        "level",
+        "is the level at least approve?",
+        "shadow",
+        '"{pattern}/{action}" under [levels] in loop.toml, flyball activate',
+    ),
+    _rule("approval", "is the level act, or did a person approve?", "escalate", "flyball approve {proposal}"),
+    _rule("attempts", "has the entity attempts left?", "deny", "gate.entity_attempts in loop.toml, flyball activate"),
+    _rule("in-flight", "is nothing under way on the entity?", "deny", "flyball outcomes"),
+    _rule("cooldown", "has the entity cooled down?", "deny", "actions.*.cooldown in loop.toml, flyball activate"),
+    _rule("concurrency", "is there a free place?", "deny", "gate.concurrency in loop.toml, flyball activate"),
+    _rule(
+        "action-budget", "has the action budget left?", "deny", "actions.{action}.limit in loop.toml, flyball activate"
+    ),
+    _rule("pattern-budget", "has the pattern?", "deny", "gate.pattern_limit in loop.toml, flyball activate"),
+    _rule("loop-budget", "has the loop?", "deny", "gate.loop_limit in loop.toml, flyball activate"),
+)
+BY_NAME: dict[str, Rule] = {rule.name: rule for rule in RULES}
+
+LEVEL_VERDICTS: dict[Level, Literal["shadow", "escalate", "allow"]] = {
+    "observe": "shadow",
+    "suggest": "shadow",
+    "approve": "escalate",
+    "act": "allow",
+}
+"""What a proposal gets at each level when nothing else is in its way: what the rows `level` and `approval` come to."""

@@ -1,0 +1,137 @@
+"""A gate on a bench: events in, time by hand."""
+
+import msgspec
+
+from schemas.events import Action, Census, Control, Episode, Event, Outcome, Proposal
+from schemas.ids import Cause, derive
+from streams.loop.actions import ActionSettings
+from streams.loop.gate import Gate, GateSettings, LevelSettings
+from streams.loop.processor import Now, Record
+
+SECOND = 1_000_000
+HOUR = 3_600 * SECOND
+START = 1_700_000_000 * SECOND
+ACTIONS = {"restart": ActionSettings(name="restart", limit="5/hour", parameters={"grace": "1s"})}
+
+
+class Bench:
+    """Feeds events one offset after the other, at `us`; `control` is heard at that time unless silenced."""
+
+    def __init__(
+        self,
+        *,
+        settings: GateSettings | None = None,
+        levels: LevelSettings | None = None,
+        actions: dict[str, ActionSettings] | None = None,
+    ) -> None:
+        self.hash = "hash-of-own-settings"
+        self.gate = Gate(
+            settings or GateSettings(),
+            loop="lab",
+            settings_hash=self.hash,
+            actions=ACTIONS if actions is None else actions,
+            levels=levels,
+        )
+        self.us = START
+        self._silent_us = 0
+        self._offset = 0
+
+    def start(self) -> None:
+        """Let the loop run, with an open episode for each of ten entities."""
+        self.give(control("settings", "loop", self.hash), control("pause", "loop", "running"))
+        self.give(*(opened(f"e{n}") for n in range(10)))
+
+    def silence(self, duration_us: int) -> None:
+        """From now on, `control` was last heard this long ago."""
+        self._silent_us = duration_us
+
+    def give(self, *events: Event) -> list[Event]:
+        """Fold events in one batch."""
+        records = []
+        for event in events:
+            records.append(Record(Cause("test", 0, self._offset), event))
+            self._offset += 1
+        return self.gate.on_batch(records, self._now())
+
+    def tick(self) -> list[Event]:
+        """Fire due timers."""
+        return self.gate.on_time(self._now())
+
+    def _now(self) -> Now:
+        return Now(self.us, self.us - self._silent_us)
+
+
+def proposal(name: str, **fields: object) -> Proposal:
+    """Return a proposal to restart e0 in its episode, made at START."""
+    values: dict[str, object] = {
+        "id": name,
+        "time_us": START,
+        "entity": "e0",
+        "episode": "episode-e0",
+        "pattern": "p-1",
+        "action": "restart",
+        "propensity": 0.5,
+        "probabilities": {"restart": 0.5, "none": 0.5},
+        "expires_us": START + 24 * HOUR,
+        "model": "m-1",
+    }
+    return msgspec.convert(values | fields, Proposal)
+
+
+def opened(entity: str) -> Episode:
+    return _episode(entity, "opened")
+
+
+def closed(entity: str) -> Episode:
+    return _episode(entity, "closed")
+
+
+def _episode(entity: str, phase: str) -> Episode:
+    values = {
+        "id": derive("episode", entity, phase),
+        "time_us": START,
+        "episode": f"episode-{entity}",
+        "entity": entity,
+        "phase": phase,
+        "opened_us": START,
+        "windows": 1,
+        "severity": 5.0,
+        "confidence": 0.9,
+    }
+    return msgspec.convert(values, Episode)
+
+
+def census(*, abnormal: int, live: int, time_us: int = START) -> Census:
+    return Census(
+        id=derive("census", abnormal, live, time_us),
+        time_us=time_us,
+        partition=0,
+        group="",
+        live=live,
+        abnormal=abnormal,
+    )
+
+
+def control(kind: str, target: str, value: str) -> Control:
+    values = {
+        "id": derive(kind, target, value),
+        "time_us": START,
+        "kind": kind,
+        "target": target,
+        "value": value,
+        "by": "ada",
+    }
+    return msgspec.convert(values, Control)
+
+
+def outcome(action: Action, state: str) -> Outcome:
+    values = {
+        "id": derive("outcome", action.id, state),
+        "time_us": START,
+        "action": action.id,
+        "entity": action.entity,
+        "group": "default",
+        "executor": "x-1",
+        "state": state,
+    }
+    return msgspec.convert(values, Outcome)

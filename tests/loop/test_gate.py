@@ -1,0 +1,412 @@
+"""What the gate answers, as tables: one row per check, in the order in which they decide."""
+
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from schemas.events import NONE, Action, Approval, Blocked, Episode, Event, Verdict
+from streams.loop.actions import ActionSettings
+from streams.loop.gate import LEVEL_VERDICTS, LEVELS, RULES, Gate, GateSettings, Level, LevelSettings, proposal_hash
+from tests.loop.gate_bench import HOUR, SECOND, START, Bench, census, closed, control, opened, outcome, proposal
+
+ACT = LevelSettings(default="act", novel="act")
+
+
+def verdicts(events: list[Event]) -> list[Verdict]:
+    return [event for event in events if isinstance(event, Verdict)]
+
+
+def actions(events: list[Event]) -> list[Action]:
+    return [event for event in events if isinstance(event, Action)]
+
+
+def ready(**settings: object) -> Bench:
+    """A gate that runs, with one open episode per entity e0 to e9."""
+    bench = Bench(settings=GateSettings(**settings), levels=ACT)  # type: ignore[arg-type]
+    bench.start()
+    return bench
+
+
+def test_what_every_check_lets_pass_becomes_one_action_signed_for_by_its_verdict() -> None:
+    bench = ready()
+    verdict, action, blocked = bench.give(proposal("p1"))
+    assert isinstance(verdict, Verdict)
+    assert isinstance(action, Action)
+    assert isinstance(blocked, Blocked)
+    assert verdict.verdict == "allow"
+    assert verdict.decided_by is None
+    assert verdict.action == action.id
+    assert [check.name for check in verdict.checks] == [rule.name for rule in RULES]
+    assert all(check.passed for check in verdict.checks)
+    assert (action.issued_us, action.expires_us) == (bench.us, bench.us + 15 * SECOND)
+    assert (action.proposal, action.entity, action.settings_hash) == ("p1", "e0", bench.hash)
+    assert action.parameters == {"grace": "1s"}
+    assert blocked.until_us == {"entity:e0": 0}
+
+
+def spend(bench: Bench, count: int, **fields: str) -> None:
+    """Let through `count` actions on other entities, each ended well and cooled down."""
+    for n in range(count):
+        entity = fields.get("entity", f"e{n + 1}")
+        before = proposal(f"before-{n}", entity=entity, episode=f"episode-{entity}", time_us=bench.us)
+        allowed = actions(bench.give(before))
+        assert len(allowed) == 1
+        bench.give(outcome(allowed[0], "succeeded"))
+        bench.us += 20 * SECOND
+
+
+def fail(bench: Bench, count: int) -> None:
+    for n in range(count):
+        allowed = actions(bench.give(proposal(f"bad-{n}", entity=f"e{n + 1}", episode=f"episode-e{n + 1}")))
+        bench.give(outcome(allowed[0], "failed"))
+        bench.us += SECOND
+
+
+def in_flight(bench: Bench) -> None:
+    bench.give(proposal("other", entity="e0"))
+
+
+def cooling(bench: Bench) -> None:
+    allowed = actions(bench.give(proposal("other", entity="e0")))
+    bench.give(outcome(allowed[0], "succeeded"))
+
+
+def full(bench: Bench) -> None:
+    for n in (1, 2):
+        bench.give(proposal(f"other-{n}", entity=f"e{n}", episode=f"episode-e{n}"))
+
+
+Arrange = Callable[[Bench], object]
+
+REFUSED: list[tuple[str, dict[str, object], Arrange, dict[str, object], str, str]] = [
+    # the first check to fail, gate settings, what happened before, the proposal, verdict, what it says
+    ("duplicate", {"remembered": 1}, lambda b: b.give(proposal("x", action=NONE), proposal("y", action=NONE)), {}, "deny",
+     "older than every remembered proposal"),
+    ("pause", {}, lambda b: b.give(control("pause", "loop", "paused")), {}, "deny", "loop is paused"),
+    ("pause", {}, lambda b: b.give(control("pause", "entity:e0", "paused")), {}, "deny", "entity:e0 is paused"),
+    ("pause", {}, lambda b: b.give(control("pause", "action:restart", "paused")), {}, "deny", "action:restart is paused"),
+    ("pause", {}, lambda b: b.give(control("pause", "pattern:p-1", "paused")), {}, "deny", "pattern:p-1 is paused"),
+    ("pause", {}, lambda b: b.give(control("stop", "loop", "stopped")), {}, "deny", "loop is paused"),
+    ("control", {}, lambda b: b.silence(10 * SECOND + 1), {}, "deny", "10.0 s ago, at most 10s"),
+    ("evidence", {}, lambda b: None, {"time_us": START - 30 * SECOND - 1}, "deny", "30.0 s ago, at most 30s"),
+    ("settings", {}, lambda b: b.give(control("settings", "loop", "other")), {}, "deny", "activated other, own hash-of-own"),
+    ("declared", {}, lambda b: None, {"action": "reboot"}, "deny", ""),
+    ("expiry", {}, lambda b: None, {"expires_us": START}, "deny", "expired 0s ago"),
+    ("episode", {}, lambda b: b.give(closed("e0")), {}, "deny", "it is over"),
+    ("episode", {}, lambda b: None, {"episode": "unheard"}, "deny", "never seen open"),
+    ("abnormal", {}, lambda b: b.give(census(abnormal=6, live=10)), {}, "deny", "6 of 10 entities are abnormal"),
+    ("failures", {"failed_least": 3}, lambda b: fail(b, 3), {}, "deny", "3 of 3 ends were failed or unknown"),
+    ("protected", {"protected": ("e0",)}, lambda b: None, {}, "deny", ""),
+    ("level", {}, lambda b: b.give(control("level", "p-1/restart", "observe")), {}, "shadow", "observe"),
+    ("level", {}, lambda b: b.give(control("level", "p-1/restart", "suggest")), {}, "shadow", "suggest"),
+    ("approval", {}, lambda b: b.give(control("level", "p-1/restart", "approve")), {}, "escalate", "approve"),
+    ("attempts", {"entity_attempts": "2/day"}, lambda b: spend(b, 2, entity="e0"), {}, "deny", ""),
+    ("in-flight", {}, in_flight, {}, "deny", ""),
+    ("cooldown", {}, cooling, {}, "deny", ""),
+    ("concurrency", {"concurrency": 2}, full, {}, "deny", ""),
+    ("action-budget", {}, lambda b: spend(b, 5), {}, "deny", ""),
+    ("pattern-budget", {"pattern_limit": "2/hour"}, lambda b: spend(b, 2), {}, "deny", ""),
+    ("loop-budget", {"loop_limit": "2/hour"}, lambda b: spend(b, 2), {}, "deny", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "settings", "arrange", "fields", "answer", "says"), REFUSED)
+def test_the_first_check_that_fails_decides(
+    name: str, settings: dict[str, object], arrange: Arrange, fields: dict[str, object], answer: str, says: str
+) -> None:
+    bench = ready(**settings)
+    arrange(bench)
+    times = {"time_us": bench.us, "expires_us": bench.us + 60 * SECOND} if name != "duplicate" else {}
+    outputs = bench.give(proposal("p1", **{**times, **fields}))
+    (verdict,) = verdicts(outputs)
+    assert (verdict.verdict, verdict.decided_by) == (answer, name)
+    assert actions(outputs) == []
+    (failed, *_) = [check for check in verdict.checks if not check.passed]
+    assert failed.name == name
+    assert says in failed.detail
+    assert failed.remedy
+    assert "{" not in failed.remedy
+
+
+def test_the_table_above_covers_every_row_of_the_gates_table_in_its_order() -> None:
+    assert list(dict.fromkeys(row[0] for row in REFUSED)) == [rule.name for rule in RULES]
+    assert {row[0]: row[4] for row in REFUSED} == {rule.name: rule.failed for rule in RULES}
+
+
+def test_checks_are_made_in_the_order_of_the_design() -> None:
+    order = (
+        "duplicate pause control evidence settings declared expiry episode abnormal failures protected level approval "
+        "attempts in-flight cooldown concurrency action-budget pattern-budget loop-budget"
+    )
+    assert [rule.name for rule in RULES] == order.split()
+
+
+def test_of_several_failures_the_earliest_in_the_order_decides_and_all_are_listed() -> None:
+    bench = ready(protected=("e0",))
+    bench.give(control("pause", "loop", "paused"), closed("e0"), census(abnormal=9, live=9))
+    (verdict,) = verdicts(bench.give(proposal("p1")))
+    assert verdict.decided_by == "pause"
+    assert [check.name for check in verdict.checks if not check.passed] == ["pause", "episode", "abnormal", "protected"]
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_the_level_sets_the_mode(level: Level) -> None:
+    bench = Bench(levels=LevelSettings(default=level))
+    bench.start()
+    (verdict,) = verdicts(bench.give(proposal("p1")))
+    assert (verdict.verdict, verdict.level) == (LEVEL_VERDICTS[level], level)
+
+
+LEVEL_RULES: list[tuple[LevelSettings, str | None, str, bool, Level]] = [
+    # settings, a person's order for p-1/restart, the pattern, reversible, the level
+    (LevelSettings(), None, "p-1", True, "observe"),
+    (LevelSettings(default="act"), None, "p-1", True, "act"),
+    (LevelSettings(default="act"), None, "novel", True, "observe"),
+    (LevelSettings(novel="act"), None, "novel", True, "act"),
+    (LevelSettings(default="act"), None, "p-1", False, "approve"),
+    (LevelSettings(default="act", irreversible="suggest"), None, "p-1", False, "suggest"),
+    (LevelSettings(exact={"p-1/restart": "act"}), None, "p-1", True, "act"),
+    (LevelSettings(exact={"*/restart": "act"}), None, "p-1", True, "act"),
+    (LevelSettings(exact={"*/restart": "act", "p-1/restart": "observe"}), None, "p-1", True, "observe"),
+    (LevelSettings(exact={"p-1/restart": "act"}), None, "p-1", False, "act"),
+    (LevelSettings(default="act"), "observe", "p-1", True, "observe"),
+    (LevelSettings(), "act", "p-1", True, "act"),
+    (LevelSettings(), "act", "p-1", False, "approve"),
+    (LevelSettings(), "everything", "p-1", True, "observe"),
+]
+
+
+@pytest.mark.parametrize(("settings", "ordered", "pattern", "reversible", "level"), LEVEL_RULES)
+def test_the_level_follows_settings_orders_and_whether_the_action_can_be_taken_back(
+    settings: LevelSettings, ordered: str | None, pattern: str, reversible: bool, level: Level
+) -> None:
+    bench = Bench(levels=settings, actions={"restart": ActionSettings(name="restart", reversible=reversible)})
+    bench.start()
+    if ordered is not None:
+        bench.give(control("level", f"{pattern}/restart", ordered))
+    (verdict,) = verdicts(bench.give(proposal("p1", pattern=pattern)))
+    assert verdict.level == level
+
+
+def test_doing_nothing_is_allowed_costs_nothing_and_sends_nothing() -> None:
+    bench = ready(loop_limit="1/hour")
+    for n in range(5):
+        (verdict,) = bench.give(proposal(f"p{n}", action=NONE))
+        assert isinstance(verdict, Verdict)
+        assert (verdict.verdict, verdict.action) == ("allow", None)
+    assert len(actions(bench.give(proposal("q", time_us=bench.us)))) == 1
+
+
+def test_a_proposal_seen_again_gets_the_recorded_verdict_and_no_second_action() -> None:
+    bench = ready()
+    (first,) = verdicts(bench.give(proposal("p1")))
+    before = bench.gate.snapshot()
+    for _ in range(3):
+        bench.us += SECOND
+        assert bench.give(proposal("p1")) == [first]
+    assert bench.gate.snapshot() == before
+
+
+def test_a_refusal_names_limit_spent_of_allowed_next_time_and_remedy() -> None:
+    bench = ready(loop_limit="2/hour")
+    first_us = bench.us
+    spend(bench, 2)
+    (verdict,) = verdicts(bench.give(proposal("p1", time_us=bench.us)))
+    check = verdict.checks[-1]
+    assert (check.limit, check.spent, check.allowed, check.next_us) == ("2/hour", 2, 2, first_us + HOUR)
+    assert check.remedy == "gate.loop_limit in loop.toml, flyball activate"
+    assert verdict.retry_after_us == first_us + HOUR
+
+
+@pytest.mark.parametrize("state", ["succeeded", "failed", "refused", "unknown"])
+def test_an_end_frees_the_entity_a_claim_does_not_and_a_second_end_changes_nothing(state: str) -> None:
+    bench = ready()
+    (action,) = actions(bench.give(proposal("p1")))
+    bench.give(outcome(action, "claimed"))
+    assert verdicts(bench.give(proposal("p2")))[0].decided_by == "in-flight"
+    bench.give(outcome(action, state))
+    before = bench.gate.snapshot()
+    bench.us += SECOND
+    bench.give(outcome(action, state), outcome(action, "failed"))
+    assert bench.gate.snapshot() == before
+    bench.us += 10 * SECOND
+    assert verdicts(bench.give(proposal("p3", time_us=bench.us)))[0].verdict == "allow"
+
+
+def test_an_action_that_nobody_ends_counts_as_unknown_after_expiry_and_timeout() -> None:
+    bench = ready(failed_least=1)
+    (action,) = actions(bench.give(proposal("p1")))
+    due_us = action.expires_us + 60 * SECOND
+    assert bench.gate.next_time() == due_us
+    bench.us = due_us - 1
+    assert bench.tick() == []
+    bench.us = due_us
+    (blocked,) = bench.tick()
+    assert isinstance(blocked, Blocked)
+    assert blocked.until_us == {"action:restart": due_us + 600 * SECOND, "entity:e0": due_us + 10 * SECOND}
+    assert bench.gate.next_time() is None
+    bench.us += 11 * SECOND
+    (verdict,) = verdicts(bench.give(proposal("p2", time_us=bench.us)))
+    assert verdict.decided_by == "failures"
+
+
+def test_bad_ends_halve_the_actions_limit_until_a_person_rearms_it() -> None:
+    bench = ready(failed_least=2, failed_window_us=2 * SECOND)
+    fail(bench, 2)
+    bench.us += 20 * SECOND
+    (verdict,) = verdicts(bench.give(proposal("p1", time_us=bench.us)))
+    assert (verdict.decided_by, verdict.checks[17].spent, verdict.checks[17].allowed) == ("action-budget", 2, 2)
+    bench.give(control("rearm", "action:restart", ""))
+    (verdict,) = verdicts(bench.give(proposal("p2", time_us=bench.us)))
+    assert (verdict.verdict, verdict.checks[17].spent, verdict.checks[17].allowed) == ("allow", 2, 5)
+
+
+def test_nothing_runs_before_control_said_so_and_settings_were_activated() -> None:
+    bench = Bench(levels=ACT)
+    bench.give(opened("e0"))
+    (verdict,) = verdicts(bench.give(proposal("p1")))
+    assert [check.name for check in verdict.checks if not check.passed] == ["pause", "settings"]
+    bench.give(control("pause", "loop", "running"))
+    assert verdicts(bench.give(proposal("p2")))[0].decided_by == "settings"
+
+
+def test_a_pause_with_an_end_ends_and_an_old_record_seen_again_orders_nothing() -> None:
+    bench = ready()
+    resumed = control("pause", "entity:e0", "running")
+    bench.give(resumed, msgspec.structs.replace(control("pause", "entity:e0", "paused"), until_us=bench.us + SECOND))
+    bench.give(resumed)
+    (verdict,) = verdicts(bench.give(proposal("p1")))
+    assert (verdict.decided_by, verdict.retry_after_us) == ("pause", bench.us + SECOND)
+    bench.us += SECOND
+    assert verdicts(bench.give(proposal("p2")))[0].verdict == "allow"
+
+
+def test_a_stop_holds_until_it_is_rearmed_whatever_is_resumed() -> None:
+    bench = ready()
+    bench.give(control("stop", "loop", ""), control("pause", "loop", "running"))
+    assert verdicts(bench.give(proposal("p1")))[0].decided_by == "pause"
+    bench.give(control("rearm", "loop", ""))
+    assert verdicts(bench.give(proposal("p2")))[0].verdict == "allow"
+
+
+def test_what_limits_block_is_told_at_every_change_and_only_then() -> None:
+    bench = Bench(settings=GateSettings(loop_limit="1/hour"), levels=ACT)
+    (told,) = bench.give(census(abnormal=0, live=10))
+    assert isinstance(told, Blocked)
+    assert told.until_us == {"loop": 0}
+    assert bench.give(census(abnormal=1, live=10, time_us=START + 1)) == []
+    running = bench.give(control("pause", "loop", "running"), control("settings", "loop", bench.hash), opened("e0"))
+    assert [event.until_us for event in running if isinstance(event, Blocked)] == [{}]
+    spent_us = bench.us
+    _, action, told = bench.give(proposal("p1"))
+    assert isinstance(told, Blocked)
+    assert told.until_us == {"entity:e0": 0, "loop": spent_us + HOUR}
+    bench.us += SECOND
+    assert isinstance(action, Action)
+    (told,) = bench.give(outcome(action, "succeeded"))
+    assert isinstance(told, Blocked)
+    assert told.until_us == {"entity:e0": bench.us + 10 * SECOND, "loop": spent_us + HOUR}
+    bench.us = spent_us + HOUR
+    assert bench.give(census(abnormal=0, live=10, time_us=bench.us)) == []
+
+
+def test_state_survives_bit_for_bit_and_edited_limits_give_no_fresh_allowance() -> None:
+    bench = ready()
+    spend(bench, 5)
+    snapshot = bench.gate.snapshot()
+    wider = {"restart": ActionSettings(name="restart", limit="7/hour", parameters={})}
+    other = Gate(GateSettings(), loop="lab", settings_hash=bench.hash, actions=wider, levels=ACT)
+    other.restore(snapshot)
+    assert other.snapshot() == snapshot
+    bench.gate = other
+    (verdict,) = verdicts(bench.give(proposal("p1", time_us=bench.us)))
+    assert (verdict.checks[17].spent, verdict.checks[17].allowed) == (5, 7)
+    bench.give(control("pause", "loop", "paused"), control("pause", "loop", "running"))
+    (verdict,) = verdicts(bench.give(proposal("p2", time_us=bench.us, entity="e7", episode="episode-e7")))
+    assert (verdict.checks[17].spent, verdict.checks[17].allowed) == (6, 7)
+
+
+def approved(bench: Bench, **fields: object) -> Approval:
+    values: dict[str, object] = {
+        "id": "a1",
+        "time_us": bench.us,
+        "proposal": "p1",
+        "proposal_hash": proposal_hash(proposal("p1")),
+        "decision": "approve",
+        "person": "ada",
+        "not_after_us": bench.us + HOUR,
+    }
+    return msgspec.convert(values | fields, Approval)
+
+
+def escalated() -> Bench:
+    bench = Bench(levels=LevelSettings(default="approve"))
+    bench.start()
+    assert verdicts(bench.give(proposal("p1")))[0].verdict == "escalate"
+    return bench
+
+
+def test_an_approval_lets_the_proposal_through_once() -> None:
+    bench = escalated()
+    bench.us += 300 * SECOND
+    outputs = bench.give(approved(bench))
+    (verdict,) = verdicts(outputs)
+    (action,) = actions(outputs)
+    assert (verdict.verdict, verdict.action, verdict.approval) == ("allow", action.id, "a1")
+    assert action.approvals == ("a1",)
+    assert bench.give(approved(bench), approved(bench, id="a2")) == []
+    assert bench.give(proposal("p1")) == [verdict]
+
+
+ANSWERS: list[tuple[str, Arrange, dict[str, object], str | None, str | None]] = [
+    # what happened, the approval, verdict and what decided it (None: no answer, the escalation waits on)
+    ("rejected", lambda b: None, {"decision": "reject"}, "deny", "approval"),
+    ("another text", lambda b: None, {"proposal_hash": "0" * 64}, None, None),
+    ("too late an answer", lambda b: None, {"not_after_us": START}, None, None),
+    ("another proposal", lambda b: None, {"proposal": "p9"}, None, None),
+    ("paused since", lambda b: b.give(control("pause", "loop", "paused")), {}, "deny", "pause"),
+    ("lowered since", lambda b: b.give(control("level", "p-1/restart", "observe")), {}, "shadow", "level"),
+    ("storm since", lambda b: b.give(census(abnormal=9, live=9)), {}, "deny", "abnormal"),
+]
+
+
+@pytest.mark.parametrize(("case", "arrange", "fields", "answer", "by"), ANSWERS)
+def test_an_approval_is_an_input_like_others_and_all_checks_run_again(
+    case: str, arrange: Arrange, fields: dict[str, object], answer: str | None, by: str | None
+) -> None:
+    bench = escalated()
+    arrange(bench)
+    outputs = bench.give(approved(bench, **fields))
+    assert actions(outputs) == []
+    assert [(verdict.verdict, verdict.decided_by) for verdict in verdicts(outputs)] == (
+        [(answer, by)] if answer else []
+    )
+
+
+def test_an_escalation_that_nobody_answers_is_denied_never_approved() -> None:
+    bench = escalated()
+    bench.us = START + 600 * SECOND
+    (verdict,) = verdicts(bench.tick())
+    assert (verdict.verdict, verdict.decided_by) == ("deny", "expiry")
+    assert bench.give(approved(bench)) == []
+
+
+def test_an_escalation_lapses_with_its_episode() -> None:
+    bench = escalated()
+    (verdict,) = verdicts(bench.give(closed("e0")))
+    assert (verdict.verdict, verdict.decided_by) == ("deny", "episode")
+    assert bench.give(approved(bench)) == []
+    late = msgspec.structs.replace(opened("e0"), id="again")
+    assert isinstance(late, Episode)
+    assert verdicts(bench.give(late, proposal("p2")))[0].decided_by == "episode"
+
+
+def test_a_control_record_and_an_outcome_seen_again_change_nothing() -> None:
+    bench = ready()
+    (action,) = actions(bench.give(proposal("p1")))
+    records = (control("level", "p-1/restart", "approve"), outcome(action, "succeeded"))
+    bench.give(*records)
+    before = bench.gate.snapshot()
+    assert bench.give(*records) == []
+    assert bench.gate.snapshot() == before
