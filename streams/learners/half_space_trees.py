@@ -1,0 +1,167 @@
+"""Half-space trees on arrays: river's trees and scores, many rows at a time."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from river import anomaly, base
+
+Floats = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int64]
+
+
+class _Masses(msgspec.Struct, array_like=True):
+    """What a forest learned; its trees derive from the seed and the names of the features."""
+
+    features: list[str]
+    counter: int
+    first_window: bool
+    reference: bytes
+    latest: bytes
+
+
+class HalfSpaceTrees(base.AnomalyDetector):
+    """Anomaly scores from the masses of random half-spaces (Tan, Ting, Liu, IJCAI 2011).
+
+    The trees are those that `river.anomaly.HalfSpaceTrees` draws from the same seed, and the scores are equal to the
+    last bit. A row is scored against the masses of the last full window of `window_size` learned rows; before the first
+    is full every score is 0. An absent feature counts as the middle of `limits` (river follows the heavier child, which
+    depends on the order within a window). `features` fixes the columns; without it the first learned row does.
+    """
+
+    def __init__(
+        self,
+        *,
+        n_trees: int = 10,
+        height: int = 8,
+        window_size: int = 250,
+        limits: tuple[float, float] = (0.0, 1.0),
+        seed: int | None = None,
+        features: Sequence[str] | None = None,
+    ) -> None:
+        self.n_trees = n_trees
+        self.height = height
+        self.window_size = window_size
+        self.limits = limits
+        self.seed = seed
+        self.features = features
+        self._names: tuple[Any, ...] = ()
+        self._counter = 0
+        self._first_window = True
+        self._reference = self._latest = np.zeros((0, 0), np.int64)
+        if features:
+            self._plant(features)
+
+    @property
+    def names(self) -> tuple[Any, ...]:
+        """The features, in the order of the columns of `score_many` and `learn_many`."""
+        return self._names
+
+    @property
+    def until_pivot(self) -> int:
+        """How many rows are to be learned before the masses that score are replaced."""
+        return self.window_size - self._counter
+
+    def learn_one(self, x: Mapping[Any, float]) -> None:
+        if not self._names:
+            self._plant(list(x))
+        self.learn_many(self._row(x))
+
+    def score_one(self, x: Mapping[Any, float]) -> float:
+        return 0.0 if self._first_window else float(self.score_many(self._row(x))[0])
+
+    def score_many(self, rows: Floats) -> Floats:
+        """Return the anomaly score in [0, 1] of each row, shape (n, features); learns nothing."""
+        if self._first_window:
+            return np.zeros(len(rows))
+        reference = self._reference.ravel()
+        total = np.zeros((len(rows), self.n_trees), np.int64)
+        alive = np.ones_like(total, dtype=bool)
+        for depth, nodes in enumerate(self._paths(rows)):
+            mass = reference[nodes]
+            total += np.where(alive, mass << depth, 0)
+            alive &= mass >= 0.1 * self.window_size  # the paper's size limit: a thin node ends the walk
+        largest = self.n_trees * self.window_size * (2 ** (self.height + 1) - 1)
+        scores: Floats = 1 - total.sum(axis=1) / largest
+        return scores
+
+    def learn_many(self, rows: Floats) -> None:
+        """Learn rows in order, shape (n, features); masses pivot at exactly the rows at which river pivots."""
+        start = 0
+        while start < len(rows):
+            stop = min(len(rows), start + self.until_pivot)
+            latest = self._latest.ravel()
+            for nodes in self._paths(rows[start:stop]):
+                latest += np.bincount(nodes.ravel(), minlength=latest.size)
+            self._counter += stop - start
+            if self._counter == self.window_size:
+                self._reference, self._latest = self._latest, np.zeros_like(self._latest)
+                self._counter, self._first_window = 0, False
+            start = stop
+
+    def snapshot(self) -> bytes:
+        """Return what was learned; equal states give equal bytes."""
+        return msgspec.msgpack.encode(
+            _Masses(
+                features=list(self._names),
+                counter=self._counter,
+                first_window=self._first_window,
+                reference=self._reference.tobytes(),
+                latest=self._latest.tobytes(),
+            )
+        )
+
+    def restore(self, snapshot: bytes) -> None:
+        """Replace what was learned by what `snapshot` returned in a forest of equal parameters."""
+        masses = msgspec.msgpack.decode(snapshot, type=_Masses)
+        self._names = ()
+        if masses.features:
+            self._plant(masses.features)
+            shape = self._latest.shape
+            self._reference = np.frombuffer(masses.reference, np.int64).reshape(shape).copy()
+            self._latest = np.frombuffer(masses.latest, np.int64).reshape(shape).copy()
+        self._counter, self._first_window = masses.counter, masses.first_window
+
+    def _row(self, x: Mapping[Any, float]) -> Floats:
+        middle = (self.limits[0] + self.limits[1]) / 2
+        return np.array([[x.get(name, middle) for name in self._names]], dtype=np.float64)
+
+    def _plant(self, features: Sequence[Any]) -> None:
+        """Let river draw its trees, and copy them: node k has children 2k+1 and 2k+2."""
+        self._names = tuple(sorted(features))
+        river = anomaly.HalfSpaceTrees(
+            n_trees=self.n_trees,
+            height=self.height,
+            window_size=self.window_size,
+            limits=dict.fromkeys(self._names, self.limits),
+            seed=self.seed,
+        )
+        river.learn_one(dict.fromkeys(self._names, 0.0))  # type: ignore[no-untyped-call]  # river's own is untyped
+        size = 2 ** (self.height + 1) - 1
+        column = {name: index for index, name in enumerate(self._names)}
+        self._feature = np.zeros((self.n_trees, size), np.int64)
+        self._threshold = np.full((self.n_trees, size), np.inf)
+        for tree, root in enumerate(river.trees):
+            level = [(root, 0)]
+            for node, k in level:  # grows while it is walked: breadth first
+                if 2 * k + 1 < size:
+                    self._feature[tree, k] = column[node.feature]
+                    self._threshold[tree, k] = node.threshold
+                    level += [(node.children[0], 2 * k + 1), (node.children[1], 2 * k + 2)]
+        self._first_node = np.arange(self.n_trees, dtype=np.int64) * size
+        self._reference = np.zeros((self.n_trees, size), np.int64)
+        self._latest = np.zeros((self.n_trees, size), np.int64)
+
+    def _paths(self, rows: Floats) -> list[Counts]:
+        """Return for each depth the node that each row reaches in each tree, shape (n, trees), as flat indices."""
+        node = np.zeros((len(rows), self.n_trees), np.int64)
+        each = np.arange(len(rows))[:, None]
+        feature, threshold = self._feature.ravel(), self._threshold.ravel()
+        paths = [node + self._first_node]
+        for _ in range(self.height):
+            flat = paths[-1]
+            node = 2 * node + 1 + (rows[each, feature[flat]] >= threshold[flat])
+            paths.append(node + self._first_node)
+        return paths

@@ -1,0 +1,158 @@
+"""What is normal for each metric of each entity: running mean and spread at two scales, in one table of columns."""
+
+from collections.abc import Iterator
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+Rows = npt.NDArray[np.int64]
+
+SMALL_SAMPLE = 3.0
+"""A spread from n windows is widened by 1 + 3/n: at n = 10 the sample deviation is off by a third now and then."""
+OUTLIER = 3.0
+"""Residuals are clipped to this many spreads before they are learned, so that one outlier moves little."""
+
+
+class _Columns(msgspec.Struct, array_like=True):
+    rows: int
+    metrics: int
+    arrays: list[bytes]
+
+
+class NormalTable:
+    """Exponentially weighted mean and variance per (entity row, metric), at a fast and a slow scale.
+
+    The weights start as 1/n, so the first windows count alike, and end as 1/`fast_windows` and 1/`slow_windows`
+    (West 1979, Finch 2009). A row's small sample borrows the spread of its peers, relative to its own mean.
+    NaN is an absent value: it is not learned and its z is 0.
+    """
+
+    def __init__(
+        self,
+        *,
+        fast_windows: float,
+        slow_windows: float,
+        warmup_windows: int,
+        prior_windows: float,
+        floor_relative: float,
+        limit: float,
+    ) -> None:
+        self._weights = (1 / fast_windows, 1 / slow_windows)
+        self._warmup = warmup_windows
+        self._prior = prior_windows
+        self._floor_relative = floor_relative
+        self._limit = limit
+        self._rows = self._metrics = 0
+        self._count = np.zeros((0, 0))
+        self._means = [self._count.copy() for _ in self._weights]
+        self._variances = [self._count.copy() for _ in self._weights]
+        self._peers = np.zeros(0)
+        self._floors = np.zeros(0)
+
+    def grow(self, rows: int, floors: Floats) -> None:
+        """Make room for `rows` rows, and for as many metrics as there are `floors` (the least spread of each)."""
+        metrics = len(floors)
+        self._floors = floors
+        if rows > len(self._count) or metrics > self._metrics:
+            shape = (max(rows, 2 * len(self._count)) if rows > len(self._count) else len(self._count), metrics)
+            self._count = _padded(self._count, shape)
+            self._means = [_padded(array, shape) for array in self._means]
+            self._variances = [_padded(array, shape) for array in self._variances]
+            self._peers = np.concatenate([self._peers, np.zeros(metrics - len(self._peers))])
+        self._rows, self._metrics = max(rows, self._rows), metrics
+
+    def clear(self, row: int) -> None:
+        """Forget one row: it warms up again."""
+        self._count[row] = 0
+        for array in (*self._means, *self._variances):
+            array[row] = 0
+
+    def standardise(self, rows: Rows, values: Floats) -> Floats:
+        """Return z of each value, shape (n, metrics), clipped to the limit; 0 where absent or not yet warm.
+
+        Of the two scales the one that finds the value less surprising counts: the fast one follows slow drift, the slow
+        one remembers what was normal before a noisy minute.
+        """
+        count = self._count[rows]
+        best = np.full(values.shape, np.inf)
+        for scale in range(len(self._weights)):
+            z = (values - self._means[scale][rows]) / self._spread(rows, scale, count)
+            best = np.where(np.abs(z) < np.abs(best), z, best)
+        known = (count >= self._warmup) & np.isfinite(best)
+        return np.where(known, np.clip(best, -self._limit, self._limit), 0.0)
+
+    def learn(self, rows: Rows, values: Floats) -> None:
+        """Learn one window of each of the given rows, which must be distinct."""
+        present = np.isfinite(values)
+        before = self._count[rows]
+        count = before + present
+        for scale, least in enumerate(self._weights):
+            mean, variance = self._means[scale][rows], self._variances[scale][rows]
+            residual = np.where(present, values - mean, 0.0)
+            bound = OUTLIER * self._spread(rows, scale, before)
+            residual = np.where(before >= self._warmup, np.clip(residual, -bound, bound), residual)
+            weight = np.where(present, np.maximum(least, 1 / np.maximum(count, 1)), 0.0)
+            self._means[scale][rows] = mean + weight * residual
+            self._variances[scale][rows] = (1 - weight) * (variance + weight * residual * residual)
+        self._count[rows] = count
+
+    def survey(self) -> None:
+        """Take the median relative spread of all warm rows, per metric, as what a newcomer borrows."""
+        scale = len(self._weights) - 1
+        count, mean = self._count[: self._rows], self._means[scale][: self._rows]
+        size = np.abs(mean) + self._floors
+        ratio = np.sqrt(self._variances[scale][: self._rows]) / size
+        for metric in range(self._metrics):
+            warm = ratio[count[:, metric] >= self._warmup, metric]
+            if warm.size:
+                self._peers[metric] = float(np.median(warm))
+
+    def warm_metrics(self) -> list[int]:
+        """Return the metrics (columns) of which at least one row knows enough."""
+        warm = (self._count[: self._rows] >= self._warmup).any(axis=0)
+        return [int(metric) for metric in np.flatnonzero(warm)]
+
+    def snapshot(self) -> bytes:
+        """Return the whole table; equal states give equal bytes."""
+        arrays = [self._peers[: self._metrics].tobytes()]
+        arrays += [array[: self._rows, : self._metrics].tobytes() for array in self._columns()]
+        return msgspec.msgpack.encode(_Columns(rows=self._rows, metrics=self._metrics, arrays=arrays))
+
+    def restore(self, snapshot: bytes, floors: Floats) -> None:
+        """Replace the table by one that `snapshot` returned; `floors` as in `grow`."""
+        state = msgspec.msgpack.decode(snapshot, type=_Columns)
+        shape = (state.rows, state.metrics)
+        peers, *columns = (np.frombuffer(data).copy() for data in state.arrays)
+        count, *moments = (column.reshape(shape) for column in columns)
+        scales = len(self._weights)
+        self._peers, self._count, self._floors = peers, count, floors
+        self._means, self._variances = moments[:scales], moments[scales:]
+        self._rows, self._metrics = shape
+
+    def _columns(self) -> Iterator[Floats]:
+        yield self._count
+        yield from self._means
+        yield from self._variances
+
+    def _spread(self, rows: Rows, scale: int, count: Floats) -> Floats:
+        """Return the standard deviation to judge by: own and borrowed, widened while small, and never under the floors.
+
+        A constant metric has no spread of its own; the floors say what change of it would matter at all.
+        """
+        size = np.abs(self._means[scale][rows])
+        borrowed = self._prior * np.maximum(0.0, 1 - count / (5 * self._prior))
+        peer = self._peers * (size + self._floors)
+        variance = (count * self._variances[scale][rows] + borrowed * peer * peer) / np.maximum(count + borrowed, 1)
+        spread = np.sqrt(variance) * (1 + SMALL_SAMPLE / np.maximum(count, 1))
+        least: Floats = np.maximum(spread, np.maximum(self._floors, self._floor_relative * size))
+        return least
+
+
+def _padded(array: Floats, shape: tuple[int, int]) -> Floats:
+    """Return a copy with zeros below and to the right."""
+    wide = np.zeros(shape)
+    wide[: array.shape[0], : array.shape[1]] = array
+    return wide

@@ -1,0 +1,144 @@
+"""Folding closed windows, in order: judge, open and close episodes, learn."""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.ids import Cause
+from streams.loop.detect.entities import Entities
+from streams.loop.detect.episodes import Draft, Episodes, Window
+from streams.loop.detect.normal import Normal
+from streams.loop.detect.settings import DetectSettings
+from streams.loop.detect.windows import Closed
+
+Ints = npt.NDArray[np.int64]
+
+_BITS = np.array([bits.bit_count() for bits in range(256)], np.int64)
+
+
+class Folding:
+    """Windows are judged many at a time: a round takes the next window of every entity, so that each entity's windows
+    are folded one after another. Events come out in the order of the windows all the same.
+    """
+
+    def __init__(self, settings: DetectSettings, *, entities: Entities, normal: Normal, episodes: Episodes) -> None:
+        self._settings = settings
+        self._entities = entities
+        self._normal = normal
+        self._episodes = episodes
+        self._recent = np.zeros(0, np.uint8)
+        self._mask = (1 << settings.opening[1]) - 1
+
+    def grow(self, slots: int) -> None:
+        """Make room for so many entities."""
+        self._recent = np.concatenate([self._recent, np.zeros(max(0, slots - len(self._recent)), np.uint8)])
+
+    def forget(self, slot: int) -> None:
+        """Give the slot to another entity."""
+        self._recent[slot] = 0
+
+    def fold(self, closed: Closed, cause: Callable[[int], Cause], metrics: list[str]) -> list[Draft]:
+        """Fold windows in order and return their events in order. `cause` names what closed the window at an index."""
+        drafts: list[Draft] = []
+        start = 0
+        while start < len(closed):
+            ahead = slice(start, start + 2 * self._settings.forest_windows)
+            slots = closed.slots[ahead]
+            rounds = _occurrences(slots)
+            size = min(self._normal.until_pivot(slots, rounds), len(slots))
+            drafts += self._fold_chunk(closed, start, rounds[:size], cause, metrics)
+            start += size
+        return drafts
+
+    def snapshot(self) -> bytes:
+        """Return which of the latest windows of each entity were abnormal."""
+        return self._recent.tobytes()
+
+    def restore(self, snapshot: bytes) -> None:
+        """Replace it by what `snapshot` returned."""
+        self._recent = np.frombuffer(snapshot, np.uint8).copy()
+
+    def _fold_chunk(
+        self, closed: Closed, start: int, rounds: Ints, cause: Callable[[int], Cause], metrics: list[str]
+    ) -> list[Draft]:
+        """Fold windows during which nothing changes that entities share; then let them change it."""
+        slots = closed.slots[start : start + len(rounds)]
+        warm = self._normal.warm(slots, rounds)
+        all_z = np.zeros((len(rounds), closed.values.shape[1]))
+        all_forest = np.zeros(len(rounds))
+        placed: list[tuple[int, Draft]] = []
+        for number in range(int(rounds.max()) + 1):
+            chosen = np.flatnonzero(rounds == number) if number or rounds.any() else np.arange(len(rounds))
+            values = closed.values[start + chosen]
+            z, score, all_forest[chosen] = self._normal.judge(slots[chosen], values)
+            all_z[chosen] = z
+            opens, share = self._watch(slots[chosen], score)
+            learning = np.ones(len(chosen), bool)
+            for index in self._of_interest(slots[chosen], opens):
+                place = start + int(chosen[index])
+                window = self._window(closed, place, cause(place), float(score[index]), z[index])
+                opening = float(share[index]) if opens[index] else None
+                found, learning[index] = self._follow(window, int(slots[chosen[index]]), opening, metrics)
+                placed += [(place, draft) for draft in found]
+            self._normal.learn(slots[chosen[learning]], values[learning])
+        self._normal.learn_shared(all_z, all_forest, warm)
+        return [draft for _, draft in sorted(placed, key=lambda item: item[0])]
+
+    def _follow(self, window: Window, slot: int, opening: float | None, metrics: list[str]) -> tuple[list[Draft], bool]:
+        """Fold a window into its episode. What an entity does in an episode is not learned as its normal."""
+        drafts, accepted = self._episodes.follow(window, metrics, opening)
+        if accepted:
+            self._normal.learn_afresh(slot)
+        if not self._episodes.is_open(window.entity):
+            return drafts, True
+        self._recent[slot] = 0
+        return drafts, False
+
+    def _watch(
+        self, slots: Ints, score: npt.NDArray[np.float64]
+    ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
+        """Note one window of each entity; return where an episode would open, and the share of abnormal windows."""
+        abnormal = score >= self._settings.threshold
+        recent = ((self._recent[slots] << 1) | abnormal) & self._mask
+        self._recent[slots] = recent
+        needed, latest = self._settings.opening
+        count = _BITS[recent]
+        return abnormal & (count >= needed), count / latest
+
+    def _of_interest(self, slots: Ints, opens: npt.NDArray[np.bool_]) -> list[int]:
+        if not self._episodes.any():
+            return [int(index) for index in np.flatnonzero(opens)]
+        names = self._entities.names
+        return [
+            index
+            for index, (slot, opening) in enumerate(zip(slots.tolist(), opens.tolist(), strict=True))
+            if opening or self._episodes.is_measured(names[slot])
+        ]
+
+    def _window(self, closed: Closed, index: int, cause: Cause, score: float, z: npt.NDArray[np.float64]) -> Window:
+        slot, start_us = int(closed.slots[index]), int(closed.start_us[index])
+        return Window(
+            entity=self._entities.names[slot],
+            group=self._entities.groups[slot],
+            cause=cause,
+            start_us=start_us,
+            end_us=start_us + self._settings.window_us,
+            samples=int(closed.samples[index]),
+            score=score,
+            z=z,
+            values=closed.values[index],
+            tokens=closed.tokens[index],
+        )
+
+
+def _occurrences(slots: Ints) -> Ints:
+    """Return how often each slot occurred before, e.g. 7 3 7 7 -> 0 0 1 2."""
+    order = np.argsort(slots, kind="stable")
+    ordered = slots[order]
+    fresh = np.ones(len(slots), bool)
+    fresh[1:] = ordered[1:] != ordered[:-1]
+    place = np.arange(len(slots))
+    occurrences = np.zeros(len(slots), np.int64)
+    occurrences[order] = place - np.maximum.accumulate(np.where(fresh, place, 0))
+    return occurrences

@@ -1,0 +1,160 @@
+"""How far a window is from what is normal for its entity: z per metric, and one score."""
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from streams.learners.half_space_trees import HalfSpaceTrees
+from streams.learners.normal_table import NormalTable
+from streams.loop.detect.settings import DetectSettings
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+FOREST_SLACK = 3.0
+
+
+class _State(msgspec.Struct, array_like=True):
+    table: bytes
+    metrics: list[str]
+    seen: bytes
+    taught: int
+    forest: bytes
+    forest_sums: tuple[float, float]
+    forest_moments: tuple[float, float]
+
+
+class Normal:
+    """Normal of every entity (slot) and metric, and a forest over all of them for unusual combinations.
+
+    What entities share (borrowed spreads, the forest's masses and scale) changes only when `forest_windows` warm
+    windows have been folded, at the same window however the input was cut into batches: see `until_pivot`.
+    """
+
+    def __init__(self, settings: DetectSettings, *, seed: int) -> None:
+        self._settings = settings
+        self._table = NormalTable(
+            fast_windows=settings.fast_windows,
+            slow_windows=settings.slow_windows,
+            warmup_windows=settings.warmup_windows,
+            prior_windows=settings.prior_windows,
+            floor_relative=settings.floor_relative,
+            limit=settings.z_limit,
+        )
+        self._seed = seed
+        self._metrics: list[str] = []
+        self._seen = np.zeros(0, np.int64)
+        self._taught = 0
+        self._forest = self._new_forest(())
+        self._columns = np.zeros(0, np.int64)
+        self._forest_sums = self._forest_moments = (0.0, 0.0)
+
+    def grow(self, slots: int, metrics: Sequence[str]) -> None:
+        """Make room for so many entities, and for these metrics (columns)."""
+        self._metrics = list(metrics)
+        self._table.grow(slots, self._floors())
+        self._seen = np.concatenate([self._seen, np.zeros(max(0, slots - len(self._seen)), np.int64)])
+
+    def forget(self, slot: int) -> None:
+        """Forget all about an entity."""
+        self._seen[slot] = 0
+        self._table.clear(slot)
+
+    def learn_afresh(self, slot: int) -> None:
+        """Take what the entity does from now on as its normal."""
+        self._table.clear(slot)
+
+    def until_pivot(self, slots: Ints, rounds: Ints) -> int:
+        """Return how many of the next windows (their slots; how many of the slot came before) precede the pivot."""
+        warm = np.cumsum(self._seen[slots] + rounds >= self._settings.warmup_windows)
+        return int(np.searchsorted(warm, self._settings.forest_windows - self._taught, side="left")) + 1
+
+    def judge(self, slots: Ints, values: Floats) -> tuple[Floats, Floats, Floats]:
+        """Return z (n, metrics), the score (n,) and the forest's raw score of one window of each of distinct slots."""
+        z = self._table.standardise(slots, values)
+        excess = np.maximum(np.abs(z) - self._settings.slack, 0)
+        # cumsum adds in order of columns whatever the shape, so the last bit does not depend on the batch
+        score = np.sqrt(np.cumsum(excess * excess, axis=1)[:, -1]) if z.shape[1] else np.zeros(len(z))
+        forest = self._forest.score_many(z[:, self._columns])
+        mean, deviation = self._forest_moments
+        if deviation > 0:
+            beyond = np.maximum((forest - mean) / deviation - FOREST_SLACK, 0)
+            score = score + np.minimum(self._settings.forest_weight * beyond, self._settings.threshold / 2)
+        self._seen[slots] += 1
+        return z, np.where(self._seen[slots] > self._settings.warmup_windows, score, 0.0), forest
+
+    def learn(self, slots: Ints, values: Floats) -> None:
+        """Learn one window of each of distinct slots."""
+        self._table.learn(slots, values)
+
+    def learn_shared(self, z: Floats, forest: Floats, warm: npt.NDArray[np.bool_]) -> None:
+        """Learn what entities share from windows in order, at most up to the pivot: their z and forest scores."""
+        if not warm.any():
+            return
+        self._forest_sums = (_add(self._forest_sums[0], forest[warm]), _add(self._forest_sums[1], forest[warm] ** 2))
+        if len(self._columns):
+            self._forest.learn_many(z[warm][:, self._columns])
+        self._taught += int(warm.sum())
+        if self._taught == self._settings.forest_windows:
+            self._pivot()
+
+    def warm(self, slots: Ints, rounds: Ints) -> npt.NDArray[np.bool_]:
+        """Return which windows are of entities that are no longer warming up, before any of them is judged."""
+        warm: npt.NDArray[np.bool_] = self._seen[slots] + rounds >= self._settings.warmup_windows
+        return warm
+
+    def snapshot(self) -> bytes:
+        """Return all that is known; equal states give equal bytes."""
+        return msgspec.msgpack.encode(
+            _State(
+                table=self._table.snapshot(),
+                metrics=self._metrics,
+                seen=self._seen.tobytes(),
+                taught=self._taught,
+                forest=self._forest.snapshot(),
+                forest_sums=self._forest_sums,
+                forest_moments=self._forest_moments,
+            )
+        )
+
+    def restore(self, snapshot: bytes) -> None:
+        """Replace all that is known by what `snapshot` returned."""
+        state = msgspec.msgpack.decode(snapshot, type=_State)
+        self._metrics = state.metrics
+        self._seen = np.frombuffer(state.seen, np.int64).copy()
+        self._table.restore(state.table, self._floors())
+        self._taught = state.taught
+        self._forest_sums, self._forest_moments = state.forest_sums, state.forest_moments
+        self._forest = self._new_forest(())
+        self._forest.restore(state.forest)
+        self._columns = np.array([self._metrics.index(name) for name in self._forest.names], np.int64)
+
+    def _pivot(self) -> None:
+        count, (total, squares) = self._taught, self._forest_sums
+        mean = total / count
+        self._table.survey()
+        known = sorted(self._metrics[column] for column in self._table.warm_metrics())
+        if known != list(self._forest.names):
+            self._forest = self._new_forest(known)
+            self._columns = np.array([self._metrics.index(name) for name in known], np.int64)
+            self._forest_moments = (0.0, 0.0)
+        elif total > 0:
+            self._forest_moments = (mean, max(squares / count - mean * mean, 1e-6) ** 0.5)
+        self._taught = 0
+        self._forest_sums = (0.0, 0.0)
+
+    def _new_forest(self, metrics: Sequence[str]) -> HalfSpaceTrees:
+        limits = (-self._settings.z_limit, self._settings.z_limit)
+        return HalfSpaceTrees(
+            window_size=self._settings.forest_windows, limits=limits, seed=self._seed, features=list(metrics)
+        )
+
+    def _floors(self) -> Floats:
+        return np.array([self._settings.floors.get(name, self._settings.floor_absolute) for name in self._metrics])
+
+
+def _add(start: float, values: Floats) -> float:
+    """Add one by one, so that the last bit does not depend on where a batch ended."""
+    return float(np.cumsum(np.concatenate([[start], values]))[-1])

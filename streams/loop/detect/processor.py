@@ -1,0 +1,238 @@
+"""The processor detect: telemetry in; episodes, measurements and censuses out."""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+import numpy as np
+
+from schemas.errors import RecoveryError
+from schemas.events import Census, Event
+from schemas.ids import Cause, Mint
+from streams.loop.detect.entities import Entities
+from streams.loop.detect.episodes import Draft, Episodes
+from streams.loop.detect.folding import Folding
+from streams.loop.detect.metrics import Metrics
+from streams.loop.detect.normal import Normal
+from streams.loop.detect.settings import DetectSettings
+from streams.loop.detect.windows import Closed, Windows
+from streams.loop.processor import Input, Now
+from streams.loop.telemetry import TelemetryBatch
+
+STATE_VERSION = 1
+
+_Timer = tuple[int, str, str, int]
+"""Due time, kind, entity, slot."""
+
+
+class _State(msgspec.Struct):
+    version: int
+    counts: dict[str, int]
+    metrics: list[str]
+    entities: bytes
+    windows: bytes
+    normal: bytes
+    episodes: bytes
+    recent: bytes
+    census_due_us: int | None
+    census_groups: list[str]
+
+
+class Detect:
+    """Watches the entities of one partition (DESIGN sections 4 and 7).
+
+    `counts` says what was left out: rows behind the watermark (`late`), rows of an entity and time already seen
+    (`duplicates`), and rows or values beyond the limits on entities, metrics and rows per window (`overflow`).
+    """
+
+    name = "detect"
+
+    def __init__(self, settings: DetectSettings, *, loop: str, partition: int, seed: int) -> None:
+        self._settings = settings
+        self._loop = loop
+        self._partition = partition
+        self.counts = {"late": 0, "duplicates": 0, "overflow": 0}
+        self._metrics = Metrics(limit=settings.metric_limit, counts=self.counts)
+        self._entities = Entities(limit=settings.entity_limit)
+        self._windows = Windows(
+            window_us=settings.window_us,
+            lateness_us=settings.lateness_us,
+            rows_limit=settings.window_rows_limit,
+            counts=self.counts,
+        )
+        self._normal = Normal(settings, seed=seed)
+        self._episodes = Episodes(settings, loop=loop)
+        self._folding = Folding(settings, entities=self._entities, normal=self._normal, episodes=self._episodes)
+        self._census_due_us: int | None = None
+        self._census_groups: set[str] = set()
+        self._next_us: int | None = None
+        self._next_is_known = False
+
+    def on_batch(self, inputs: Sequence[Input], now: Now) -> list[Event]:
+        """Fold telemetry; other inputs are not for detect."""
+        mint = Mint(loop=self._loop, processor=self.name)
+        batches = [batch for batch in inputs if isinstance(batch, TelemetryBatch) and len(batch)]
+        return [event for batch in batches for event in self._written(self._fold(batch, now), mint, now)]
+
+    def on_time(self, now: Now) -> list[Event]:
+        """Close the windows of silent entities, put gone ones aside, and count."""
+        mint = Mint(loop=self._loop, processor=self.name)
+        events: list[Event] = []
+        idle: list[_Timer] = []
+        for timer in self._due(now.us):
+            if timer[1] == "idle":
+                idle.append(timer)
+                continue
+            events += self._written(self._close_idle(idle), mint, now)
+            idle = []
+            if timer[1] == "gone":
+                events += self._written(self._put_aside(timer), mint, now)
+            else:
+                events += self._written(self._count(timer[0], now), mint, now)
+        events += self._written(self._close_idle(idle), mint, now)
+        self._next_is_known = False
+        return events
+
+    def next_time(self) -> int | None:
+        """Return when the first entity falls silent or is gone, or the next census is due."""
+        if not self._next_is_known:
+            self._next_us = self._earliest()
+            self._next_is_known = True
+        return self._next_us
+
+    def snapshot(self) -> bytes:
+        return msgspec.msgpack.encode(
+            _State(
+                version=STATE_VERSION,
+                counts=dict(sorted(self.counts.items())),
+                metrics=self._metrics.names,
+                entities=self._entities.snapshot(),
+                windows=self._windows.snapshot(),
+                normal=self._normal.snapshot(),
+                episodes=self._episodes.snapshot(),
+                recent=self._folding.snapshot(),
+                census_due_us=self._census_due_us,
+                census_groups=sorted(self._census_groups),
+            )
+        )
+
+    def restore(self, snapshot: bytes) -> None:
+        """Replace the state; raises `RecoveryError` when the snapshot is of another version."""
+        state = msgspec.msgpack.decode(snapshot, type=_State)
+        if state.version != STATE_VERSION:
+            raise RecoveryError(f"snapshot of detect must have version {STATE_VERSION}, got {state.version}")
+        self.counts.update(state.counts)
+        self._metrics.names = state.metrics
+        self._entities.restore(state.entities)
+        self._windows.restore(state.windows, len(state.metrics))
+        self._normal.restore(state.normal)
+        self._episodes.restore(state.episodes)
+        self._folding.restore(state.recent)
+        self._census_due_us = state.census_due_us
+        self._census_groups = set(state.census_groups)
+        self._next_is_known = False
+
+    def _fold(self, batch: TelemetryBatch, now: Now) -> list[Draft]:
+        """Take the rows that find room, and fold the windows they close."""
+        slots, recycled = self._entities.slots_of(batch.entities)
+        rows = np.flatnonzero(slots >= 0)
+        self.counts["overflow"] += len(slots) - len(rows)
+        if not len(rows):
+            return []
+        values = self._metrics.columns(batch.metrics, batch.values[rows])
+        self._grow(recycled)
+        self._entities.arrive(slots[rows], batch.groups, now.us)
+        self._next_is_known = False
+        if self._census_due_us is None:
+            self._census_due_us = _next_multiple(now.us, self._settings.census_us)
+        tokens = {index: batch.tokens[row] for index, row in enumerate(rows.tolist()) if row in batch.tokens}
+        closed = self._windows.add(slots[rows], batch.time_us[rows], values, tokens if batch.tokens else {})
+        return self._fold_windows(closed, lambda index: batch.cause(int(rows[closed.closers[index]])))
+
+    def _fold_windows(self, closed: Closed, cause: Callable[[int], Cause]) -> list[Draft]:
+        return self._folding.fold(closed, cause, self._metrics.names)
+
+    def _grow(self, recycled: list[int]) -> None:
+        slots, metrics = len(self._entities), self._metrics.names
+        self._windows.grow(slots, len(metrics))
+        self._normal.grow(slots, metrics)
+        self._folding.grow(slots)
+        for slot in recycled:
+            self._windows.forget(slot)
+            self._normal.forget(slot)
+            self._folding.forget(slot)
+
+    def _due(self, now_us: int) -> list[_Timer]:
+        """Return the timers due, in order."""
+        settings, names = self._settings, self._entities.names
+        waiting = self._windows.waiting()
+        arrivals = self._entities.arrival(waiting)
+        timers = [
+            (due, "idle", names[slot], slot)
+            for slot, due in zip(waiting.tolist(), (arrivals + settings.idle_us).tolist(), strict=True)
+            if due <= now_us
+        ]
+        gone = self._entities.silent_since(now_us - settings.gone_us)
+        dues = (self._entities.arrival(gone) + settings.gone_us).tolist()
+        timers += [(due, "gone", names[slot], slot) for slot, due in zip(gone.tolist(), dues, strict=True)]
+        if self._census_due_us is not None and self._census_due_us <= now_us:
+            timers.append((self._census_due_us, "census", "", -1))
+        # an entity that is idle and gone at once first has its windows closed
+        return sorted(timers, key=lambda timer: (timer[0], timer[1] != "idle", timer[1:]))
+
+    def _earliest(self) -> int | None:
+        times = [] if self._census_due_us is None else [self._census_due_us]
+        waiting = self._windows.waiting()
+        if len(waiting):
+            times.append(int(self._entities.arrival(waiting).min()) + self._settings.idle_us)
+        first = self._entities.first_arrival()
+        if first is not None:
+            times.append(first + self._settings.gone_us)
+        return min(times, default=None)
+
+    def _close_idle(self, timers: list[_Timer]) -> list[Draft]:
+        if not timers:
+            return []
+        causes = {slot: Cause(f"timer:{self.name}:idle/{entity}", 0, due) for due, _, entity, slot in timers}
+        closed = self._windows.close(list(causes))
+        return self._fold_windows(closed, lambda index: causes[int(closed.slots[index])])
+
+    def _put_aside(self, timer: _Timer) -> list[Draft]:
+        due, _, entity, slot = timer
+        self._entities.put_aside(slot)
+        drafts = []
+        if self._episodes.is_open(entity):
+            cause = Cause(f"timer:{self.name}:gone/{entity}", 0, due)
+            drafts = self._episodes.close(entity, self._entities.groups[slot], cause, self._windows.floor(slot))
+        self._episodes.forget(entity)
+        return drafts
+
+    def _count(self, due_us: int, now: Now) -> list[Draft]:
+        """Count each group; one that has become empty is counted once more."""
+        live = self._entities.live_by_group()
+        abnormal = self._episodes.open_by_group(self._entities.group_of)
+        groups = sorted(set(live) | self._census_groups)
+        self._census_groups = set(live)
+        self._census_due_us = _next_multiple(now.us, self._settings.census_us) if live else None
+        return [
+            Draft(
+                type=Census,
+                cause=Cause(f"timer:{self.name}:census/{group}", 0, due_us),
+                fields={
+                    "partition": self._partition,
+                    "group": group,
+                    "live": live[group],
+                    "abnormal": abnormal[group],
+                },
+            )
+            for group in groups
+        ]
+
+    def _written(self, drafts: list[Draft], mint: Mint, now: Now) -> list[Event]:
+        return [
+            draft.type(id=mint(draft.cause), time_us=now.us, causes=(str(draft.cause),), **draft.fields)
+            for draft in drafts
+        ]
+
+
+def _next_multiple(time_us: int, period_us: int) -> int:
+    return (time_us // period_us + 1) * period_us
