@@ -69,10 +69,12 @@ def _built(
 ) -> S | None:
     try:
         return cls(**values)
-    except ValueError as error:  # what a struct says in __post_init__ about its fields together
-        first = str(error).split(" ", 1)[0]
-        named = [name for name, field in fields.items() if first in (name, field.name)]
-        problems.add((*path, *named), str(error))
+    except ValueError as error:  # what a struct says in __post_init__ about its fields together, joined by "; "
+        names = {field.name: name for name, field in fields.items()}
+        for message in str(error).split("; "):
+            first, _, rest = message.partition(" ")
+            named = names.get(first, first)
+            problems.add((*path, named) if named in fields else path, rest if named in fields else message)
         return None
 
 

@@ -7,17 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import inspect as shapes
 
 from schemas.errors import SettingsError
 from streams.loop.actions import ActionSettings
 from streams.loop.durations import parse_duration
-from streams.loop.gate import LEVELS, GateSettings, LevelSettings
+from streams.loop.gate import LEVELS, LevelSettings
 from streams.settings.convert import Path as Key
 from streams.settings.convert import Problems, shape_of, spelled, struct_of
 from streams.settings.crosschecks import cross_check
 from streams.settings.positions import Positions
 from streams.settings.profiles import with_profile
-from streams.settings.sections import KafkaSettings, LoopSettings, Settings
+from streams.settings.sections import Settings
 
 EXAMPLE = resources.files("streams.templates").joinpath("loop.toml").read_text(encoding="utf-8")
 """The commented `loop.toml` that `flyball init` writes."""
@@ -25,11 +26,6 @@ SPELLED = {"attribute": "outcome"}
 """Fields of `Settings` whose section in the file has another name."""
 PASSED_ON = ("lab", "fleet")
 """Sections that others read."""
-SECTION_TYPES: dict[str, type[msgspec.Struct]] = {
-    "loop": LoopSettings,
-    "kafka": KafkaSettings,
-    "gate": GateSettings,
-}
 _SYNTAX = re.compile(r"(?P<what>.*) \(at (?:line (?P<line>\d+), column \d+|end of document)\)", re.DOTALL)
 
 
@@ -99,7 +95,14 @@ def _section(name: str, table: Any, path: Key, problems: Problems) -> Any:
         case "retention":
             return _retention(table, path, problems)
         case _:
-            return struct_of(SECTION_TYPES[name], table, path=path, problems=problems)
+            return struct_of(_section_type(name), table, path=path, problems=problems)
+
+
+def _section_type(name: str) -> type[msgspec.Struct]:
+    """Return the struct of a section, as `Settings` declares it."""
+    shape = next(field.type for field in shape_of(Settings).fields if field.name == name)
+    options = shape.types if isinstance(shape, shapes.UnionType) else (shape,)
+    return next(option.cls for option in options if isinstance(option, shapes.StructType))
 
 
 def _actions(table: dict[str, Any], path: Key, problems: Problems) -> dict[str, ActionSettings]:

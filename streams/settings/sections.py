@@ -7,6 +7,8 @@ import msgspec
 
 from schemas.connection import KafkaConnection
 from streams.loop.actions import ActionSettings
+from streams.loop.decode.settings import TelemetrySettings
+from streams.loop.detect import DetectSettings
 from streams.loop.gate import GateSettings, LevelSettings
 
 Profile = Literal["risk", "speed", "cost"]
@@ -36,6 +38,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     loop: LoopSettings
     kafka: KafkaSettings | None = None
+    telemetry: TelemetrySettings = TelemetrySettings()
+    detect: DetectSettings = DetectSettings()
     gate: GateSettings = GateSettings()
     levels: LevelSettings = LevelSettings()
     actions: dict[str, ActionSettings] = {}

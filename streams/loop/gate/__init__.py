@@ -1,6 +1,6 @@
 """The gate: rate-limited autonomy. The only place where a proposal becomes an action."""
 
-from streams.loop.gate.processor import Gate, proposal_hash
+from streams.loop.gate.processor import Gate
 from streams.loop.gate.settings import LEVELS, GateSettings, Level, LevelSettings
 from streams.loop.gate.table import LEVEL_VERDICTS, RULES, Rule
 
@@ -13,5 +13,4 @@ __all__ = [
     "Level",
     "LevelSettings",
     "Rule",
-    "proposal_hash",
 ]

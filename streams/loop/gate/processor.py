@@ -1,6 +1,5 @@
 """The processor `gate`: proposals and people's answers in, verdicts and actions out."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -34,11 +33,6 @@ from streams.loop.gate.table import BY_NAME
 from streams.loop.processor import Input, Now, Record
 
 Answer = Literal["allow", "escalate", "deny", "shadow"]
-
-
-def proposal_hash(proposal: Proposal) -> str:
-    """Return the SHA-256 of a proposal in hex: what an approval says it answers."""
-    return hashlib.sha256(msgspec.json.encode(proposal, order="deterministic")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +193,7 @@ class Gate:
         open_one = self._escalations.get(approval.proposal)
         if open_one is None or step.now.us >= approval.not_after_us:
             return []
-        if approval.proposal_hash != proposal_hash(open_one.proposal):
+        if approval.proposal_hash != open_one.proposal.digest():
             return []
         if approval.decision == "reject":
             detail = f"rejected by {approval.person}" + (f": {approval.reason}" if approval.reason else "")
