@@ -28,7 +28,8 @@ LEAK_BYTES = 1 << 20
 LEAK_TOTAL = 28 << 20
 SCRATCH_BYTES = 2 << 20
 DESCRIPTORS_MOST = 96
-DESCRIPTORS_PER_TICK = 4
+LEAKED_PER_S = 8
+LOST_PER_S = 28
 JOURNAL_BYTES = 1 << 16
 
 
@@ -42,9 +43,9 @@ class Service:
         self._hung = False
         self._poisoned = False
         self._slow_write_s = 0.0
-        self._leaking = False
+        self._leaking_since_s: float | None = None
         self._leak: list[bytearray] = []
-        self._losing_descriptors = False
+        self._losing_since_s: float | None = None
         self._lost_descriptors: list[int] = []
         self._segments: deque[int] = deque()
         self._page = b""
@@ -52,7 +53,6 @@ class Service:
         self._lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
         self._reserve = os.open(os.devnull, os.O_RDONLY)
         self._orders = b""
-        self._ticked_s = 0.0
         self._waiting: deque[socket.socket] = deque()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self._listener.setblocking(False)
@@ -138,27 +138,24 @@ class Service:
 
     def _worsen(self) -> None:
         """Let leaks grow, at a pace that does not depend on the load."""
-        now_s = time.monotonic()
-        if now_s - self._ticked_s < IDLE_S:
-            return
-        self._ticked_s = now_s
-        if self._leaking and len(self._leak) * LEAK_BYTES < LEAK_TOTAL:
-            self._leak_memory()
-        if self._losing_descriptors:
-            self._lose_descriptors()
+        if self._leaking_since_s is not None:
+            self._leak_memory(LEAKED_PER_S * (time.monotonic() - self._leaking_since_s))
+        if self._losing_since_s is not None:
+            self._lose_descriptors(LOST_PER_S * (time.monotonic() - self._losing_since_s))
 
-    def _leak_memory(self) -> None:
+    def _leak_memory(self, due: float) -> None:
         try:
-            self._leak.append(bytearray(b"x") * LEAK_BYTES)
+            while len(self._leak) < min(due, LEAK_TOTAL / LEAK_BYTES):
+                self._leak.append(bytearray(b"x") * LEAK_BYTES)
         except MemoryError:
             self._leak.pop()  # leaves room for the interpreter itself, not for the next request
 
-    def _lose_descriptors(self) -> None:
+    def _lose_descriptors(self, due: float) -> None:
         try:
-            for _ in range(DESCRIPTORS_PER_TICK):
+            while len(self._lost_descriptors) < due:
                 self._lost_descriptors.append(os.open(os.devnull, os.O_RDONLY))
         except OSError:
-            self._losing_descriptors = False  # all gone: nothing is left to lose
+            self._losing_since_s = None  # all gone: nothing is left to lose
 
     def _read_orders(self) -> None:
         received = os.read(sys.stdin.fileno(), 4096)
@@ -185,7 +182,7 @@ class Service:
         orders[order]()
 
     def _start_leak(self) -> None:
-        self._leaking = True
+        self._leaking_since_s = time.monotonic()
 
     def _hang(self) -> None:
         """Deadlock: nothing is answered and no order obeyed until `heal`, or the end."""
@@ -198,7 +195,7 @@ class Service:
         self._poisoned = True
 
     def _start_losing(self) -> None:
-        self._losing_descriptors = True
+        self._losing_since_s = time.monotonic()
 
     def _slow_down(self) -> None:
         self._slow_write_s = SLOW_WRITE_S
@@ -209,7 +206,7 @@ class Service:
 
     def _reopen(self) -> None:
         """Close every file and open the journal anew, elsewhere on the disk."""
-        self._losing_descriptors = False
+        self._losing_since_s = None
         for descriptor in (*self._lost_descriptors, *self._segments, self._journal):
             os.close(descriptor)
         self._lost_descriptors.clear()
@@ -221,7 +218,7 @@ class Service:
         self._recycle_cache()
         self._reopen()
         self._hung = False
-        self._leaking = False
+        self._leaking_since_s = None
         self._leak.clear()
 
 
