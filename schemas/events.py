@@ -526,6 +526,8 @@ class JournalEntry(Event, frozen=True, kw_only=True):
     code: str
     settings_hash: str
     instance: str
+    lost: tuple[InputRange, ...] = ()
+    """Inputs that retention removed before they were folded; the outputs of such a step are its `Loss` events."""
 
     def key(self) -> str:
         return str(self.step)

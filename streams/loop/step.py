@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from schemas import wire
-from schemas.events import Event, InputRange, JournalEntry
-from schemas.ids import derive
+from schemas.events import Event, InputRange, JournalEntry, Loss
+from schemas.ids import Cause, Mint, derive
 from schemas.raw import Message, RawBatch
 from streams.loop.processor import Now
 from streams.loop.role import Role
@@ -31,6 +31,7 @@ class StepOutput:
     events: tuple[Event, ...]
     messages: tuple[Message, ...]
     digest: str
+    lost: tuple[InputRange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,29 @@ def take_step(role: Role, batches: Sequence[RawBatch], now: Now, *, loop: str) -
     events = role.fold(batches, now) if batches else role.tick(now)
     messages = tuple(wire.encode(event, loop=loop) for event in events)
     return StepOutput(now=now, inputs=inputs, events=tuple(events), messages=messages, digest=digest_of(messages))
+
+
+def take_loss(role: Role, lost: Sequence[InputRange], now: Now, *, loop: str) -> StepOutput:
+    """Leave out inputs that retention removed and say so in one `Loss` event each."""
+    mint = Mint(loop=loop, processor=f"{role.name}:loss")
+    events: list[Event] = []
+    for gone in lost:
+        role.skip_to(gone.topic, gone.partition, gone.stop)
+        cause = Cause(gone.topic, gone.partition, gone.start)
+        events.append(
+            Loss(
+                id=mint(cause),
+                time_us=now.us,
+                source=gone.topic,
+                partition=gone.partition,
+                start=gone.start,
+                stop=gone.stop,
+            )
+        )
+    messages = tuple(wire.encode(event, loop=loop) for event in events)
+    return StepOutput(
+        now=now, inputs=(), events=tuple(events), messages=messages, digest=digest_of(messages), lost=tuple(lost)
+    )
 
 
 def journal_entry(
@@ -79,6 +103,7 @@ def journal_entry(
         code=code,
         settings_hash=settings_hash,
         instance=instance,
+        lost=output.lost,
     )
 
 
@@ -91,7 +116,10 @@ def journal_message(entry: JournalEntry, *, loop: str) -> Message:
 def replay_step(role: Role, entry: JournalEntry, batches: Sequence[RawBatch], *, loop: str) -> Mismatch | None:
     """Take a recorded step again, on its inputs re-read by offset; return how its outputs differ, or None."""
     now = Now(entry.time_us, entry.control_heard_us)
-    output = take_step(role, batches, now, loop=loop)
+    if entry.lost:
+        output = take_loss(role, entry.lost, now, loop=loop)
+    else:
+        output = take_step(role, batches, now, loop=loop)
     if output.inputs != entry.inputs:
         detail = f"expected the inputs {_told(entry.inputs)}, got {_told(output.inputs)}"
     elif (len(output.messages), output.digest) != (entry.outputs, entry.digest):
