@@ -1,0 +1,160 @@
+"""The processor recognise: onsets of episodes in; recurrences and patterns out."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import msgspec
+
+from schemas.errors import RecoveryError
+from schemas.events import NOVEL, Episode, Event, MetricSignature, Pattern, Recurrence
+from schemas.ids import Cause, Mint
+from streams.learners.registry import Cluster, Match, PatternRegistry
+from streams.learners.signature import describe, direction
+from streams.loop.processor import Input, Now, Record
+from streams.loop.recognise.settings import RecogniseSettings
+
+STATE_VERSION = 1
+
+
+class _State(msgspec.Struct):
+    version: int
+    registry: bytes
+    patterns: list[tuple[str, str]]
+    seen_us: list[tuple[str, int]]
+
+
+class Recognise:
+    """Decides once per episode, at its onset, which pattern it is (DESIGN section 7).
+
+    Every onset gives one `Recurrence` and the `Pattern` as it is now; patterns that merged or faded are written too.
+    """
+
+    name = "recognise"
+
+    def __init__(self, settings: RecogniseSettings, *, loop: str) -> None:
+        self._settings = settings
+        self._loop = loop
+        self._registry = PatternRegistry(
+            radius=settings.radius,
+            merge_radius=settings.merge_radius,
+            limit=settings.pattern_limit,
+            remembered_limit=settings.remembered_limit,
+        )
+        self._patterns: OrderedDict[str, str] = OrderedDict()
+        """Episode to the pattern it was recognised as, latest last."""
+        self._seen_us: dict[str, int] = {}
+        """Active pattern to the loop time of its last occurrence."""
+
+    def on_batch(self, inputs: Sequence[Input], now: Now) -> list[Event]:
+        """Recognise onsets, and learn from the end of episodes how long a pattern takes."""
+        mint = Mint(loop=self._loop, processor=self.name)
+        events: list[Event] = []
+        for record in inputs:
+            if not isinstance(record, Record) or not isinstance(record.event, Episode):
+                continue
+            if record.event.phase == "onset" and record.event.episode not in self._patterns:
+                events += self._recognise(record.event, record.cause, mint, now)
+            elif record.event.phase == "closed":
+                self._learn_duration(record.event)
+        return events
+
+    def on_time(self, now: Now) -> list[Event]:
+        """Fade the patterns that did not occur for long."""
+        mint = Mint(loop=self._loop, processor=self.name)
+        events: list[Event] = []
+        old = sorted((time_us, pattern) for pattern, time_us in self._seen_us.items())
+        for time_us, pattern in old:
+            due_us = time_us + self._settings.fade_us
+            if due_us > now.us:
+                break
+            del self._seen_us[pattern]
+            cluster = self._registry.fade(pattern)
+            cause = Cause(f"timer:{self.name}:fade/{pattern}", 0, due_us)
+            events.append(self._pattern(cluster, cause, mint, now))
+        return events
+
+    def next_time(self) -> int | None:
+        """Return when the next pattern fades."""
+        return min(self._seen_us.values()) + self._settings.fade_us if self._seen_us else None
+
+    def snapshot(self) -> bytes:
+        return msgspec.msgpack.encode(
+            _State(
+                version=STATE_VERSION,
+                registry=self._registry.snapshot(),
+                patterns=list(self._patterns.items()),
+                seen_us=sorted(self._seen_us.items()),
+            )
+        )
+
+    def restore(self, snapshot: bytes) -> None:
+        """Replace the state; raises `RecoveryError` when the snapshot is of another version."""
+        state = msgspec.msgpack.decode(snapshot, type=_State)
+        if state.version != STATE_VERSION:
+            raise RecoveryError(f"snapshot of recognise must have version {STATE_VERSION}, got {state.version}")
+        self._registry.restore(state.registry)
+        self._patterns = OrderedDict(state.patterns)
+        self._seen_us = dict(state.seen_us)
+
+    def _recognise(self, episode: Episode, cause: Cause, mint: Mint, now: Now) -> list[Event]:
+        moments = {metric: (s.mean, s.peak, s.trend) for metric, s in episode.signature.items()}
+        match = self._registry.learn(direction(moments), moments, episode=episode.episode, time_us=episode.opened_us)
+        self._patterns[episode.episode] = match.cluster.id
+        while len(self._patterns) > self._settings.episode_limit:
+            self._patterns.popitem(last=False)
+        self._seen_us[match.cluster.id] = now.us
+        for cluster in (*match.merged, *match.faded):
+            self._seen_us.pop(cluster.id, None)
+        events = [self._pattern(cluster, cause, mint, now, alias_of=match.cluster.id) for cluster in match.merged]
+        events += [self._pattern(cluster, cause, mint, now) for cluster in (*match.faded, match.cluster)]
+        return [*events, self._recurrence(episode, match, cause, mint, now)]
+
+    def _learn_duration(self, episode: Episode) -> None:
+        pattern = self._patterns.get(episode.episode)
+        cluster = self._registry.resolve(pattern) if pattern else None
+        if cluster is not None and episode.closed_us is not None:
+            cluster.learn_duration(episode.episode, episode.closed_us - episode.opened_us)
+
+    def _recurrence(self, episode: Episode, match: Match, cause: Cause, mint: Mint, now: Now) -> Recurrence:
+        cluster = match.cluster
+        return Recurrence(
+            id=mint(cause),
+            time_us=now.us,
+            causes=(str(cause),),
+            entity=episode.entity,
+            episode=episode.episode,
+            pattern=cluster.id if cluster.support >= self._settings.support else NOVEL,
+            candidate=cluster.id,
+            support=cluster.support,
+            distance=match.distance,
+            novelty=1.0 if match.is_new else min(1.0, match.distance / self._settings.radius),
+            severity=episode.severity,
+            group=episode.group,
+            opened_us=episode.opened_us,
+            signature=episode.signature,
+            state=episode.state,
+        )
+
+    def _pattern(self, cluster: Cluster, cause: Cause, mint: Mint, now: Now, *, alias_of: str | None = None) -> Pattern:
+        recurring = cluster.support >= self._settings.support
+        period_us = cluster.period_us()
+        return Pattern(
+            id=mint(cause),
+            time_us=now.us,
+            causes=(str(cause),),
+            pattern=cluster.id,
+            name=describe(cluster.vector),
+            status="merged" if alias_of else "faded" if cluster.faded else "recurring" if recurring else "candidate",
+            support=cluster.support,
+            signature={
+                metric: MetricSignature(mean=mean, peak=peak, trend=trend)
+                for metric, (mean, peak, trend) in cluster.moments.items()
+            },
+            first_us=cluster.first_us,
+            last_us=cluster.last_us,
+            episodes=tuple(cluster.episodes),
+            alias_of=alias_of,
+            period_us=period_us,
+            next_us=cluster.last_us + period_us if period_us else None,
+            duration_us=cluster.duration_us(),
+        )
