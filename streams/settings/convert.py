@@ -28,11 +28,12 @@ class Problems:
         """Note one problem."""
         self.found.append((path, message))
 
-    def unknown(self, path: Path, known: list[str]) -> None:
-        """Note a key that nothing reads, with the key that was perhaps meant."""
+    def unknown(self, path: Path, known: list[str]) -> str | None:
+        """Note a key that nothing reads; return the key that was perhaps meant."""
         near = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.6)
         hint = f'did you mean "{near[0]}"?' if near else f"expected one of {', '.join(sorted(known))}"
         self.add(path, f"unknown key, {hint}")
+        return near[0] if near else None
 
 
 def struct_of(
@@ -48,16 +49,14 @@ def struct_of(
         table = {}
     values: dict[str, Any] = dict(given or {})
     fields = {toml_name(field): field for field in shape_of(cls).fields if field.name not in values}
-    for name in table:
-        if name not in fields:
-            problems.unknown((*path, name), list(fields))
+    meant = {problems.unknown((*path, name), list(fields)) for name in table if name not in fields}
     for name, field in fields.items():
         before = len(problems.found)
         if name in table:
             value = _value(field, table[name], (*path, name), problems)
             if len(problems.found) == before:
                 values[field.name] = value
-        elif field.required:
+        elif field.required and name not in meant:
             problems.add((*path, name), "missing, and there is no default")
     if any(field.required and field.name not in values for field in fields.values()):
         return None
@@ -170,6 +169,8 @@ def _within(shape: shapes.IntType | shapes.FloatType, value: float) -> bool:
 
 
 def _bounds(shape: shapes.IntType | shapes.FloatType, spell: Callable[[Any], str]) -> str:
+    if shape.ge is not None and shape.le is not None:
+        return f" from {spell(shape.ge)} to {spell(shape.le)}"
     bounds = (("of at least", shape.ge), ("above", shape.gt), ("of at most", shape.le), ("below", shape.lt))
     parts = [f"{words} {spell(bound)}" for words, bound in bounds if bound is not None]
     return f" {' and '.join(parts)}" if parts else ""
@@ -182,7 +183,7 @@ def _wanted(shape: shapes.Type) -> str:
         case shapes.IntType():
             return f"a whole number{_bounds(shape, str)}"
         case shapes.FloatType():
-            return f"a number{_bounds(shape, str)}"
+            return f"a number{_bounds(shape, '{:g}'.format)}"
         case shapes.StrType():
             return "a text in quotes"
         case shapes.LiteralType():

@@ -1,0 +1,212 @@
+"""Limits promise: at most N reservations in every half-open interval of length T, and not one fewer than that."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.loop.durations import format_duration, parse_duration
+from streams.loop.limits import KEPT, KEPT_US, Limit, Limits, SlidingWindows, parse_limits
+
+SECOND = 1_000_000
+HOUR = 3_600 * SECOND
+DAY = 24 * HOUR
+
+SPELLED: list[tuple[str, Limits]] = [
+    ("3/hour", (Limit(3, HOUR),)),
+    ("3/hour and 7/day", (Limit(3, HOUR), Limit(7, DAY))),
+    ("20/10m", (Limit(20, 600 * SECOND),)),
+    (" 1 / second ", (Limit(1, SECOND),)),
+    ("2/250ms", (Limit(2, 250_000),)),
+    ("1/week and 0/day", (Limit(1, 7 * DAY), Limit(0, DAY))),
+]
+
+
+@pytest.mark.parametrize(("text", "limits"), SPELLED)
+def test_limits_are_read_as_people_write_them(text: str, limits: Limits) -> None:
+    assert parse_limits(text) == limits
+    assert parse_limits(" and ".join(str(limit) for limit in limits)) == limits
+
+
+WRONG: list[tuple[str, str]] = [
+    ("", 'expected a limit such as "3/hour and 7/day" or "20/10m", got ""'),
+    ("3 per hour", 'expected a limit such as "3/hour and 7/day" or "20/10m", got "3 per hour"'),
+    ("3/hour or 7/day", 'got "3/hour or 7/day"'),
+    ("3/fortnight", 'such as 10m after "/", got "3/fortnight"'),
+    ("-3/hour", 'expected a limit such as "3/hour and 7/day" or "20/10m", got "-3/hour"'),
+    ("3/0s", 'expected an interval longer than 0s, got "3/0s"'),
+    ("10001/hour", 'expected at most 10000 per interval, got "10001/hour"'),
+    ("3/hour and ", "expected"),
+]
+
+
+@pytest.mark.parametrize(("text", "says"), WRONG)
+def test_what_is_no_limit_is_refused_with_what_was_expected(text: str, says: str) -> None:
+    with pytest.raises(ValueError, match="expected") as error:
+        parse_limits(text)
+    assert says in str(error.value)
+
+
+DURATIONS: list[tuple[str, int | None]] = [
+    ("1s", SECOND),
+    ("250ms", 250_000),
+    ("1.5s", 1_500_000),
+    ("2m", 120 * SECOND),
+    ("1h", HOUR),
+    ("1d", DAY),
+    ("0s", 0),
+    ("3us", 3),
+    ("2000ns", 2),
+    ("0.1m", 6 * SECOND),
+    ("1ns", None),
+    ("1", None),
+    ("s", None),
+    ("1 s", None),
+    ("-1s", None),
+    ("1e3s", None),
+    ("1w", None),
+    ("99999999d", None),
+    ("٣s", None),
+]
+
+
+@pytest.mark.parametrize(("text", "us"), DURATIONS)
+def test_durations_are_exact_microseconds_or_refused(text: str, us: int | None) -> None:
+    if us is None:
+        with pytest.raises(ValueError, match="expected"):
+            parse_duration(text)
+    else:
+        assert parse_duration(text) == us
+
+
+@given(st.integers(min_value=0, max_value=10 * 365 * DAY))
+def test_a_duration_written_is_read_again(us: int) -> None:
+    assert parse_duration(format_duration(us)) == us
+
+
+def windows(text: str, keys_max: int = 100) -> SlidingWindows:
+    return under(parse_limits(text), keys_max)
+
+
+def under(limits: Limits, keys_max: int = 100) -> SlidingWindows:
+    def limits_of(key: str) -> Limits:
+        del key
+        return limits
+
+    return SlidingWindows(limits_of=limits_of, keys_max=keys_max)
+
+
+def most_in_any_interval(times: list[int], interval_us: int) -> int:
+    """Count by brute force: the fullest half-open interval begins at some reservation."""
+    return max((sum(start <= time < start + interval_us for time in times) for start in times), default=0)
+
+
+LIMITS = st.lists(
+    st.tuples(st.integers(0, 6), st.integers(1, 50)).map(lambda pair: Limit(pair[0], pair[1])), min_size=1, max_size=3
+)
+
+
+@given(limits=LIMITS, gaps=st.lists(st.integers(0, 30), max_size=60), restarts=st.sets(st.integers(0, 60)))
+def test_a_reservation_is_possible_exactly_when_no_interval_would_hold_more_than_allowed(
+    limits: list[Limit], gaps: list[int], restarts: set[int]
+) -> None:
+    book = under(tuple(limits))
+    times: list[int] = []
+    now = 0
+    for step, gap in enumerate(gaps):
+        now += gap
+        if step in restarts:
+            state = book.state()
+            book = under(tuple(limits))
+            book.restore(state)
+        possible = all(most_in_any_interval([*times, now], limit.interval_us) <= limit.count for limit in limits)
+        standing = book.standing("loop", now)
+        assert standing.possible == possible
+        if not possible and standing.next_us is not None:
+            assert_first_possible(standing.next_us, times, limits, now)
+        if possible:
+            book.reserve("loop", now)
+            times.append(now)
+
+
+def assert_first_possible(next_us: int, times: list[int], limits: list[Limit], now: int) -> None:
+    def fits(time: int) -> bool:
+        return all(most_in_any_interval([*times, time], limit.interval_us) <= limit.count for limit in limits)
+
+    assert fits(next_us)
+    assert not any(fits(time) for time in range(now, next_us))
+
+
+def test_the_interval_is_half_open_the_next_one_comes_after_exactly_its_length() -> None:
+    book = windows("1/second")
+    book.reserve("loop", 0)
+    assert not book.standing("loop", SECOND - 1).possible
+    assert book.standing("loop", SECOND - 1).next_us == SECOND
+    assert book.standing("loop", SECOND).possible
+
+
+def test_a_clock_that_steps_back_gives_nothing_back() -> None:
+    book = windows("2/second")
+    book.reserve("loop", 5 * SECOND)
+    book.reserve("loop", 4 * SECOND)
+    assert not book.standing("loop", 4 * SECOND).possible
+    assert not book.standing("loop", 6 * SECOND - 1).possible
+    assert book.standing("loop", 6 * SECOND).possible
+
+
+def test_keys_do_not_spend_each_others_allowance() -> None:
+    book = windows("1/hour")
+    book.reserve("action:restart", 0)
+    assert not book.standing("action:restart", 1).possible
+    assert book.standing("action:wait", 1).possible
+
+
+def test_a_tightened_limit_is_divided_never_widened_and_never_below_one() -> None:
+    book = windows("6/hour and 1/second")
+    book.tighten("loop", 2)
+    book.tighten("loop", 1)
+    for n in range(3):
+        book.reserve("loop", n * SECOND)
+    standing = book.standing("loop", 10 * SECOND)
+    assert (standing.limit, standing.spent, standing.allowed, standing.possible) == ("3/hour", 3, 3, False)
+    book.loosen("loop")
+    standing = book.standing("loop", 10 * SECOND)
+    assert (standing.limit, standing.spent, standing.allowed, standing.possible) == ("6/hour", 3, 6, True)
+
+
+@pytest.mark.parametrize(
+    ("before", "spent", "after", "possible"),
+    [("3/hour", 3, "5/day", True), ("3/hour", 3, "3/day", False), (f"{KEPT}/hour", KEPT, f"{KEPT + 1}/day", True)],
+)
+def test_an_edited_limit_counts_what_was_spent_under_the_old_one(
+    before: str, spent: int, after: str, possible: bool
+) -> None:
+    old, new = windows(before), windows(after)
+    for n in range(spent):
+        old.reserve("loop", n)
+    new.restore(old.state())
+    standing = new.standing("loop", 2 * HOUR)
+    assert (standing.spent, standing.possible) == (spent, possible)
+
+
+def test_where_too_little_was_kept_for_an_edited_limit_the_missing_counts_as_spent() -> None:
+    old, new = windows("3/second"), windows(f"{KEPT + 50}/day")
+    for n in range(KEPT + 10):
+        old.reserve("loop", n * SECOND)
+    new.restore(old.state())
+    standing = new.standing("loop", HOUR)
+    assert (standing.possible, standing.next_us) == (False, 9 * SECOND + DAY)
+
+
+def test_memory_is_bounded_and_what_still_counts_is_never_forgotten() -> None:
+    book = windows("2/hour", keys_max=3)
+    for key in ("a", "b", "c"):
+        book.reserve(key, 0)
+    standing = book.standing("d", HOUR)
+    assert (standing.possible, standing.limit, standing.next_us) == (False, "tracked keys", None)
+    assert book.standing("a", HOUR).possible
+    book.reserve("a", HOUR)
+    assert book.standing("d", KEPT_US).possible
+    assert book.scopes() == ["a"]
+    for n in range(1_000):
+        book.reserve("a", 2 * HOUR + n)
+    assert len(book.state().times["a"]) == KEPT
