@@ -7,6 +7,7 @@ too few the missing ones count as spent.
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable
 
 import msgspec
@@ -110,9 +111,15 @@ class SlidingWindows:
         """Return where a key stands at `now_us` with the limit that frees last, else with the fullest one."""
         if key not in self._times and not self._room(now_us):
             return Standing(limit="tracked keys", spent=self._keys_max, allowed=self._keys_max, possible=False)
-        divisor = self._divisors.get(key, 1)
-        limits = [limit.divided(divisor) for limit in self._limits_of(key)]
-        return max((self._against(limit, key, now_us) for limit in limits), key=_tightness)
+        return max((self._against(limit, key, now_us) for limit in self._limits(key)), key=_tightness)
+
+    def blocked_until(self, key: str, now_us: int) -> int | None:
+        """Return None when a reservation is possible, else from when on (0 where no waiting helps)."""
+        waits = [self._next_us(limit, key) for limit in self._limits(key)]
+        if any(next_us == 0 for next_us in waits):
+            return 0
+        latest_us = max((next_us for next_us in waits if next_us is not None), default=now_us)
+        return latest_us if latest_us > now_us else None
 
     def reserve(self, key: str, now_us: int) -> None:
         """Spend one of the key's allowance. Time does not run backwards: an earlier `now_us` counts as the last one."""
@@ -151,21 +158,30 @@ class SlidingWindows:
         self._dropped_us = dict(state.dropped_us)
         self._divisors = dict(state.divisors)
 
+    def _limits(self, key: str) -> Limits:
+        divisor = self._divisors.get(key, 1)
+        stated = self._limits_of(key)
+        return stated if divisor == 1 else tuple(limit.divided(divisor) for limit in stated)
+
     def _against(self, limit: Limit, key: str, now_us: int) -> Standing:
         times = self._times.get(key, [])
-        spent = sum(1 for time in times if now_us - time < limit.interval_us)
-        if limit.count == 0:
-            return Standing(limit=str(limit), spent=spent, allowed=0, possible=False)
-        last_us = times[-limit.count] if len(times) >= limit.count else self._dropped_us.get(key)
-        next_us = None if last_us is None else last_us + limit.interval_us
-        possible = next_us is None or next_us <= now_us
+        next_us = self._next_us(limit, key)
+        possible = next_us is None or 0 < next_us <= now_us
         return Standing(
             limit=str(limit),
-            spent=spent,
+            spent=len(times) - bisect_right(times, now_us - limit.interval_us),
             allowed=limit.count,
             possible=possible,
-            next_us=None if possible else next_us,
+            next_us=None if possible else next_us or None,
         )
+
+    def _next_us(self, limit: Limit, key: str) -> int | None:
+        """Return from when on a limit lets one more pass: None at any time, 0 never."""
+        if limit.count == 0:
+            return 0
+        times = self._times.get(key, [])
+        last_us = times[-limit.count] if len(times) >= limit.count else self._dropped_us.get(key)
+        return None if last_us is None else last_us + limit.interval_us
 
     def _room(self, now_us: int) -> bool:
         if len(self._times) >= self._keys_max:

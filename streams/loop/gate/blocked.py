@@ -17,10 +17,7 @@ def blocked_now(
     reasons += [(f"action:{name}", book.failing_until(name, now_us)) for name in actions]
     reasons += [(f"entity:{action.entity}", 0) for action in book.field.in_flight.values()]
     reasons += [(f"entity:{entity}", book.cooling_until(entity, now_us)) for entity in book.field.cooldowns_us]
-    for scope in book.windows.scopes():
-        standing = book.windows.standing(scope, now_us)
-        if not standing.possible:
-            reasons.append((scope, standing.next_us or 0))
+    reasons += [(scope, book.windows.blocked_until(scope, now_us)) for scope in book.windows.scopes()]
     return _latest(reasons)
 
 
