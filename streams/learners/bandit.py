@@ -1,0 +1,33 @@
+"""Inverse-gap weighting: from predicted rewards to the exact probabilities of a contextual bandit.
+
+Method: SquareCB (Foster and Rakhlin, "Beyond UCB", ICML 2020), mixed with an even floor so that no eligible arm is
+ever out of reach of off-policy estimates.
+"""
+
+from collections.abc import Mapping
+
+
+def inverse_gap(rewards: Mapping[str, float], *, gamma: float, floor: float) -> dict[str, float]:
+    """Return each arm's probability, in the order of the names; they add up to 1.
+
+    `gamma` >= 0 is how strongly a gap to the best arm counts (0: even), `floor` in [0, 1] the share of the decisions
+    that is spread evenly. Ties of the best go to the first name. Raises `ValueError` without an arm.
+    """
+    if not rewards:
+        raise ValueError("expected at least one eligible arm, got none")
+    names = sorted(rewards)
+    best = max(names, key=lambda name: rewards[name])
+    weights = {name: 1.0 / (len(names) + gamma * (rewards[best] - rewards[name])) for name in names if name != best}
+    weights[best] = 1.0 - sum(weights.values())
+    return {name: floor / len(names) + (1.0 - floor) * weights[name] for name in names}
+
+
+def pick(probabilities: Mapping[str, float], draw: float) -> str:
+    """Return the arm on which a draw from [0, 1) falls, in the order of the names."""
+    names = sorted(probabilities)
+    reached = 0.0
+    for name in names:
+        reached += probabilities[name]
+        if draw < reached:
+            return name
+    return max(name for name in names if probabilities[name] > 0.0)  # the sum fell short of 1 by rounding

@@ -1,0 +1,48 @@
+"""What is known of one proposal while its outcome window is open: plain structs, written to the snapshot."""
+
+import msgspec
+
+from schemas.events import Measurement, Outcome, Proposal, Verdict
+
+
+class Window(msgspec.Struct, frozen=True, array_like=True):
+    """One measured window of the entity; `availability` is None where the metric was absent."""
+
+    start_us: int
+    end_us: int
+    abnormal: bool
+    availability: float | None
+
+
+class Join(msgspec.Struct, kw_only=True):
+    """One proposal and what has been heard of it. `due_us` is when its timer fires."""
+
+    verdict: Verdict
+    verdict_at: str
+    due_us: int
+    claim: Outcome | None = None
+    end: Outcome | None = None
+    end_at: str | None = None
+    windows: list[Window] = []
+    defaulted: float | None = None
+    """The reward that was handed out for want of an outcome; set when only a late end is still waited for."""
+
+    @property
+    def proposal(self) -> Proposal:
+        """Return the proposal that the verdict embeds."""
+        return self.verdict.proposal
+
+    @property
+    def waits_for_late(self) -> bool:
+        """Return whether a default was handed out."""
+        return self.defaulted is not None
+
+
+def window_of(measurement: Measurement, metric: str) -> Window:
+    """Return what outcomes need of a measurement."""
+    return Window(
+        start_us=measurement.start_us,
+        end_us=measurement.end_us,
+        abnormal=measurement.abnormal,
+        availability=measurement.values.get(metric),
+    )

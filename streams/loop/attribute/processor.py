@@ -1,0 +1,330 @@
+"""Verdict, outcome and measurements to experience: exactly one per proposal, and a correction after a default."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Literal, TypeVar
+
+import msgspec
+
+from schemas.errors import RecoveryError
+from schemas.events import NONE, Episode, Event, Experience, Measurement, Outcome, Verdict
+from schemas.ids import Cause, Mint
+from streams.loop.actions import ActionSettings
+from streams.loop.attribute.joins import Join, Window, window_of
+from streams.loop.attribute.reward import Measured, measure
+from streams.loop.attribute.settings import AttributeSettings
+from streams.loop.processor import Input, Now, Record
+
+STATE_VERSION = 1
+RECENT_WINDOWS = 8
+"""Windows kept per entity before its verdict comes: verdicts and measurements travel on different topics."""
+Value = TypeVar("Value")
+State = Literal["observed", "defaulted", "late", "censored", "unobservable"]
+
+
+class _State(msgspec.Struct):
+    version: int
+    joins: list[Join]
+    recent: list[tuple[str, list[Window]]]
+    closed: list[tuple[str, int]]
+    done: list[str]
+    early: list[tuple[str, list[tuple[str, Outcome]]]]
+
+
+class _Step:
+    """One input: where its outputs come from, when, and under which id."""
+
+    def __init__(self, cause: Cause, now: Now, mint: Mint) -> None:
+        self.cause = cause
+        self.now = now
+        self._mint = mint
+
+    def id(self) -> str:
+        return self._mint(self.cause)
+
+
+class Attribute:
+    """Follows every proposal from its verdict to its one experience.
+
+    Not executed (denied, shadowed, refused, never approved): `censored`, at once. Executed: judged from the entity's
+    measurements when the horizon ends: `observed`, or `unobservable` when they tell nothing. No end heard by then:
+    `defaulted`; the effective action is the proposed one if it was claimed and `none` if nobody started it. An end
+    that comes after that gives `late`. An end `unknown` was started: it is observed, and `outcome` says so.
+    """
+
+    name = "attribute"
+
+    def __init__(self, settings: AttributeSettings, *, loop: str, actions: dict[str, ActionSettings]) -> None:
+        self._settings = settings
+        self._loop = loop
+        self._costs = {name: action.cost for name, action in actions.items()}
+        self._joins: OrderedDict[str, Join] = OrderedDict()
+        self._by_action: dict[str, str] = {}
+        self._by_entity: dict[str, list[str]] = {}
+        self._recent: OrderedDict[str, list[Window]] = OrderedDict()
+        self._closed: OrderedDict[str, int] = OrderedDict()
+        self._done: OrderedDict[str, None] = OrderedDict()
+        self._early: OrderedDict[str, list[tuple[str, Outcome]]] = OrderedDict()
+
+    def on_batch(self, inputs: Sequence[Input], now: Now) -> list[Event]:
+        """Fold records in order."""
+        mint = Mint(loop=self._loop, processor=self.name)
+        outputs: list[Event] = []
+        for record in inputs:
+            if isinstance(record, Record):
+                outputs += self._fold(record.event, _Step(record.cause, now, mint))
+        return outputs
+
+    def on_time(self, now: Now) -> list[Event]:
+        """Judge the proposals whose window ended."""
+        mint = Mint(loop=self._loop, processor=self.name)
+        outputs: list[Event] = []
+        due = sorted((join.due_us, key) for key, join in self._joins.items() if join.due_us <= now.us)
+        for due_us, key in due:
+            outputs += self._end_window(
+                self._joins[key], _Step(Cause(f"timer:{self.name}:{key}", 0, due_us), now, mint)
+            )
+        return outputs
+
+    def next_time(self) -> int | None:
+        """Return when the next window ends."""
+        return min((join.due_us for join in self._joins.values()), default=None)
+
+    def snapshot(self) -> bytes:
+        """Return the whole state."""
+        state = _State(
+            version=STATE_VERSION,
+            joins=list(self._joins.values()),
+            recent=list(self._recent.items()),
+            closed=list(self._closed.items()),
+            done=list(self._done),
+            early=list(self._early.items()),
+        )
+        return msgspec.msgpack.encode(state)
+
+    def restore(self, snapshot: bytes) -> None:
+        """Replace the state; raises `RecoveryError` when it is of another version."""
+        state = msgspec.msgpack.decode(snapshot, type=_State)
+        if state.version != STATE_VERSION:
+            raise RecoveryError(f"state of attribute must have version {STATE_VERSION}, got {state.version}")
+        self._joins, self._by_action, self._by_entity = OrderedDict(), {}, {}
+        for join in state.joins:
+            self._follow(join)
+        self._recent = OrderedDict(state.recent)
+        self._closed = OrderedDict(state.closed)
+        self._done = OrderedDict((key, None) for key in state.done)
+        self._early = OrderedDict(state.early)
+
+    def _fold(self, event: Event, step: _Step) -> list[Event]:
+        match event:
+            case Measurement():
+                self._see(event)
+            case Episode() if event.phase == "closed" and event.closed_us is not None:
+                self._closed.setdefault(event.episode, event.closed_us)
+                _forget(self._closed, self._settings.remembered)
+            case Verdict():
+                return self._decided(event, step)
+            case Outcome():
+                return self._ended(event, step)
+            case _:
+                pass
+        return []
+
+    def _see(self, measurement: Measurement) -> None:
+        """Keep a window for the open proposals of its entity, and for a verdict that is still under way."""
+        window = window_of(measurement, self._settings.availability)
+        recent = self._recent.setdefault(measurement.entity, [])
+        self._recent.move_to_end(measurement.entity)
+        if not recent or window.start_us > recent[-1].start_us:
+            recent.append(window)
+            del recent[:-RECENT_WINDOWS]
+        _forget(self._recent, self._settings.open_limit)
+        for key in self._by_entity.get(measurement.entity, ()):
+            self._keep(self._joins[key], window)
+
+    def _keep(self, join: Join, window: Window) -> None:
+        decided_us = join.verdict.time_us
+        newer = not join.windows or window.start_us > join.windows[-1].start_us
+        inside = window.end_us > decided_us and window.start_us < decided_us + self._settings.horizon_us
+        if newer and inside and len(join.windows) < self._settings.windows_limit:
+            join.windows.append(window)
+
+    def _decided(self, verdict: Verdict, step: _Step) -> list[Event]:
+        key = verdict.proposal.id
+        known = self._joins.get(key)
+        if key in self._done or (known is not None and not _settles(known.verdict, verdict)):
+            return []
+        if known is not None:
+            self._unfollow(known)
+        join = Join(verdict=msgspec.structs.replace(verdict, checks=()), verdict_at=str(step.cause), due_us=0)
+        if verdict.verdict in ("deny", "shadow"):
+            return [self._censor(join, step)]
+        window_us = self._settings.horizon_us + self._settings.grace_us
+        join.due_us = verdict.time_us + (self._settings.escalation_us if verdict.verdict == "escalate" else window_us)
+        for window in self._recent.get(verdict.proposal.entity, ()):
+            self._keep(join, window)
+        outputs = self._make_room(step)
+        self._follow(join)
+        for at, outcome in self._early.pop(verdict.action or "", ()):
+            outputs += self._hear(join, outcome, at, step)
+        return outputs
+
+    def _ended(self, outcome: Outcome, step: _Step) -> list[Event]:
+        key = self._by_action.get(outcome.action)
+        if key is not None:
+            return self._hear(self._joins[key], outcome, str(step.cause), step)
+        heard = self._early.setdefault(outcome.action, [])
+        if len(heard) < 4 and all(other.id != outcome.id for _, other in heard):
+            heard.append((str(step.cause), outcome))
+        _forget(self._early, self._settings.open_limit)
+        return []
+
+    def _hear(self, join: Join, outcome: Outcome, at: str, step: _Step) -> list[Event]:
+        """Note a claim or the end; only the first of each counts, and the end must be the claimer's."""
+        if outcome.state == "claimed":
+            join.claim = join.claim or outcome
+            return []
+        if join.end is not None or (join.claim is not None and join.claim.executor != outcome.executor):
+            return []
+        join.end, join.end_at = outcome, at
+        if join.waits_for_late:
+            return [self._correct(join, step)]
+        return [self._censor(join, step)] if outcome.state == "refused" else []
+
+    def _end_window(self, join: Join, step: _Step) -> list[Event]:
+        if join.waits_for_late:
+            self._finish(join)
+            return []
+        if join.verdict.verdict == "escalate":
+            return [self._censor(join, step)]
+        if join.end is None and join.verdict.action is not None:
+            return [self._default(join, step)]
+        effective = join.proposal.action
+        measured = self._measure(join, effective)
+        self._finish(join)
+        return [
+            self._write(join, step, measured, state="observed" if measured else "unobservable", effective=effective)
+        ]
+
+    def _default(self, join: Join, step: _Step) -> Experience:
+        effective = join.proposal.action if join.claim else NONE
+        measured = self._measure(join, effective)
+        join.defaulted = measured.reward if measured else -self._cost(effective)
+        join.due_us = join.verdict.time_us + self._settings.horizon_us + self._settings.late_us
+        return self._write(join, step, measured, state="defaulted", effective=effective, reward=join.defaulted)
+
+    def _correct(self, join: Join, step: _Step) -> Experience:
+        refused = join.end is not None and join.end.state == "refused"
+        effective = NONE if refused else join.proposal.action
+        measured = self._measure(join, effective)
+        self._finish(join)
+        reward = measured.reward if measured else -self._cost(effective)
+        return self._write(join, step, measured, state="late", effective=effective, reward=reward)
+
+    def _censor(self, join: Join, step: _Step) -> Experience:
+        self._finish(join)
+        return self._write(join, step, None, state="censored", effective=NONE)
+
+    def _measure(self, join: Join, effective: str) -> Measured | None:
+        decided_us = join.verdict.time_us
+        return measure(
+            join.windows,
+            decided_us=decided_us,
+            ended_us=decided_us if effective == NONE else max(decided_us, _ended_us(join)),
+            closed_us=self._closed.get(join.proposal.episode),
+            cost=self._cost(effective),
+            settings=self._settings,
+        )
+
+    def _cost(self, effective: str) -> float:
+        return 0.0 if effective == NONE else self._costs.get(effective, 0.0)
+
+    def _write(
+        self,
+        join: Join,
+        step: _Step,
+        measured: Measured | None,
+        *,
+        state: State,
+        effective: str,
+        reward: float | None = None,
+    ) -> Experience:
+        proposal = join.proposal
+        heard = join.end or join.claim
+        if measured is not None and reward is None:
+            reward = measured.reward
+        causes = dict.fromkeys(text for text in (str(step.cause), join.verdict_at, join.end_at) if text)
+        return Experience(
+            id=step.id(),
+            time_us=step.now.us,
+            causes=tuple(causes),
+            proposal=proposal.id,
+            entity=proposal.entity,
+            episode=proposal.episode,
+            pattern=proposal.pattern,
+            arm=proposal.hold_out.arm if proposal.hold_out else "loop",
+            state=state,
+            proposed=proposal.action,
+            effective=effective,
+            effective_probability=proposal.propensity,
+            verdict=join.verdict.verdict,
+            reward=reward,
+            retracted_reward=join.defaulted if state == "late" else None,
+            cost=self._cost(effective),
+            action=join.verdict.action,
+            outcome=heard.state if heard else None,
+            decided_us=join.verdict.time_us,
+            recovery_us=measured.recovery_us if measured else None,
+            recovered=measured.recovered if measured else None,
+            availability=measured.availability if measured else None,
+            features=proposal.features,
+        )
+
+    def _follow(self, join: Join) -> None:
+        key = join.proposal.id
+        self._joins[key] = join
+        self._by_entity.setdefault(join.proposal.entity, []).append(key)
+        if join.verdict.action is not None:
+            self._by_action[join.verdict.action] = key
+
+    def _unfollow(self, join: Join) -> None:
+        key, entity = join.proposal.id, join.proposal.entity
+        self._joins.pop(key, None)
+        self._by_action.pop(join.verdict.action or "", None)
+        rest = [other for other in self._by_entity.pop(entity, ()) if other != key]
+        if rest:
+            self._by_entity[entity] = rest
+
+    def _finish(self, join: Join) -> None:
+        self._unfollow(join)
+        self._done[join.proposal.id] = None
+        _forget(self._done, self._settings.remembered)
+
+    def _make_room(self, step: _Step) -> list[Event]:
+        """Give up the oldest proposal when too many are followed; it is still told once."""
+        if len(self._joins) < self._settings.open_limit:
+            return []
+        oldest = next(iter(self._joins.values()))
+        self._finish(oldest)
+        if oldest.waits_for_late:
+            return []
+        return [self._write(oldest, step, None, state="unobservable", effective=oldest.proposal.action)]
+
+
+def _settles(known: Verdict, verdict: Verdict) -> bool:
+    """Return whether a verdict ends an escalation; any other second verdict repeats the first."""
+    return known.verdict == "escalate" and verdict.verdict != "escalate"
+
+
+def _ended_us(join: Join) -> int:
+    """Return when the action ended; a claim without an end counts from its start."""
+    if join.end is not None:
+        return join.end.ended_us or join.end.time_us
+    if join.claim is not None:
+        return join.claim.started_us or join.claim.time_us
+    return join.verdict.time_us
+
+
+def _forget(known: OrderedDict[str, Value], limit: int) -> None:
+    while len(known) > limit:
+        known.popitem(last=False)

@@ -1,0 +1,264 @@
+"""The policy: recurrences in, proposals out, and what came of them learned."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import TypeVar
+
+import msgspec
+
+from schemas.errors import RecoveryError
+from schemas.events import NONE, Blocked, Episode, Event, Experience, Proposal, Recurrence, Verdict
+from schemas.ids import Cause, Mint
+from streams.learners.reward_model import RewardModel, RewardModelSettings
+from streams.loop.actions import ActionSettings
+from streams.loop.policy.choice import FEATURES, choose, features_of, hold_out_of, uniform, vector_of
+from streams.loop.policy.settings import PolicySettings
+from streams.loop.policy.state import STATE_VERSION, Open, State, Timer, Waiting
+from streams.loop.processor import Input, Now, Record
+
+Value = TypeVar("Value")
+LEARNED = ("observed", "defaulted", "late")
+
+
+class _Step:
+    """One input: where its outputs come from, when, and under which id."""
+
+    def __init__(self, cause: Cause, now: Now, mint: Mint) -> None:
+        self.cause = cause
+        self.now = now
+        self._mint = mint
+
+    def id(self) -> str:
+        return self._mint(self.cause)
+
+
+class Policy:
+    """Decides each episode once, by hold-out and contextual bandit, and learns from experience.
+
+    An entity has one open proposal at a time: the next episode waits until the outcome window closed, and is dropped
+    if it is over by then. A proposal that was denied with a time, or never answered, is repeated while the episode is
+    open, `attempts` in all; the arm stays the same. Limits that the gate told (`Blocked`) mask actions beforehand.
+    """
+
+    name = "policy"
+
+    def __init__(self, settings: PolicySettings, *, loop: str, seed: int, actions: dict[str, ActionSettings]) -> None:
+        self._settings = settings
+        self._loop = loop
+        self._seed = seed
+        self._actions = tuple(sorted(name for name in actions if name != NONE))
+        self._model = RewardModel(RewardModelSettings(forgetting=settings.forgetting), dimensions=len(FEATURES))
+        self._open: OrderedDict[str, Open] = OrderedDict()
+        self._waiting: OrderedDict[str, Waiting] = OrderedDict()
+        self._decided: OrderedDict[str, None] = OrderedDict()
+        self._closed: OrderedDict[str, None] = OrderedDict()
+        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._blocked: dict[str, int] = {}
+
+    def on_batch(self, inputs: Sequence[Input], now: Now) -> list[Event]:
+        """Fold records in order."""
+        mint = Mint(loop=self._loop, processor=self.name)
+        outputs: list[Event] = []
+        for record in inputs:
+            if isinstance(record, Record):
+                outputs += self._fold(record.event, _Step(record.cause, now, mint))
+        return outputs
+
+    def on_time(self, now: Now) -> list[Event]:
+        """Give up on proposals without an answer, and repeat those whose time has come."""
+        mint = Mint(loop=self._loop, processor=self.name)
+        outputs: list[Event] = []
+        while (timer := min(self._timers(), default=None)) is not None and timer[0] <= now.us:
+            due_us, kind, entity = timer
+            step = _Step(Cause(f"timer:{self.name}:{kind}:{entity}", 0, due_us), now, mint)
+            outputs += self._give_up(entity, step) if kind == "free" else self._next(entity, step)
+        return outputs
+
+    def next_time(self) -> int | None:
+        """Return when a proposal is next given up or repeated."""
+        return min((due_us for due_us, _, _ in self._timers()), default=None)
+
+    def snapshot(self) -> bytes:
+        """Return the whole state."""
+        state = State(
+            version=STATE_VERSION,
+            model=self._model.snapshot(),
+            open=list(self._open.items()),
+            waiting=list(self._waiting.items()),
+            decided=list(self._decided),
+            closed=list(self._closed),
+            blocked=dict(sorted(self._blocked.items())),
+            seen=list(self._seen),
+        )
+        return msgspec.msgpack.encode(state)
+
+    def restore(self, snapshot: bytes) -> None:
+        """Replace the state; raises `RecoveryError` when it is of another version."""
+        state = msgspec.msgpack.decode(snapshot, type=State)
+        if state.version != STATE_VERSION:
+            raise RecoveryError(f"state of policy must have version {STATE_VERSION}, got {state.version}")
+        self._model.restore(state.model)
+        self._open = OrderedDict(state.open)
+        self._waiting = OrderedDict(state.waiting)
+        self._decided = OrderedDict((key, None) for key in state.decided)
+        self._closed = OrderedDict((key, None) for key in state.closed)
+        self._seen = OrderedDict((key, None) for key in state.seen)
+        self._blocked = state.blocked
+
+    def _timers(self) -> list[Timer]:
+        timers: list[Timer] = [(one.free_us, "free", entity) for entity, one in self._open.items()]
+        for entity, waiting in self._waiting.items():
+            if waiting.due_us is not None and entity not in self._open:
+                timers.append((waiting.due_us, "retry", entity))
+        return timers
+
+    def _fold(self, event: Event, step: _Step) -> list[Event]:
+        match event:
+            case Recurrence():
+                return self._recur(event, step)
+            case Verdict():
+                self._answer(event)
+            case Blocked() if event.id not in self._seen:
+                _remember(self._seen, event.id, self._settings.remembered)
+                self._blocked = dict(event.until_us)
+            case Episode() if event.phase == "closed":
+                self._close(event)
+            case Experience():
+                return self._learn(event, step)
+            case _:
+                pass
+        return []
+
+    def _recur(self, recurrence: Recurrence, step: _Step) -> list[Event]:
+        """Decide an episode, or let it wait for the end of its entity's open proposal."""
+        episode = recurrence.episode
+        if episode in self._decided:
+            return []
+        _remember(self._decided, episode, self._settings.remembered)
+        if recurrence.entity in self._open:
+            self._wait(Waiting(recurrence=recurrence, attempt=1, due_us=None))
+            return []
+        self._waiting.pop(recurrence.entity, None)
+        return [self._propose(recurrence, 1, step)]
+
+    def _wait(self, waiting: Waiting) -> None:
+        self._waiting[waiting.recurrence.entity] = waiting
+        _forget(self._waiting, self._settings.open_limit)
+
+    def _answer(self, verdict: Verdict) -> None:
+        one = self._open.get(verdict.proposal.entity)
+        if one is None or one.proposal != verdict.proposal.id:
+            return
+        if not one.answered:
+            one.answered = True
+            one.free_us = verdict.time_us + self._settings.outcome_wait_us
+        if verdict.verdict == "deny":
+            one.retry_us = verdict.retry_after_us
+
+    def _close(self, episode: Episode) -> None:
+        _remember(self._closed, episode.episode, self._settings.remembered)
+        waiting = self._waiting.get(episode.entity)
+        if waiting is not None and waiting.recurrence.episode == episode.episode:
+            del self._waiting[episode.entity]
+
+    def _learn(self, experience: Experience, step: _Step) -> list[Event]:
+        if experience.state in LEARNED and experience.reward is not None:
+            self._fit(experience, experience.reward)
+        if experience.state == "late" or experience.proposal in self._seen:
+            return []
+        _remember(self._seen, experience.proposal, self._settings.remembered)
+        one = self._open.get(experience.entity)
+        if one is None or one.proposal != experience.proposal:
+            return []
+        del self._open[experience.entity]
+        if one.retry_us is not None:
+            self._repeat(one, one.retry_us)
+        return self._next(experience.entity, step) if self._is_due(experience.entity, step) else []
+
+    def _fit(self, experience: Experience, reward: float) -> None:
+        """Fold a reward in once; a late one takes the default's place."""
+        key = experience.proposal
+        if experience.state == "late":
+            key = f"{key}/late"
+            if not self._model.knows(key):
+                self._model.retract(experience.proposal)
+        features = vector_of(experience.features)
+        self._model.learn(key, experience.pattern, experience.effective, features, reward)
+
+    def _give_up(self, entity: str, step: _Step) -> list[Event]:
+        """Free an entity whose proposal got no answer, or whose experience never came."""
+        one = self._open.pop(entity)
+        if not one.answered:
+            self._repeat(one, step.now.us)
+        return self._next(entity, step) if self._is_due(entity, step) else []
+
+    def _repeat(self, one: Open, due_us: int) -> None:
+        """Let an episode be decided again, unless it is over, tried often enough, or a newer one waits."""
+        recurrence = one.recurrence
+        over = recurrence.episode in self._closed or one.attempt >= self._settings.attempts
+        if not over and recurrence.entity not in self._waiting:
+            self._wait(Waiting(recurrence=recurrence, attempt=one.attempt + 1, due_us=due_us))
+
+    def _is_due(self, entity: str, step: _Step) -> bool:
+        waiting = self._waiting.get(entity)
+        return waiting is not None and (waiting.due_us is None or waiting.due_us <= step.now.us)
+
+    def _next(self, entity: str, step: _Step) -> list[Event]:
+        waiting = self._waiting.pop(entity)
+        return [self._propose(waiting.recurrence, waiting.attempt, step)]
+
+    def _propose(self, recurrence: Recurrence, attempt: int, step: _Step) -> Proposal:
+        blocked = self._masks(recurrence, step.now.us)
+        everything = any(not scope.startswith("action:") for scope in blocked)
+        features = features_of(recurrence)
+        vector = vector_of(features)
+        choice = choose(
+            [] if everything else [name for name in self._actions if f"action:{name}" not in blocked],
+            hold_out=hold_out_of(recurrence.episode, seed=self._seed, shares=self._settings.hold_out),
+            draw=uniform("choice", self._seed, recurrence.episode, attempt),
+            settings=self._settings,
+            rewards=lambda names: self._model.predict(recurrence.pattern, names, vector),
+            evidence=self._model.evidence(recurrence.pattern),
+        )
+        proposal = Proposal(
+            id=step.id(),
+            time_us=step.now.us,
+            causes=(str(step.cause),),
+            entity=recurrence.entity,
+            episode=recurrence.episode,
+            pattern=recurrence.pattern,
+            action=choice.action,
+            propensity=choice.propensity,
+            probabilities=choice.probabilities,
+            expires_us=step.now.us + self._settings.expires_us,
+            model=f"ridge/{self._model.updates}",
+            features=features,
+            blocked=blocked,
+            hold_out=choice.hold_out,
+            group=recurrence.group,
+        )
+        self._open[recurrence.entity] = Open(
+            proposal=proposal.id, recurrence=recurrence, attempt=attempt, free_us=proposal.expires_us
+        )
+        _forget(self._open, self._settings.open_limit)
+        return proposal
+
+    def _masks(self, recurrence: Recurrence, now_us: int) -> tuple[str, ...]:
+        """Return the scopes in force that touch this decision."""
+        scopes = {"loop", f"entity:{recurrence.entity}", f"pattern:{recurrence.pattern}", f"group:{recurrence.group}"}
+        scopes |= {f"action:{name}" for name in self._actions}
+        return tuple(
+            scope
+            for scope, until_us in sorted(self._blocked.items())
+            if scope in scopes and (until_us == 0 or until_us > now_us)
+        )
+
+
+def _remember(known: OrderedDict[str, None], key: str, limit: int) -> None:
+    known[key] = None
+    _forget(known, limit)
+
+
+def _forget(known: OrderedDict[str, Value], limit: int) -> None:
+    while len(known) > limit:
+        known.popitem(last=False)

@@ -1,0 +1,45 @@
+"""How actions are chosen: the frozen baseline, the hold-out, and how much is explored."""
+
+import math
+from typing import Annotated
+
+import msgspec
+
+Interval = Annotated[int, msgspec.Meta(ge=1)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
+ARMS = ("loop", "baseline", "none")
+
+
+class PolicySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Times in us. `hold_out` are the shares of episodes of the arms `loop`, `baseline` and `none`; they add up to 1.
+
+    Raises `ValueError` where shares do not.
+    """
+
+    baseline: str = "restart"
+    """The action that the loop is measured against; frozen before the run."""
+    hold_out: dict[str, float] = {"loop": 0.6, "baseline": 0.2, "none": 0.2}
+    floor: Share = 0.05
+    """The share of the loop arm's decisions that is spread evenly over the eligible actions."""
+    gamma: Annotated[float, msgspec.Meta(ge=0.0, le=1e6)] = 10.0
+    """How strongly a gap in expected reward counts, times the root of the observations of the pattern."""
+    forgetting: Annotated[float, msgspec.Meta(gt=0.0, le=1.0)] = 0.985
+    """What an observation still weighs after one more of its pattern."""
+    expires_us: Interval = 20_000_000
+    """How long a proposal is valid, and how long its verdict is waited for."""
+    outcome_wait_us: Interval = 900_000_000
+    """The longest that an entity is kept for a proposal whose experience does not come."""
+    attempts: Annotated[int, msgspec.Meta(ge=1, le=10)] = 2
+    """Proposals per episode: another one only after one that was denied or expired, while the episode is open."""
+    open_limit: Count = 5_000
+    """Entities with an open proposal or an episode that waits for one."""
+    remembered: Count = 5_000
+    """Episodes kept, so that each is decided once."""
+
+    def __post_init__(self) -> None:
+        if set(self.hold_out) != set(ARMS):
+            raise ValueError(f"hold_out must name loop, baseline and none, got {', '.join(sorted(self.hold_out))}")
+        shares = self.hold_out.values()
+        if min(shares) < 0 or not math.isclose(sum(shares), 1.0, abs_tol=1e-9):
+            raise ValueError(f"hold_out shares must be at least 0 and add up to 1, got {sum(shares)}")

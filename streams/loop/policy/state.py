@@ -1,0 +1,44 @@
+"""What the policy must not forget: plain structs, written to the snapshot as they are."""
+
+from typing import Literal
+
+import msgspec
+
+from schemas.events import Recurrence
+
+STATE_VERSION = 1
+
+
+class Open(msgspec.Struct, kw_only=True):
+    """The proposal that an entity waits for. `free_us` is when it is given up; `retry_us` when it may be repeated."""
+
+    proposal: str
+    recurrence: Recurrence
+    attempt: int
+    free_us: int
+    answered: bool = False
+    retry_us: int | None = None
+
+
+class Waiting(msgspec.Struct, kw_only=True):
+    """An episode to decide: `due_us` is when, or None for as soon as the entity's open proposal has ended."""
+
+    recurrence: Recurrence
+    attempt: int
+    due_us: int | None
+
+
+class State(msgspec.Struct):
+    """The whole state, in the order in which things came. `seen` are proposals that ended and `Blocked` events."""
+
+    version: int
+    model: bytes
+    open: list[tuple[str, Open]]
+    waiting: list[tuple[str, Waiting]]
+    decided: list[str]
+    closed: list[str]
+    blocked: dict[str, int]
+    seen: list[str]
+
+
+Timer = tuple[int, Literal["free", "retry"], str]
