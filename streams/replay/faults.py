@@ -1,0 +1,95 @@
+"""What goes wrong in a simulated run: kills, zombies, clock steps, duplicates, delays, deafness; all from one seed."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from streams.replay.worker import KILL_POINTS, Point
+
+Signal = Literal["SIGKILL", "SIGTERM", "SIGSTOP"]
+SIGNALS: tuple[Signal, ...] = ("SIGKILL", "SIGKILL", "SIGTERM", "SIGSTOP")
+_SECOND_US = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kill:
+    """End one instance: armed `after_us` into the run, it strikes when the instance next reaches `point`.
+
+    SIGKILL ends it there, SIGSTOP freezes it there (a successor takes over; the zombie wakes after `zombie_us`),
+    SIGTERM asks it to stop cleanly. A successor starts `down_us` later.
+    """
+
+    after_us: int
+    role: str
+    partition: int
+    point: Point
+    signal: Signal = "SIGKILL"
+    down_us: int = 2 * _SECOND_US
+    zombie_us: int = 8 * _SECOND_US
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockStep:
+    """The wall clock of the machine jumps to `error_us` off the true time, `after_us` into the run."""
+
+    after_us: int
+    error_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultPlan:
+    """The faults of one run. Shares are probabilities per record (`duplicate`) and per source and turn (`delay`)."""
+
+    kills: tuple[Kill, ...] = ()
+    clock_steps: tuple[ClockStep, ...] = ()
+    deaf: tuple[tuple[int, int], ...] = ()
+    """Spans (us into the run) in which no worker hears `control`."""
+    duplicate: float = 0.0
+    delay: float = 0.0
+    executor_kills: tuple[int, ...] = ()
+    """Times (us into the run) from which the executor that next claims or starts an action is killed."""
+
+
+NO_FAULTS = FaultPlan()
+
+
+def seeded_kills(
+    draw: random.Random, *, count: int, cells: Sequence[tuple[str, int]], duration_us: int
+) -> tuple[Kill, ...]:
+    """Return kills spread over the run, the roles, the points and the signals."""
+    return tuple(
+        sorted(
+            (
+                Kill(
+                    after_us=int(duration_us * draw.uniform(0.05, 0.85)),
+                    role=role,
+                    partition=partition,
+                    point=draw.choice(KILL_POINTS[2:]) if draw.random() < 0.8 else draw.choice(KILL_POINTS),
+                    signal=draw.choice(SIGNALS),
+                    down_us=draw.randrange(1, 5) * _SECOND_US,
+                    zombie_us=draw.randrange(6, 15) * _SECOND_US,
+                )
+                for role, partition in (draw.choice(cells) for _ in range(count))
+            ),
+            key=lambda kill: kill.after_us,
+        )
+    )
+
+
+def seeded_plan(seed: int, *, cells: Sequence[tuple[str, int]], duration_us: int, kills: int = 10) -> FaultPlan:
+    """Return the faults of one seed: the same plan for the same arguments, on every machine."""
+    draw = random.Random(seed)  # noqa: S311  # a fault plan, no secret
+    steps = tuple(
+        ClockStep(after_us=int(duration_us * draw.random()), error_us=draw.randrange(-8, 9) * _SECOND_US // 2)
+        for _ in range(draw.randrange(1, 4))
+    )
+    deaf_us = int(duration_us * draw.uniform(0.2, 0.7))
+    return FaultPlan(
+        kills=seeded_kills(draw, count=kills, cells=cells, duration_us=duration_us),
+        clock_steps=tuple(sorted(steps, key=lambda step: step.after_us)),
+        deaf=((deaf_us, deaf_us + draw.randrange(5, 20) * _SECOND_US),) if draw.random() < 0.3 else (),
+        duplicate=draw.choice((0.0, 0.02, 0.1)) if draw.random() < 0.3 else 0.05,
+        delay=draw.choice((0.05, 0.2, 0.4)),
+        executor_kills=tuple(sorted(int(duration_us * draw.uniform(0.1, 0.8)) for _ in range(draw.randrange(1, 4)))),
+    )
