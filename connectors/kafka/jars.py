@@ -9,9 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import jgo
-import requests
-
 from schemas.errors import BrokerError
 
 VERSION = "4.3.1"
@@ -73,6 +70,9 @@ def _fetch(folder: Path) -> list[Path]:
 
 
 def _resolve(folder: Path, *, update: bool) -> list[Path]:
+    import jgo  # noqa: PLC0415  # with requests 0.3 s, which only the first start has to spend
+    import requests  # noqa: PLC0415
+
     try:
         return sorted(jgo.build(ENDPOINT, update=update, cache_dir=folder).all_jars, key=lambda jar: jar.name)
     except (RuntimeError, ValueError, OSError, requests.RequestException) as error:

@@ -1,0 +1,52 @@
+"""Fixtures for everybody: one real Kafka per test run, and loops of one's own on it."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from connectors.kafka.admin import apply_topics, delete_topics
+from connectors.kafka.launcher import KafkaUnavailable, LocalKafka
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what uses the broker, so that `-m "not kafka"` needs no Java."""
+    for item in items:
+        if "broker" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.kafka)
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalKafka]:
+    """Give the one broker of this run, without topics. Tests that stop or kill a broker start their own."""
+    kafka = LocalKafka(data=tmp_path_factory.mktemp("kafka"))
+    try:
+        kafka.start()
+    except KafkaUnavailable as unavailable:  # a machine without network and Java can still run everything else
+        pytest.skip(str(unavailable))
+    with kafka:
+        yield kafka
+
+
+@pytest.fixture
+def loop_name(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Give a loop name that no other test of this run uses: tests share the broker, never a topic."""
+    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")[:40]
+    return f"{name}-{abs(hash(str(tmp_path))) % 10**6}"
+
+
+@pytest.fixture
+def loop_on_kafka(broker: LocalKafka, loop_name: str) -> Iterator[Callable[..., str]]:
+    """Give a function that creates the topics of this test's loop (`telemetry=` and `actions=` partitions).
+
+    It returns the loop's name; the topics go when the test ends.
+    """
+
+    def make(*, telemetry: int = 1, actions: int = 1) -> str:
+        partitions = {"raw": telemetry, "telemetry": telemetry, "actions": actions}
+        apply_topics(broker.connection, loop_name, partitions=partitions)
+        return loop_name
+
+    yield make
+    delete_topics(broker.connection, loop_name)
