@@ -11,12 +11,16 @@ from schemas.connection import KafkaConnection
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the file holds, as TOML (or JSON, when it is named so). `seconds` 0: until stopped."""
+    """What the file holds, as TOML (or JSON, when it is named so). `seconds` 0: until stopped.
+
+    `with_parent`: it also ends when the process that started it does.
+    """
 
     loop: str
     kafka: KafkaConnection = KafkaConnection()
     lab: LabSettings = LabSettings()
     seconds: float = 0.0
+    with_parent: bool = False
 
 
 def main() -> None:
@@ -29,7 +33,7 @@ def main() -> None:
         config = decode(path.read_bytes(), type=Config)
     except msgspec.ValidationError as error:
         parser.error(f"{path}: {error}")
-    run_world(config.kafka, config.loop, config.lab, config.seconds or None)
+    run_world(config.kafka, config.loop, config.lab, config.seconds or None, with_parent=config.with_parent)
 
 
 if __name__ == "__main__":

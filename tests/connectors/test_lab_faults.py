@@ -17,7 +17,7 @@ from connectors.lab.world import LabWorld
 from schemas.events import Telemetry
 
 KIND_NAMES = tuple(KINDS)
-SAMPLES = 4
+SAMPLES = 3
 WRONG = {
     "memory_leak": "recycle_cache",
     "hang": "reopen",
@@ -74,14 +74,14 @@ class Course:
 
     async def run(self) -> None:
         running = asyncio.create_task(self._world.run())
-        await self._phase("normal", 1.6)
+        await self._phase("normal", 1.3)
         for kind, entity in self._entity.items():
             self._world.fail(entity, kind=kind)
-        await self._phase("faulty", 4.0)
+        await self._phase("faulty", 3.2)
         await self._act("wrong", WRONG)
-        await self._phase("after the wrong action", 1.2)
+        await self._phase("after the wrong action", 0.9)
         await self._act("best", {name: kind.best for name, kind in KINDS.items()})
-        await self._phase("after the best action", 1.9)
+        await self._phase("after the best action", 1.3)
         self._world.stop()
         await running
 

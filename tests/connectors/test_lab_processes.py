@@ -31,6 +31,7 @@ run_here(
                 most_faults_at_once=4,
                 kinds=("runaway_task", "hang", "memory_leak", "overload")),
     lambda samples: print(len(samples), flush=True),
+    with_parent=True,
 )
 """
 
@@ -57,6 +58,21 @@ def test_a_killed_world_leaves_no_process_behind(world: subprocess.Popen[bytes])
     assert len(children) >= 5, "expected four services and a runaway task"
     world.send_signal(signal.SIGKILL)
     assert gone(children, within_s=3)
+
+
+def test_a_world_bound_to_its_parent_ends_with_it(tmp_path: Path) -> None:
+    """The parent here is a shell that is killed, which tells the world nothing."""
+    with subprocess.Popen(
+        ["/bin/sh", "-c", '"$0" -c "$1" "$2"; exit', sys.executable, PROGRAM, str(tmp_path)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+    ) as shell:
+        assert shell.stdout is not None
+        assert shell.stdout.readline() == b"4\n"
+        children = psutil.Process(shell.pid).children(recursive=True)
+        assert len(children) >= 5, "expected the world and its services"
+        shell.kill()
+        assert gone(children, within_s=4)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
