@@ -8,7 +8,8 @@ import msgspec
 Interval = Annotated[int, msgspec.Meta(ge=1)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
-ARMS = ("loop", "baseline", "none")
+SHARES = {"loop": 0.6, "baseline": 0.2, "none": 0.2}
+ARMS = tuple(SHARES)
 
 
 class PolicySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -19,7 +20,7 @@ class PolicySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     baseline: str = "restart"
     """The action that the loop is measured against; frozen before the run."""
-    hold_out: dict[str, float] = {"loop": 0.6, "baseline": 0.2, "none": 0.2}
+    hold_out: dict[str, float] = msgspec.field(default_factory=lambda: dict(SHARES))
     floor: Share = 0.05
     """The share of the loop arm's decisions that is spread evenly over the eligible actions."""
     gamma: Annotated[float, msgspec.Meta(ge=0.0, le=1e6)] = 10.0

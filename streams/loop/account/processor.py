@@ -1,0 +1,154 @@
+"""The account: what was decided, by whom and what came of it, in a chain; and what each arm has been worth."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from schemas.errors import RecoveryError
+from schemas.events import AuditEntry, Event, Experience, LedgerEntry
+from schemas.ids import Cause, Mint
+from streams.loop.account.chain import GENESIS, link_hash
+from streams.loop.account.facts import entry_of
+from streams.loop.account.ledger import ARMS, Arm, ArmSums, Score, score_of
+from streams.loop.account.settings import AccountSettings
+from streams.loop.processor import Input, Now, Record
+
+STATE_VERSION = 1
+Value = TypeVar("Value")
+
+
+class _State(msgspec.Struct):
+    version: int
+    sequence: int
+    previous: str
+    arms: dict[str, ArmSums]
+    defaults: list[tuple[str, Score]]
+    seen: list[str]
+    fresh: int
+    fresh_us: int | None
+
+
+class Account:
+    """Writes one link of the audit chain per verdict, approval, outcome, experience and order, and the ledger.
+
+    A late experience takes the place of the default that it corrects.
+    """
+
+    name = "account"
+
+    def __init__(self, settings: AccountSettings, *, loop: str) -> None:
+        self._settings = settings
+        self._loop = loop
+        self._sequence = 0
+        self._previous = GENESIS
+        self._arms: dict[str, ArmSums] = {arm: ArmSums() for arm in ARMS}
+        self._defaults: OrderedDict[str, Score] = OrderedDict()
+        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._fresh = 0
+        self._fresh_us: int | None = None
+
+    def on_batch(self, inputs: Sequence[Input], now: Now) -> list[Event]:
+        """Fold records in order."""
+        mint = Mint(loop=self._loop, processor=self.name)
+        outputs: list[Event] = []
+        for record in inputs:
+            if isinstance(record, Record) and (entry := entry_of(record.event)) is not None:
+                if record.event.id in self._seen:
+                    continue
+                self._seen[record.event.id] = None
+                _forget(self._seen, self._settings.remembered)
+                outputs.append(self._link(entry, record.cause, now, mint))
+                if isinstance(record.event, Experience):
+                    outputs += self._count(record.event, record.cause, now, mint)
+        return outputs
+
+    def on_time(self, now: Now) -> list[Event]:
+        """Write the ledger when it is due."""
+        due_us = self.next_time()
+        if due_us is None or due_us > now.us:
+            return []
+        mint = Mint(loop=self._loop, processor=self.name)
+        return self._write(Cause(f"timer:{self.name}:ledger", 0, due_us), now, mint)
+
+    def next_time(self) -> int | None:
+        """Return when the ledger is due."""
+        return None if self._fresh_us is None else self._fresh_us + self._settings.ledger_us
+
+    def snapshot(self) -> bytes:
+        """Return the whole state."""
+        state = _State(
+            version=STATE_VERSION,
+            sequence=self._sequence,
+            previous=self._previous,
+            arms=self._arms,
+            defaults=list(self._defaults.items()),
+            seen=list(self._seen),
+            fresh=self._fresh,
+            fresh_us=self._fresh_us,
+        )
+        return msgspec.msgpack.encode(state)
+
+    def restore(self, snapshot: bytes) -> None:
+        """Replace the state; raises `RecoveryError` when it is of another version."""
+        state = msgspec.msgpack.decode(snapshot, type=_State)
+        if state.version != STATE_VERSION:
+            raise RecoveryError(f"state of account must have version {STATE_VERSION}, got {state.version}")
+        self._sequence, self._previous = state.sequence, state.previous
+        self._arms = state.arms
+        self._defaults = OrderedDict(state.defaults)
+        self._seen = OrderedDict((key, None) for key in state.seen)
+        self._fresh, self._fresh_us = state.fresh, state.fresh_us
+
+    def _link(self, entry: tuple[str, str, dict[str, str]], cause: Cause, now: Now, mint: Mint) -> AuditEntry:
+        subject, kind, facts = entry
+        digest = link_hash(previous=self._previous, sequence=self._sequence, subject=subject, kind=kind, facts=facts)
+        link = AuditEntry(
+            id=mint(cause),
+            time_us=now.us,
+            causes=(str(cause),),
+            sequence=self._sequence,
+            subject=subject,
+            kind=kind,
+            facts=facts,
+            previous=self._previous,
+            hash=digest,
+        )
+        self._sequence, self._previous = self._sequence + 1, digest
+        return link
+
+    def _count(self, experience: Experience, cause: Cause, now: Now, mint: Mint) -> list[Event]:
+        arm = self._arms[experience.arm]
+        if experience.state == "late":
+            default = self._defaults.pop(experience.proposal, None)
+            if default is None:
+                return []  # what it corrects is no longer known: counting both would count one decision twice
+            arm.remove(default)
+        else:
+            arm.decisions += 1
+        score = score_of(experience)
+        if score is not None:
+            arm.add(score)
+            if experience.state == "defaulted":
+                self._defaults[experience.proposal] = score
+                _forget(self._defaults, self._settings.remembered)
+        self._fresh += 1
+        self._fresh_us = now.us if self._fresh_us is None else self._fresh_us
+        return self._write(cause, now, mint) if self._fresh >= self._settings.every else []
+
+    def _write(self, cause: Cause, now: Now, mint: Mint) -> list[Event]:
+        self._fresh, self._fresh_us = 0, None
+        return [
+            self._entry(arm, self._arms[arm].numbers(), cause, now, mint(cause))
+            for arm in ARMS
+            if self._arms[arm].decisions
+        ]
+
+    def _entry(self, arm: Arm, numbers: dict[str, Any], cause: Cause, now: Now, event_id: str) -> LedgerEntry:
+        return LedgerEntry(id=event_id, time_us=now.us, causes=(str(cause),), arm=arm, **numbers)
+
+
+def _forget(known: OrderedDict[str, Value], limit: int) -> None:
+    while len(known) > limit:
+        known.popitem(last=False)
