@@ -65,7 +65,7 @@ def activate(config: Path, person: str | None) -> None:
 
 @click.group()
 def keys() -> None:
-    """Keys sign what carries authority; the root key signs the list of them (the keyring)."""
+    """List, rotate or revoke the keys that sign what carries authority; the root key signs the list of them."""
 
 
 @keys.command("init")

@@ -1,12 +1,14 @@
 """What a run of the loop came to, counted from its own topics."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 import msgspec
 import numpy as np
 
+from connectors.lab.record import FaultRecord
+from connectors.lab.scoring import LabScore, score
 from schemas.events import Action, Episode, Event, Experience, LedgerEntry, Outcome, Pattern, Proposal, Verdict
 from schemas.ids import Cause
 from streams.operate.topic_reader import StoredRecord, TopicReader
@@ -15,14 +17,12 @@ EventType = TypeVar("EventType", bound=Event)
 TOPICS_OF_A_REPORT = ("insights", "patterns", "policy", "verdicts", "actions", "outcomes", "experience", "audit")
 
 
-class PatternLine(msgspec.Struct, kw_only=True):
-    """One recurring pattern; `fault` and `purity` only where a world's own log says what really happened."""
+class PatternLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One recurring pattern, as last written."""
 
     pattern: str
     name: str
     support: int
-    fault: str | None = None
-    purity: float | None = None
 
 
 class ArmLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +36,10 @@ class ArmLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, kw_only=True):
-    """The sums of one run. Latency is from the append of the telemetry that completed an onset to the action's."""
+    """The sums of one run. Latency is from the append of the telemetry that completed an onset to the action's.
+
+    `lab` holds the loop against the lab's own log of faults, which the loop never sees.
+    """
 
     broker: str
     seconds: float
@@ -57,8 +60,7 @@ class Report(msgspec.Struct, kw_only=True):
     latency_ms_p99: float | None
     dead_letters: int
     restarts: int = 0
-    fault_episodes: int | None = None
-    fault_episodes_in_patterns: float | None = None
+    lab: LabScore | None = None
 
 
 class Tally:
@@ -78,6 +80,10 @@ class Tally:
         """Return all events of one type, each topic in offset order."""
         return [event for event in self._events[kind] if isinstance(event, kind)]
 
+    def all(self) -> list[Event]:
+        """Return every event."""
+        return [event for events in self._events.values() for event in events]
+
     def first_telemetry(self, record: StoredRecord) -> Cause | None:
         """Follow causes upwards from a record to the telemetry that set it off; None where a timer did."""
         position = f"{record.topic}/{record.partition}/{record.offset}"
@@ -91,7 +97,14 @@ class Tally:
         return None
 
 
-def build_report(reader: TopicReader, *, broker: str, seconds: float) -> Report:
+def build_report(
+    reader: TopicReader,
+    *,
+    broker: str,
+    seconds: float,
+    restarts: int = 0,
+    faults: Sequence[FaultRecord] | None = None,
+) -> Report:
     """Read a loop's topics to their end and sum up; raises `BrokerError`."""
     tally = Tally(row for topic in TOPICS_OF_A_REPORT for row in reader.events(topic))
     telemetry_us = {
@@ -123,6 +136,8 @@ def build_report(reader: TopicReader, *, broker: str, seconds: float) -> Report:
         latency_ms_p50=_percentile(latencies_ms, 50),
         latency_ms_p99=_percentile(latencies_ms, 99),
         dead_letters=sum(1 for _ in reader.events("dead-letters")),
+        restarts=restarts,
+        lab=None if faults is None else score(faults, tally.all()),
     )
 
 

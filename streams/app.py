@@ -1,0 +1,102 @@
+"""The composition root: the only place where settings, processors, keys and the Faust runtime meet."""
+
+import importlib.metadata
+from pathlib import Path
+
+from schemas.connection import KafkaConnection
+from schemas.keyfiles import load_keyring, load_root, load_signer
+from schemas.keyring import Trust
+from schemas.signing import Audience, Signer
+from schemas.topics import GROUP_SOURCES, TOPICS
+from streams.loop.account import Account
+from streams.loop.attribute import Attribute
+from streams.loop.decode import make_decode
+from streams.loop.detect import Detect
+from streams.loop.gate import Gate
+from streams.loop.ingest import Ingest
+from streams.loop.policy import Policy
+from streams.loop.processor import Processor
+from streams.loop.recognise import Recognise
+from streams.loop.role import Decode, Role
+from streams.runtime.worker import WorkerSpec, run_worker
+from streams.settings import Settings
+
+SIGNED_BY_ROLE: dict[str, tuple[str, ...]] = {"gate": ("actions",), "improve": ("audit",)}
+"""The topics whose records each role signs; nobody else is given those keys."""
+
+
+def make_processors(settings: Settings, *, role: str, partition: int) -> list[Processor]:
+    """Return the processors of a role, in the order in which they see a step."""
+    loop, seed, actions = settings.loop.name, settings.loop.seed, settings.actions
+    match role:
+        case "ingest":
+            return [Ingest(settings.ingest, loop=loop, partitions=settings.telemetry.partitions)]
+        case "detect":
+            return [Detect(settings.detect, loop=loop, partition=partition, seed=seed)]
+        case "decide":
+            return [
+                Recognise(settings.recognise, loop=loop),
+                Attribute(settings.attribute, loop=loop, actions=actions),
+                Policy(settings.policy, loop=loop, seed=seed, actions=actions),
+            ]
+        case "gate":
+            settings_hash = settings.settings_hash
+            return [
+                Gate(settings.gate, loop=loop, settings_hash=settings_hash, actions=actions, levels=settings.levels)
+            ]
+        case _:
+            return [Account(settings.account, loop=loop)]
+
+
+def make_role(settings: Settings, *, role: str, partition: int, decode: Decode, filter_duplicates: bool = True) -> Role:
+    """Return a fresh role for one partition; the same for the worker, for replay and for simulation."""
+    return Role(
+        name=role,
+        loop=settings.loop.name,
+        processors=make_processors(settings, role=role, partition=partition),
+        decode=decode,
+        filter_duplicates=filter_duplicates,
+    )
+
+
+def load_trust(keys: Path) -> Trust:
+    """Return the keyring in force and its pinned root; raises `SettingsError`."""
+    return Trust(root=load_root(keys), keyring=load_keyring(keys))
+
+
+def make_worker(
+    settings: Settings,
+    *,
+    role: str,
+    connection: KafkaConnection,
+    audience: Audience,
+    keys: Path,
+    data: Path,
+    instance: str,
+    health_port: int | None = None,
+) -> WorkerSpec:
+    """Return everything that a worker process of one role needs."""
+    trust = load_trust(keys)
+
+    def role_of_partition(partition: int) -> Role:
+        decode = make_decode(loop=settings.loop.name, trust=trust, audience=audience, telemetry=settings.telemetry)
+        return make_role(settings, role=role, partition=partition, decode=decode)
+
+    sign: dict[str, Signer] = {topic: load_signer(keys, topic, audience) for topic in SIGNED_BY_ROLE.get(role, ())}  # type: ignore[arg-type]  # those topics are named as their purposes
+    scales = TOPICS[GROUP_SOURCES[role][0]].scales
+    return WorkerSpec(
+        loop=settings.loop.name,
+        role=role,
+        connection=connection,
+        instance=instance,
+        partitions=settings.telemetry.partitions if scales else 1,
+        make_role=role_of_partition,
+        sign=sign,
+        settings_hash=settings.settings_hash,
+        code=importlib.metadata.version("flyball"),
+        data=data,
+        health_port=health_port,
+    )
+
+
+__all__ = ["make_processors", "make_role", "make_worker", "run_worker"]

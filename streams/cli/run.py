@@ -1,0 +1,125 @@
+"""`flyball run, world, executor`: the processes of a loop."""
+
+import signal
+import socket
+import sys
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+import msgspec
+
+from connectors.executors.lab import lab_handlers
+from connectors.executors.log import LogHandler
+from connectors.executors.runner import run_executor
+from connectors.lab.run import run_world
+from connectors.lab.settings import LabSettings
+from connectors.lab.world import control_file
+from schemas.client import ActionConsumer
+from schemas.keyfiles import load_signer
+from schemas.topics import ROLES
+from streams.app import load_trust, make_worker, run_worker
+from streams.cli.options import config_option, orders_of, reader_of
+from streams.operate.cluster import activate_if_new, keys_if_new, local_kafka, prepare_topics
+from streams.operate.loop_place import LoopPlace
+from streams.operate.processes import LOCAL_ROLES, role_commands
+from streams.runtime.supervisor import Supervisor
+
+
+@click.command()
+@config_option
+@click.option("--role", type=click.Choice(ROLES), help="Run one worker of one role in this process.")
+@click.option("--instance", help="Name of this worker, the same after a restart.  [default: host and role]")
+@click.option("--health-port", type=int, help="Port for /metrics, /healthz and /readyz of one worker.")
+@click.option("--with-ingest", is_flag=True, help="Also run `ingest`, for foreign messages on the topic `raw`.")
+def run(config: Path, role: str | None, instance: str | None, health_port: int | None, *, with_ingest: bool) -> None:
+    """Run the stream processors: all of them under a supervisor, or one worker of one --role.
+
+    Without [kafka] in the file a broker is started on this machine, keys are made, and the loop is activated the
+    first time. Ctrl-C stops everything within 10 s.
+    """
+    place = LoopPlace.open(config)
+    if role is not None:
+        sys.exit(_run_worker(place, role, instance or f"{socket.gethostname()}-{role}", health_port))
+    roles = ("ingest", *LOCAL_ROLES) if with_ingest else LOCAL_ROLES
+    stop = _stop_on_signals()
+    with ExitStack() as stack:
+        if place.is_local:
+            click.echo("starting Kafka on this machine (the first time fetches 43 MB)")
+            address = stack.enter_context(local_kafka(place))
+            click.echo(f"Apache Kafka {address.version} on {address.connection.bootstrap}")
+            if keys_if_new(place):
+                click.echo(f"made keys in {place.keys}")
+            prepare_topics(place, place.connection())
+            if activate_if_new(place, orders_of(place), reader_of(place)):
+                click.echo("activated these settings (first run on this machine)")
+        supervisor = stack.enter_context(Supervisor(role_commands(place.config, roles), logs=place.data / "logs"))
+        click.echo(f"running {', '.join(roles)}; logs in {place.data / 'logs'}; Ctrl-C stops")
+        stop.wait()
+        click.echo(f"stopping; {supervisor.restarts} restarts")
+
+
+@click.command()
+@config_option
+@click.option("--seconds", type=float, help="Stop after so long.  [default: until Ctrl-C]")
+def world(config: Path, seconds: float | None) -> None:
+    """Run the lab: a dozen live services under load that fail in recurring ways, publishing telemetry.
+
+    Everything it starts ends with it; it never touches a process that it did not start.
+    """
+    place = LoopPlace.open(config)
+    run_world(place.connection(), place.loop, lab_settings(place), seconds)
+
+
+@click.command()
+@config_option
+@click.option("--kind", type=click.Choice(["log", "lab"]), default="log", show_default=True, help="What carries out.")
+@click.option("--name", help="Name of this executor, the same after a restart.  [default: host and kind]")
+@click.option("--group", help="Executors of one group share the work.  [default: the kind]")
+def executor(config: Path, kind: str, name: str | None, group: str | None) -> None:
+    """Consume actions and carry them out: `log` prints them as JSON lines, `lab` repairs the lab's services."""
+    place = LoopPlace.open(config)
+    connection, audience = place.connection(), place.audience()
+    handlers = (
+        lab_handlers(control_file(lab_settings(place)))
+        if kind == "lab"
+        else dict.fromkeys(place.settings.actions, LogHandler(sys.stdout))
+    )
+    consumer = ActionConsumer(
+        connection,
+        audience=audience,
+        trust=load_trust(place.keys),
+        signer=load_signer(place.keys, "outcomes", audience),
+        group=group or kind,
+        executor=name or f"{socket.gethostname()}-{kind}",
+        store=place.data / "executor",
+    )
+    with consumer:
+        run_executor(consumer, handlers, stop=_stop_on_signals())
+
+
+def lab_settings(place: LoopPlace) -> LabSettings:
+    """Return the lab's settings, its folder inside the loop's data folder."""
+    return msgspec.convert({"folder": str(place.data / "lab"), **place.settings.lab}, LabSettings)
+
+
+def _run_worker(place: LoopPlace, role: str, instance: str, health_port: int | None) -> int:
+    spec = make_worker(
+        place.settings,
+        role=role,
+        connection=place.connection(),
+        audience=place.audience(),
+        keys=place.keys,
+        data=place.data / "workers" / instance,
+        instance=instance,
+        health_port=health_port,
+    )
+    return run_worker(spec)
+
+
+def _stop_on_signals() -> threading.Event:
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    return stop

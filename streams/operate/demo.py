@@ -1,0 +1,99 @@
+"""The demonstration: a broker, all roles, an executor and a lab of failing services, for a while, then a report."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from connectors.lab.record import read_log
+from schemas.events import Event, Presence
+from schemas.keyfiles import create_keys
+from streams.operate.cluster import activate_if_new, local_kafka, prepare_topics
+from streams.operate.loop_place import LoopPlace
+from streams.operate.narration import TOLD_TOPICS
+from streams.operate.orders import Orders
+from streams.operate.processes import LOCAL_ROLES, flyball_command, role_commands
+from streams.operate.report import Report, build_report
+from streams.operate.topic_reader import TopicReader
+from streams.runtime.supervisor import Supervisor
+
+READY_TIMEOUT_S = 90.0
+SETTLE_S = 14.0
+"""The loop is paused this long before the end, so that outcomes of the last actions are measured, not cut off."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demonstration:
+    """How long to run, where, and whom to tell: `say` takes lines, `on_event` everything that the loop writes."""
+
+    seconds: float
+    folder: Path
+    say: Callable[[str], None]
+    on_event: Callable[[Event], None]
+    stopped: Callable[[], bool]
+    clock_us: Callable[[], int]
+
+    def run(self) -> Report:
+        """Run to the end or until `stopped`; raises `KafkaUnavailable` where no broker can be had."""
+        place = self._make_place()
+        self.say("starting Apache Kafka (the first time fetches 43 MB)")
+        with local_kafka(place) as address:
+            self.say(f"Apache Kafka {address.version} on {address.connection.bootstrap}")
+            prepare_topics(place, address.connection)
+            orders = Orders(
+                connection=address.connection,
+                audience=place.audience(),
+                keys=place.keys,
+                person="demo",
+                clock_us=self.clock_us,
+            )
+            reader = TopicReader(address.connection, place.loop)
+            activate_if_new(place, orders, reader)
+            commands = role_commands(place.config, LOCAL_ROLES)
+            commands["executor"] = flyball_command("executor", "--config", str(place.config), "--kind", "lab")
+            with Supervisor(commands, logs=place.data / "logs") as supervisor:
+                self._wait_until_ready(reader, set(commands))
+                supervisor.add("world", flyball_command("world", "--config", str(place.config)))
+                self._watch(reader, orders)
+                restarts = supervisor.restarts
+            faults = read_log(place.data / "lab" / "faults.jsonl")
+            return build_report(
+                reader,
+                broker=f"Apache Kafka {address.version}",
+                seconds=self.seconds,
+                restarts=restarts,
+                faults=faults,
+            )
+
+    def _make_place(self) -> LoopPlace:
+        config = self.folder / "loop.toml"
+        config.write_text(resources.files("streams.templates").joinpath("lab.toml").read_text())
+        place = LoopPlace.open(config)
+        create_keys(place.keys)
+        return place
+
+    def _wait_until_ready(self, reader: TopicReader, wanted: set[str]) -> None:
+        self.say("starting the stream processors and an executor")
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while not self.stopped() and time.monotonic() < deadline:
+            if {event.role for _, event in reader.events("presence") if isinstance(event, Presence)} >= wanted:
+                return
+            time.sleep(0.3)
+
+    def _watch(self, reader: TopicReader, orders: Orders) -> None:
+        """Follow the loop's topics until the time is over; pause the loop a little before."""
+        self.say("12 live services are up; from now on they fail in recurring ways")
+        end = time.monotonic() + self.seconds
+        paused = False
+        for record in reader.records(TOLD_TOPICS, follow=True):
+            event = record.event() if record is not None else None
+            if event is not None:
+                self.on_event(event)
+            left = end - time.monotonic()
+            if left < min(SETTLE_S, self.seconds / 4) and not paused:
+                paused = True
+                orders.pause("loop", reason="the demonstration ends; last outcomes are measured")
+                self.say("paused: no new actions; the outcomes of the last ones are being measured")
+            if left <= 0 or self.stopped():
+                return

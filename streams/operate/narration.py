@@ -1,0 +1,60 @@
+"""Events told as lines that a person can follow, and counted."""
+
+import time
+from collections import Counter
+
+from schemas.events import Action, Episode, Event, Experience, Outcome, Pattern, Recurrence, Verdict
+
+TOLD_TOPICS = ("insights", "patterns", "verdicts", "actions", "outcomes", "experience")
+
+
+class Narration:
+    """Turns a loop's events into lines and keeps count of what happened."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.patterns: dict[str, str] = {}
+
+    def tell(self, event: Event) -> str | None:
+        """Return one line for an event, or None for what is not worth a line."""
+        text = self._text(event)
+        return None if text is None else f"{time.strftime('%H:%M:%S', time.gmtime(event.time_us / 1e6))}  {text}"
+
+    def _text(self, event: Event) -> str | None:
+        match event:
+            case Episode(phase="opened"):
+                self.counts["episodes"] += 1
+                return f"{event.entity} left its normal ({_metrics(event)})"
+            case Pattern(status="recurring"):
+                is_new = event.pattern not in self.patterns
+                self.patterns[event.pattern] = event.name
+                return f"new recurring pattern {event.pattern}: {event.name}" if is_new else None
+            case Recurrence():
+                self.counts["recognised" if event.pattern != "novel" else "novel"] += 1
+                name = self.patterns.get(event.pattern)
+                return f"{event.entity}: {event.pattern} again ({name})" if name else None
+            case Verdict():
+                self.counts[f"verdict {event.verdict}"] += 1
+                if event.verdict == "allow":
+                    return None
+                return f"gate: {event.verdict} {event.proposal.action} on {event.proposal.entity} ({event.decided_by})"
+            case Action():
+                self.counts["actions"] += 1
+                return f"{event.entity}: {event.action}"
+            case Outcome() if event.state not in ("claimed", "succeeded"):
+                return f"{event.entity}: action {event.state} ({event.detail})"
+            case Experience():
+                return self._experience(event)
+            case _:
+                return None
+
+    def _experience(self, event: Experience) -> str | None:
+        self.counts[f"outcome {event.state}"] += 1
+        if event.state != "observed" or event.recovery_us is None:
+            return None
+        return f"{event.entity}: normal again {event.recovery_us / 1e6:.1f} s after {event.effective} ({event.arm})"
+
+
+def _metrics(event: Episode) -> str:
+    names = sorted(event.shares, key=lambda name: (-event.shares[name], name))[:2]
+    return ", ".join(names) or "unknown"
