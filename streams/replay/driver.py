@@ -38,8 +38,9 @@ class DriverSettings:
     start_us: int = 1_700_000_000_000_000
     tick_us: int = 500_000
     drain_us: int = 90_000_000
+    roles: tuple[str, ...] = ROLES[1:]
+    """`ingest` among them sends all telemetry through `raw`."""
     partitions: int = 2
-    through_raw: bool = False
     executors: int = 2
     settings_hash: str = "simulated"
     steps_per_snapshot: int = 40
@@ -139,9 +140,7 @@ class Driver:
         )
 
     def _places(self, make_role: RoleFactory) -> Iterator[WorkerPlace]:
-        for role in ROLES:
-            if role == "ingest" and not self.settings.through_raw:
-                continue
+        for role in self.settings.roles:
             for partition in range(self.settings.partitions if role in ("ingest", "detect") else 1):
                 yield WorkerPlace(
                     loop=self.settings.loop,
@@ -167,7 +166,7 @@ class Driver:
         return self.clock.true_us - self.settings.start_us
 
     def _tick(self, *, emit: bool) -> None:
-        self.clock.advance_to(self.clock.true_us + self.settings.tick_us)
+        self.clock.advance_to(max(self.clock.true_us + self.settings.tick_us, self._quiet_until_us(emit=emit)))
         self.log.now_us = self.clock.true_us
         self._step_clock()
         if emit:
@@ -181,8 +180,20 @@ class Driver:
                 self._turn(cell)
             self._turn_executors()
 
+    def _quiet_until_us(self, *, emit: bool) -> int:
+        """Return the time before which nothing can happen: it lets sparse recordings run without empty turns."""
+        if self.plan != NO_FAULTS or self._is_busy():
+            return 0
+        times = [self.world.next_time()] if emit else [self.clock.true_us + self.settings.drain_us]
+        for cell in self.cells:
+            if cell.worker is not None and cell.worker.is_behind():
+                return 0
+            due_us = None if cell.worker is None else cell.worker.role.next_time()
+            times += [] if due_us is None else [due_us]
+        return min(times)
+
     def _emit(self) -> None:
-        topic = "raw" if self.settings.through_raw else Telemetry.TOPIC
+        topic = "raw" if "ingest" in self.settings.roles else Telemetry.TOPIC
         for sample in self.world.telemetry(self.clock.true_us):
             self._append(Message(topic=topic, key=sample.entity.encode(), value=_TELEMETRY.encode(sample)))
             self.tally.telemetry += 1

@@ -124,6 +124,13 @@ class Worker:
         except FencedError:
             yield "fenced"
 
+    def is_behind(self) -> bool:
+        """Whether a source holds records that were not folded yet."""
+        return any(
+            self.role.next_offset(topic, partition) < self._log.end(topic, partition)
+            for topic, partition in self.place.sources()
+        )
+
     def _turn(self, producer: MemoryProducer, clock: LoopClock) -> Iterator[Point]:
         now = self._now(clock)
         batches = self._gather()

@@ -1,0 +1,70 @@
+"""The loop under simulation: the real roles with limits and windows small enough for runs of a few minutes."""
+
+from functools import partial
+
+from schemas.ids import seed_of
+from streams.loop.actions import ActionSettings
+from streams.loop.attribute import Attribute, AttributeSettings
+from streams.loop.decode import make_decode
+from streams.loop.detect import Detect, DetectSettings
+from streams.loop.gate import Gate, GateSettings, LevelSettings
+from streams.loop.policy import Policy, PolicySettings
+from streams.loop.processor import Processor
+from streams.loop.recognise import Recognise, RecogniseSettings
+from streams.loop.role import Role
+from streams.replay import RoleFactory
+
+LOOP = "sim"
+SETTINGS_HASH = "simulated"
+PARTITIONS = 2
+ACTION_LIMIT = "6/10s and 40/minute"
+ACTIONS = {
+    name: ActionSettings(name=name, cost=0.05, limit=ACTION_LIMIT, cooldown_us=3_000_000, expires_us=10_000_000)
+    for name in ("restart", "kill", "shed")
+}
+GATE = GateSettings(
+    loop_limit="10/10s and 60/minute",
+    pattern_limit="5/10s",
+    entity_attempts="6/minute",
+    concurrency=12,
+    abnormal_share=0.9,
+    failed_share=0.9,
+)
+LEVELS = LevelSettings(default="act", novel="act")
+DETECT = DetectSettings(
+    onset_windows=2, measure_after_us=8_000_000, warmup_windows=8, entity_limit=64, metric_limit=8, gone_us=15_000_000
+)
+ATTRIBUTE = AttributeSettings(horizon_us=6_000_000, grace_us=2_000_000, late_us=40_000_000)
+
+
+def processors_of(role: str, partition: int, *, seed: int) -> list[Processor]:
+    """Return the processors of a role."""
+    match role:
+        case "detect":
+            return [Detect(DETECT, loop=LOOP, partition=partition, seed=seed)]
+        case "decide":
+            return [
+                Recognise(RecogniseSettings(), loop=LOOP),
+                Attribute(ATTRIBUTE, loop=LOOP, actions=ACTIONS),
+                Policy(PolicySettings(), loop=LOOP, seed=seed, actions=ACTIONS),
+            ]
+        case "gate":
+            return [Gate(GATE, loop=LOOP, settings_hash=SETTINGS_HASH, actions=ACTIONS, levels=LEVELS)]
+        case _:
+            return []
+
+
+def make_role(role: str, partition: int, *, seed: int = 7, filter_duplicates: bool = True) -> Role:
+    """Return a role without state."""
+    return Role(
+        name=role,
+        loop=LOOP,
+        processors=processors_of(role, partition, seed=seed),
+        decode=make_decode(),
+        filter_duplicates=filter_duplicates,
+    )
+
+
+def role_factory(*, seed: int, filter_duplicates: bool = True) -> RoleFactory:
+    """Return the factory of the roles of one simulated run."""
+    return partial(make_role, seed=seed_of(LOOP, seed), filter_duplicates=filter_duplicates)
