@@ -4,6 +4,7 @@ A field `window_us: int` is spelled `window = "1s"`; every other field by its ow
 """
 
 import difflib
+import functools
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -70,13 +71,17 @@ def _built(
         return cls(**values)
     except ValueError as error:  # what a struct says in __post_init__ about its fields together, joined by "; "
         names = {field.name: name for name, field in fields.items()}
+        wrong = set()
         for message in str(error).split("; "):
             first, _, rest = message.partition(" ")
             named = names.get(first, first)
             problems.add((*path, named) if named in fields else path, rest if named in fields else message)
-        return None
+            wrong |= {fields[named].name} if named in fields else set(values)
+        right = {name: value for name, value in values.items() if name not in wrong}
+        return None if len(right) == len(values) else _built(cls, right, path, fields, Problems())
 
 
+@functools.cache
 def shape_of(cls: type[msgspec.Struct]) -> shapes.StructType:
     """Return the fields of a struct with their types and constraints."""
     shape = shapes.type_info(cls)

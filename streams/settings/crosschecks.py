@@ -6,8 +6,11 @@ from typing import Any
 
 from schemas.events import NONE
 from schemas.topics import GROUP_SOURCES, TOPICS
+from streams.loop.attribute import AttributeSettings
 from streams.loop.durations import format_duration
+from streams.loop.gate import GateSettings
 from streams.loop.limits import parse_limits
+from streams.loop.policy import PolicySettings
 from streams.settings.convert import Path, Problems
 
 GATE_LIMITS = ("loop_limit", "pattern_limit", "entity_attempts")
@@ -41,6 +44,25 @@ def _action_names(sections: Sections, problems: Problems) -> None:
             problems.add(
                 ("actions", name), f'expected lower-case letters, digits, "-" and "_" (at most 63), got "{name}"'
             )
+
+
+def _baseline(sections: Sections, problems: Problems) -> None:
+    """Hold that the baseline is a declared action, the default one too."""
+    actions = sections.get("actions", {})
+    policy = sections.get("policy", PolicySettings())
+    if not actions:
+        problems.add(("actions",), "missing: declare at least one action, [actions.NAME]")
+    elif policy.baseline not in actions:
+        declared = ", ".join(sorted(actions))
+        problems.add(("policy", "baseline"), f'expected a declared action ({declared}), got "{policy.baseline}"')
+
+
+def _escalation(sections: Sections, problems: Problems) -> None:
+    wait_us = sections.get("attribute", AttributeSettings()).escalation_us
+    window_us = sections.get("gate", GateSettings()).approval_window_us
+    if wait_us <= window_us:
+        longer, got = format_duration(window_us), format_duration(wait_us)
+        problems.add(("outcome", "escalation"), f'expected longer than gate.approval_window ({longer}), got "{got}"')
 
 
 def _limits(sections: Sections, problems: Problems) -> None:
@@ -85,4 +107,4 @@ def _kept_us(topic: str, kept_us: Mapping[str, int]) -> int:
     return kept_us.get(topic, TOPICS[topic].retention_ms * 1000)
 
 
-CHECKS: tuple[Check, ...] = (_loop_name, _action_names, _limits, _levels, _retention)
+CHECKS: tuple[Check, ...] = (_loop_name, _action_names, _baseline, _escalation, _limits, _levels, _retention)

@@ -88,6 +88,8 @@ class Positions:
         return path
 
     def _is(self, mark: str) -> bool:
+        if self._at == len(self._tokens):
+            return False
         token = self._tokens[self._at]
         return token.text == mark and not token.quoted
 

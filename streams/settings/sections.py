@@ -7,9 +7,12 @@ import msgspec
 
 from schemas.connection import KafkaConnection
 from streams.loop.actions import ActionSettings
+from streams.loop.attribute import AttributeSettings
 from streams.loop.decode.settings import TelemetrySettings
 from streams.loop.detect import DetectSettings
 from streams.loop.gate import GateSettings, LevelSettings
+from streams.loop.policy import PolicySettings
+from streams.loop.recognise import RecogniseSettings
 
 Profile = Literal["risk", "speed", "cost"]
 
@@ -40,6 +43,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     kafka: KafkaSettings | None = None
     telemetry: TelemetrySettings = TelemetrySettings()
     detect: DetectSettings = DetectSettings()
+    recognise: RecogniseSettings = RecogniseSettings()
+    policy: PolicySettings = PolicySettings()
+    attribute: AttributeSettings = AttributeSettings()
     gate: GateSettings = GateSettings()
     levels: LevelSettings = LevelSettings()
     actions: dict[str, ActionSettings] = {}

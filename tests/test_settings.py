@@ -1,0 +1,307 @@
+"""A loop.toml becomes one frozen struct, or a list of everything that is wrong with it."""
+
+import tomllib
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.errors import SettingsError
+from streams.settings import EXAMPLE, Settings, load, parse
+from streams.settings.positions import Positions
+from streams.settings.profiles import PROFILES
+
+LEAST = """
+[loop]
+name = "my-loop"
+[actions.restart]
+"""
+
+
+def problems_of(text: str) -> list[str]:
+    with pytest.raises(SettingsError) as error:
+        parse(text, name="loop.toml")
+    return error.value.problems
+
+
+def test_the_example_of_init_says_what_is_the_default_anyway() -> None:
+    assert parse(EXAMPLE, name="loop.toml") == parse(LEAST, name="loop.toml")
+
+
+def test_the_example_names_every_section_and_explains_every_key_that_it_sets() -> None:
+    for section in ("kafka", "retention", *(field for field in tomllib.loads(EXAMPLE))):
+        assert f"[{section}" in EXAMPLE
+    for line in EXAMPLE.splitlines():
+        if " = " in line and not line.startswith("#") and "levels" not in line:
+            assert "#" in line or line.startswith(("default", "novel", "reversible")), line
+
+
+def test_the_commented_parts_of_the_example_are_valid_too() -> None:
+    lines = [
+        line.removeprefix("# ") if " = " in line or line.startswith("# [") else line for line in EXAMPLE.split("\n")
+    ]
+    settings = parse("\n".join(lines), name="loop.toml")
+    assert settings.kafka is not None
+    assert settings.kafka.sasl_mechanism == "SCRAM-SHA-512"
+    assert settings.levels.of("p-1", "restart") == "act"
+    assert settings.actions["restart"].parameters == {"grace": "5s"}
+
+
+TEN_MISTAKES = """\
+[loop]
+nam = "lab"
+[detect]
+window = "soon"
+threshold = "high"
+[policy]
+baseline = "reboot"
+hold_out = { loop = 0.6, baseline = 0.6, none = 0.2 }
+[gate]
+concurency = 2
+abnormal_share = 1.5
+loop_limit = "3 per hour"
+[levels]
+default = "always"
+[actions.restart]
+cooldown = 10
+"""
+TEN_LINES = [
+    'loop.toml:2: loop.nam: unknown key, did you mean "name"?',
+    'loop.toml:4: detect.window: expected a duration such as "1s", "250ms" or "1h", got "soon"',
+    'loop.toml:5: detect.threshold: expected a number, got "high"',
+    'loop.toml:7: policy.baseline: expected a declared action (restart), got "reboot"',
+    "loop.toml:8: policy.hold_out: shares must be at least 0 and add up to 1, got 1.4",
+    'loop.toml:10: gate.concurency: unknown key, did you mean "concurrency"?',
+    "loop.toml:11: gate.abnormal_share: expected a number from 0 to 1, got 1.5",
+    'loop.toml:12: gate.loop_limit: expected a limit such as "3/hour and 7/day" or "20/10m", got "3 per hour"',
+    'loop.toml:14: levels.default: expected "act" or "approve" or "observe" or "suggest", got "always"',
+    'loop.toml:16: actions.restart.cooldown: expected a duration such as "1s", got 10',
+]
+
+
+def test_ten_mistakes_get_ten_clear_lines() -> None:
+    assert problems_of(TEN_MISTAKES) == TEN_LINES
+
+
+WRONG: list[tuple[str, str]] = [
+    # after the least that a loop needs; line, key, expectation and what came
+    ("[gat]", '5: gat: unknown key, did you mean "gate"?'),
+    ("[lop]\n", '5: lop: unknown key, did you mean "loop"?'),
+    ("gate = 3", "5: actions.restart.gate: unknown key, expected one of"),
+    ("[gate]\nconcurrency = true", "6: gate.concurrency: expected a whole number from 1 to 1000000, got true"),
+    ("[gate]\nconcurrency = 1.0", "6: gate.concurrency: expected a whole number from 1 to 1000000, got 1.0"),
+    ("[gate]\nconcurrency = 0", "6: gate.concurrency: expected a whole number from 1 to 1000000, got 0"),
+    ("[gate]\nabnormal_share = nan", "6: gate.abnormal_share: expected a number from 0 to 1, got NaN"),
+    ("[gate]\ncontrol_timeout = '0s'", '6: gate.control_timeout: expected a duration of at least 1us'),
+    ("[gate]\nprotected = 'e1'", '6: gate.protected: expected a list, each a text in quotes, got "e1"'),
+    ("[gate]\nprotected = ['e1', 2]", "6: gate.protected: expected a text in quotes, got 2"),
+    ("[gate]\nloop_limit = 5", "6: gate.loop_limit: expected a text in quotes, got 5"),
+    ("[gate]\ncontrol_timeout_us = 5", '6: gate.control_timeout_us: unknown key, did you mean'),
+    ("[[gate]]", "5: gate: expected a table, got [{}]"),
+    ("limit = '5/fortnight'", "5: actions.restart.limit: expected second, minute, hour, day, week or"),
+    ("name = 'x'", "5: actions.restart.name: unknown key"),
+    ("parameters = { grace = 5 }", "5: actions.restart.parameters.grace: expected a text in quotes, got 5"),
+    ("[actions.none]", '5: actions.none: "none" is always an arm and cannot be declared'),
+    ("[actions.'Re start']", "5: actions.Re start: expected lower-case letters"),
+    ("[levels]\n'p-1/reboot' = 'act'", "6: levels.p-1/reboot: expected \"PATTERN/ACTION\""),
+    ("[levels]\n'p-1/restart' = 'do'", '6: levels.p-1/restart: expected one of "observe", "suggest", '),
+    ("[retention]\ntelemetri = '1d'", '6: retention.telemetri: unknown key, did you mean "telemetry"?'),
+    ("[retention]\ncontrol = '1d'", "6: retention.control: is kept for ever or compacted"),
+    ("[retention]\ntelemetry = '40d'", "6: retention.telemetry: expected at most 35d"),
+    ("[retention]\ntelemetry = 3", '6: retention.telemetry: expected a duration such as "3d", got 3'),
+    ("[outcome]\nescalation = '1m'", "6: outcome.escalation: expected longer than gate.approval_window (10m)"),
+    ("[detect]\nidle = '2m'", "6: detect.idle: must be at most"),
+    ("[kafka]\nsecurity_protocol = 'TLS'", '6: kafka.security_protocol: expected "PLAINTEXT" or "SASL_PLAINTEXT"'),
+    ("[kafka]\nreplication = 0", "6: kafka.replication: expected a whole number from 1 to 15, got 0"),
+    ("[lab]\nfoo = 1\n[fleet]\nx = 2\n[fleets]", '9: fleets: unknown key, did you mean "fleet"?'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "says"), WRONG)
+def test_each_mistake_is_one_line_with_place_expectation_and_what_came(text: str, says: str) -> None:
+    (problem,) = problems_of(LEAST + text)
+    assert problem.startswith(f"loop.toml:{says}")
+
+
+SYNTAX: list[tuple[str, str]] = [
+    ("[loop]\nname = ", "loop.toml:2: not valid TOML: invalid value"),
+    ("[loop]\nname = 'a'\nname = 'b'", "loop.toml:3: not valid TOML: cannot overwrite a value"),
+    ("[loop]\nname = '''a\n", "loop.toml:3: not valid TOML: expected \"'''\""),
+    ("[loop\n", "loop.toml:1: not valid TOML: expected ']'"),
+]
+
+
+@pytest.mark.parametrize(("text", "says"), SYNTAX)
+def test_broken_toml_is_one_problem_with_its_line(text: str, says: str) -> None:
+    (problem,) = problems_of(text)
+    assert problem.startswith(says)
+
+
+def test_an_empty_file_is_told_what_a_loop_needs() -> None:
+    assert problems_of("") == [
+        "loop.toml:1: actions: missing: declare at least one action, [actions.NAME]",
+        "loop.toml:1: loop: missing: a loop needs at least [loop] with a name",
+    ]
+
+
+def test_files_that_cannot_be_read_are_settings_errors_with_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="`flyball init` writes one"):
+        load(tmp_path / "loop.toml")
+    (tmp_path / "loop.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingsError, match="expected UTF-8"):
+        load(tmp_path / "loop.toml")
+    (tmp_path / "loop.toml").write_text(LEAST, encoding="utf-8")
+    assert load(tmp_path / "loop.toml") == parse(LEAST, name="any")
+
+
+def test_what_is_written_is_what_is_read() -> None:
+    settings = parse(
+        LEAST
+        + """
+limit = "60/hour"
+cooldown = "1.5s"
+cost = 1
+parameters.grace = "5s"
+[kafka]
+bootstrap = "b:9092"
+replication = 3
+[detect]
+window = "250ms"
+[outcome]
+horizon = "1m"
+[levels]
+default = "act"
+"p-1/restart" = "approve"
+[retention]
+telemetry = "12h"
+[lab]
+services = 12
+""",
+        name="loop.toml",
+    )
+    assert settings.actions["restart"].limit == "60/hour"
+    assert settings.actions["restart"].cooldown_us == 1_500_000
+    assert settings.actions["restart"].cost == 1.0
+    assert settings.actions["restart"].parameters == {"grace": "5s"}
+    assert settings.kafka is not None
+    assert (settings.kafka.bootstrap, settings.kafka.replication) == ("b:9092", 3)
+    assert settings.detect.window_us == 250_000
+    assert settings.attribute.horizon_us == 60_000_000
+    assert settings.levels.of("p-1", "restart") == "approve"
+    assert settings.retention == {"telemetry": 43_200_000_000}
+    assert settings.lab == {"services": 12}
+
+
+def hash_of(text: str) -> str:
+    return parse(text, name="loop.toml").settings_hash
+
+
+MATTERS: list[tuple[str, bool]] = [
+    ("# a comment", False),
+    ("limit = '30/hour'", False),
+    ("[kafka]\nsasl_password = 'secret'", False),
+    ("[lab]\nservices = 3", False),
+    ("[retention]\ntelemetry = '1d'", False),
+    ("limit = '31/hour'", True),
+    ("[gate]\nconcurrency = 5", True),
+    ("[levels]\ndefault = 'act'", True),
+    ("[detect]\nwindow = '2s'", True),
+    ("[outcome]\nhorizon = '16s'", True),
+]
+
+
+@pytest.mark.parametrize(("text", "matters"), MATTERS)
+def test_the_hash_changes_exactly_with_what_matters_to_decisions(text: str, matters: bool) -> None:
+    assert (hash_of(LEAST + text) != hash_of(LEAST)) == matters
+
+
+def test_the_canonical_text_holds_no_credentials_and_does_not_depend_on_the_order_of_keys() -> None:
+    secret = parse(LEAST + "[kafka]\nsasl_password = 'secret'", name="loop.toml")
+    assert "secret" not in secret.canonical
+    turned = "[actions.restart]\n[gate]\nconcurrency = 4\n[loop]\nname = 'my-loop'\n"
+    assert parse(turned, name="loop.toml").canonical == parse(LEAST, name="loop.toml").canonical
+
+
+@pytest.mark.parametrize("profile", sorted(PROFILES))
+def test_a_profile_is_other_defaults_and_every_key_of_the_file_wins_over_it(profile: str) -> None:
+    text = LEAST.replace("[actions", f'profile = "{profile}"\n[actions')
+    settings = parse(text, name="loop.toml")
+    for section, keys in PROFILES[profile].items():
+        for key, value in keys.items():
+            assert getattr(getattr(settings, section), key) == value
+    assert parse(text + "[gate]\nconcurrency = 7", name="loop.toml").gate.concurrency == 7
+
+
+def test_settings_are_frozen_and_one_value() -> None:
+    settings = parse(LEAST, name="loop.toml")
+    with pytest.raises(AttributeError):
+        settings.loop = None  # type: ignore[assignment,misc]
+    assert msgspec.convert(msgspec.to_builtins(settings), Settings) == settings
+
+
+PLACES = """\
+# [not] = "a key"
+a = "[b]\\" # c = 1"      # d = 1
+b = '''
+x = 1
+'''
+[c]   # comment
+d = [
+  1, # e = 2
+  { f = 2 },
+]
+g = { h = 1, "i.j" = { k = [1, 2], l = "}" }, m.n = 1.5 }
+"o p".q = 2020-01-01T00:00:00Z
+[c.'r"s']
+t = \"\"\"x = "1" \\\"\"\" [u]
+\"\"\"
+v = 1
+[[w]]
+y = 1
+"""
+
+
+def test_positions_are_those_of_the_keys() -> None:
+    assert tomllib.loads(PLACES)
+    places = Positions(PLACES)
+    found = {
+        ("a",): 2,
+        ("b",): 3,
+        ("c",): 6,
+        ("c", "d"): 7,
+        ("c", "g", "i.j", "l"): 11,
+        ("c", "g", "m", "n"): 11,
+        ("c", "o p", "q"): 12,
+        ("c", 'r"s', "t"): 14,
+        ("c", 'r"s', "v"): 16,
+        ("w", "y"): 18,
+    }
+    assert {path: places.line(path) for path in found} == found
+    assert places.line(("c", "unknown", "key")) == 6
+    assert places.line(("unknown",)) == 1
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_settings_or_problems_never_another_error(text: str) -> None:
+    try:
+        parse(text, name="loop.toml")
+    except SettingsError as error:
+        assert error.problems  # noqa: PT017  # both ends are right, a third one is not
+
+
+VALUES = st.sampled_from(["1", "1.5", "true", '"x"', "[]", "{}", "[1]", "2020-01-01", "-3", '"1s"', '"3/hour"', "inf"])
+KEYS = st.sampled_from(["loop.name", "loop.seed", "gate",
+                         "gate.concurrency", "actions", "actions.restart", "levels.'x/y'",
+                        "actions.restart.limit", "policy.hold_out", "detect.window", "retention.raw", "kafka.bootstrap",
+                        "telemetry.fields", "lab", "levels.default", "outcome.horizon", "gate.protected"])  # fmt: skip
+
+
+@given(st.dictionaries(KEYS, VALUES, max_size=6))
+def test_any_value_at_any_key_is_settings_or_problems_with_lines(pairs: dict[str, str]) -> None:
+    text = "\n".join(f"{key} = {value}" for key, value in pairs.items())
+    try:
+        parse(text, name="loop.toml")
+    except SettingsError as error:
+        assert all(problem.startswith("loop.toml:") for problem in error.problems)  # noqa: PT017  # as above
