@@ -1,1 +1,1 @@
-"""The only folder that knows Faust: bulk transport, worker, step and journal, snapshots."""
+"""The worker: the only package that knows Faust. `worker.run_worker` is the way in."""

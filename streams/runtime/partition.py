@@ -1,0 +1,186 @@
+"""The owner of one partition: a thread that turns what waits in the inbox, or a due timer, into committed steps."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+from schemas.events import InputRange
+from schemas.raw import Message, RawBatch
+from schemas.signing import Signer
+from streams.loop.processor import Now
+from streams.loop.step import StepOutput, journal_entry, journal_message, take_step
+from streams.runtime import snapshots
+from streams.runtime.clock import MICROSECONDS, AppendTimeCheck, LoopClock, PartitionClock
+from streams.runtime.inbox import Inbox
+from streams.runtime.metrics import Metrics
+from streams.runtime.spec import WorkerSpec
+from streams.runtime.step_producer import Receipt
+from streams.runtime.takeover import Held, Takeover
+
+IDLE_S = 1.0
+_SNAPSHOT_SHARE = 4.0
+"""A snapshot is not taken before folding has cost this many times what the last snapshot did."""
+
+
+class PartitionOwner:
+    """Folds and commits the steps of one partition until it is released."""
+
+    def __init__(
+        self,
+        spec: WorkerSpec,
+        *,
+        partition: int,
+        takeover: Takeover,
+        clock: LoopClock,
+        heard_us: Callable[[], int],
+        metrics: Metrics,
+        failed: Callable[[int, BaseException], None],
+    ) -> None:
+        self.partition = partition
+        self.inbox = Inbox(positions=takeover.positions)
+        self.paused: str | None = None
+        """Why nothing is folded, if so."""
+        self.moved_at = time.monotonic()
+        """When a step was last committed, or there was nothing to do."""
+        self._spec = spec
+        self._held = takeover.held
+        self._producer = takeover.producer
+        self._process_clock = clock
+        self._clock = PartitionClock(clock=clock, floor_us=takeover.held.time_us)
+        self._check = AppendTimeCheck(limit_us=int(spec.clock_limit_s * MICROSECONDS))
+        self._heard_us = heard_us
+        self._metrics = metrics
+        self._failed = failed
+        self._stopping = threading.Event()
+        self._whole = True
+        self._snapshot_s = 0.0
+        self._thread = threading.Thread(target=self._run, name=f"{spec.role}-{partition}", daemon=True)
+
+    @property
+    def step(self) -> int:
+        """Number of the next step."""
+        return self._held.step
+
+    def position(self, topic: str) -> int:
+        """Return the first offset of a source that no committed step has folded."""
+        return self._held.role.next_offset(topic, self.partition)
+
+    def start(self) -> None:
+        """Begin to fold."""
+        self._thread.start()
+
+    def release(self, *, snapshot: bool, timeout_s: float = 5.0) -> Held | None:
+        """End: the running step is finished, or aborted when it takes too long; then the producer is given up.
+
+        Returns the state when it is exactly what the journal says, so that a next takeover need not read it again.
+        """
+        self._stopping.set()
+        self.inbox.close()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+        if self._thread.is_alive() or not self._whole:
+            self._producer.abort()
+            return None
+        if snapshot and self._held.behind_snapshot:
+            self._take_snapshot()
+        return self._held
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                self._turn()
+        except BaseException as error:  # whatever it is, only the worker may decide what follows
+            if not self._stopping.is_set():  # released: whoever takes over next finds out what was committed
+                self._failed(self.partition, error)
+
+    def _turn(self) -> None:
+        """Wait for something to do and do it: due timers first, else records."""
+        if self.paused is not None:
+            self._stopping.wait(IDLE_S)
+            self.moved_at = time.monotonic()
+            return
+        wait_s = self._until_timer_s()
+        batches = [] if wait_s <= 0 else self.inbox.take(timeout_s=min(wait_s, IDLE_S), gather_s=self._spec.gather_s)
+        if batches or self._until_timer_s() <= 0:
+            self._take_step(batches)
+        self.moved_at = time.monotonic()
+
+    def _until_timer_s(self) -> float:
+        due_us = self._held.role.next_time()
+        return IDLE_S if due_us is None else (due_us - self._clock.now_us()) / MICROSECONDS
+
+    def _take_step(self, batches: list[RawBatch]) -> None:
+        began = time.monotonic()
+        now_us = self._clock.now_us()
+        self._whole = False
+        now = Now(us=now_us, control_heard_us=min(self._heard_us(), now_us))
+        output = take_step(self._held.role, batches, now, loop=self._spec.loop)
+        folded = time.monotonic()
+        receipt, sent_us = self._commit(output)
+        held = self._held
+        held.step, held.journal_offset, held.time_us = held.step + 1, receipt.offset + 1, now_us
+        held.replay_s += folded - began
+        held.behind_snapshot += 1
+        self._whole = True
+        self._metrics.step(self.partition, output, fold_s=folded - began, commit_s=time.monotonic() - folded)
+        self._compare_clocks(receipt, sent_us)
+        if held.replay_s > max(self._spec.replay_limit_s, _SNAPSHOT_SHARE * self._snapshot_s):
+            self._take_snapshot()
+
+    def _commit(self, output: StepOutput) -> tuple[Receipt, int]:
+        spec = self._spec
+        entry = journal_entry(
+            output,
+            loop=spec.loop,
+            role=spec.role,
+            partition=self.partition,
+            step=self._held.step,
+            code=spec.code,
+            settings_hash=spec.settings_hash,
+            instance=spec.instance,
+        )
+        messages = [
+            journal_message(entry, loop=spec.loop),
+            *(signed(message, spec.sign) for message in output.messages),
+        ]
+        sent_us = self._process_clock.now_us()
+        return self._producer.write(messages), sent_us
+
+    def _compare_clocks(self, receipt: Receipt, sent_us: int) -> None:
+        difference_us = self._check.difference_us(
+            sent_us=sent_us, confirmed_us=self._process_clock.now_us(), appended_us=receipt.appended_ms * 1_000
+        )
+        if not self._check.agrees(difference_us):
+            self.paused = (
+                f"the broker's clock is {difference_us / MICROSECONDS:+.1f} s from this machine's: set the clocks, "
+                "then restart this worker"
+            )
+            self._metrics.paused(self.partition, self.paused)
+
+    def _take_snapshot(self) -> None:
+        began = time.monotonic()
+        held, spec = self._held, self._spec
+        snapshot = snapshots.Snapshot(
+            state=held.role.snapshot(),
+            step=held.step,
+            journal_offset=held.journal_offset,
+            time_us=held.time_us,
+            slot=held.slot,
+            code=spec.code,
+        )
+        ranges = tuple(
+            InputRange(topic=topic, partition=partition, start=offset, stop=offset)
+            for (topic, partition), offset in sorted(held.role.next_offsets().items())
+        )
+        self._whole = False
+        self._producer.write(snapshots.messages_of(snapshot, spec=spec, partition=self.partition, next_offsets=ranges))
+        self._whole = True
+        held.slot, held.replay_s, held.behind_snapshot = 1 - held.slot, 0.0, 0
+        self._snapshot_s = time.monotonic() - began
+        self._metrics.snapshot(self.partition, state_bytes=len(snapshot.state), seconds=self._snapshot_s)
+
+
+def signed(message: Message, signers: Mapping[str, Signer]) -> Message:
+    """Return the message with its signature, where its topic has one."""
+    signer = signers.get(message.topic)
+    return message if signer is None else signer.sign(message)
