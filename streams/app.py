@@ -59,6 +59,14 @@ def make_role(settings: Settings, *, role: str, partition: int, decode: Decode, 
     )
 
 
+def make_decoded_role(
+    settings: Settings, *, role: str, partition: int, trust: Trust | None = None, audience: Audience | None = None
+) -> Role:
+    """Return a fresh role with a decoder of its own; without `trust` no signature is looked at (no broker, no keys)."""
+    decode = make_decode(trust=trust, audience=audience, telemetry=settings.telemetry)
+    return make_role(settings, role=role, partition=partition, decode=decode)
+
+
 def load_trust(keys: Path) -> Trust:
     """Return the keyring in force and its pinned root; raises `SettingsError`."""
     return Trust(root=load_root(keys), keyring=load_keyring(keys))
@@ -78,10 +86,6 @@ def make_worker(
     """Return everything that a worker process of one role needs."""
     trust = load_trust(keys)
 
-    def role_of_partition(partition: int) -> Role:
-        decode = make_decode(loop=settings.loop.name, trust=trust, audience=audience, telemetry=settings.telemetry)
-        return make_role(settings, role=role, partition=partition, decode=decode)
-
     sign: dict[str, Signer] = {topic: load_signer(keys, topic, audience) for topic in SIGNED_BY_ROLE.get(role, ())}  # type: ignore[arg-type]  # those topics are named as their purposes
     scales = TOPICS[GROUP_SOURCES[role][0]].scales
     return WorkerSpec(
@@ -90,7 +94,9 @@ def make_worker(
         connection=connection,
         instance=instance,
         partitions=settings.telemetry.partitions if scales else 1,
-        make_role=role_of_partition,
+        make_role=lambda partition: make_decoded_role(
+            settings, role=role, partition=partition, trust=trust, audience=audience
+        ),
         sign=sign,
         settings_hash=settings.settings_hash,
         code=importlib.metadata.version("flyball"),
@@ -99,4 +105,4 @@ def make_worker(
     )
 
 
-__all__ = ["make_processors", "make_role", "make_worker", "run_worker"]
+__all__ = ["load_trust", "make_decoded_role", "make_processors", "make_role", "make_worker", "run_worker"]

@@ -53,7 +53,13 @@ def topics_apply(config: Path) -> None:
     """Create missing topics and align the settings of the others; partition counts are never changed."""
     place = LoopPlace.open(config)
     report = prepare_topics(place, place.connection())
-    click.echo(f"{place.loop}: {report.summary()}")
+    for name in report.created:
+        click.echo(f"created {name}")
+    for name, changes in report.aligned.items():
+        click.echo(f"aligned {name}: {', '.join(changes)}")
+    click.echo(
+        f"{place.loop}: {len(report.created)} created, {len(report.aligned)} aligned, {len(report.unchanged)} as they were"
+    )
 
 
 @topics.command("access")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from connectors.kafka.admin import apply_topics
+from connectors.kafka.admin import Report, apply_topics
 from connectors.kafka.launcher import LocalKafka
 from schemas.connection import KafkaConnection
 from schemas.keyfiles import create_keys, keyring_text
@@ -25,11 +25,11 @@ def local_kafka(place: LoopPlace, *, brokers: int = 1) -> Iterator[LocalAddress]
             place.withdraw_address()
 
 
-def prepare_topics(place: LoopPlace, connection: KafkaConnection) -> None:
-    """Create the topics that are missing and align the settings of the others."""
+def prepare_topics(place: LoopPlace, connection: KafkaConnection) -> Report:
+    """Create the topics that are missing and align the settings of the others; return what was done."""
     settings = place.settings
     partitions = settings.telemetry.partitions
-    apply_topics(
+    return apply_topics(
         connection,
         place.loop,
         partitions={topic.name: partitions for topic in TOPICS.values() if topic.scales and topic.name != "actions"},

@@ -1,0 +1,125 @@
+"""`flyball recover, replay, dead-letters, reset`: after something went wrong, and to prove that nothing did."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from connectors.kafka.admin import delete_topics
+from schemas.errors import SettingsError
+from schemas.topics import ROLES
+from streams.cli.options import config_option, json_option, now_us, print_json, print_table, reader_of
+from streams.operate.dead_letters import find_dead_letter, list_dead_letters, retry_message
+from streams.operate.loop_place import LoopPlace
+from streams.operate.orders import write_messages
+from streams.operate.replaying import replay_loop
+
+VALUE_SHOWN = 2_000
+
+
+@click.command()
+@config_option
+@click.option("--role", type=click.Choice(ROLES), help="Only this role.  [default: all]")
+@click.option("--show", default=10, show_default=True, help="How many differences to print.")
+@json_option
+def replay(config: Path, role: str | None, show: int, *, as_json: bool) -> None:
+    """Fold every step of the journals again, on the inputs read back by offset, and compare the outputs' digests.
+
+    Exit 0 when not a bit differs, 1 when something does; what retention removed is named, not guessed.
+    """
+    place = LoopPlace.open(config)
+    found = replay_loop(place, ROLES if role is None else (role,))
+    if as_json:
+        print_json(found)
+    else:
+        for line in found.roles:
+            click.echo(f"{line.role}: {line.steps} steps, {line.differences} differences{line.remark}")
+        for mismatch in found.mismatches[:show]:
+            click.echo(f"  {mismatch.role}/{mismatch.partition} step {mismatch.step}: {mismatch.detail}")
+        click.echo(f"{found.steps} steps replayed, {found.differences} differences")
+    sys.exit(1 if found.differences else 0)
+
+
+@click.command()
+@config_option
+@click.option("--role", type=click.Choice(ROLES), required=True, help="The role that refuses to go on.")
+@click.option("--accept-loss", is_flag=True, help="Go on from what is there: yes, knowingly.")
+def recover(config: Path, role: str, *, accept_loss: bool) -> None:
+    """Let a role go on whose snapshot, journal and inputs do not fit together any more.
+
+    Stop its workers first. Its state is rebuilt from what the topics still hold; limits start closed for one interval.
+    """
+    if not accept_loss:
+        raise SettingsError(["this gives up state for good: say --accept-loss when that is what you want"])
+    for line in accept_loss(LoopPlace.open(config), role, now_us=now_us()):
+        click.echo(line)
+
+
+@click.group("dead-letters")
+def dead_letters() -> None:
+    """List, show or retry the records that no reader could use, each kept with its original bytes."""
+
+
+@dead_letters.command("list")
+@config_option
+@json_option
+def dead_letters_list(config: Path, *, as_json: bool) -> None:
+    """Show every dead letter with its origin and reason, oldest first."""
+    letters = list_dead_letters(reader_of(LoopPlace.open(config)))
+    if as_json:
+        print_json(letters)
+        return
+    rows = [
+        [
+            letter.id[:12],
+            f"{letter.origin_topic}/{letter.origin_partition}/{letter.origin_offset}",
+            "-" if letter.row is None else str(letter.row),
+            letter.reason,
+            letter.detail[:80],
+        ]
+        for letter in letters
+    ]
+    print_table("dead letters", ["id", "origin", "row", "reason", "detail"], rows)
+
+
+@dead_letters.command("show")
+@config_option
+@click.argument("letter")
+@json_option
+def dead_letters_show(config: Path, letter: str, *, as_json: bool) -> None:
+    """Show one dead letter by (the beginning of) its id, with its original key, headers and value."""
+    found = find_dead_letter(reader_of(LoopPlace.open(config)), letter)
+    if as_json:
+        print_json(found)
+        return
+    click.echo(f"{found.reason}: {found.detail}")
+    click.echo(f"origin: {found.origin_topic}/{found.origin_partition}/{found.origin_offset}, refused by {found.role}")
+    click.echo(f"key: {found.original_key!r}")
+    for name, value in found.original_headers:
+        click.echo(f"header {name}: {value!r}")
+    value = found.original_value or b""
+    more = f" … ({len(value)} bytes)" if len(value) > VALUE_SHOWN else ""
+    click.echo(f"value: {value[:VALUE_SHOWN]!r}{more}")
+
+
+@dead_letters.command("retry")
+@config_option
+@click.argument("letter")
+def dead_letters_retry(config: Path, letter: str) -> None:
+    """Write the original record to its topic again, once its cause is mended. Approvals, control, actions: never."""
+    place = LoopPlace.open(config)
+    found = find_dead_letter(reader_of(place), letter)
+    write_messages(place.connection(), place.loop, [retry_message(found)])
+    click.echo(f"written again to {place.loop}.{found.origin_topic}")
+
+
+@click.command()
+@config_option
+@click.option("--yes", "confirmed", help="The loop's name, to show that you mean it.")
+def reset(config: Path, confirmed: str | None) -> None:
+    """Delete the loop's topics with all state, journals and history. Stop its workers first."""
+    place = LoopPlace.open(config)
+    if confirmed != place.loop:
+        raise SettingsError([f"this deletes everything that loop {place.loop} knows: confirm with --yes {place.loop}"])
+    delete_topics(place.connection(), place.loop)
+    click.echo(f"deleted the topics of {place.loop}; `flyball topics apply` makes them anew")

@@ -1,0 +1,108 @@
+"""Taking a whole run again from Kafka: every journal, on inputs read back by offset."""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from schemas.connection import KafkaConnection
+from schemas.errors import BrokerError
+from schemas.events import JournalEntry
+from schemas.kafka import make_admin
+from schemas.raw import RawBatch
+from schemas.topics import TOPICS
+from streams.app import load_trust, make_decoded_role
+from streams.operate.loop_place import LoopPlace
+from streams.operate.topic_reader import TopicReader
+from streams.replay import Replayed, replay_run
+from streams.runtime.log_reader import InputReader
+
+
+class RoleReplay(msgspec.Struct, frozen=True, kw_only=True):
+    """What the replay of one role found, over all its partitions."""
+
+    role: str
+    steps: int
+    differences: int
+    remark: str = ""
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """One step whose outputs did not come out again."""
+
+    role: str
+    partition: int
+    step: int
+    detail: str
+
+
+class RunReplay(msgspec.Struct, frozen=True, kw_only=True):
+    """What the replay of a run found."""
+
+    steps: int
+    differences: int
+    roles: tuple[RoleReplay, ...]
+    mismatches: tuple[Difference, ...]
+
+
+def replay_loop(place: LoopPlace, roles: Sequence[str]) -> RunReplay:
+    """Replay the journals of some roles; raises `BrokerError`, and `SettingsError` where keys are missing."""
+    connection = place.connection()
+    lines: list[RoleReplay] = []
+    mismatches: list[Difference] = []
+    for role in roles:
+        found = [
+            _replay_partition(place, connection, role, partition)
+            for partition in range(_partitions(connection, place.loop, role))
+        ]
+        missing = [replayed.missing for replayed in found if replayed.missing]
+        mismatches += [
+            Difference(role=one.role, partition=one.partition, step=one.step, detail=one.detail)
+            for replayed in found
+            for one in replayed.mismatches
+        ]
+        lines.append(
+            RoleReplay(
+                role=role,
+                steps=sum(replayed.steps for replayed in found),
+                differences=sum(len(replayed.mismatches) for replayed in found),
+                remark=f" (ended early: {missing[0]})" if missing else "",
+            )
+        )
+    return RunReplay(
+        steps=sum(line.steps for line in lines),
+        differences=len(mismatches),
+        roles=tuple(lines),
+        mismatches=tuple(mismatches),
+    )
+
+
+def _replay_partition(place: LoopPlace, connection: KafkaConnection, role: str, partition: int) -> Replayed:
+    fresh = make_decoded_role(
+        place.settings,
+        role=role,
+        partition=partition,
+        trust=load_trust(place.keys),
+        audience=place.audience(),
+    )
+    with InputReader(connection, prefix=f"{place.loop}.") as inputs:
+
+        def read_range(topic: str, source_partition: int, start: int, stop: int) -> RawBatch | None:
+            batch = inputs.batch(topic, source_partition, start, stop)
+            return batch if len(batch) else None
+
+        entries = _journal(TopicReader(connection, place.loop), role, partition)
+        return replay_run(fresh, entries, read_range, loop=place.loop)
+
+
+def _journal(reader: TopicReader, role: str, partition: int) -> Iterator[JournalEntry]:
+    for record, event in reader.events(f"journal-{role}"):
+        if record.partition == partition and isinstance(event, JournalEntry):
+            yield event
+
+
+def _partitions(connection: KafkaConnection, loop: str, role: str) -> int:
+    full_name = TOPICS[f"journal-{role}"].full_name(loop)
+    known = make_admin(connection).list_topics(timeout=10).topics
+    if full_name not in known:
+        raise BrokerError(f"topic {full_name} does not exist; `flyball topics apply` creates it")
+    return len(known[full_name].partitions)
