@@ -1,6 +1,6 @@
 """Telemetry as Arrow IPC streams: `entity`, `time` (timestamp[us, UTC]), one float64 column per metric, null = absent.
 
-Optional text columns: `event` and `group`. Other text columns are ignored by readers.
+Optional text columns: `event` and `group`.
 """
 
 import pyarrow as pa
@@ -41,7 +41,7 @@ def normalise(table: pa.Table) -> pa.Table:
         if name not in table.column_names:
             raise ContractError("wrong-type", f"expected a column {name}, got {table.column_names[:20]}")
     if len(set(table.column_names)) < table.num_columns:
-        raise ContractError("duplicate-metric", "expected every column once, got a name twice")
+        raise ContractError("duplicate-key", "expected every column once, got a name twice")
     columns = {ENTITY: _cast(table, ENTITY, pa.string()), TIME: _time(table)}
     for name in sorted(set(table.column_names) - {ENTITY, TIME}):
         kind = table.schema.field(name).type
@@ -63,8 +63,16 @@ def _time(table: pa.Table) -> pa.ChunkedArray:
     return _cast(table, TIME, TIME_TYPE)
 
 
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column without dictionaries, over text types that pyarrow can compute with."""
+    if not pa.types.is_dictionary(column.type):
+        return column
+    chunks = [chunk.dictionary.cast(pa.string()).take(chunk.indices) for chunk in column.chunks]
+    return pa.chunked_array(chunks, pa.string())
+
+
 def _cast(table: pa.Table, name: str, kind: pa.DataType) -> pa.ChunkedArray:
     try:
-        return table.column(name).cast(kind, safe=False)
+        return _plain(table.column(name)).cast(kind, safe=False)
     except (pa.ArrowException, ValueError) as error:
         raise ContractError("wrong-type", f"expected {kind} in column {name}, got {error}") from error

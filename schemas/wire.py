@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from .errors import ContractError
-from .events import EVENT_TYPES, Event, TelemetryFrame
+from .events import EVENT_TYPES, Event, Telemetry, TelemetryFrame
 from .raw import Headers, Message
 
 SPEC_VERSION = b"1.0"
@@ -51,9 +51,7 @@ def decode(topic: str, value: bytes | None, headers: Headers) -> Event:
     name = _type_of(headers)
     decoder = _DECODERS.get(name)
     if decoder is None:
-        known = any(name.rpartition(".")[0] == other.rpartition(".")[0] for other in EVENT_TYPES)
-        reason = "unknown-version" if known else "unknown-type"
-        raise ContractError(reason, f"expected a known ce_type on {topic}, got {name!r}")
+        raise unfit_type(topic, name)
     if len(value) > VALUE_LIMIT and name != "flyball.dead-letter.v1":
         raise ContractError("too-large", f"expected at most {VALUE_LIMIT} bytes, got {len(value)}")
     try:
@@ -69,6 +67,15 @@ def decode(topic: str, value: bytes | None, headers: Headers) -> Event:
     if _header(headers, "ce_id") not in (None, event.id.encode()):
         raise ContractError("wrong-id", f"expected the id {event.id!r} in ce_id too")
     return event
+
+
+def unfit_type(topic: str, name: str) -> ContractError:
+    """Return the error for a ce_type that cannot be read on a topic: not known, not this version, or not there."""
+    if name in EVENT_TYPES or name == Telemetry.TYPE:
+        return ContractError("wrong-topic", f"expected a type of {topic}, got {name}")
+    stems = {known.rpartition(".")[0] for known in (*EVENT_TYPES, Telemetry.TYPE)}
+    reason = "unknown-version" if name.rpartition(".")[0] in stems else "unknown-type"
+    return ContractError(reason, f"expected a known ce_type on {topic}, got {name[:80]!r}")
 
 
 def _type_of(headers: Headers) -> str:

@@ -6,7 +6,6 @@ from typing import Literal
 import numpy as np
 
 from schemas import wire
-from schemas.errors import ContractError
 from schemas.events import Event, Telemetry, TelemetryFrame
 from schemas.keyring import Trust
 from schemas.raw import Headers, RawBatch
@@ -88,23 +87,17 @@ def make_decode(
 def _kind(index: int, headers: Headers, faults: Faults) -> Kind:
     """Tell how a message of telemetry is written; what it cannot be is a fault."""
     fields = dict(headers)
-    name, content = fields.get("ce_type"), fields.get("content-type")
-    if name is not None and name.decode("utf-8", "replace") not in (Telemetry.TYPE, TelemetryFrame.TYPE):
-        faults.add(index, *_unknown(name.decode("utf-8", "replace")))
+    name = (fields.get("ce_type") or b"").decode("utf-8", "replace")
+    content = fields.get("content-type")
+    if name not in ("", Telemetry.TYPE, TelemetryFrame.TYPE):
+        error = wire.unfit_type(Telemetry.TOPIC, name)
+        faults.add(index, error.reason, error.detail)
         return "bad"
     if content is None:
-        return "arrow" if name == TelemetryFrame.TYPE.encode() else "json"
+        return "arrow" if name == TelemetryFrame.TYPE else "json"
     if content.startswith(wire.ARROW_TYPE):
         return "arrow"
     if b"json" in content or content.startswith(b"text/plain"):
         return "json"
     faults.add(index, "unknown-content", f"expected JSON or an Arrow stream, got {content[:80]!r}")
     return "bad"
-
-
-def _unknown(name: str) -> tuple[str, str]:
-    try:
-        wire.decode(Telemetry.TOPIC, b"", (("ce_type", name.encode()),))
-    except ContractError as error:
-        return error.reason, error.detail
-    return "wrong-topic", f"expected telemetry, got {name}"
