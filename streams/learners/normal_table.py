@@ -10,8 +10,8 @@ Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Rows = npt.NDArray[np.int64]
 
-SMALL_SAMPLE = 3.0
-"""A spread from n windows is widened by 1 + 3/n: at n = 10 the sample deviation is off by a third now and then."""
+SMALL_SAMPLE = 5.0
+"""A spread from n windows is widened by 1 + 5/n: at n = 10 the sample deviation is off by half now and then."""
 OUTLIER = 3.0
 """Residuals are clipped to this many spreads before they are learned, so that one outlier moves little."""
 
@@ -25,8 +25,9 @@ class _Columns(msgspec.Struct, array_like=True):
 class NormalTable:
     """Exponentially weighted mean and variance per (entity row, metric), at a fast and a slow scale.
 
-    The weights start as 1/n, so the first windows count alike, and end as 1/`fast_windows` and 1/`slow_windows`
-    (West 1979, Finch 2009). A row's small sample borrows the spread of its peers, relative to its own mean.
+    The weights (West 1979, Finch 2009) start as 3/(n + 2), so that what an entity does while it starts up soon counts
+    for little, and end as 1/`fast_windows` and 1/`slow_windows`. A row's small sample borrows the spread of its peers,
+    relative to its own mean.
     NaN is an absent value: it is not learned and its z is 0.
     """
 
@@ -94,7 +95,7 @@ class NormalTable:
             residual = np.where(present, values - mean, 0.0)
             bound = OUTLIER * self._spread(rows, scale, before)
             residual = np.where(before >= self._warmup, np.clip(residual, -bound, bound), residual)
-            weight = np.where(present, np.maximum(least, 1 / np.maximum(count, 1)), 0.0)
+            weight = np.where(present, np.maximum(least, 3 / (np.maximum(count, 1) + 2)), 0.0)
             self._means[scale][rows] = mean + weight * residual
             self._variances[scale][rows] = (1 - weight) * (variance + weight * residual * residual)
         self._count[rows] = count

@@ -26,13 +26,13 @@ class Cluster(msgspec.Struct):
     faded: bool = False
 
     def period_us(self) -> int | None:
-        """Return the median gap between occurrences, where the gaps are alike (half of them within a quarter)."""
+        """Return the median gap between occurrences, where there are enough and three in four are within a quarter."""
         starts = sorted(self.starts_us)
         gaps = sorted(later - earlier for earlier, later in pairwise(starts) if later > earlier)
-        if len(gaps) < 3:
+        if len(gaps) < 5:
             return None
         median = gaps[len(gaps) // 2]
-        spread = sorted(abs(gap - median) for gap in gaps)[len(gaps) // 2]
+        spread = sorted(abs(gap - median) for gap in gaps)[3 * len(gaps) // 4]
         return median if spread <= median / 4 else None
 
     def duration_us(self) -> int | None:

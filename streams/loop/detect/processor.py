@@ -22,6 +22,8 @@ STATE_VERSION = 1
 
 _Timer = tuple[int, str, str, int]
 """Due time, kind, entity, slot."""
+_KINDS = ("idle", "gone", "census")
+"""Of timers due at once: windows close before their entity is gone, and a census counts what is left."""
 
 
 class _State(msgspec.Struct):
@@ -176,8 +178,7 @@ class Detect:
         timers += [(due, "gone", names[slot], slot) for slot, due in zip(gone.tolist(), dues, strict=True)]
         if self._census_due_us is not None and self._census_due_us <= now_us:
             timers.append((self._census_due_us, "census", "", -1))
-        # an entity that is idle and gone at once first has its windows closed
-        return sorted(timers, key=lambda timer: (timer[0], timer[1] != "idle", timer[1:]))
+        return sorted(timers, key=lambda timer: (timer[0], _KINDS.index(timer[1]), timer[2]))
 
     def _earliest(self) -> int | None:
         times = [] if self._census_due_us is None else [self._census_due_us]

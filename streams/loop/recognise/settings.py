@@ -9,7 +9,7 @@ class RecogniseSettings(msgspec.Struct, frozen=True, kw_only=True):
     Raises `ValueError` with all its errors at once.
     """
 
-    radius: float = 0.25
+    radius: float = 0.16
     merge_radius: float = 0.08
     support: int = 3
     """A pattern recurs from this many occurrences on."""

@@ -1,0 +1,135 @@
+"""What recognise writes: one recurrence per onset, and patterns that recur from the third time on."""
+
+import numpy as np
+import pytest
+
+from schemas.events import Episode, MetricSignature, Pattern, Recurrence
+from schemas.ids import Cause
+from streams.loop.processor import Now, Record
+from streams.loop.recognise import Recognise, RecogniseSettings
+from tests.loop.lab_like import run, score
+
+SECOND = 1_000_000
+DAY = 24 * 3_600 * SECOND
+
+
+def onset(number: int, **means: float) -> Record:
+    signature = {name: MetricSignature(mean=mean, peak=mean, trend=0.0) for name, mean in means.items()}
+    return record(number, "onset", signature=signature)
+
+
+def record(number: int, phase: str, **more: object) -> Record:
+    fields = {"entity": f"pump-{number % 3}", "opened_us": number * 60 * SECOND, "windows": 4, "group": "east"}
+    episode = Episode(
+        id=f"{phase}-{number}", time_us=number, episode=f"episode-{number}", phase=phase, severity=6.0, confidence=1.0,
+        **(fields | more),  # type: ignore[arg-type]
+    )  # fmt: skip
+    return Record(Cause("insights", 0, number), episode)
+
+
+def at(seconds: float) -> Now:
+    return Now(round(seconds * SECOND), 0)
+
+
+def make(**changes: float) -> Recognise:
+    return Recognise(RecogniseSettings(**changes), loop="loop")  # type: ignore[arg-type]
+
+
+def test_an_episode_is_novel_until_its_like_was_seen_three_times():
+    recognise = make()
+    events = [recognise.on_batch([onset(number, cpu=9.0 + number % 2)], at(number)) for number in range(4)]
+    recurrences = [e for found in events for e in found if isinstance(e, Recurrence)]
+    patterns = [e for found in events for e in found if isinstance(e, Pattern)]
+    assert [e.pattern for e in recurrences] == ["novel", "novel", "p-1", "p-1"]
+    assert [e.candidate for e in recurrences] == ["p-1"] * 4
+    assert [e.support for e in recurrences] == [1, 2, 3, 4]
+    assert [e.status for e in patterns] == ["candidate", "candidate", "recurring", "recurring"]
+    assert recurrences[0].novelty == 1
+    assert recurrences[3].novelty < 0.1
+    assert patterns[3].episodes == ("episode-0", "episode-1", "episode-2", "episode-3")
+    assert patterns[3].name == "cpu up"
+
+
+def test_what_the_policy_needs_is_handed_on():
+    found = make().on_batch([onset(1, cpu=9.0)], at(1))
+    recurrence = next(e for e in found if isinstance(e, Recurrence))
+    assert (recurrence.entity, recurrence.episode, recurrence.group) == ("pump-1", "episode-1", "east")
+    assert (recurrence.severity, recurrence.opened_us) == (6.0, 60 * SECOND)
+    assert recurrence.signature == {"cpu": MetricSignature(mean=9.0, peak=9.0, trend=0.0)}
+    assert recurrence.causes == ("insights/0/1",)
+
+
+def test_an_onset_told_twice_counts_once():
+    recognise = make()
+    first = recognise.on_batch([onset(1, cpu=9.0)], at(1))
+    state = recognise.snapshot()
+    assert len(first) == 2
+    assert recognise.on_batch([onset(1, cpu=9.0)], at(1)) == []
+    assert recognise.snapshot() == state
+
+
+def test_closed_episodes_tell_how_long_the_pattern_takes():
+    recognise = make()
+    for number in range(3):
+        recognise.on_batch([onset(number, cpu=9.0)], at(number))
+        closed_us = (number * 60 + 12) * SECOND
+        assert recognise.on_batch([record(number, "closed", closed_us=closed_us)], at(number)) == []
+    pattern = next(e for e in recognise.on_batch([onset(3, cpu=9.0)], at(3)) if isinstance(e, Pattern))
+    assert pattern.duration_us == 12 * SECOND
+
+
+def test_a_pattern_fades_and_comes_back_under_its_id():
+    recognise = make(fade_us=DAY)
+    for number in range(3):
+        recognise.on_batch([onset(number, cpu=9.0)], at(number))
+    assert recognise.next_time() == 2 * SECOND + DAY
+    assert recognise.on_time(at(100)) == []
+    faded = recognise.on_time(Now(3 * DAY, 0))
+    assert [(e.pattern, e.status) for e in faded if isinstance(e, Pattern)] == [("p-1", "faded")]
+    assert recognise.next_time() is None
+    again = recognise.on_batch([onset(9, cpu=9.0)], Now(4 * DAY, 0))
+    assert [(e.pattern, e.support) for e in again if isinstance(e, Recurrence)] == [("p-1", 4)]
+
+
+def random_inputs(seed: int) -> list[Record]:
+    rng = np.random.default_rng(seed)
+    records = []
+    for number in range(60):
+        means = {name: float(z) for name, z in zip("abcd", rng.choice([0.0, 9.0, -9.0, 5.0], 4), strict=True)}
+        records += [onset(number, **means), record(number, "closed", closed_us=(number * 60 + 9) * SECOND)]
+    return records
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("limits", [{}, {"pattern_limit": 4, "remembered_limit": 4, "episode_limit": 10}])
+def test_splits_and_restores_change_nothing(seed, limits):
+    inputs = random_inputs(seed)
+    whole, split = make(**limits), make(**limits)
+    expected = whole.on_batch(inputs, at(1_000))
+    cut = 7 + 20 * seed
+    events = split.on_batch(inputs[:cut], at(1_000))
+    other = make(**limits)
+    other.restore(split.snapshot())
+    events += other.on_batch(inputs[cut:], at(1_000))
+    assert events == expected
+    assert other.snapshot() == whole.snapshot()
+    assert other.on_time(Now(30 * DAY, 0)) == whole.on_time(Now(30 * DAY, 0))
+
+
+def test_settings_report_all_their_errors_at_once():
+    with pytest.raises(ValueError, match=r"support must be positive, got 0; merge_radius must be at most"):
+        RecogniseSettings(support=0, merge_radius=0.5)
+
+
+def test_faults_of_the_labs_shape_are_told_apart(capsys):
+    """Seven kinds of fault, amplitudes varying by 3; two of the kinds look much alike from outside."""
+    scores = [score(*run(seed)) for seed in range(20)]
+    with capsys.disabled():
+        print()
+        for name in ("faults", "found", "false", "pure", "held", "purity"):
+            values = [getattr(one, name) for one in scores]
+            print(f"  {name:7s} min {min(values):.2f}  median {np.median(values):.2f}  max {max(values):.2f}")
+    assert min(one.pure for one in scores) >= 3
+    assert min(one.held for one in scores) >= 0.6
+    assert min(one.found / one.faults for one in scores) >= 0.9
+    assert max(one.false for one in scores) <= 4
