@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import SettingsError
-from streams.settings import EXAMPLE, Settings, load, parse
+from streams.settings import EXAMPLE, Settings, load, parse, world_settings
 from streams.settings.positions import Positions
 from streams.settings.profiles import PROFILES
 
@@ -115,7 +115,7 @@ WRONG: list[tuple[str, str]] = [
     ("[detect]\nidle = '2m'", "6: detect.idle: must be at most"),
     ("[kafka]\nsecurity_protocol = 'TLS'", '6: kafka.security_protocol: expected "PLAINTEXT" or "SASL_PLAINTEXT"'),
     ("[kafka]\nreplication = 0", "6: kafka.replication: expected a whole number from 1 to 15, got 0"),
-    ("[lab]\nfoo = 1\n[fleet]\nx = 2\n[fleets]", '9: fleets: unknown key, did you mean "fleet"?'),
+    ("[lab]\nfoo = 1\n[fleet]\nkinds = 2\n[fleets]", '9: fleets: unknown key, did you mean "fleet"?'),
 ]  # fmt: skip
 
 
@@ -192,6 +192,30 @@ services = 12
     assert settings.levels.of("p-1", "restart") == "approve"
     assert settings.retention == {"telemetry": 43_200_000_000}
     assert settings.lab == {"services": 12}
+
+
+class World(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of a world that the loop does not know."""
+
+    services: int = 3
+    boot_us: int = 1_000_000
+    span: tuple[float, float] = (0.0, 1.0)
+
+
+def test_a_worlds_section_is_passed_on_and_checked_where_its_struct_is_known() -> None:
+    text = LEAST + "[lab]\nservices = 5\nboot = '2s'\nspan = [1, 2.5]"
+    settings = parse(text, name="loop.toml", worlds={"lab": World})
+    assert settings.lab == {"services": 5, "boot": "2s", "span": [1, 2.5]}
+    assert world_settings(World, settings) == World(services=5, boot_us=2_000_000, span=(1.0, 2.5))
+    wrong = LEAST + "[lab]\nservice = 5\nspan = [1]"
+    with pytest.raises(SettingsError) as error:
+        parse(wrong, name="loop.toml", worlds={"lab": World})
+    assert error.value.problems == [
+        'loop.toml:6: lab.service: unknown key, did you mean "services"?',
+        "loop.toml:7: lab.span: expected a list of 2: a number, a number, got [1]",
+    ]
+    with pytest.raises(SettingsError, match=r"lab\.service: unknown key"):
+        world_settings(World, parse(wrong, name="loop.toml"))
 
 
 def hash_of(text: str) -> str:

@@ -139,6 +139,9 @@ def _leaf(shape: shapes.Type, value: Any, path: Path, problems: Problems) -> Any
         return struct_of(kind.cls, value, path=path, problems=problems)
     if isinstance(kind, shapes.VarTupleType | shapes.ListType) and isinstance(value, list):
         return tuple(_leaf(kind.item_type, item, path, problems) for item in value)
+    if isinstance(kind, shapes.TupleType) and isinstance(value, list) and len(value) == len(kind.item_types):
+        pairs = zip(kind.item_types, value, strict=True)
+        return tuple(_leaf(item_type, item, path, problems) for item_type, item in pairs)
     if any(_fits(one, value) for one in _alternatives(kind)):
         return value
     problems.add(path, f"expected {' or '.join(_wanted(one) for one in _alternatives(kind))}, got {spelled(value)}")
@@ -195,6 +198,8 @@ def _wanted(shape: shapes.Type) -> str:
             return " or ".join(spelled(value) for value in shape.values)
         case shapes.DictType() | shapes.StructType():
             return "a table"
+        case shapes.TupleType():
+            return f"a list of {len(shape.item_types)}: {', '.join(_wanted(_bare(one)) for one in shape.item_types)}"
         case shapes.VarTupleType() | shapes.ListType():
             return f"a list, each {_wanted(_bare(shape.item_type))}"
         case _:

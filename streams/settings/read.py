@@ -2,9 +2,10 @@
 
 import re
 import tomllib
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import inspect as shapes
@@ -24,23 +25,29 @@ EXAMPLE = resources.files("streams.templates").joinpath("loop.toml").read_text(e
 """The commented `loop.toml` that `flyball init` writes."""
 SPELLED = {"attribute": "outcome"}
 """Fields of `Settings` whose section in the file has another name."""
-PASSED_ON = ("lab", "fleet")
+PASSED_ON = ("lab",)
 """Sections that others read."""
+Worlds = Mapping[str, type[msgspec.Struct]]
+NO_WORLDS: Worlds = {}
+S = TypeVar("S", bound=msgspec.Struct)
 _SYNTAX = re.compile(r"(?P<what>.*) \(at (?:line (?P<line>\d+), column \d+|end of document)\)", re.DOTALL)
 
 
-def load(path: Path) -> Settings:
-    """Read a file; raises `SettingsError` with every problem, each `PATH:LINE: KEY: what was expected, what came`."""
+def load(path: Path, *, worlds: Worlds = NO_WORLDS) -> Settings:
+    """Read a file; raises `SettingsError` with every problem, each `PATH:LINE: KEY: what was expected, what came`.
+
+    `worlds` are the structs of sections that the loop itself does not know (`lab`): they are checked with the rest.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise SettingsError([f"{path}: expected UTF-8 text, got a byte that is none at {error.start}"]) from error
     except OSError as error:
         raise SettingsError([f"{path}: cannot be read ({error.strerror}); `flyball init` writes one"]) from error
-    return parse(text, name=str(path))
+    return parse(text, name=str(path), worlds=worlds)
 
 
-def parse(text: str, *, name: str) -> Settings:
+def parse(text: str, *, name: str, worlds: Worlds = NO_WORLDS) -> Settings:
     """Read a text; `name` is what its problems call it. Raises `SettingsError` with every problem."""
     try:
         tables = tomllib.loads(text)
@@ -48,11 +55,22 @@ def parse(text: str, *, name: str) -> Settings:
         raise SettingsError([_syntax(error, text, name)]) from error
     problems = Problems()
     settings = _settings(with_profile(tables), problems)
-    positions = Positions(text)
+    for section, cls in worlds.items():
+        struct_of(cls, tables.get(section, {}), path=(section,), problems=problems)
     if settings is not None and not problems.found:
         return settings
+    positions = Positions(text)
     lines = sorted((positions.line(path), ".".join(path), message) for path, message in problems.found)
     raise SettingsError([f"{name}:{line}: {path}: {message}" for line, path, message in lines])
+
+
+def world_settings(cls: type[S], settings: Settings, *, section: str = "lab") -> S:
+    """Return the settings of a world that only its own package knows; raises `SettingsError` with every problem."""
+    problems = Problems()
+    found = struct_of(cls, getattr(settings, section), path=(section,), problems=problems)
+    if found is None or problems.found:
+        raise SettingsError([f"{'.'.join(path)}: {message}" for path, message in problems.found])
+    return found
 
 
 def _syntax(error: tomllib.TOMLDecodeError, text: str, name: str) -> str:
@@ -80,13 +98,11 @@ def _settings(tables: dict[str, Any], problems: Problems) -> Settings | None:
 
 
 def _section(name: str, table: Any, path: Key, problems: Problems) -> Any:
-    if name in PASSED_ON:
-        if not isinstance(table, dict):
-            problems.add(path, f"expected a table, got {spelled(table)}")
-        return table
     if not isinstance(table, dict):
         problems.add(path, f"expected a table, got {spelled(table)}")
         return None
+    if name in PASSED_ON:
+        return table
     match name:
         case "actions":
             return _actions(table, path, problems)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from schemas.connection import KafkaConnection
+from streams.loop.account import AccountSettings
 from streams.loop.actions import ActionSettings
 from streams.loop.attribute import AttributeSettings
 from streams.loop.decode.settings import TelemetrySettings
@@ -13,6 +14,7 @@ from streams.loop.detect import DetectSettings
 from streams.loop.gate import GateSettings, LevelSettings
 from streams.loop.policy import PolicySettings
 from streams.loop.recognise import RecogniseSettings
+from streams.worlds.fleet_settings import FleetSettings
 
 Profile = Literal["risk", "speed", "cost"]
 
@@ -36,7 +38,7 @@ class KafkaSettings(KafkaConnection, frozen=True, kw_only=True, forbid_unknown_f
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that a `loop.toml` says. `kafka` is None where flyball starts a broker on this machine.
 
-    `retention` maps topics to us; `lab` and `fleet` are passed on to those worlds as they stand.
+    `retention` maps topics to us; `lab` is passed on as it stands, for `world_settings`.
     """
 
     loop: LoopSettings
@@ -49,9 +51,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     gate: GateSettings = GateSettings()
     levels: LevelSettings = LevelSettings()
     actions: dict[str, ActionSettings] = {}
+    account: AccountSettings = AccountSettings()
     retention: dict[str, int] = {}
     lab: dict[str, Any] = {}
-    fleet: dict[str, Any] = {}
+    fleet: FleetSettings = FleetSettings()
 
     @property
     def canonical(self) -> str:
