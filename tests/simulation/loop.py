@@ -3,6 +3,7 @@
 from functools import partial
 
 from schemas.ids import seed_of
+from streams.loop.account import Account, AccountSettings
 from streams.loop.actions import ActionSettings
 from streams.loop.attribute import Attribute, AttributeSettings
 from streams.loop.decode import make_decode
@@ -13,14 +14,28 @@ from streams.loop.processor import Processor
 from streams.loop.recognise import Recognise, RecogniseSettings
 from streams.loop.role import Role
 from streams.replay import RoleFactory
+from streams.worlds.fleet_settings import FleetSettings
 
 LOOP = "sim"
 SETTINGS_HASH = "simulated"
 PARTITIONS = 2
+FLEET = FleetSettings(
+    entities=20,
+    kinds=3,
+    actions=("restart", "recycle", "throttle", "rollback"),
+    fault_every_us=10_000_000,
+    fault_us=12_000_000,
+    life_every_us=150_000_000,
+    gap_us=10_000_000,
+    storm_every_us=60_000_000,
+    delayed=0.1,
+    missing=0.04,
+    duplicate=0.1,
+)
 ACTION_LIMIT = "6/10s and 40/minute"
 ACTIONS = {
     name: ActionSettings(name=name, cost=0.05, limit=ACTION_LIMIT, cooldown_us=3_000_000, expires_us=10_000_000)
-    for name in ("restart", "kill", "shed")
+    for name in FLEET.actions
 }
 GATE = GateSettings(
     loop_limit="10/10s and 60/minute",
@@ -51,7 +66,7 @@ def processors_of(role: str, partition: int, *, seed: int) -> list[Processor]:
         case "gate":
             return [Gate(GATE, loop=LOOP, settings_hash=SETTINGS_HASH, actions=ACTIONS, levels=LEVELS)]
         case _:
-            return []
+            return [Account(AccountSettings(), loop=LOOP)]
 
 
 def make_role(role: str, partition: int, *, seed: int = 7, filter_duplicates: bool = True) -> Role:
