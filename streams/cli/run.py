@@ -24,7 +24,7 @@ from streams.cli.options import config_option, orders_of, reader_of
 from streams.operate.cluster import activate_if_new, keys_if_new, local_kafka, prepare_topics
 from streams.operate.loop_place import LoopPlace
 from streams.operate.processes import LOCAL_ROLES, role_commands
-from streams.runtime.supervisor import Supervisor
+from connectors.processes.supervisor import Supervisor
 
 
 @click.command()

@@ -16,7 +16,7 @@ from streams.operate.orders import Orders
 from streams.operate.processes import LOCAL_ROLES, flyball_command, role_commands
 from streams.operate.report import Report, build_report
 from streams.operate.topic_reader import TopicReader
-from streams.runtime.supervisor import Supervisor
+from connectors.processes.supervisor import Supervisor
 
 READY_TIMEOUT_S = 90.0
 SETTLE_S = 14.0

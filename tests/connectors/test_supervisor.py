@@ -1,0 +1,70 @@
+"""Real processes: started again when they die, and gone when their supervisor is."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from connectors.processes.supervisor import Supervisor
+
+SLEEP = "import os, sys, time; open(sys.argv[1], 'a').write(f'{os.getpid()}\\n'); time.sleep(60)"
+
+
+def sleeper(path: Path) -> list[str]:
+    return [sys.executable, "-S", "-c", SLEEP, str(path)]
+
+
+def pids(path: Path) -> list[int]:
+    return [int(line) for line in path.read_text().split()] if path.exists() else []
+
+
+def eventually(condition: Callable[[], bool], *, within_s: float = 10.0) -> bool:
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return condition()
+
+
+def is_running(pid: int) -> bool:
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+def test_a_killed_process_is_started_again_and_counted(tmp_path: Path) -> None:
+    path = tmp_path / "pids"
+    with Supervisor({"worker": sleeper(path)}, logs=tmp_path) as supervisor:
+        assert eventually(lambda: len(pids(path)) == 1)
+        os.kill(pids(path)[0], signal.SIGKILL)
+        assert eventually(lambda: len(pids(path)) == 2)
+        assert supervisor.restarts == 1
+    assert not any(is_running(pid) for pid in pids(path))
+
+
+def test_a_process_that_was_fenced_or_has_finished_is_left_alone(tmp_path: Path) -> None:
+    commands = {
+        name: [sys.executable, "-S", "-c", f"raise SystemExit({code})"] for name, code in (("done", 0), ("fenced", 3))
+    }
+    with Supervisor(commands, logs=tmp_path) as supervisor:
+        assert eventually(lambda: supervisor.given_up() == {"fenced": 3})
+        time.sleep(0.5)
+        assert supervisor.restarts == 0
+
+
+def test_nothing_is_left_when_the_supervisor_is_killed(tmp_path: Path) -> None:
+    path = tmp_path / "pids"
+    program = (
+        "import sys, time; from pathlib import Path; from connectors.processes.supervisor import Supervisor\n"
+        f"Supervisor({{'worker': {sleeper(path)!r}}}, logs=Path({str(tmp_path)!r})).start(); time.sleep(60)"
+    )
+    root = Path(__file__).parents[2]
+    supervisor = subprocess.Popen([sys.executable, "-c", program], cwd=root)
+    assert eventually(lambda: len(pids(path)) == 1)
+    supervisor.kill()
+    supervisor.wait()
+    assert eventually(lambda: not is_running(pids(path)[0]))
