@@ -19,10 +19,12 @@ from collections import deque
 from pathlib import Path
 
 WORK_S = 0.020
+WORK_SPREAD_S = 0.004
 MISS_S = 0.012
+WRITE_S = (0.001, 0.015)
 SLOW_WRITE_S = 0.065
 CACHE_KEYS = 8
-QUEUE_MOST = 16
+QUEUE_MOST = 11
 IDLE_S = 0.1
 LEAK_BYTES = 1 << 20
 LEAK_TOTAL = 28 << 20
@@ -115,7 +117,7 @@ class Service:
             raise KeyError(key)  # the entry is not what it should be: fails at once
         self._page = b"x" * self._random.randrange(200_000, 600_000)
         self._turn_segment()
-        time.sleep(max(0.0, self._random.gauss(WORK_S, WORK_S / 20)))
+        time.sleep(max(0.0, self._random.gauss(WORK_S, WORK_SPREAD_S)))
 
     def _turn_segment(self) -> None:
         """Hold three to five segments of the journal open, as a store does."""
@@ -128,7 +130,7 @@ class Service:
         """Write one line under the lock; return how long the write alone took, in seconds."""
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         started_s = time.monotonic()
-        time.sleep(self._slow_write_s or self._random.uniform(0.0004, 0.0010))
+        time.sleep(self._slow_write_s or self._random.uniform(*WRITE_S))
         if os.lseek(self._journal, 0, os.SEEK_CUR) > JOURNAL_BYTES:
             os.lseek(self._journal, 0, os.SEEK_SET)
         os.write(self._journal, b"served one request\n")
@@ -155,7 +157,7 @@ class Service:
             while len(self._lost_descriptors) < due:
                 self._lost_descriptors.append(os.open(os.devnull, os.O_RDONLY))
         except OSError:
-            self._losing_since_s = None  # all gone: nothing is left to lose
+            return  # all gone; what a request gives back is lost next time
 
     def _read_orders(self) -> None:
         received = os.read(sys.stdin.fileno(), 4096)

@@ -32,6 +32,7 @@ class LabWorld:
         self._hosts: dict[str, Host] = {}
         self._injector: Injector | None = None
         self._remedies: Remedies | None = None
+        self._ready = asyncio.Event()
         self._stopping = asyncio.Event()
         self._healing: set[asyncio.Task[None]] = set()
 
@@ -44,6 +45,10 @@ class LabWorld:
         """Return the processes of each service that run now."""
         return {entity: host.pids() for entity, host in self._hosts.items()}
 
+    async def wait_ready(self) -> None:
+        """Wait until all services answer and actions are taken."""
+        await self._ready.wait()
+
     def stop(self) -> None:
         """Make `run` return soon."""
         self._stopping.set()
@@ -51,7 +56,7 @@ class LabWorld:
     def fail(self, entity: str, *, kind: str) -> None:
         """Make a service fail now; raises `ValueError` when it has a fault, or the world does not run."""
         if self._injector is None:
-            raise ValueError("expected a world that runs: wait until its control file is there")
+            raise ValueError("expected a world that runs: await wait_ready() first")
         self._injector.begin(kind=KINDS[kind], entity=entity, now_us=now_us())
 
     async def act(self, action: str, entity: str) -> tuple[bool, str]:
@@ -82,6 +87,7 @@ class LabWorld:
         self._injector, self._remedies = injector, remedies
         endpoint = ControlEndpoint(act=self.act, file=self.control_file)
         await endpoint.start()
+        self._ready.set()
         work = [
             asyncio.create_task(self._sample()),
             asyncio.create_task(self._inject(injector, remedies)),

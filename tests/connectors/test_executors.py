@@ -228,8 +228,7 @@ def test_the_lab_handlers_do_every_action_of_a_real_lab(tmp_path: Path) -> None:
 
     async def run() -> None:
         running = asyncio.create_task(world.run())
-        while not control_file(settings).exists():  # noqa: ASYNC110  # a file sets no event
-            await asyncio.sleep(0.05)
+        await world.wait_ready()
         handlers = lab_handlers(control_file(settings))
         await asyncio.get_running_loop().run_in_executor(None, execute, memory, handlers, patient)
         world.stop()

@@ -104,7 +104,7 @@ def test_a_process_that_the_lab_did_not_start_is_left_alone(tmp_path: Path) -> N
 
         async def act() -> None:
             running = asyncio.create_task(world.run())
-            await asyncio.sleep(0.7)
+            await world.wait_ready()
             for action in ACTIONS:
                 await world.act(action, "service-01")
             world.stop()
@@ -127,8 +127,7 @@ def test_the_control_endpoint_acts_once_per_id_and_only_with_the_token(tmp_path:
 
     async def scenario() -> tuple[list[Reply], list[tuple[int, ...]]]:
         running = asyncio.create_task(world.run())
-        while not file.exists():  # noqa: ASYNC110  # a file sets no event
-            await asyncio.sleep(0.05)
+        await world.wait_ready()
         assert file.stat().st_mode & 0o777 == 0o600
         loop = asyncio.get_running_loop()
         replies, pids = [], [world.pids()["service-01"]]
@@ -155,7 +154,7 @@ def test_the_services_are_processes_of_their_own_and_answer_on_loopback_only(tmp
 
     async def look() -> set[tuple[int, str]]:
         running = asyncio.create_task(world.run())
-        await asyncio.sleep(0.7)
+        await world.wait_ready()
         pids = [pid for pids in world.pids().values() for pid in pids]
         listening = {
             (pid, connection.laddr.ip)
