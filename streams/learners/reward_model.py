@@ -19,8 +19,8 @@ Vector = npt.NDArray[np.float64]
 class RewardModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`prior_weight` and `slope_weight` count in observations; `forgetting` is what is left after one more of them."""
 
-    forgetting: float = 0.985
-    prior_mean: float = 0.5
+    forgetting: float = 0.95
+    prior_mean: float = 0.7
     prior_weight: float = 1.0
     slope_weight: float = 20.0
     patterns: int = 500

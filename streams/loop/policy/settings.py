@@ -23,9 +23,9 @@ class PolicySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     hold_out: dict[str, float] = msgspec.field(default_factory=lambda: dict(SHARES))
     floor: Share = 0.05
     """The share of the loop arm's decisions that is spread evenly over the eligible actions."""
-    gamma: Annotated[float, msgspec.Meta(ge=0.0, le=1e6)] = 10.0
+    gamma: Annotated[float, msgspec.Meta(ge=0.0, le=1e6)] = 20.0
     """How strongly a gap in expected reward counts, times the root of the observations of the pattern."""
-    forgetting: Annotated[float, msgspec.Meta(gt=0.0, le=1.0)] = 0.985
+    forgetting: Annotated[float, msgspec.Meta(gt=0.0, le=1.0)] = 0.95
     """What an observation still weighs after one more of its pattern."""
     expires_us: Interval = 20_000_000
     """How long a proposal is valid, and how long its verdict is waited for."""
