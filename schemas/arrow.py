@@ -3,6 +3,8 @@
 Optional text columns: `event` and `group`.
 """
 
+from collections.abc import Iterator
+
 import pyarrow as pa
 
 from .errors import ContractError
@@ -19,6 +21,19 @@ def to_stream(table: "pa.Table | pa.RecordBatch") -> bytes:
         writer.write(table)
     data: bytes = sink.getvalue().to_pybytes()
     return data
+
+
+def to_parts(table: pa.Table, *, limit: int) -> Iterator[tuple[pa.Table, bytes]]:
+    """Yield the table as streams of at most `limit` bytes, halved as often as that needs; raises `ContractError`."""
+    stream = to_stream(table)
+    if len(stream) <= limit:
+        yield table, stream
+        return
+    if table.num_rows < 2:
+        raise ContractError("too-large", f"expected at most {limit} bytes per row, got {len(stream)}")
+    half = table.num_rows // 2
+    yield from to_parts(table.slice(0, half), limit=limit)
+    yield from to_parts(table.slice(half), limit=limit)
 
 
 def from_stream(data: bytes) -> pa.Table:

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..arrow import ENTITY, TIME, normalise, to_stream
+from ..arrow import ENTITY, TIME, normalise, to_parts
 from ..errors import ContractError
 from ..events import TelemetryFrame
 from ..ids import derive
@@ -32,20 +32,13 @@ def cut(frame: Any, *, partitions: int, rows: int) -> Iterator[TelemetryFrame]:
 
 
 def _messages(table: pa.Table, partition: int) -> Iterator[TelemetryFrame]:
-    stream = to_stream(table.combine_chunks())
-    if len(stream) > VALUE_LIMIT:
-        if table.num_rows < 2:
-            raise ContractError("too-large", f"expected at most {VALUE_LIMIT} bytes per row, got {len(stream)}")
-        half = table.num_rows // 2
-        yield from _messages(table.slice(0, half), partition)
-        yield from _messages(table.slice(half), partition)
-        return
-    yield TelemetryFrame(
-        id=derive("frame", partition, stream.hex()),
-        time_us=table.column(TIME)[0].cast(pa.int64()).as_py(),
-        partition=partition,
-        stream=stream,
-    )
+    for part, stream in to_parts(table.combine_chunks(), limit=VALUE_LIMIT):
+        yield TelemetryFrame(
+            id=derive("frame", partition, stream.hex()),
+            time_us=part.column(TIME)[0].cast(pa.int64()).as_py(),
+            partition=partition,
+            stream=stream,
+        )
 
 
 def _check(table: pa.Table) -> None:

@@ -46,10 +46,14 @@ def read(value: bytes | None, checks: Checks) -> pa.Table:
         raise ContractError("null-value", "expected telemetry, got a null value")
     if len(value) > VALUE_LIMIT:
         raise ContractError("too-large", f"expected at most {VALUE_LIMIT} bytes, got {len(value)}")
-    table = from_stream(value)
-    if not _is_normal(table.schema):
-        table = normalise(table)
-    metrics = [name for name in table.column_names if name not in _NOT_METRICS]
+    try:
+        table = from_stream(value)
+        if not _is_normal(table.schema):
+            table = normalise(table)
+        names = table.column_names
+    except (pa.ArrowException, ValueError, OverflowError) as error:  # such as names and zones that are no text
+        raise ContractError("broken-arrow", f"expected an Arrow IPC stream, got {str(error)[:200]}") from error
+    metrics = [name for name in names if name not in _NOT_METRICS]
     if len(metrics) > METRICS_LIMIT:
         raise ContractError("too-many-metrics", f"expected at most {METRICS_LIMIT}, got {len(metrics)}")
     for name in metrics:
