@@ -4,11 +4,13 @@ A worker writes `snapshot_messages` in one transaction; a takeover reads the top
 """
 
 import hashlib
-import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+import pyarrow as pa
+
 from schemas import wire
+from schemas.errors import RecoveryError
 from schemas.events import Event, InputRange, SnapshotChunk, SnapshotManifest
 from schemas.ids import derive
 from schemas.raw import Message
@@ -17,31 +19,36 @@ STATE = "state"
 SLOTS = 2
 CHUNK_BYTES = 650_000
 """Bytes of compressed state per chunk; in base64, with the rest of its JSON, a record stays below 900 kB."""
+_CODEC = "zstd"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """The state of a role's partition before step `step`, whose journal entry is at `journal_offset` or behind."""
+    """The whole state of one partition of a role, and the place in the journal that it stands for."""
 
     role: str
     partition: int
     state: bytes
     step: int
+    """Number of the next step."""
     journal_offset: int
-    next_offsets: Mapping[tuple[str, int], int]
+    """Offset behind the last journal entry that the state holds."""
+    time_us: int
+    """Loop time of that entry: no later step may be earlier."""
+    slot: int
     code: str
 
 
-def snapshot_messages(snapshot: Snapshot, *, loop: str, slot: int, now_us: int) -> list[Message]:
-    """Return the records of a snapshot for the given slot (0 or 1), chunks first."""
-    packed = zlib.compress(snapshot.state, 1)
+def snapshot_messages(snapshot: Snapshot, *, loop: str, next_offsets: Mapping[tuple[str, int], int]) -> list[Message]:
+    """Return the records of a snapshot, manifest last; they belong in one transaction."""
+    packed = len(snapshot.state).to_bytes(8, "big") + pa.compress(snapshot.state, codec=_CODEC, asbytes=True)
     pieces = [packed[at : at + CHUNK_BYTES] for at in range(0, len(packed), CHUNK_BYTES)]
-    named = (loop, STATE, snapshot.role, snapshot.partition, snapshot.step)
+    name = (loop, STATE, snapshot.role, snapshot.partition, snapshot.step)
     chunks: list[Event] = [
         SnapshotChunk(
-            id=derive(*named, number),
-            time_us=now_us,
-            slot=slot,
+            id=derive(*name, number),
+            time_us=snapshot.time_us,
+            slot=snapshot.slot,
             partition=snapshot.partition,
             number=number,
             data=piece,
@@ -49,9 +56,9 @@ def snapshot_messages(snapshot: Snapshot, *, loop: str, slot: int, now_us: int) 
         for number, piece in enumerate(pieces)
     ]
     manifest = SnapshotManifest(
-        id=derive(*named, "manifest"),
-        time_us=now_us,
-        slot=slot,
+        id=derive(*name, "manifest"),
+        time_us=snapshot.time_us,
+        slot=snapshot.slot,
         partition=snapshot.partition,
         chunks=len(chunks),
         digest=hashlib.sha256(packed).hexdigest(),
@@ -59,7 +66,7 @@ def snapshot_messages(snapshot: Snapshot, *, loop: str, slot: int, now_us: int) 
         journal_offset=snapshot.journal_offset,
         next_offsets=tuple(
             InputRange(topic=topic, partition=partition, start=offset, stop=offset)
-            for (topic, partition), offset in sorted(snapshot.next_offsets.items())
+            for (topic, partition), offset in sorted(next_offsets.items())
         ),
         code=snapshot.code,
     )
@@ -70,10 +77,11 @@ def snapshot_messages(snapshot: Snapshot, *, loop: str, slot: int, now_us: int) 
     ]
 
 
-def newest_snapshot(records: Iterable[Event], *, role: str, partition: int) -> tuple[Snapshot, int] | None:
-    """Return the valid snapshot with the highest step and its slot, from the records of one partition in order.
+def newest_snapshot(records: Iterable[Event], *, role: str, partition: int) -> Snapshot | None:
+    """Return the whole snapshot with the highest step from the records of one partition in order, None without any.
 
-    A slot is valid when the chunks last written to it hash to its manifest; a damaged one is passed over.
+    A slot is whole when the chunks last written to it hash to its manifest. Raises `RecoveryError` when there are
+    snapshots but none of them is whole.
     """
     chunks: dict[tuple[int, int], bytes] = {}
     manifests: dict[int, SnapshotManifest] = {}
@@ -82,20 +90,24 @@ def newest_snapshot(records: Iterable[Event], *, role: str, partition: int) -> t
             chunks[event.slot, event.number] = event.data
         elif isinstance(event, SnapshotManifest) and event.partition == partition:
             manifests[event.slot] = event
-    for manifest in sorted(manifests.values(), key=lambda m: m.step, reverse=True):
+    for manifest in sorted(manifests.values(), key=lambda found: found.step, reverse=True):
         packed = b"".join(chunks.get((manifest.slot, number), b"") for number in range(manifest.chunks))
         if hashlib.sha256(packed).hexdigest() == manifest.digest:
-            return _unpacked(manifest, packed, role=role), manifest.slot
+            return _opened(manifest, packed, role=role)
+    if manifests:
+        raise RecoveryError(f"expected a whole snapshot of {role}/{partition}, found only damaged ones")
     return None
 
 
-def _unpacked(manifest: SnapshotManifest, packed: bytes, *, role: str) -> Snapshot:
+def _opened(manifest: SnapshotManifest, packed: bytes, *, role: str) -> Snapshot:
+    size = int.from_bytes(packed[:8], "big")
     return Snapshot(
         role=role,
         partition=manifest.partition,
-        state=zlib.decompress(packed),
+        state=pa.decompress(packed[8:], decompressed_size=size, codec=_CODEC, asbytes=True),
         step=manifest.step,
         journal_offset=manifest.journal_offset,
-        next_offsets={(source.topic, source.partition): source.start for source in manifest.next_offsets},
+        time_us=manifest.time_us,
+        slot=manifest.slot,
         code=manifest.code,
     )
