@@ -153,6 +153,21 @@ def test_a_clock_that_steps_back_gives_nothing_back() -> None:
     assert book.standing("loop", 6 * SECOND).possible
 
 
+def test_what_is_blocked_is_told_with_when_it_is_free() -> None:
+    book = windows("1/hour and 2/day")
+    assert book.blocked(0, also=("loop",)) == {}
+    book.reserve("loop", 0)
+    book.reserve("entity:e1", 5)
+    assert book.blocked(HOUR) == {"entity:e1": HOUR + 5}
+    book.reserve("loop", HOUR)
+    again = windows("1/hour and 2/day")
+    again.restore(book.state())
+    for one in (book, again):
+        assert one.blocked(HOUR) == {"entity:e1": HOUR + 5, "loop": DAY}
+        assert one.blocked(DAY) == {}
+    assert windows("0/day").blocked(0, also=("loop",)) == {"loop": 0}
+
+
 def test_keys_do_not_spend_each_others_allowance() -> None:
     book = windows("1/hour")
     book.reserve("action:restart", 0)
@@ -206,7 +221,8 @@ def test_memory_is_bounded_and_what_still_counts_is_never_forgotten() -> None:
     assert book.standing("a", HOUR).possible
     book.reserve("a", HOUR)
     assert book.standing("d", KEPT_US).possible
-    assert book.scopes() == ["a"]
+    book.reserve("d", KEPT_US)
+    assert list(book.state().times) == ["a", "d"]
     for n in range(1_000):
         book.reserve("a", 2 * HOUR + n)
     assert len(book.state().times["a"]) == KEPT

@@ -17,7 +17,7 @@ def blocked_now(
     reasons += [(f"action:{name}", book.failing_until(name, now_us)) for name in actions]
     reasons += [(f"entity:{action.entity}", 0) for action in book.field.in_flight.values()]
     reasons += [(f"entity:{entity}", book.cooling_until(entity, now_us)) for entity in book.field.cooldowns_us]
-    reasons += [(scope, book.windows.blocked_until(scope, now_us)) for scope in book.windows.scopes()]
+    reasons += book.windows.blocked(now_us, also=("loop", *(f"action:{name}" for name in actions))).items()
     return _latest(reasons)
 
 
