@@ -1,7 +1,5 @@
 """What is normal for each metric of each entity: running mean and spread at two scales, in one table of columns."""
 
-from collections.abc import Iterator
-
 import msgspec
 import numpy as np
 import numpy.typing as npt
@@ -41,15 +39,15 @@ class NormalTable:
         floor_relative: float,
         limit: float,
     ) -> None:
-        self._weights = (1 / fast_windows, 1 / slow_windows)
+        self._least_weight = np.array([1 / fast_windows, 1 / slow_windows])[:, None, None]
         self._warmup = warmup_windows
         self._prior = prior_windows
         self._floor_relative = floor_relative
         self._limit = limit
         self._rows = self._metrics = 0
         self._count = np.zeros((0, 0))
-        self._means = [self._count.copy() for _ in self._weights]
-        self._variances = [self._count.copy() for _ in self._weights]
+        self._mean = np.zeros((2, 0, 0))  # fast and slow
+        self._variance = np.zeros((2, 0, 0))
         self._peers = np.zeros(0)
         self._floors = np.zeros(0)
 
@@ -60,16 +58,15 @@ class NormalTable:
         if rows > len(self._count) or metrics > self._metrics:
             shape = (max(rows, 2 * len(self._count)) if rows > len(self._count) else len(self._count), metrics)
             self._count = _padded(self._count, shape)
-            self._means = [_padded(array, shape) for array in self._means]
-            self._variances = [_padded(array, shape) for array in self._variances]
+            self._mean = np.stack([_padded(array, shape) for array in self._mean])
+            self._variance = np.stack([_padded(array, shape) for array in self._variance])
             self._peers = np.concatenate([self._peers, np.zeros(metrics - len(self._peers))])
         self._rows, self._metrics = max(rows, self._rows), metrics
 
     def clear(self, row: int) -> None:
         """Forget one row: it warms up again."""
         self._count[row] = 0
-        for array in (*self._means, *self._variances):
-            array[row] = 0
+        self._mean[:, row] = self._variance[:, row] = 0
 
     def standardise(self, rows: Rows, values: Floats) -> Floats:
         """Return z of each value, shape (n, metrics), clipped to the limit; 0 where absent or not yet warm.
@@ -77,11 +74,9 @@ class NormalTable:
         Of the two scales the one that finds the value less surprising counts: the fast one follows slow drift, the slow
         one remembers what was normal before a noisy minute.
         """
-        count = self._count[rows]
-        best = np.full(values.shape, np.inf)
-        for scale in range(len(self._weights)):
-            z = (values - self._means[scale][rows]) / self._spread(rows, scale, count)
-            best = np.where(np.abs(z) < np.abs(best), z, best)
+        count, mean = self._count[rows], self._mean[:, rows]
+        fast, slow = (values - mean) / self._spread(mean, self._variance[:, rows], count)
+        best = np.where(np.abs(fast) < np.abs(slow), fast, slow)
         known = (count >= self._warmup) & np.isfinite(best)
         return np.where(known, np.clip(best, -self._limit, self._limit), 0.0)
 
@@ -90,22 +85,19 @@ class NormalTable:
         present = np.isfinite(values)
         before = self._count[rows]
         count = before + present
-        for scale, least in enumerate(self._weights):
-            mean, variance = self._means[scale][rows], self._variances[scale][rows]
-            residual = np.where(present, values - mean, 0.0)
-            bound = OUTLIER * self._spread(rows, scale, before)
-            residual = np.where(before >= self._warmup, np.clip(residual, -bound, bound), residual)
-            weight = np.where(present, np.maximum(least, 3 / (np.maximum(count, 1) + 2)), 0.0)
-            self._means[scale][rows] = mean + weight * residual
-            self._variances[scale][rows] = (1 - weight) * (variance + weight * residual * residual)
+        mean, variance = self._mean[:, rows], self._variance[:, rows]
+        residual = np.where(present, values - mean, 0.0)
+        bound = np.where(before >= self._warmup, OUTLIER * self._spread(mean, variance, before), np.inf)
+        residual = np.minimum(np.maximum(residual, -bound), bound)
+        weight = np.where(present, np.maximum(self._least_weight, 3 / (np.maximum(count, 1) + 2)), 0.0)
+        self._mean[:, rows] = mean + weight * residual
+        self._variance[:, rows] = (1 - weight) * (variance + weight * residual * residual)
         self._count[rows] = count
 
     def survey(self) -> None:
         """Take the median relative spread of all warm rows, per metric, as what a newcomer borrows."""
-        scale = len(self._weights) - 1
-        count, mean = self._count[: self._rows], self._means[scale][: self._rows]
-        size = np.abs(mean) + self._floors
-        ratio = np.sqrt(self._variances[scale][: self._rows]) / size
+        count, mean = self._count[: self._rows], self._mean[1, : self._rows]
+        ratio = np.sqrt(self._variance[1, : self._rows]) / (np.abs(mean) + self._floors)
         for metric in range(self._metrics):
             warm = ratio[count[:, metric] >= self._warmup, metric]
             if warm.size:
@@ -118,8 +110,9 @@ class NormalTable:
 
     def snapshot(self) -> bytes:
         """Return the whole table; equal states give equal bytes."""
+        columns = (self._count, *self._mean, *self._variance)
         arrays = [self._peers[: self._metrics].tobytes()]
-        arrays += [array[: self._rows, : self._metrics].tobytes() for array in self._columns()]
+        arrays += [array[: self._rows, : self._metrics].tobytes() for array in columns]
         return msgspec.msgpack.encode(_Columns(rows=self._rows, metrics=self._metrics, arrays=arrays))
 
     def restore(self, snapshot: bytes, floors: Floats) -> None:
@@ -128,26 +121,20 @@ class NormalTable:
         shape = (state.rows, state.metrics)
         peers, *columns = (np.frombuffer(data).copy() for data in state.arrays)
         count, *moments = (column.reshape(shape) for column in columns)
-        scales = len(self._weights)
         self._peers, self._count, self._floors = peers, count, floors
-        self._means, self._variances = moments[:scales], moments[scales:]
+        self._mean, self._variance = np.stack(moments[:2]), np.stack(moments[2:])
         self._rows, self._metrics = shape
 
-    def _columns(self) -> Iterator[Floats]:
-        yield self._count
-        yield from self._means
-        yield from self._variances
-
-    def _spread(self, rows: Rows, scale: int, count: Floats) -> Floats:
+    def _spread(self, mean: Floats, variance: Floats, count: Floats) -> Floats:
         """Return the standard deviation to judge by: own and borrowed, widened while small, and never under the floors.
 
         A constant metric has no spread of its own; the floors say what change of it would matter at all.
         """
-        size = np.abs(self._means[scale][rows])
+        size = np.abs(mean)
         borrowed = self._prior * np.maximum(0.0, 1 - count / (5 * self._prior))
         peer = self._peers * (size + self._floors)
-        variance = (count * self._variances[scale][rows] + borrowed * peer * peer) / np.maximum(count + borrowed, 1)
-        spread = np.sqrt(variance) * (1 + SMALL_SAMPLE / np.maximum(count, 1))
+        pooled = (count * variance + borrowed * peer * peer) / np.maximum(count + borrowed, 1)
+        spread = np.sqrt(pooled) * (1 + SMALL_SAMPLE / np.maximum(count, 1))
         least: Floats = np.maximum(spread, np.maximum(self._floors, self._floor_relative * size))
         return least
 

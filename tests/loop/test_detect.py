@@ -60,6 +60,7 @@ def letters(detect: Detect, story: str) -> tuple[str, list[Event]]:
         (".........H...........", ".........ONC.........", {}),
         (".........H...........", ".........OmC.........", {"onset_windows": 8}),  # closed before its onset was full
         ("H........H...........", ".........ONC.........", {}),  # warming up: nothing is abnormal yet
+        ("." * 9 + "H" * 40 + "...", "." * 9 + "ON" + "m" * 39 + "C.", {}),  # a fault does not become normal
         (".........HHHHHHHHHHHH", ".........ONmmC.......", {"accept_windows": 5}),  # a new normal is accepted
         (".........H..........H", ".........ONCm.......O", {"measure_after_us": SECOND}),
     ],
