@@ -14,6 +14,12 @@ from streams.loop.policy import PolicySettings
 from streams.settings.convert import Path, Problems
 
 GATE_LIMITS = ("loop_limit", "pattern_limit", "entity_attempts")
+AT_LEAST: tuple[tuple[str, str, str, float], ...] = (
+    ("telemetry", "partitions", "partitions", 1),
+    ("ingest", "rows_per_frame", "rows_per_frame", 1),
+    ("ingest", "linger_us", "linger", 1),
+)
+"""Section, field, key and least value of numbers whose structs state no range."""
 FOR_EVER = ("control", "promotions", "audit")
 _LOOP_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _ACTION_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
@@ -44,6 +50,17 @@ def _action_names(sections: Sections, problems: Problems) -> None:
             problems.add(
                 ("actions", name), f'expected lower-case letters, digits, "-" and "_" (at most 63), got "{name}"'
             )
+
+
+def _ranges(sections: Sections, problems: Problems) -> None:
+    for section, field, key, least in AT_LEAST:
+        if section in sections and getattr(sections[section], field) < least:
+            problems.add((section, key), f"expected at least {least}, got {getattr(sections[section], field)}")
+    for name, action in sections.get("actions", {}).items():
+        if not 0 <= action.cost <= 1:
+            problems.add(("actions", name, "cost"), f"expected a number from 0 to 1, got {action.cost:g}")
+        if action.expires_us == 0:
+            problems.add(("actions", name, "expires"), 'expected longer than 0s, got "0s"')
 
 
 def _baseline(sections: Sections, problems: Problems) -> None:
@@ -107,4 +124,4 @@ def _kept_us(topic: str, kept_us: Mapping[str, int]) -> int:
     return kept_us.get(topic, TOPICS[topic].retention_ms * 1000)
 
 
-CHECKS: tuple[Check, ...] = (_loop_name, _action_names, _baseline, _escalation, _limits, _levels, _retention)
+CHECKS: tuple[Check, ...] = (_loop_name, _action_names, _ranges, _baseline, _escalation, _limits, _levels, _retention)

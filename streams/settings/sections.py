@@ -12,6 +12,7 @@ from streams.loop.attribute import AttributeSettings
 from streams.loop.decode.settings import TelemetrySettings
 from streams.loop.detect import DetectSettings
 from streams.loop.gate import GateSettings, LevelSettings
+from streams.loop.ingest import IngestSettings
 from streams.loop.policy import PolicySettings
 from streams.loop.recognise import RecogniseSettings
 from streams.worlds.fleet_settings import FleetSettings
@@ -44,6 +45,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     loop: LoopSettings
     kafka: KafkaSettings | None = None
     telemetry: TelemetrySettings = TelemetrySettings()
+    ingest: IngestSettings = IngestSettings()
     detect: DetectSettings = DetectSettings()
     recognise: RecogniseSettings = RecogniseSettings()
     policy: PolicySettings = PolicySettings()
