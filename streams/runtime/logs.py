@@ -24,6 +24,7 @@ def set_up(*, role: str, instance: str, level: int = logging.INFO) -> None:
     handler.addFilter(once)
     for name in _LIBRARIES:
         logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger("librdkafka").setLevel(logging.CRITICAL)  # what it says comes back as an error, once
 
 
 class _LibraryFilter(logging.Filter):

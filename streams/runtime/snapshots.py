@@ -1,14 +1,14 @@
 """Snapshots on the compacted state topic: compressed, in chunks, in two alternating slots, the manifest last."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
 from schemas import wire
 from schemas.errors import ContractError, RecoveryError
-from schemas.events import InputRange, SnapshotChunk, SnapshotManifest
+from schemas.events import Event, InputRange, SnapshotChunk, SnapshotManifest
 from schemas.ids import derive
 from schemas.raw import Message
 from streams.runtime.log_reader import PartitionReader, headers_of
@@ -72,27 +72,27 @@ def messages_of(
 def newest(spec: WorkerSpec, *, partition: int) -> Snapshot | None:
     """Read the state topic and return the newest snapshot that is whole, or None when there never was one.
 
-    Raises `RecoveryError` when there are manifests but none of them is whole.
+    Raises `RecoveryError` when there are snapshots but none of them is whole.
     """
-    slots: dict[int, _Slot] = {}
     topic = f"state-{spec.role}"
     with PartitionReader(spec.connection, topic=spec.full_name(topic), partition=partition) as reader:
-        for record in reader.to_end():
-            try:
-                event = wire.decode(topic, record.value(), headers_of(record))
-            except ContractError as error:
-                raise RecoveryError(
-                    f"expected snapshots on {topic}/{partition}, got {error}; see `flyball recover`"
-                ) from error
-            if isinstance(event, SnapshotChunk):
-                slots.setdefault(event.slot, _Slot()).chunks[event.number] = event.data
-            elif isinstance(event, SnapshotManifest):
-                slots.setdefault(event.slot, _Slot()).manifest = event
+        try:
+            return newest_of(wire.decode(topic, record.value(), headers_of(record)) for record in reader.to_end())
+        except ContractError as error:
+            raise RecoveryError(f"{topic}/{partition}: expected snapshots, got {error}; see `flyball recover`") from error
+
+
+def newest_of(events: Iterable[Event]) -> Snapshot | None:
+    """Return the newest whole snapshot among the records of a state partition; raises `RecoveryError` (see `newest`)."""
+    slots: dict[int, _Slot] = {}
+    for event in events:
+        if isinstance(event, SnapshotChunk):
+            slots.setdefault(event.slot, _Slot()).chunks[event.number] = event.data
+        elif isinstance(event, SnapshotManifest):
+            slots.setdefault(event.slot, _Slot()).manifest = event
     whole = [snapshot for slot in slots.values() for snapshot in slot.opened()]
     if slots and not whole:
-        raise RecoveryError(
-            f"expected a whole snapshot on {topic}/{partition}, found only damaged ones; see `flyball recover`"
-        )
+        raise RecoveryError("expected a whole snapshot, found only damaged ones; see `flyball recover`")
     return max(whole, key=lambda snapshot: snapshot.step, default=None)
 
 

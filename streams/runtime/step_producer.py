@@ -1,5 +1,6 @@
 """The producer of one partition's steps: what belongs together is written in one transaction or not at all."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -46,6 +47,7 @@ class StepProducer:
             linger_ms=0,
             message_max_bytes=2 * SOURCE_BYTES,
             queue_buffering_max_messages=1_000_000,
+            logger=logging.getLogger("librdkafka"),  # type: ignore[arg-type]  # the one setting that is an object
         )
         self._open = False
 

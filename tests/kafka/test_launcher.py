@@ -1,0 +1,156 @@
+"""The launcher on real brokers: data survives, crashes are crashes, and nothing outlives its owner."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from confluent_kafka import TopicPartition
+
+from connectors.kafka.admin import apply_topics, cluster_id, describe
+from connectors.kafka.launcher import LocalKafka
+from schemas.connection import KafkaConnection
+from schemas.errors import BrokerError
+from schemas.kafka import make_admin, make_consumer, make_producer
+
+pytestmark = pytest.mark.kafka
+OWNER = """
+import sys, time
+from pathlib import Path
+from connectors.kafka.launcher import LocalKafka
+kafka = LocalKafka(data=Path(sys.argv[1]))
+kafka.start()
+print(*kafka.pids.values(), flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture(autouse=True)
+def _kafka_can_be_had(broker: LocalKafka) -> None:
+    """Skip, with the reason that the shared broker gives, where no broker can run."""
+
+
+def write(connection: KafkaConnection, topic: str) -> None:
+    producer = make_producer(connection)
+    producer.produce(topic, b"{}")
+    assert producer.flush(30) == 0
+
+
+def records(connection: KafkaConnection, topic: str) -> int:
+    consumer = make_consumer(connection, group="count")
+    try:
+        return consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=10)[1]
+    finally:
+        consumer.close()
+
+
+def gone(pid: int) -> bool:
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def wait_gone(pids: list[int], seconds: float) -> float:
+    started = time.monotonic()
+    while not all(gone(pid) for pid in pids):
+        assert time.monotonic() - started < seconds, f"{pids} still there after {seconds} s"
+        time.sleep(0.05)
+    return time.monotonic() - started
+
+
+def test_a_cluster_keeps_its_data_and_identity_through_stop_start_and_crash(tmp_path: Path) -> None:
+    with LocalKafka(data=tmp_path) as kafka:
+        apply_topics(kafka.connection, "kept")
+        write(kafka.connection, "kept.control")
+        first, address, pids = kafka.cluster_id, kafka.bootstrap, list(kafka.pids.values())
+        assert cluster_id(kafka.connection) == first
+    assert all(gone(pid) for pid in pids)
+    with LocalKafka(data=tmp_path) as kafka:
+        assert (kafka.cluster_id, kafka.bootstrap) == (first, address)
+        assert records(kafka.connection, "kept.control") == 1
+        kafka.kill(1)
+        assert kafka.pids == {}
+        kafka.restart(1)
+        assert records(kafka.connection, "kept.control") == 1
+        write(kafka.connection, "kept.control")
+        assert records(kafka.connection, "kept.control") == 2
+
+
+def test_no_broker_outlives_an_owner_that_is_killed(tmp_path: Path) -> None:
+    owner = subprocess.Popen([sys.executable, "-c", OWNER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert owner.stdout is not None
+        pids = [int(word) for word in owner.stdout.readline().split()]
+        assert len(pids) == 1
+        assert not gone(pids[0])
+    finally:
+        owner.kill()
+        owner.communicate()
+    wait_gone(pids, 15)
+    with LocalKafka(data=tmp_path) as kafka:  # the folder is free again at once
+        assert kafka.pids
+
+
+def test_no_broker_outlives_its_guardian(tmp_path: Path) -> None:
+    with LocalKafka(data=tmp_path) as kafka:
+        pid = kafka.pids[1]
+        os.kill(psutil.Process(pid).ppid(), signal.SIGKILL)
+        wait_gone([pid], 5)
+
+
+def test_three_brokers_replicate_and_survive_the_crash_of_one(tmp_path: Path) -> None:
+    with LocalKafka(data=tmp_path, brokers=3) as kafka:
+        assert len(kafka.pids) == 3
+        apply_topics(kafka.connection, "three", replication=3)
+        assert {state.replication for state in describe(kafka.connection, "three")} == {3}
+        write(kafka.connection, "three.control")
+        kafka.kill(2)
+        write(kafka.connection, "three.control")
+        kafka.restart(2)
+        assert len(make_admin(kafka.connection).list_topics(timeout=10).brokers) == 3
+        pids = list(kafka.pids.values())
+    assert all(gone(pid) for pid in pids)
+
+
+def test_a_taken_port_is_named(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(BrokerError, match=f"{port} is taken"):
+            LocalKafka(data=tmp_path, ports=[port]).start()
+
+
+def test_a_broker_that_cannot_start_says_why_and_leaves_nothing(tmp_path: Path) -> None:
+    kafka = LocalKafka(data=tmp_path, overrides={"log.retention.ms": "many"})
+    with pytest.raises(BrokerError, match=r"log\.retention\.ms"):
+        kafka.start()
+    assert kafka.pids == {}
+
+
+def test_a_folder_in_the_way_is_a_broker_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(BrokerError, match="expected a writable folder"):
+        LocalKafka(data=tmp_path / "file" / "data").start()
+
+
+def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
+    with LocalKafka(data=tmp_path), pytest.raises(BrokerError, match="in use by another cluster"):
+        LocalKafka(data=tmp_path).start()
+
+
+def test_the_module_runs_a_broker_until_it_is_told_to_stop(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "connectors.kafka", "--data", str(tmp_path)]
+    program = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert program.stdout is not None
+        line = program.stdout.readline()
+        address = line.split(" at ")[1].split(",")[0]
+        assert cluster_id(KafkaConnection(bootstrap=address))
+    finally:
+        program.send_signal(signal.SIGINT)
+        program.communicate()
+    assert program.returncode == 0
