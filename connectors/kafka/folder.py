@@ -43,11 +43,11 @@ class DataFolder:
         """The open lock, for the processes that must hold it too."""
         return () if self._lock is None else (self._lock.fileno(),)
 
-    def hold(self) -> None:
+    def hold(self, *, patience_s: float = LOCK_S) -> None:
         """Take the folder; waits for the brokers of an owner that died. Raises `BrokerError` when it stays in use."""
         self.path.mkdir(parents=True, exist_ok=True)
         self._lock = (self.path / "lock").open("w")
-        deadline = time.monotonic() + LOCK_S
+        deadline = time.monotonic() + patience_s
         while not self._try_lock(self._lock):
             if time.monotonic() > deadline:
                 raise BrokerError(f"{self.path} is in use by another cluster; stop that one or choose another folder")

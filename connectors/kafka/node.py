@@ -48,7 +48,7 @@ class NodeProcess:
             running.wait()
             raise
         if running.returncode != 0:
-            raise BrokerError(f"expected to format {self.node.storage}, but Kafka says: {said.strip()[-500:]}")
+            raise BrokerError(f"expected to format {self.node.storage}, but Kafka says: {_telling(said.splitlines())}")
 
     def start(self, *, keep_open: Sequence[int] = ()) -> None:
         """Start the broker; returns when the process exists, which is before it answers.
@@ -112,8 +112,7 @@ class NodeProcess:
         for path in (self.node.log, self.node.folder / "jvm.log"):
             with suppress(OSError):
                 lines += path.read_text(errors="replace").splitlines()[-200:]
-        telling = [line for line in lines if " ERROR " in line or " FATAL " in line or "Exception" in line]
-        return " | ".join((telling or lines)[:3])[:800] or f"nothing in {self.node.folder}"
+        return _telling(lines) or f"nothing in {self.node.folder}"
 
     def require_alive(self) -> None:
         """Raise `BrokerError` with the broker's last words when it ended by itself."""
@@ -125,3 +124,9 @@ class NodeProcess:
     def _jvm(self, *memory: str) -> list[str]:
         logging = f"-Dlog4j2.configurationFile={self.node.log4j.as_uri()}"
         return [self._java, *memory, *_QUICK_START, logging, "-cp", self._class_path]
+
+
+def _telling(lines: Sequence[str]) -> str:
+    """Return the lines that name errors, else the last ones: short enough for one message."""
+    errors = [line for line in lines if any(word in line for word in (" ERROR ", " FATAL ", "Exception", "Error:"))]
+    return " | ".join((errors or lines[-3:])[:3])[:800]

@@ -19,15 +19,6 @@ from schemas.errors import BrokerError
 from schemas.kafka import make_admin, make_consumer, make_producer
 
 pytestmark = pytest.mark.kafka
-OWNER = """
-import sys, time
-from pathlib import Path
-from connectors.kafka.launcher import LocalKafka
-kafka = LocalKafka(data=Path(sys.argv[1]))
-kafka.start()
-print(*kafka.pids.values(), flush=True)
-time.sleep(600)
-"""
 
 
 @pytest.fixture(autouse=True)
@@ -77,28 +68,33 @@ def test_a_cluster_keeps_its_data_and_identity_through_stop_start_and_crash(tmp_
         assert records(kafka.connection, "kept.control") == 1
         write(kafka.connection, "kept.control")
         assert records(kafka.connection, "kept.control") == 2
-
-
-def test_no_broker_outlives_an_owner_that_is_killed(tmp_path: Path) -> None:
-    owner = subprocess.Popen([sys.executable, "-c", OWNER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
-    try:
-        assert owner.stdout is not None
-        pids = [int(word) for word in owner.stdout.readline().split()]
-        assert len(pids) == 1
-        assert not gone(pids[0])
-    finally:
-        owner.kill()
-        owner.communicate()
-    wait_gone(pids, 15)
-    with LocalKafka(data=tmp_path) as kafka:  # the folder is free again at once
-        assert kafka.pids
-
-
-def test_no_broker_outlives_its_guardian(tmp_path: Path) -> None:
-    with LocalKafka(data=tmp_path) as kafka:
         pid = kafka.pids[1]
-        os.kill(psutil.Process(pid).ppid(), signal.SIGKILL)
-        wait_gone([pid], 5)
+        os.kill(psutil.Process(pid).ppid(), signal.SIGKILL)  # its guardian: nothing may outlive that one either
+        wait_gone([pid], 10)
+
+
+def test_no_broker_outlives_an_owner_that_is_killed_and_its_folder_is_free_again(tmp_path: Path) -> None:
+    owner, pids = run_module(tmp_path)
+    owner.kill()
+    owner.communicate()
+    wait_gone(pids, 30)
+    owner, pids = run_module(tmp_path)
+    owner.send_signal(signal.SIGINT)
+    owner.communicate()
+    assert owner.returncode == 0
+    assert all(gone(pid) for pid in pids)
+
+
+def run_module(data: Path) -> tuple["subprocess.Popen[str]", list[int]]:
+    """Run `python -m connectors.kafka` until it says where it is; returns it and its brokers' process ids."""
+    command = [sys.executable, "-m", "connectors.kafka", "--data", str(data)]
+    program = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert program.stdout is not None
+    line = program.stdout.readline()
+    assert cluster_id(KafkaConnection(bootstrap=line.split(" at ")[1].split(",")[0]))
+    brokers = [p.pid for p in psutil.Process(program.pid).children(recursive=True) if "java" in p.name()]
+    assert len(brokers) == 1
+    return program, brokers
 
 
 def test_three_brokers_replicate_and_survive_the_crash_of_one(tmp_path: Path) -> None:
@@ -135,22 +131,3 @@ def test_a_folder_in_the_way_is_a_broker_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(BrokerError, match="expected a writable folder"):
         LocalKafka(data=tmp_path / "file" / "data").start()
-
-
-def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
-    with LocalKafka(data=tmp_path), pytest.raises(BrokerError, match="in use by another cluster"):
-        LocalKafka(data=tmp_path).start()
-
-
-def test_the_module_runs_a_broker_until_it_is_told_to_stop(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "connectors.kafka", "--data", str(tmp_path)]
-    program = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert program.stdout is not None
-        line = program.stdout.readline()
-        address = line.split(" at ")[1].split(",")[0]
-        assert cluster_id(KafkaConnection(bootstrap=address))
-    finally:
-        program.send_signal(signal.SIGINT)
-        program.communicate()
-    assert program.returncode == 0
