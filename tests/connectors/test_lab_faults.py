@@ -49,7 +49,7 @@ SYMPTOMS = [
     ("descriptor_leak", "open_files", 60.0, 96.0),
     ("slow_disk", "disk_ms", 50.0, 200.0),
     ("slow_disk", "error_rate", 0.0, 0.0),
-    ("runaway_task", "cpu_percent", 8.0, 25.0),
+    ("runaway_task", "cpu_percent", 5.0, 25.0),
     ("runaway_task", "task_count", 2.0, 2.0),
     ("overload", "throughput", 25.0, 90.0),
     ("overload", "queue", 3.0, 40.0),
