@@ -13,12 +13,13 @@ from streams.loop.attribute import Attribute
 from streams.loop.decode import make_decode
 from streams.loop.detect import Detect
 from streams.loop.gate import Gate
-from streams.loop.ingest import Ingest
+from streams.loop.ingest import Ingest, IngestSettings
 from streams.loop.policy import Policy
 from streams.loop.processor import Processor
 from streams.loop.recognise import Recognise
 from streams.loop.role import Decode, Role
-from streams.runtime.worker import WorkerSpec, run_worker
+from streams.runtime.spec import WorkerSpec
+from streams.runtime.worker import run_worker
 from streams.settings import Settings
 
 SIGNED_BY_ROLE: dict[str, tuple[str, ...]] = {"gate": ("actions",), "improve": ("audit",)}
@@ -30,7 +31,7 @@ def make_processors(settings: Settings, *, role: str, partition: int) -> list[Pr
     loop, seed, actions = settings.loop.name, settings.loop.seed, settings.actions
     match role:
         case "ingest":
-            return [Ingest(settings.ingest, loop=loop, partitions=settings.telemetry.partitions)]
+            return [Ingest(IngestSettings(), loop=loop, partitions=settings.telemetry.partitions)]
         case "detect":
             return [Detect(settings.detect, loop=loop, partition=partition, seed=seed)]
         case "decide":

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from connectors.kafka.access import access_table
+from connectors.kafka.access import access_rules
 from schemas.topics import TOPICS, Topic
 from streams.cli.options import config_option, json_option, print_json, print_table
 from streams.operate.cluster import local_kafka, prepare_topics
@@ -57,9 +57,8 @@ def topics_apply(config: Path) -> None:
         click.echo(f"created {name}")
     for name, changes in report.aligned.items():
         click.echo(f"aligned {name}: {', '.join(changes)}")
-    click.echo(
-        f"{place.loop}: {len(report.created)} created, {len(report.aligned)} aligned, {len(report.unchanged)} as they were"
-    )
+    counts = f"{len(report.created)} created, {len(report.aligned)} aligned, {len(report.unchanged)} as they were"
+    click.echo(f"{place.loop}: {counts}")
 
 
 @topics.command("access")
@@ -67,12 +66,12 @@ def topics_apply(config: Path) -> None:
 @json_option
 def topics_access(config: Path, *, as_json: bool) -> None:
     """Show the access-control rules that each role needs, as generated from the registry."""
-    rules = access_table(LoopPlace.open(config).loop)
+    rules = access_rules(LoopPlace.open(config).loop)
     if as_json:
         print_json(rules)
         return
-    rows = [[rule.principal, rule.operation, rule.resource_type, rule.resource, rule.pattern] for rule in rules]
-    print_table("access control", ["principal", "may", "kind", "name", "match"], rows)
+    rows = [[rule.principal, rule.kind, rule.name, rule.pattern, ", ".join(rule.operations)] for rule in rules]
+    print_table("access control", ["principal", "kind", "name", "match", "may"], rows)
 
 
 def _row(topic: Topic) -> list[str]:

@@ -16,6 +16,7 @@ from connectors.executors.runner import run_executor
 from connectors.lab.run import run_world
 from connectors.lab.settings import LabSettings
 from connectors.lab.world import control_file
+from connectors.processes.supervisor import Supervisor
 from schemas.client import ActionConsumer
 from schemas.keyfiles import load_signer
 from schemas.topics import ROLES
@@ -24,7 +25,6 @@ from streams.cli.options import config_option, orders_of, reader_of
 from streams.operate.cluster import activate_if_new, keys_if_new, local_kafka, prepare_topics
 from streams.operate.loop_place import LoopPlace
 from streams.operate.processes import LOCAL_ROLES, role_commands
-from connectors.processes.supervisor import Supervisor
 
 
 @click.command()

@@ -7,6 +7,8 @@ from importlib import resources
 from pathlib import Path
 
 from connectors.lab.record import read_log
+from connectors.processes.supervisor import Supervisor
+from schemas.errors import FlyballError
 from schemas.events import Event, Presence
 from schemas.keyfiles import create_keys
 from streams.operate.cluster import activate_if_new, local_kafka, prepare_topics
@@ -16,7 +18,6 @@ from streams.operate.orders import Orders
 from streams.operate.processes import LOCAL_ROLES, flyball_command, role_commands
 from streams.operate.report import Report, build_report
 from streams.operate.topic_reader import TopicReader
-from connectors.processes.supervisor import Supervisor
 
 READY_TIMEOUT_S = 90.0
 SETTLE_S = 14.0
@@ -53,7 +54,7 @@ class Demonstration:
             commands = role_commands(place.config, LOCAL_ROLES)
             commands["executor"] = flyball_command("executor", "--config", str(place.config), "--kind", "lab")
             with Supervisor(commands, logs=place.data / "logs") as supervisor:
-                self._wait_until_ready(reader, set(commands))
+                self._wait_until_ready(reader, set(commands), place.data / "logs")
                 supervisor.add("world", flyball_command("world", "--config", str(place.config)))
                 self._watch(reader, orders)
                 restarts = supervisor.restarts
@@ -73,12 +74,16 @@ class Demonstration:
         create_keys(place.keys)
         return place
 
-    def _wait_until_ready(self, reader: TopicReader, wanted: set[str]) -> None:
+    def _wait_until_ready(self, reader: TopicReader, wanted: set[str], logs: Path) -> None:
         self.say("starting the stream processors and an executor")
         deadline = time.monotonic() + READY_TIMEOUT_S
-        while not self.stopped() and time.monotonic() < deadline:
-            if {event.role for _, event in reader.events("presence") if isinstance(event, Presence)} >= wanted:
+        missing = wanted
+        while not self.stopped():
+            missing = wanted - {event.role for _, event in reader.events("presence") if isinstance(event, Presence)}
+            if not missing:
                 return
+            if time.monotonic() > deadline:
+                raise FlyballError(f"{', '.join(sorted(missing))} did not start within {READY_TIMEOUT_S:.0f} s; see {logs}")
             time.sleep(0.3)
 
     def _watch(self, reader: TopicReader, orders: Orders) -> None:
