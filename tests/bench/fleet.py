@@ -1,7 +1,7 @@
-"""Does the loop learn? The simulated fleet under the real processors, over seeds: the loop's arm against the baseline's.
+"""Does the loop learn? The simulated fleet under the real processors: the loop's arm against the baseline's.
 
-`python -m tests.bench.fleet --seeds 30 --json out.json`. Per seed the last quarter of the run is judged, by the product's
-own hold-out; over seeds the mean difference has a 95 % Student interval.
+`python -m tests.bench.fleet --seeds 30 --json out.json`. Per seed the last quarter of the run is judged, by the
+product's own hold-out; over seeds the mean difference has a 95 % Student interval.
 """
 
 import argparse

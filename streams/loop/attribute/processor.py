@@ -173,6 +173,8 @@ class Attribute:
         key = self._by_action.get(outcome.action)
         if key is not None:
             return self._hear(self._joins[key], outcome, str(step.cause), step)
+        if outcome.action in self._done:
+            return []
         heard = self._early.setdefault(outcome.action, [])
         if len(heard) < 4 and all(other.id != outcome.id for _, other in heard):
             heard.append((str(step.cause), outcome))
@@ -298,6 +300,8 @@ class Attribute:
     def _finish(self, join: Join) -> None:
         self._unfollow(join)
         self._done[join.proposal.id] = None
+        if join.verdict.action is not None:
+            self._done[join.verdict.action] = None
         _forget(self._done, self._settings.remembered)
 
     def _make_room(self, step: _Step) -> list[Event]:

@@ -1,0 +1,153 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from schemas.events import Approval, AuditEntry, Control, Event, LedgerEntry
+from streams.loop.account import GENESIS, Account, AccountSettings, verify_chain
+from streams.loop.processor import Record
+from tests.loop.decided import START, S, at, blocked, experience, measurement, outcome, proposal, recorded, verdict
+
+APPROVAL = Approval(
+    id="approval", time_us=START, proposal="p", proposal_hash="h", decision="approve", person="ada", not_after_us=START
+)
+PAUSE = Control(id="pause", time_us=START, kind="pause", target="loop", value="paused", by="ada", reason="x" * 999)
+
+
+def account(every: int = 100) -> Account:
+    return Account(AccountSettings(every=every), loop="t")
+
+
+def fold(processor: Account, *events: Event, seconds: float = 0.0, first: int = 0) -> list[Event]:
+    return processor.on_batch(recorded(*events, first=first), at(seconds))
+
+
+def links(outputs: list[Event]) -> list[AuditEntry]:
+    return [event for event in outputs if isinstance(event, AuditEntry)]
+
+
+def ledger(outputs: list[Event]) -> dict[str, LedgerEntry]:
+    return {event.arm: event for event in outputs if isinstance(event, LedgerEntry)}
+
+
+def decision(n: int, state: str = "observed", reward: float | None = 0.5, **fields: object) -> Event:
+    return experience(proposal(episode=f"e{n}"), state, reward, **fields)
+
+
+def everything() -> list[Event]:
+    allowed = verdict(proposal())
+    return [allowed, outcome(allowed, "claimed", 1), outcome(allowed, "succeeded", 2), decision(1), APPROVAL, PAUSE]
+
+
+def test_everything_that_was_decided_becomes_a_link() -> None:
+    chain = links(fold(account(), *everything()))
+    assert [link.kind for link in chain] == ["verdict", "outcome", "outcome", "experience", "approval", "control"]
+    assert [link.sequence for link in chain] == list(range(6))
+    assert chain[0].previous == GENESIS
+    assert verify_chain(chain) is None
+    assert chain[0].facts["verdict"] == "allow"
+    assert chain[5].facts["by"] == "ada"
+
+
+def test_facts_stay_short_and_the_rest_is_no_business_of_the_audit() -> None:
+    processor = account()
+    (link,) = links(fold(processor, PAUSE))
+    assert max(len(fact) for fact in link.facts.values()) == 200
+    assert fold(processor, measurement(0, abnormal=True), blocked(), proposal(), first=5) == []
+
+
+@pytest.mark.parametrize("change", ["fact", "hash", "left out", "swapped", "previous"])
+def test_a_chain_that_was_touched_does_not_verify(change: str) -> None:
+    chain = links(fold(account(), *everything()))
+    match change:
+        case "fact":
+            chain[2] = replace(chain[2], facts=chain[2].facts | {"state": "failed"})
+        case "hash":
+            chain[5] = replace(chain[5], hash="0" * 64)
+        case "left out":
+            del chain[3]
+        case "swapped":
+            chain[1], chain[2] = chain[2], chain[1]
+        case _:
+            chain[4] = replace(chain[4], previous=GENESIS)
+    assert verify_chain(chain) is not None
+
+
+def test_the_ledger_tells_what_each_arm_was_worth() -> None:
+    processor = account(every=4)
+    rewards = [("loop", 0.8, 3), ("loop", 0.6, 5), ("baseline", 0.1, 9), ("none", 0.0, 10)]
+    events = [
+        decision(n, reward=reward, arm=arm, recovery_us=seconds * S, availability=0.9, cost=0.05)
+        for n, (arm, reward, seconds) in enumerate(rewards)
+    ]
+    entries = ledger(fold(processor, *events))
+    assert set(entries) == {"loop", "baseline", "none"}
+    assert entries["loop"].reward_mean == pytest.approx(0.7)
+    assert entries["loop"].recovery_s_mean == pytest.approx(4.0)
+    assert entries["loop"].availability_mean == pytest.approx(0.9)
+    assert (entries["loop"].decisions, entries["loop"].observed) == (2, 2)
+    assert entries["loop"].cost == pytest.approx(0.1)
+    assert entries["baseline"].reward_mean == pytest.approx(0.1)
+    assert entries["loop"].reward_low < 0.7 < entries["loop"].reward_high
+
+
+def test_what_was_not_executed_counts_as_decided_and_not_as_observed() -> None:
+    entries = ledger(fold(account(every=2), decision(1, "censored", None), decision(2, reward=0.4)))
+    assert (entries["loop"].decisions, entries["loop"].observed) == (2, 1)
+    assert entries["loop"].reward_mean == pytest.approx(0.4)
+    assert entries["loop"].availability_mean is None
+
+
+def test_a_late_reward_replaces_the_default_and_counts_once() -> None:
+    late = decision(1, "late", 0.8, retracted_reward=-0.1)
+    processor = account(every=3)
+    entries = ledger(fold(processor, decision(1, "defaulted", -0.1), late, late, decision(2, reward=0.6)))
+    assert (entries["loop"].decisions, entries["loop"].observed) == (2, 2)
+    assert entries["loop"].reward_mean == pytest.approx(0.7)
+
+
+def test_the_ledger_is_written_ten_seconds_after_the_first_news() -> None:
+    processor = account()
+    assert processor.next_time() is None
+    fold(processor, decision(1), seconds=5)
+    fold(processor, decision(2), seconds=9, first=5)
+    assert processor.next_time() == START + 15 * S
+    assert processor.on_time(at(14)) == []
+    assert ledger(processor.on_time(at(15)))["loop"].decisions == 2
+    assert processor.next_time() is None
+
+
+def story() -> list[Record]:
+    states = [("observed", 0.3), ("censored", None), ("defaulted", 0.1), ("observed", 0.9)]
+    decisions = [decision(n, *states[n % 4], arm=("loop", "baseline", "none")[n % 3]) for n in range(12)]
+    corrections = [
+        decision(n, "late", 0.5, retracted_reward=0.1, arm=("loop", "baseline", "none")[n % 3]) for n in (2, 6)
+    ]
+    return recorded(*everything()[:3], *decisions, *corrections)
+
+
+@given(st.lists(st.integers(0, 17), max_size=4))
+def test_any_split_gives_the_same_chain_and_ledger(cuts: list[int]) -> None:
+    records, whole, parts = story(), account(every=5), account(every=5)
+    expected = whole.on_batch(records, at(1))
+    places = [0, *sorted(cuts), len(records)]
+    outputs = [
+        event
+        for start, stop in zip(places, places[1:], strict=False)
+        for event in parts.on_batch(records[start:stop], at(1))
+    ]
+    assert outputs == expected
+    assert parts.snapshot() == whole.snapshot()
+
+
+@given(st.integers(0, 17))
+def test_restored_or_given_duplicates_it_goes_on_alike(cut: int) -> None:
+    records, plain, first, restored = story(), account(), account(), account()
+    expected = plain.on_batch(records, at(1))
+    outputs = first.on_batch([record for record in records[:cut] for _ in range(2)], at(1))
+    restored.restore(first.snapshot())
+    outputs += restored.on_batch(records[cut:], at(1))
+    assert outputs == expected
+    assert restored.snapshot() == plain.snapshot()
+    assert restored.on_batch(records, at(1)) == []
+    assert verify_chain(links(outputs)) is None

@@ -1,0 +1,239 @@
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.events import Event, Experience, Proposal
+from streams.loop.attribute import Attribute, AttributeSettings
+from streams.loop.processor import Record
+from tests.loop.decided import (
+    ACTIONS,
+    START,
+    S,
+    at,
+    closed,
+    measured,
+    measurement,
+    outcome,
+    proposal,
+    recorded,
+    verdict,
+)
+
+SETTINGS = AttributeSettings(horizon_us=10 * S, grace_us=2 * S, late_us=60 * S, escalation_us=100 * S)
+DUE = 12.0
+"""When the window of a verdict at second 0 is judged."""
+
+
+def fresh(**fields: int) -> Attribute:
+    settings = AttributeSettings(**{"horizon_us": 10 * S, "grace_us": 2 * S, "late_us": 60 * S, **fields})
+    return Attribute(settings, loop="t", actions=ACTIONS)
+
+
+def attribute() -> Attribute:
+    return Attribute(SETTINGS, loop="t", actions=ACTIONS)
+
+
+def run(processor: Attribute, *events: Event, until: float = DUE) -> list[Experience]:
+    """Fold events at second 0 and then let the time come."""
+    outputs = processor.on_batch(recorded(*events), at(0))
+    outputs += processor.on_time(at(until))
+    return [event for event in outputs if isinstance(event, Experience)]
+
+
+RESTART = proposal("restart")
+NOTHING = proposal("none")
+ALLOWED = verdict(RESTART)
+CLAIM = outcome(ALLOWED, "claimed", 0.5)
+
+
+@pytest.mark.parametrize(
+    ("windows", "end", "close", "state", "reward", "recovery_s", "recovered"),
+    [
+        ("xxx.......", 1.0, None, "observed", 0.7 - 0.1, 3.0, True),
+        ("xxx.......", 5.0, None, "observed", 0.5 - 0.1, 5.0, True),  # normal before the action's end does not count
+        ("x.x.x.x.x.", 1.0, None, "observed", 0.0 - 0.1, 10.0, False),  # one normal window is no recovery
+        ("xxxxxxxx..", 1.0, None, "observed", 0.2 - 0.1, 8.0, True),
+        ("xxxxxxxxxx", 1.0, None, "observed", 0.0 - 0.1, 10.0, False),
+        ("xxxx..", 1.0, None, "observed", 0.6 - 0.1, 4.0, True),
+        ("xxxx.     ", 1.0, 5.0, "observed", 0.5 - 0.1, 5.0, True),  # the episode's close counts
+        ("xxxx      ", 1.0, 4.0, "unobservable", None, None, None),  # gone while abnormal: no recovery
+        ("xxxxxx    ", 1.0, None, "observed", 0.0 - 0.1, 10.0, False),
+        ("          ", 1.0, None, "unobservable", None, None, None),
+        ("xx.xxxxx..", 11.0, None, "observed", 0.0 - 0.1, 10.0, False),  # the action took longer than the horizon
+    ],
+)
+def test_the_reward_is_what_recovery_left_of_the_horizon(
+    windows: str,
+    end: float,
+    close: float | None,
+    state: str,
+    reward: float | None,
+    recovery_s: float | None,
+    recovered: bool | None,
+) -> None:
+    closes = [] if close is None else [closed(close)]
+    (experience,) = run(attribute(), ALLOWED, CLAIM, outcome(ALLOWED, "succeeded", end), *measured(windows), *closes)
+    assert experience.state == state
+    assert experience.reward == (None if reward is None else pytest.approx(reward))
+    assert experience.recovery_us == (None if recovery_s is None else recovery_s * S)
+    assert experience.recovered is recovered
+
+
+RECOVERS = measured("xxx.......")
+
+
+@pytest.mark.parametrize(
+    ("case", "events", "state", "effective", "reward", "outcome_state"),
+    [
+        ("denied", [verdict(RESTART, "deny")], "censored", "none", None, None),
+        ("shadowed", [verdict(RESTART, "shadow")], "censored", "none", None, None),
+        ("nobody approved", [verdict(RESTART, "escalate")], "censored", "none", None, None),
+        ("refused", [ALLOWED, outcome(ALLOWED, "refused", 1)], "censored", "none", None, "refused"),
+        ("did nothing", [verdict(NOTHING), *RECOVERS], "observed", "none", 0.7, None),
+        ("did nothing unseen", [verdict(NOTHING)], "unobservable", "none", None, None),
+        (
+            "worked",
+            [ALLOWED, CLAIM, outcome(ALLOWED, "succeeded", 1), *RECOVERS],
+            "observed",
+            "restart",
+            0.6,
+            "succeeded",
+        ),
+        ("failed", [ALLOWED, CLAIM, outcome(ALLOWED, "failed", 1), *RECOVERS], "observed", "restart", 0.6, "failed"),
+        ("unknown", [ALLOWED, CLAIM, outcome(ALLOWED, "unknown", 1), *RECOVERS], "observed", "restart", 0.6, "unknown"),
+        ("no claim", [ALLOWED, outcome(ALLOWED, "succeeded", 1), *RECOVERS], "observed", "restart", 0.6, "succeeded"),
+        ("unseen", [ALLOWED, CLAIM, outcome(ALLOWED, "succeeded", 1)], "unobservable", "restart", None, "succeeded"),
+        ("no end", [ALLOWED, CLAIM, *RECOVERS], "defaulted", "restart", 0.6, "claimed"),
+        ("no end unseen", [ALLOWED, CLAIM], "defaulted", "restart", -0.1, "claimed"),
+        ("never begun", [ALLOWED, *RECOVERS], "defaulted", "none", 0.7, None),
+    ],
+)
+def test_every_proposal_ends_in_one_state(
+    case: str, events: list[Event], state: str, effective: str, reward: float | None, outcome_state: str | None
+) -> None:
+    (experience,) = run(attribute(), *events, until=101)
+    assert (experience.state, experience.effective, experience.outcome) == (state, effective, outcome_state), case
+    assert experience.reward == (None if reward is None else pytest.approx(reward))
+    assert experience.cost == (0.1 if effective == "restart" else 0.0)
+    assert experience.effective_probability == 0.4
+    assert experience.arm == "loop"
+
+
+@pytest.mark.parametrize(
+    ("state", "effective", "reward"),
+    [("succeeded", "restart", 0.6), ("failed", "restart", 0.6), ("unknown", "restart", 0.6), ("refused", "none", 0.7)],
+)
+def test_an_end_after_the_default_corrects_it_once(state: str, effective: str, reward: float) -> None:
+    processor = attribute()
+    (default,) = run(processor, ALLOWED, *RECOVERS)
+    end = outcome(ALLOWED, state, 30, ended_us=START + 2 * S)
+    (late,) = processor.on_batch(recorded(end, end, first=50), at(30))
+    assert isinstance(late, Experience)
+    assert (late.state, late.effective) == ("late", effective)
+    assert late.retracted_reward == default.reward
+    assert late.reward == pytest.approx(reward)
+    assert processor.on_batch(recorded(end, first=60), at(31)) == []
+    assert processor.next_time() is None
+
+
+def test_an_end_long_after_the_default_comes_too_late() -> None:
+    processor = attribute()
+    run(processor, ALLOWED, CLAIM, *RECOVERS)
+    assert processor.next_time() == START + 70 * S
+    assert processor.on_time(at(70)) == []
+    assert processor.on_batch(recorded(outcome(ALLOWED, "succeeded", 80), first=50), at(80)) == []
+
+
+def test_an_approved_escalation_counts_from_its_final_verdict() -> None:
+    approved = verdict(RESTART, "allow", 20)
+    ended = outcome(approved, "succeeded", 21)
+    windows = [*measured("xxxx", first=20), *measured("......", first=24)]
+    (experience,) = run(attribute(), verdict(RESTART, "escalate"), approved, ended, *windows, until=32)
+    assert experience.state == "observed"
+    assert experience.recovery_us == 4 * S
+
+
+def test_a_rejected_escalation_is_censored() -> None:
+    (experience,) = run(attribute(), verdict(RESTART, "escalate"), verdict(RESTART, "deny", 20), until=200)
+    assert (experience.state, experience.verdict) == ("censored", "deny")
+
+
+def test_outcome_and_measurements_may_come_before_the_verdict() -> None:
+    ended = outcome(ALLOWED, "succeeded", 1)
+    (experience,) = run(attribute(), CLAIM, ended, *RECOVERS[:5], ALLOWED, *RECOVERS[5:])
+    assert experience.state == "observed"
+    assert experience.reward == pytest.approx(0.6)
+
+
+def test_only_the_claimer_can_end_an_action() -> None:
+    other = outcome(ALLOWED, "refused", 1, executor="executor-2", id="other")
+    ended = outcome(ALLOWED, "succeeded", 1)
+    (experience,) = run(attribute(), ALLOWED, CLAIM, other, ended, *RECOVERS)
+    assert (experience.state, experience.outcome) == ("observed", "succeeded")
+
+
+def test_availability_is_the_mean_over_the_horizon() -> None:
+    (experience,) = run(attribute(), verdict(NOTHING), *measured("xxxxx....."), *measured("xxx", first=10))
+    assert experience.availability == pytest.approx(0.75)
+    absent = [measurement(n, abnormal=False, values={"cpu": 1.0}) for n in range(10)]
+    (experience,) = run(attribute(), verdict(NOTHING), *absent)
+    assert experience.availability is None
+
+
+def test_other_entities_do_not_count() -> None:
+    (experience,) = run(attribute(), verdict(NOTHING), *measured("..........", entity="web-2"))
+    assert experience.state == "unobservable"
+
+
+def test_too_many_open_proposals_end_the_oldest_once() -> None:
+    processor = fresh(open_limit=2)
+    several = [proposal("none", episode=f"e{n}", entity=f"web-{n}") for n in range(5)]
+    experiences = run(processor, *[verdict(one) for one in several])
+    assert [experience.proposal for experience in experiences] == [one.id for one in several]
+    assert processor.next_time() is None
+
+
+def story(seed: int) -> list[Record]:
+    """Several proposals with all that can happen to them, interleaved."""
+    events: list[Event] = []
+    ends: Iterable[str] = ("succeeded", "failed", "unknown", "refused", "")
+    for n, end in enumerate(ends):
+        one: Proposal = proposal("none" if n == 4 else "restart", episode=f"e{n}", entity=f"web-{n % 3}")
+        given_verdict = verdict(one, "escalate" if n == seed % 5 else "allow", n)
+        events += [given_verdict, *measured("x.x..", entity=one.entity, first=n)]
+        if given_verdict.action and end:
+            events += [outcome(given_verdict, "claimed", n + 0.5), outcome(given_verdict, end, n + 1)]
+        events.append(closed(n + 4, episode=one.episode, entity=one.entity))
+    return recorded(*(events[seed:] + events[:seed]))
+
+
+@given(st.integers(0, 20), st.lists(st.integers(0, 60), max_size=4))
+def test_any_split_gives_the_same_experience(seed: int, cuts: list[int]) -> None:
+    records = story(seed)
+    whole, parts = attribute(), attribute()
+    expected = whole.on_batch(records, at(6))
+    places = [0, *sorted(min(cut, len(records)) for cut in cuts), len(records)]
+    outputs = [
+        event
+        for start, stop in zip(places, places[1:], strict=False)
+        for event in parts.on_batch(records[start:stop], at(6))
+    ]
+    assert outputs == expected
+    assert parts.snapshot() == whole.snapshot()
+    assert parts.on_time(at(200)) == whole.on_time(at(200))
+
+
+@given(st.integers(0, 20), st.integers(0, 30))
+def test_restored_or_given_duplicates_it_goes_on_alike(seed: int, cut: int) -> None:
+    records = story(seed)
+    plain, restored = attribute(), attribute()
+    plain.on_batch(records, at(6))
+    first = attribute()
+    first.on_batch([record for record in records[:cut] for _ in range(2)], at(6))
+    restored.restore(first.snapshot())
+    restored.on_batch(records[cut:], at(6))
+    assert restored.snapshot() == plain.snapshot()
+    assert restored.on_batch(records, at(6)) == []
+    assert restored.on_time(at(200)) == plain.on_time(at(200))
