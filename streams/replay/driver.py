@@ -25,19 +25,24 @@ from streams.worlds.world import World
 RoleFactory = Callable[[str, int], Role]
 """(role, partition) to a role without state."""
 _TELEMETRY = msgspec.json.Encoder()
-_ROUNDS = 4
+_ROUNDS = 3
+_BATCHES = (4, 1_000, 1_000)
+"""Sizes at which the plan cuts batches."""
 _ATTEMPTS = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriverSettings:
-    """How a simulated run goes. `tick_us`: simulated time between turns; `drain_us`: time after the last telemetry."""
+    """How a simulated run goes. `tick_us`: simulated time between turns; `drain_us`: time after the last telemetry;
+    `give_up_us`: an action without an end for so long after its start becomes `unknown`.
+    """
 
     loop: str
     seed: int = 0
     start_us: int = 1_700_000_000_000_000
-    tick_us: int = 500_000
-    drain_us: int = 90_000_000
+    tick_us: int = 1_000_000
+    drain_us: int = 60_000_000
+    give_up_us: int = 40_000_000
     roles: tuple[str, ...] = ROLES[1:]
     """`ingest` among them sends all telemetry through `raw`."""
     partitions: int = 2
@@ -281,7 +286,7 @@ class Driver:
             if self._draw.random() < self.plan.delay:
                 self.tally.delays += 1
             else:
-                chosen.append((topic, partition, self._draw.choice((3, 20, 1_000))))
+                chosen.append((topic, partition, self._draw.choice(_BATCHES)))
         return chosen
 
     def _turn_executors(self) -> None:
@@ -294,6 +299,7 @@ class Driver:
                     name=f"executor-{index}",
                     life=self._executor_lives,
                     remember=self.settings.filter_duplicates,
+                    give_up_us=self.settings.give_up_us,
                 )
                 started.start(wall_us)
                 self._executors[index] = started

@@ -44,9 +44,7 @@ class Executor:
     `give_up_us`: an action without an end that long after its start becomes `unknown`.
     """
 
-    def __init__(
-        self, *, group: ExecutorGroup, name: str, life: int, remember: bool = True, give_up_us: int = 60_000_000
-    ) -> None:
+    def __init__(self, *, group: ExecutorGroup, name: str, life: int, remember: bool = True, give_up_us: int) -> None:
         self.name = name
         self._group = group
         self._life = life

@@ -57,39 +57,44 @@ NO_FAULTS = FaultPlan()
 def seeded_kills(
     draw: random.Random, *, count: int, cells: Sequence[tuple[str, int]], duration_us: int
 ) -> tuple[Kill, ...]:
-    """Return kills spread over the run, the roles, the points and the signals."""
-    return tuple(
-        sorted(
-            (
-                Kill(
-                    after_us=int(duration_us * draw.uniform(0.05, 0.85)),
-                    role=role,
-                    partition=partition,
-                    point=draw.choice(KILL_POINTS[2:]) if draw.random() < 0.8 else draw.choice(KILL_POINTS),
-                    signal=draw.choice(SIGNALS),
-                    down_us=draw.randrange(1, 5) * _SECOND_US,
-                    zombie_us=draw.randrange(6, 15) * _SECOND_US,
-                )
-                for role, partition in (draw.choice(cells) for _ in range(count))
-            ),
-            key=lambda kill: kill.after_us,
+    """Return kills spread over the run and the points; every cell is struck in turn, and every signal occurs."""
+    struck = draw.sample(cells, len(cells))
+    signals = draw.sample(SIGNALS, len(SIGNALS))
+    kills = (
+        Kill(
+            after_us=int(duration_us * draw.uniform(0.05, 0.85)),
+            role=struck[number % len(struck)][0],
+            partition=struck[number % len(struck)][1],
+            point=draw.choice(KILL_POINTS),
+            signal=signals[number % len(signals)],
+            down_us=draw.randrange(1, 5) * _SECOND_US,
+            zombie_us=draw.randrange(6, 15) * _SECOND_US,
         )
+        for number in range(count)
     )
+    return tuple(sorted(kills, key=lambda kill: kill.after_us))
 
 
 def seeded_plan(seed: int, *, cells: Sequence[tuple[str, int]], duration_us: int, kills: int = 10) -> FaultPlan:
     """Return the faults of one seed: the same plan for the same arguments, on every machine."""
     draw = random.Random(seed)  # noqa: S311  # a fault plan, no secret
-    steps = tuple(
-        ClockStep(after_us=int(duration_us * draw.random()), error_us=draw.randrange(-8, 9) * _SECOND_US // 2)
-        for _ in range(draw.randrange(1, 4))
-    )
+    steps = _seeded_steps(draw, duration_us=duration_us)
     deaf_us = int(duration_us * draw.uniform(0.2, 0.7))
     return FaultPlan(
         kills=seeded_kills(draw, count=kills, cells=cells, duration_us=duration_us),
-        clock_steps=tuple(sorted(steps, key=lambda step: step.after_us)),
+        clock_steps=steps,
         deaf=((deaf_us, deaf_us + draw.randrange(5, 20) * _SECOND_US),) if draw.random() < 0.3 else (),
         duplicate=draw.choice((0.0, 0.02, 0.1)) if draw.random() < 0.3 else 0.05,
         delay=draw.choice((0.05, 0.2, 0.4)),
         executor_kills=tuple(sorted(int(duration_us * draw.uniform(0.1, 0.8)) for _ in range(draw.randrange(1, 4)))),
     )
+
+
+def _seeded_steps(draw: random.Random, *, duration_us: int) -> tuple[ClockStep, ...]:
+    """Return steps forwards and backwards, also further than is tolerated; a time daemon sets each right later."""
+    steps: list[ClockStep] = []
+    for _ in range(draw.randrange(1, 4)):
+        after_us = int(duration_us * draw.random())
+        steps.append(ClockStep(after_us=after_us, error_us=draw.randrange(-16, 17) * _SECOND_US // 2))
+        steps.append(ClockStep(after_us=after_us + draw.randrange(4, 12) * _SECOND_US, error_us=0))
+    return tuple(sorted(steps, key=lambda step: step.after_us))

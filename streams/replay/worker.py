@@ -102,6 +102,7 @@ class Worker:
         self._log = log
         self._clock = clock
         self._delivery = delivery
+        self._sources = place.sources()
         self._journal_offset = 0
         self._slot = 0
         self._since_snapshot = 0
@@ -126,10 +127,7 @@ class Worker:
 
     def is_behind(self) -> bool:
         """Whether a source holds records that were not folded yet."""
-        return any(
-            self.role.next_offset(topic, partition) < self._log.end(topic, partition)
-            for topic, partition in self.place.sources()
-        )
+        return bool(self._unread())
 
     def _turn(self, producer: MemoryProducer, clock: LoopClock) -> Iterator[Point]:
         now = self._now(clock)
@@ -226,9 +224,17 @@ class Worker:
         return Now(now_us, self._heard_us)
 
     def _gather(self) -> list[RawBatch]:
+        unread = self._unread()
         found = (
             self._log.read(topic, partition, self.role.next_offset(topic, partition), limit=limit)
-            for topic, partition, limit in self._delivery(self.place.sources())
+            for topic, partition, limit in (self._delivery(unread) if unread else ())
             if limit > 0
         )
         return [batch for batch in found if batch is not None]
+
+    def _unread(self) -> list[tuple[str, int]]:
+        return [
+            (topic, partition)
+            for topic, partition in self._sources
+            if self.role.next_offset(topic, partition) < self._log.end(topic, partition)
+        ]

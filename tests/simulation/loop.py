@@ -9,6 +9,7 @@ from streams.loop.attribute import Attribute, AttributeSettings
 from streams.loop.decode import make_decode
 from streams.loop.detect import Detect, DetectSettings
 from streams.loop.gate import Gate, GateSettings, LevelSettings
+from streams.loop.ingest import Ingest, IngestSettings
 from streams.loop.policy import Policy, PolicySettings
 from streams.loop.processor import Processor
 from streams.loop.recognise import Recognise, RecogniseSettings
@@ -47,14 +48,22 @@ GATE = GateSettings(
 )
 LEVELS = LevelSettings(default="act", novel="act")
 DETECT = DetectSettings(
-    onset_windows=2, measure_after_us=8_000_000, warmup_windows=8, entity_limit=64, metric_limit=8, gone_us=15_000_000
+    onset_windows=2,
+    measure_after_us=8_000_000,
+    warmup_windows=8,
+    forest_windows=600,
+    entity_limit=64,
+    metric_limit=8,
+    gone_us=15_000_000,
 )
-ATTRIBUTE = AttributeSettings(horizon_us=6_000_000, grace_us=2_000_000, late_us=40_000_000)
+ATTRIBUTE = AttributeSettings(horizon_us=6_000_000, grace_us=2_000_000, late_us=30_000_000)
 
 
 def processors_of(role: str, partition: int, *, seed: int) -> list[Processor]:
     """Return the processors of a role."""
     match role:
+        case "ingest":
+            return [Ingest(IngestSettings(), loop=LOOP, partitions=PARTITIONS)]
         case "detect":
             return [Detect(DETECT, loop=LOOP, partition=partition, seed=seed)]
         case "decide":
