@@ -1,10 +1,11 @@
 """A supervisor: starts processes, starts dead ones again, and ends them all with itself."""
 
+import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -17,15 +18,16 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 10.0
 STABLE_S = 30.0
 """Who ran for so long begins with the shortest wait again."""
 POLL_S = 0.1
-GAVE_UP = (3, 4)
-"""Exit codes after which a restart would only repeat itself: fenced by another owner, or a person must decide."""
+FINISHED, FENCED, REFUSED = 0, 3, 4
+"""Exit codes with a meaning: done; another instance owns the work (so wait long); a person must decide (so never)."""
 
 
 class _Supervised:
     """One process under its guardian, which ends it when this process is gone in whatever way."""
 
-    def __init__(self, name: str, command: Sequence[str], log: IO[bytes]) -> None:
+    def __init__(self, name: str, command: Sequence[str], log: IO[bytes], told: Callable[[str], None]) -> None:
         self.name = name
+        self._told = told
         self._command = list(command)
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
@@ -55,11 +57,14 @@ class _Supervised:
             return
         self._close_pipe()
         now_s = time.monotonic()
-        if code == 0 or code in GAVE_UP:
+        if code in (FINISHED, REFUSED):
             self.done = True
+            self._told(f"{self.name} ended ({_reason(code)})")
         elif self._due_s == 0.0:
             self._wait_s = FIRST_WAIT_S if now_s - self._started_s > STABLE_S else self._wait_s
-            self._due_s = now_s + self._wait_s
+            wait_s = LONGEST_WAIT_S if code == FENCED else self._wait_s
+            self._due_s = now_s + wait_s
+            self._told(f"{self.name} ended ({_reason(code)}); starting it again in {wait_s:.1f} s")
         elif now_s >= self._due_s:
             self._wait_s, self._due_s = min(2 * self._wait_s, LONGEST_WAIT_S), 0.0
             self.start()
@@ -90,13 +95,16 @@ class _Supervised:
 class Supervisor:
     """Runs named commands until `stop`; output goes to one log file per name in `logs`.
 
-    A process that ends with 0 has done its work; one that was fenced (3) or needs a person (4) is not started again;
-    every other end is answered by a restart, after 0.2 s at first and at most 10 s.
+    A process that ends with 0 has done its work; one that needs a person (4) is not started again; every other end is
+    answered by a restart, after 0.2 s at first and at most 10 s. `told` gets one line per end.
     """
 
-    def __init__(self, commands: Mapping[str, Sequence[str]], *, logs: Path) -> None:
+    def __init__(
+        self, commands: Mapping[str, Sequence[str]], *, logs: Path, told: Callable[[str], None] = lambda _: None
+    ) -> None:
         logs.mkdir(parents=True, exist_ok=True)
         self._logs = logs
+        self._told = told
         self._files: list[IO[bytes]] = []
         self._lock = threading.Lock()
         self._processes: dict[str, _Supervised] = {}
@@ -123,7 +131,7 @@ class Supervisor:
                 raise ValueError(f"expected a new name, {name!r} is running")
             log = (self._logs / f"{name}.log").open("ab")
             self._files.append(log)
-            process = _Supervised(name, command, log)
+            process = _Supervised(name, command, log, self._told)
             self._processes[name] = process
             process.start()
 
@@ -160,3 +168,15 @@ class Supervisor:
             with self._lock:
                 for process in self._processes.values():
                     process.tend()
+
+
+def _reason(code: int) -> str:
+    """Say an exit code; a guardian passes on that of a process killed by signal N as 256 - N."""
+    names = {
+        FINISHED: "done",
+        FENCED: "another instance owns its work",
+        REFUSED: "it needs a person, see its log",
+        256 - signal.SIGKILL: "killed",
+        256 - signal.SIGTERM: "terminated",
+    }
+    return names.get(code, f"exit code {code}")

@@ -54,7 +54,9 @@ def run(config: Path, role: str | None, instance: str | None, health_port: int |
             prepare_topics(place, place.connection())
             if activate_if_new(place, orders_of(place), reader_of(place)):
                 click.echo("activated these settings (first run on this machine)")
-        supervisor = stack.enter_context(Supervisor(role_commands(place.config, roles), logs=place.data / "logs"))
+        supervisor = stack.enter_context(
+            Supervisor(role_commands(place.config, roles), logs=place.data / "logs", told=click.echo)
+        )
         click.echo(f"running {', '.join(roles)}; logs in {place.data / 'logs'}; Ctrl-C stops")
         stop.wait()
         click.echo(f"stopping; {supervisor.restarts} restarts")

@@ -46,14 +46,17 @@ def test_a_killed_process_is_started_again_and_counted(tmp_path: Path) -> None:
     assert not any(is_running(pid) for pid in pids(path))
 
 
-def test_a_process_that_was_fenced_or_has_finished_is_left_alone(tmp_path: Path) -> None:
+def test_a_process_that_has_finished_or_needs_a_person_is_left_alone(tmp_path: Path) -> None:
     commands = {
-        name: [sys.executable, "-S", "-c", f"raise SystemExit({code})"] for name, code in (("done", 0), ("fenced", 3))
+        name: [sys.executable, "-S", "-c", f"raise SystemExit({code})"] for name, code in (("done", 0), ("refused", 4))
     }
-    with Supervisor(commands, logs=tmp_path) as supervisor:
-        assert eventually(lambda: supervisor.given_up() == {"fenced": 3})
+    told: list[str] = []
+    with Supervisor(commands, logs=tmp_path, told=told.append) as supervisor:
+        assert eventually(lambda: supervisor.given_up() == {"refused": 4})
+        assert eventually(lambda: len(told) == 2)
         time.sleep(0.5)
         assert supervisor.restarts == 0
+    assert sorted(told) == ["done ended (done)", "refused ended (it needs a person, see its log)"]
 
 
 def test_nothing_is_left_when_the_supervisor_is_killed(tmp_path: Path) -> None:
