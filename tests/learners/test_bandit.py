@@ -20,10 +20,9 @@ def test_probabilities_add_up_to_one_and_keep_the_floor(rewards: dict[str, float
 @given(REWARDS, GAMMAS, FLOORS)
 def test_a_better_arm_is_never_less_likely(rewards: dict[str, float], gamma: float, floor: float) -> None:
     probabilities = inverse_gap(rewards, gamma=gamma, floor=floor)
-    for one in rewards:
-        for other in rewards:
-            if rewards[one] > rewards[other]:
-                assert probabilities[one] >= probabilities[other] - 1e-12
+    for one, better in rewards.items():
+        for other, worse in rewards.items():
+            assert better <= worse or probabilities[one] >= probabilities[other] - 1e-12
 
 
 def test_the_weights_are_those_of_the_paper() -> None:

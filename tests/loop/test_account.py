@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -131,11 +133,7 @@ def test_any_split_gives_the_same_chain_and_ledger(cuts: list[int]) -> None:
     records, whole, parts = story(), account(every=5), account(every=5)
     expected = whole.on_batch(records, at(1))
     places = [0, *sorted(cuts), len(records)]
-    outputs = [
-        event
-        for start, stop in zip(places, places[1:], strict=False)
-        for event in parts.on_batch(records[start:stop], at(1))
-    ]
+    outputs = [event for start, stop in pairwise(places) for event in parts.on_batch(records[start:stop], at(1))]
     assert outputs == expected
     assert parts.snapshot() == whole.snapshot()
 

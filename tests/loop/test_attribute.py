@@ -1,4 +1,5 @@
 from collections.abc import Iterable
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -65,6 +66,7 @@ CLAIM = outcome(ALLOWED, "claimed", 0.5)
     ],
 )
 def test_the_reward_is_what_recovery_left_of_the_horizon(
+    *,
     windows: str,
     end: float,
     close: float | None,
@@ -111,7 +113,7 @@ RECOVERS = measured("xxx.......")
     ],
 )
 def test_every_proposal_ends_in_one_state(
-    case: str, events: list[Event], state: str, effective: str, reward: float | None, outcome_state: str | None
+    *, case: str, events: list[Event], state: str, effective: str, reward: float | None, outcome_state: str | None
 ) -> None:
     (experience,) = run(attribute(), *events, until=101)
     assert (experience.state, experience.effective, experience.outcome) == (state, effective, outcome_state), case
@@ -215,11 +217,7 @@ def test_any_split_gives_the_same_experience(seed: int, cuts: list[int]) -> None
     whole, parts = attribute(), attribute()
     expected = whole.on_batch(records, at(6))
     places = [0, *sorted(min(cut, len(records)) for cut in cuts), len(records)]
-    outputs = [
-        event
-        for start, stop in zip(places, places[1:], strict=False)
-        for event in parts.on_batch(records[start:stop], at(6))
-    ]
+    outputs = [event for start, stop in pairwise(places) for event in parts.on_batch(records[start:stop], at(6))]
     assert outputs == expected
     assert parts.snapshot() == whole.snapshot()
     assert parts.on_time(at(200)) == whole.on_time(at(200))

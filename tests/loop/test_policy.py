@@ -1,4 +1,5 @@
 from collections import Counter
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -265,11 +266,7 @@ def test_any_split_gives_the_same_proposals(seed: int, cuts: list[int]) -> None:
     whole, parts = policy(), policy()
     expected = whole.on_batch(records, at(1))
     places = [0, *sorted(min(cut, len(records)) for cut in cuts), len(records)]
-    outputs = [
-        event
-        for start, stop in zip(places, places[1:], strict=False)
-        for event in parts.on_batch(records[start:stop], at(1))
-    ]
+    outputs = [event for start, stop in pairwise(places) for event in parts.on_batch(records[start:stop], at(1))]
     assert outputs == expected
     assert parts.snapshot() == whole.snapshot()
     assert parts.on_time(at(50)) == whole.on_time(at(50))
