@@ -14,6 +14,8 @@ from schemas.ids import derive
 from streams.worlds.fleet_settings import FleetSettings
 from streams.worlds.remedies import Floats, Remedies
 
+__all__ = ["AVAILABILITY", "Fault", "FleetSettings", "FleetWorld"]
+
 AVAILABILITY = "availability"
 _LEVEL, _SPREAD = 50.0, 2.5
 _HEALTHY, _FAILING, _WORSE = 0.995, 0.6, 0.3
