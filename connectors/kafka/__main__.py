@@ -16,7 +16,8 @@ def main() -> int:
     parser.add_argument("--brokers", type=int, default=1, help="1 or 3")
     parser.add_argument("--port", type=int, action="append", help="client port; once per broker (default: free ones)")
     chosen = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell's background jobs begin with it ignored
+        signal.signal(number, signal.default_int_handler)
     try:
         with LocalKafka(data=chosen.data, brokers=chosen.brokers, ports=chosen.port) as kafka:
             sys.stdout.write(f"Apache Kafka {kafka.version} at {kafka.bootstrap}, data in {chosen.data}\n")
