@@ -37,9 +37,9 @@ class FleetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """How long an action takes."""
     best: Share = 0.9
     """With what probability the best remedy works."""
-    baseline: tuple[float, float] = (0.2, 0.5)
+    baseline: tuple[float, ...] = (0.2, 0.5)
     """Range of the baseline's probability, per kind, where it is not the best."""
-    other: tuple[float, float] = (0.0, 0.25)
+    other: tuple[float, ...] = (0.0, 0.25)
     """Range of any other action's probability, per kind."""
     drift_us: Delay = 0
     """When, after the start, every kind gets another best remedy; 0: never."""
@@ -63,6 +63,6 @@ class FleetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     def __post_init__(self) -> None:
         if len(set(self.actions)) != len(self.actions) or len(self.actions) < 3:
             raise ValueError(f"actions must be at least three different ones, got {', '.join(self.actions)}")
-        for name, (low, high) in (("baseline", self.baseline), ("other", self.other)):
-            if not 0.0 <= low <= high <= 1.0:
-                raise ValueError(f"{name} must be a range in [0, 1], got {low} to {high}")
+        for name, ends in (("baseline", self.baseline), ("other", self.other)):
+            if len(ends) != 2 or not 0.0 <= ends[0] <= ends[1] <= 1.0:
+                raise ValueError(f"{name} must be a range in [0, 1], got {ends}")

@@ -39,8 +39,8 @@ class Remedies:
 
     def _table(self, draw: np.random.Generator, best: npt.NDArray[np.int64]) -> Floats:
         settings = self._settings
-        table = draw.uniform(*settings.other, (settings.kinds, len(settings.actions)))
-        table[:, 0] = draw.uniform(*settings.baseline, settings.kinds)
+        table = draw.uniform(settings.other[0], settings.other[1], (settings.kinds, len(settings.actions)))
+        table[:, 0] = draw.uniform(settings.baseline[0], settings.baseline[1], settings.kinds)
         table[:, -1] = 0.0
         table[np.arange(settings.kinds), best] = settings.best
         return table
