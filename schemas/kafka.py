@@ -12,7 +12,7 @@ from .raw import Headers, Message
 
 Setting = str | int | float | bool
 Delivered = Callable[[KafkaError | None, Any], None]
-_QUIET = {"log_level": 3}
+_QUIET = {"log_level": 0}  # what matters comes back as an error where it is asked for, not on stderr
 
 
 def make_producer(connection: KafkaConnection, **settings: Setting) -> Producer:

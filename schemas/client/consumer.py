@@ -322,6 +322,7 @@ class ActionConsumer:
 
 
 def _check(error: KafkaError) -> None:
-    if error.code() in (KafkaError._FENCED, KafkaError.FENCED_INSTANCE_ID):
+    fenced = error.code() == KafkaError._FATAL and "group.instance.id" in error.str()  # the cause is in the text only
+    if fenced or error.code() in (KafkaError._FENCED, KafkaError.FENCED_INSTANCE_ID):
         raise FencedError("another process uses the same executor name in this group: give each its own")
     check(error)

@@ -1,0 +1,5 @@
+"""Write the documents: `python -m schemas.documents`."""
+
+from . import write
+
+write()

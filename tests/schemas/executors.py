@@ -1,0 +1,122 @@
+"""A gate and a person, as far as an executor sees them: they sign actions and orders onto a real Kafka."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from schemas import kafka, wire
+from schemas.client import ActionConsumer
+from schemas.client.tail import Tail
+from schemas.connection import KafkaConnection
+from schemas.events import Action, Control, Event, Outcome
+from schemas.keyfiles import create_keys, load_signer, load_trust
+from schemas.raw import Message
+from schemas.signing import Audience, Signer
+
+SECOND_US = 1_000_000
+
+
+def now_us() -> int:
+    return time.time_ns() // 1000
+
+
+def refusal(site: "Site", consumer: ActionConsumer, action: str) -> str:
+    """Poll until an action is refused, and return why; fails when any action is handed over."""
+    deadline = time.monotonic() + 15
+    while not site.details(action):
+        assert time.monotonic() < deadline, f"expected {action} to be refused"
+        assert consumer.poll(0.1) is None
+    assert site.outcomes(action)[-1] == "refused"
+    return site.details(action)[-1]
+
+
+def next_is(consumer: ActionConsumer, action: str) -> Action:
+    """Return the next action handed over; fails when it is another one."""
+    got = consumer.poll(15)
+    assert got is not None
+    assert got.id == action
+    return got
+
+
+def eventually(what: Callable[[], bool], *, within_s: float = 15.0) -> None:
+    """Wait for a condition; fails when it does not come true in time."""
+    deadline = time.monotonic() + within_s
+    while not what():
+        assert time.monotonic() < deadline, f"expected {what} within {within_s} s"
+        time.sleep(0.02)
+
+
+class Site:
+    """One loop on one cluster with its keys: writes as gate and as person, makes executors, reads topics back."""
+
+    def __init__(self, connection: KafkaConnection, cluster: str, loop: str, folder: Path) -> None:
+        self.connection = connection
+        self.loop = loop
+        self.folder = folder
+        self.audience = Audience(cluster=cluster, loop=loop)
+        self.keys = folder / "keys"
+        create_keys(self.keys)
+        self._producer = kafka.make_producer(connection, linger_ms=0)
+        self._count = 0
+
+    def send(self, message: Message) -> None:
+        kafka.produce(self._producer, message, loop=self.loop)
+        assert self._producer.flush(10) == 0
+
+    def order(self, value: str, *, target: str = "loop", kind: Any = "pause", signer: Signer | None = None) -> None:
+        self._count += 1
+        event = Control(id=f"order-{self._count}", time_us=now_us(), kind=kind, target=target, value=value, by="ann")
+        signer = signer or load_signer(self.keys, "control", self.audience)
+        self.send(signer.sign(wire.encode(event, loop=self.loop)))
+
+    def action(self, name: str, *, signer: Signer | None = None, **members: Any) -> Action:
+        issued_us = now_us()
+        base: dict[str, Any] = {
+            "id": name,
+            "time_us": issued_us,
+            "entity": "web-1",
+            "action": "restart",
+            "proposal": f"p-{name}",
+            "episode": "e1",
+            "pattern": "P1",
+            "issued_us": issued_us,
+            "expires_us": issued_us + 20 * SECOND_US,
+            "settings_hash": "h",
+        }
+        action = Action(**(base | members))
+        signer = signer or load_signer(self.keys, "actions", self.audience)
+        self.send(signer.sign(wire.encode(action, loop=self.loop)))
+        return action
+
+    def executor(self, name: str = "x1", *, store: str | None = None, **settings: Any) -> ActionConsumer:
+        return ActionConsumer(
+            self.connection,
+            audience=self.audience,
+            trust=load_trust(self.keys),
+            signer=load_signer(self.keys, "outcomes", self.audience),
+            group="ops",
+            executor=name,
+            store=self.folder / (store or name),
+            **settings,
+        )
+
+    def read(self, topic: str) -> list[Event]:
+        """Return everything that lies on a topic of one partition now."""
+        tail = Tail(self.connection, topic=f"{self.loop}.{topic}")
+        end = tail.end(10.0)
+        assert end is not None
+        events = []
+        while tail.position < end:
+            record = tail.poll(1.0)
+            if record is not None:
+                events.append(wire.decode(topic, record.value, record.headers))
+        tail.close()
+        return events
+
+    def outcomes(self, action: str) -> list[str]:
+        """Return the states told of an action, in order."""
+        return [e.state for e in self.read("outcomes") if isinstance(e, Outcome) and e.action == action]
+
+    def details(self, action: str) -> list[str]:
+        return [e.detail for e in self.read("outcomes") if isinstance(e, Outcome) and e.action == action]

@@ -1,0 +1,236 @@
+"""Executors on a real Kafka: each action at most once, never while stopped, every one with an end."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from connectors.kafka.launcher import LocalKafka
+from schemas import kafka, wire
+from schemas.errors import FencedError
+from schemas.events import DeadLetter, Outcome, Presence
+from schemas.keyfiles import create_keys, keyring_text, load_signer, rotate_key
+from tests.schemas.executors import SECOND_US, Site, eventually, next_is, now_us, refusal
+
+
+@pytest.fixture
+def site(broker: LocalKafka, loop_on_kafka: Callable[..., str], tmp_path: Path) -> Site:
+    site = Site(broker.connection, broker.cluster_id, loop_on_kafka(), tmp_path)
+    site.order("running")
+    return site
+
+
+def test_an_action_is_claimed_handed_over_and_reported(site: Site) -> None:
+    with site.executor() as consumer:
+        sent = site.action("a1", parameters={"grace": "1s"})
+        action = consumer.poll(15)
+        assert action == sent
+        assert site.outcomes("a1") == ["claimed"]
+        assert consumer.may_act(action)
+        consumer.report(action, "succeeded", "restarted")
+        assert site.outcomes("a1") == ["claimed", "succeeded"]
+        with pytest.raises(ValueError, match="reported already"):
+            consumer.report(action, "failed")
+
+
+def test_a_duplicate_is_done_once_also_after_a_restart(site: Site) -> None:
+    with site.executor() as consumer:
+        site.action("a1")
+        site.action("a1")
+        first = consumer.poll(15)
+        assert first is not None
+        consumer.report(first, "succeeded")
+        site.action("a2")
+        second = next_is(consumer, "a2")
+        consumer.report(second, "succeeded")
+    with site.executor() as consumer:
+        site.action("a1")
+        site.action("a3")
+        next_is(consumer, "a3")
+    assert site.outcomes("a1") == ["claimed", "succeeded"]
+
+
+def test_of_two_memories_the_first_claim_wins(site: Site) -> None:
+    """A second instance with a memory of its own reads the claim of the first before it decides."""
+    with site.executor("x1") as first:
+        site.action("a1")
+        action = first.poll(15)
+        assert action is not None
+        with site.executor("x2") as second:
+            site.action("a1")
+            assert second.poll(3) is None  # the partition may still be the first one's
+        first.report(action, "succeeded")
+    assert site.outcomes("a1") == ["claimed", "succeeded"]
+
+
+def test_a_claim_that_comes_second_does_not_start(site: Site) -> None:
+    """Both instances wrote a claim before either read the other's: the log decides."""
+    with site.executor("x1") as consumer:
+        rival = Outcome(id="rival", time_us=1, action="a1", entity="web-1", group="ops", executor="x9", state="claimed")
+        original = consumer._store.winner
+
+        def rival_first(action: str) -> str | None:
+            winner = original(action)
+            if winner is None and action == "a1" and not rivals:
+                rivals.append(rival)
+                site.send(load_signer(site.keys, "outcomes", site.audience).sign(wire.encode(rival, loop=site.loop)))
+            return winner
+
+        rivals: list[Outcome] = []
+        consumer._store.winner = rival_first  # type: ignore[method-assign]  # the only moment between look and claim
+        site.action("a1")
+        site.action("a2")
+        next_is(consumer, "a2")
+    states = [(e.executor, e.state) for e in site.read("outcomes") if isinstance(e, Outcome) and e.action == "a1"]
+    assert states == [("x9", "claimed"), ("x1", "claimed")]
+
+
+def test_what_was_left_without_an_end_becomes_unknown_at_the_next_start(site: Site) -> None:
+    first = site.executor()
+    first.start()
+    site.action("a1")
+    assert first.poll(15) is not None
+    first._in_flight.clear()  # dies here: no report, no goodbye
+    first.close()
+    with site.executor() as second:
+        assert site.outcomes("a1") == ["claimed", "unknown"]
+        assert second.poll(1) is None
+
+
+def test_what_is_in_flight_at_a_clean_stop_becomes_unknown_at_once(site: Site) -> None:
+    with site.executor() as consumer:
+        site.action("a1")
+        assert consumer.poll(15) is not None
+    assert site.outcomes("a1") == ["claimed", "unknown"]
+
+
+def test_an_expired_action_is_refused(site: Site) -> None:
+    with site.executor() as consumer:
+        site.action("a1", expires_us=now_us() - 1, issued_us=now_us() + SECOND_US)
+        assert refusal(site, consumer, "a1") == "expired"
+        assert site.outcomes("a1") == ["refused"]
+
+
+def test_an_action_older_than_the_memory_is_refused(site: Site) -> None:
+    site.action("long-before", issued_us=1, expires_us=2)
+    site.action("before")
+    with site.executor() as consumer:
+        assert refusal(site, consumer, "before") == "issued before this executor's memory began"
+    assert site.outcomes("long-before") == []
+
+
+def test_forged_actions_are_set_aside_unanswered(site: Site, tmp_path: Path) -> None:
+    create_keys(tmp_path / "other")
+    stranger = load_signer(tmp_path / "other", "actions", site.audience)
+    insider = load_signer(site.keys, "outcomes", site.audience)
+    with site.executor() as consumer:
+        site.action("a1", signer=stranger)
+        site.action("a2", signer=insider)
+        site.action("a3")
+        next_is(consumer, "a3")
+    letters = [e for e in site.read("dead-letters") if isinstance(e, DeadLetter)]
+    assert [letter.reason for letter in letters] == ["unknown-key", "wrong-purpose"]
+    assert site.outcomes("a1") + site.outcomes("a2") == []
+
+
+def test_a_pause_stops_what_would_start_and_what_runs(site: Site) -> None:
+    with site.executor() as consumer:
+        site.action("a1")
+        running = next_is(consumer, "a1")
+        assert consumer.may_act(running)
+        site.order("paused")
+        eventually(lambda: not consumer.may_act(running), within_s=5)
+        site.action("a2")
+        assert refusal(site, consumer, "a2") == "paused by ann (loop)"
+        site.order("running")
+        eventually(lambda: consumer.may_act(running), within_s=5)
+        site.order("paused", target="entity:web-1")
+        eventually(lambda: consumer.why_not(running) == "paused by ann (entity:web-1)", within_s=5)
+        consumer.report(running, "failed")
+
+
+def test_a_forged_resume_changes_nothing(site: Site, tmp_path: Path) -> None:
+    create_keys(tmp_path / "other")
+    with site.executor() as consumer:
+        site.action("a1")
+        action = next_is(consumer, "a1")
+        site.order("paused")
+        eventually(lambda: not consumer.may_act(action), within_s=5)
+        site.order("running", signer=load_signer(tmp_path / "other", "control", site.audience))
+        eventually(lambda: consumer._watch.ignored == 1, within_s=5)
+        assert not consumer.may_act(action)
+
+
+def test_without_any_order_everything_is_paused(
+    broker: LocalKafka, loop_on_kafka: Callable[..., str], tmp_path: Path
+) -> None:
+    site = Site(broker.connection, broker.cluster_id, loop_on_kafka(), tmp_path)
+    with site.executor() as consumer:
+        site.action("a1")
+        assert "no pause/loop record" in refusal(site, consumer, "a1")
+
+
+def test_a_new_keyring_is_adopted_from_control(site: Site) -> None:
+    with site.executor() as consumer:
+        rotate_key(site.keys, "actions")
+        site.order(keyring_text(site.keys), kind="keyring")
+        eventually(lambda: consumer._trust.keyring.version == 3, within_s=5)
+        site.action("a1")
+        next_is(consumer, "a1")
+
+
+def test_starts_are_capped_also_over_a_restart(site: Site) -> None:
+    for number in range(2):
+        with site.executor(starts_per_minute=2) as consumer:
+            site.action(f"a{number}")
+            consumer.report(next_is(consumer, f"a{number}"), "succeeded")
+    with site.executor(starts_per_minute=2) as consumer:
+        site.action("a2")
+        assert refusal(site, consumer, "a2") == "this executor starts at most 2 actions per minute"
+
+
+def test_presence_tells_state_and_what_is_in_flight(site: Site) -> None:
+    with site.executor() as consumer:
+        site.action("a1")
+        assert consumer.poll(15) is not None
+        eventually(lambda: any(p.in_flight == ("a1",) and p.state == "running" for p in presences(site)), within_s=6)
+        site.order("paused")
+        eventually(lambda: presences(site)[-1].state == "paused", within_s=6)
+        assert now_us() - presences(site)[-1].control_heard_us < 5 * SECOND_US
+        assert presences(site)[-1].control_offset == 2
+    assert presences(site)[-1].state == "stopping"
+
+
+def presences(site: Site) -> list[Presence]:
+    return [event for event in site.read("presence") if isinstance(event, Presence)]
+
+
+def test_the_same_name_twice_ends_the_older_instance(site: Site) -> None:
+    with site.executor("x1", store="one") as first:
+        assert first.poll(2) is None
+        with site.executor("x1", store="two") as second:
+            assert second.poll(3) is None
+            with pytest.raises(FencedError, match="same executor name"):
+                first.poll(10)
+
+
+def test_stop_ends_the_iteration_from_another_thread(site: Site) -> None:
+    with site.executor() as consumer:
+        threading.Timer(0.5, consumer.stop).start()
+        assert list(consumer) == []
+
+
+def test_an_executor_that_never_hears_control_takes_nothing(site: Site) -> None:
+    """The end of `control` beyond what can be read stands for a broker that does not answer."""
+    consumer = site.executor(start_timeout_s=1.0)
+    consumer._watch._tail.end = lambda _timeout: None  # type: ignore[method-assign]
+    with consumer:
+        site.action("a1")
+        assert consumer.poll(2) is None
+        assert site.outcomes("a1") == []
+        assert not consumer._watch.is_heard()
+
+
+def test_the_cluster_tells_its_id(broker: LocalKafka) -> None:
+    assert kafka.cluster_id(broker.connection) == broker.cluster_id
