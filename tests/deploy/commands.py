@@ -2,12 +2,12 @@
 
 import click
 
-from streams.cli import main
+from streams.cli.main import flyball
 
 
 def runs(arguments: list[str]) -> str | None:
     """Return what is wrong with the arguments, or None when they parse down to a command."""
-    command: click.Command = main
+    command: click.Command = flyball
     rest = list(arguments)
     try:
         while isinstance(command, click.Group):
@@ -16,7 +16,7 @@ def runs(arguments: list[str]) -> str | None:
             if found is None:
                 return f"no command {name}"
             command = found
-        command.make_context(command.name, rest, resilient_parsing=False)
+        command.make_context(command.name, rest)
     except click.UsageError as error:
         return str(error.message)
     return None
