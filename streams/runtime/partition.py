@@ -1,5 +1,6 @@
 """The owner of one partition: a thread that turns what waits in the inbox, or a due timer, into committed steps."""
 
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -43,6 +44,8 @@ class PartitionOwner:
         self.moved_at = time.monotonic()
         """When a step was last committed, or there was nothing to do."""
         self._spec = spec
+        self._writer = f"{spec.instance}/{os.getpid()}/{takeover.held.step}"
+        """Who writes the journal: another name at every takeover, so that a zombie can be told from its heir."""
         self._held = takeover.held
         self._producer = takeover.producer
         self._process_clock = clock
@@ -137,7 +140,7 @@ class PartitionOwner:
             step=self._held.step,
             code=spec.code,
             settings_hash=spec.settings_hash,
-            instance=spec.instance,
+            instance=self._writer,
         )
         messages = [
             journal_message(entry, loop=spec.loop),

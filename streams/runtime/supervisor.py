@@ -56,12 +56,14 @@ class Supervisor:
     _running: list[_Running] = field(default_factory=list)
     _stopping: threading.Event = field(default_factory=threading.Event)
     _keeper: threading.Thread | None = None
+    _clean: bool = True
 
     def start(self) -> None:
-        """Start every child and keep them running from a thread; call from a thread that outlives them."""
+        """Start every child and keep them running from a thread of its own.
+
+        Linux ties a child to the thread that started it, so this thread starts all of them and outlives them.
+        """
         self._running = [_Running(child) for child in self.children]
-        for running in self._running:
-            self._launch(running)
         self._keeper = threading.Thread(target=self._keep, name="supervisor")
         self._keeper.start()
 
@@ -80,15 +82,7 @@ class Supervisor:
         self._stopping.set()
         if self._keeper is not None:
             self._keeper.join()
-        alive = [running for running in self._running if _is_alive(running)]
-        for running in alive:
-            _signal(running, signal.SIGTERM)
-            _signal(running, signal.SIGCONT)
-        deadline = time.monotonic() + _STOP_S
-        clean = True
-        for running in alive:
-            clean &= self._await_end(running, deadline)
-        return clean
+        return self._clean
 
     def restarts(self) -> dict[str, int]:
         """Return how often each child had to be started again."""
@@ -103,10 +97,21 @@ class Supervisor:
         }
 
     def _keep(self) -> None:
+        for running in self._running:
+            self._launch(running)
         while not self._stopping.wait(_LOOK_S):
             for running in self._running:
                 if not running.done:
                     self._look_after(running)
+        self._clean = self._stop_all()
+
+    def _stop_all(self) -> bool:
+        alive = [running for running in self._running if _is_alive(running)]
+        for running in alive:
+            _signal(running, signal.SIGTERM)
+            _signal(running, signal.SIGCONT)
+        deadline = time.monotonic() + _STOP_S
+        return all([self._await_end(running, deadline) for running in alive])
 
     def _look_after(self, running: _Running) -> None:
         now = time.monotonic()

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from confluent_kafka import Message as Record
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 
 from schemas import wire
-from schemas.errors import ContractError, RecoveryError
+from schemas.errors import BrokerError, ContractError, RecoveryError
 from schemas.events import InputRange, JournalEntry
 from schemas.kafka import make_consumer
 from schemas.topics import SHARED_SOURCES
@@ -160,6 +160,8 @@ def _lost(spec: WorkerSpec, partition: int, positions: dict[str, int]) -> list[I
             if first > position:
                 lost.append(InputRange(topic=topic, partition=partition, start=position, stop=first))
         return lost
+    except KafkaException as error:
+        raise BrokerError(f"{_name(spec, partition)}: expected to learn where its inputs begin, got {error}") from error
     finally:
         consumer.close()
 

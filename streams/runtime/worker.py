@@ -36,6 +36,7 @@ def run_worker(spec: WorkerSpec) -> int:
     A fenced, refused or hung worker does not return: the process ends at once, so that nothing more is written.
     """
     logs.set_up(role=spec.role, instance=spec.instance)
+    _LOG.info("starting", extra={"loop": spec.loop, "code": spec.code})
     (spec.data / "faust" / spec.instance).mkdir(parents=True, exist_ok=True)
     stopped = _Stop()
     if not _wait_for_broker(spec, stopped):
@@ -81,7 +82,7 @@ def _missing(spec: WorkerSpec) -> str | None:
         return f"no answer from Kafka at {spec.connection.bootstrap}"
     wanted = {*spec.group_sources(), "control", f"journal-{spec.role}", f"state-{spec.role}"}
     missing = sorted(topic for topic in wanted if spec.full_name(topic) not in known)
-    return f"topics {missing} of loop {spec.loop} do not exist (`flyball topics --apply`)" if missing else None
+    return f"topics {missing} of loop {spec.loop} do not exist (`flyball topics apply`)" if missing else None
 
 
 class _Worker:
@@ -110,7 +111,7 @@ class _Worker:
         self._start_health()
         watch = asyncio.create_task(self._watch())
         await app.start()
-        _LOG.info("started", extra={"loop": self._spec.loop, "code": self._spec.code})
+        _LOG.info("started")
         await self._until_the_end(app)
         watch.cancel()
         return await self._end(app)

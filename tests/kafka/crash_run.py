@@ -2,24 +2,31 @@
 
 import random
 import signal
-import statistics
 import time
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 
 from connectors.kafka.admin import apply_topics
 from schemas.connection import KafkaConnection
 from schemas.events import JournalEntry
 from schemas.kafka import make_consumer
+from schemas.raw import RawBatch
+from streams.loop.processor import Now
+from streams.loop.step import take_step
+from tests.kafka.log import KafkaLog
 from tests.kafka.processes import Feeder, WorkerProcess, subject_process
 from tests.kafka.subject import Regression, Subject, make_role
-from tests.kafka.verify import Findings, LoopLog, folded_at_once, verify
+from tests.promises.checker import check_promises, report
+from tests.promises.evidence import Evidence
 
+ROLE = "detect"
 SESSION_S = 6.0
 ZOMBIE_S = SESSION_S + 2.5
-START_S = 60.0
+PATIENCE_S = 90.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,16 +44,15 @@ class Blow:
 class Result:
     """What a run found."""
 
-    findings: Findings
+    violations: str
+    steps: int
     exits: list[int]
     unequal: list[int]
-    """Partitions whose replayed state is not that of an uninterrupted fold."""
+    """Partitions whose recovered state is not that of an uninterrupted fold."""
+    altered_steps_that_differ: int
+    """Steps whose digest no longer fits after one byte of one input was altered."""
     recovery_s: list[float] = field(default_factory=list)
     """SIGKILL to the next step, per blow."""
-
-    def median_recovery_s(self) -> float:
-        """Return the median time from SIGKILL to the next step."""
-        return statistics.median(self.recovery_s)
 
 
 def seeded_blows(seed: int, *, workers: int, kills: int, stops: int, zombies: int) -> list[Blow]:
@@ -55,44 +61,122 @@ def seeded_blows(seed: int, *, workers: int, kills: int, stops: int, zombies: in
     signals = [signal.SIGKILL] * kills + [signal.SIGTERM] * stops + [signal.SIGSTOP] * zombies
     draw.shuffle(signals)
     return [
-        Blow(worker=draw.randrange(workers), signal=one, pause_s=draw.uniform(0.5, 3.0), settle=draw.random() < 0.75)
+        Blow(worker=draw.randrange(workers), signal=one, pause_s=draw.uniform(0.3, 2.0), settle=draw.random() < 0.75)
         for one in signals
     ]
 
 
-def crash_run(
-    connection: KafkaConnection,
-    *,
-    loop: str,
-    folder: Path,
-    workers: int,
-    blows: list[Blow],
-    seed: int,
-    events: int = 20_000,
-    partitions: int = 4,
-) -> Result:
-    """Feed `events` samples while the blows fall, let everything settle, stop cleanly, and verify."""
-    apply_topics(connection, loop, partitions={"telemetry": partitions})
-    folder.mkdir(parents=True, exist_ok=True)
-    processes = [subject_process(_subject(connection, loop, folder, number), folder) for number in range(workers)]
-    duration_s = 8 + sum(blow.pause_s + (ZOMBIE_S if blow.signal == signal.SIGSTOP else 0.0) for blow in blows)
-    feeder = Feeder(connection, loop=loop, seed=seed, count=events, per_s=events / duration_s)
-    for process in processes:
-        process.start()
-    feeder.start()
-    try:
-        _await_steps(connection, loop, partitions)
-        moments = _strike(processes, blows, JournalEnds(connection, loop, partitions))
-        feeder.join()
-        _await_folded(connection, loop, partitions)
-    finally:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrashRun:
+    """`workers` processes on one loop of four partitions, and what happens to them."""
+
+    connection: KafkaConnection
+    loop: str
+    folder: Path
+    workers: int = 1
+    blows: tuple[Blow, ...] = ()
+    events: int = 20_000
+    partitions: int = 4
+    disturb: Callable[[], None] | None = None
+    """Called while events are being written, after the blows."""
+
+    def run(self) -> Result:
+        """Feed samples while the blows fall, let everything settle, stop cleanly, and judge."""
+        apply_topics(self.connection, self.loop, partitions={"telemetry": self.partitions})
+        self.folder.mkdir(parents=True, exist_ok=True)
+        processes = [subject_process(self._subject(number), self.folder) for number in range(self.workers)]
         for process in processes:
-            process.finish()
-    return _judge(connection, loop, partitions, processes, moments)
+            process.start()
+        feeder = Feeder(self.connection, loop=self.loop, seed=len(self.blows), count=self.events, per_s=self._rate())
+        feeder.start()
+        ends = JournalEnds(self.connection, self.loop, self.partitions)
+        try:
+            ends.await_movement()
+            moments = self._strike(processes, ends)
+            if self.disturb is not None:
+                self.disturb()
+            feeder.join()
+            self._await_folded()
+            ends.await_movement()  # timers: whoever was hit last is back, and leaves a snapshot when it stops
+        finally:
+            for process in processes:
+                process.finish()
+        return self._judge(processes, moments)
 
+    def _rate(self) -> float:
+        zombies = sum(blow.signal == signal.SIGSTOP for blow in self.blows)
+        return self.events / (6 + 4 * len(self.blows) + ZOMBIE_S * zombies)
 
-def _subject(connection: KafkaConnection, loop: str, folder: Path, number: int) -> Subject:
-    return Subject(loop=loop, bootstrap=connection.bootstrap, instance=f"w{number}", data=str(folder / "data"))
+    def _subject(self, number: int) -> Subject:
+        return Subject(
+            loop=self.loop,
+            bootstrap=self.connection.bootstrap,
+            instance=f"w{number}",
+            data=str(self.folder / "data"),
+            partitions=self.partitions,
+        )
+
+    def _strike(self, processes: list[WorkerProcess], ends: "JournalEnds") -> list[float]:
+        """Let the blows fall; returns the moments of the SIGKILLs."""
+        moments: list[float] = []
+        for blow in self.blows:
+            if blow.settle:
+                ends.await_movement()
+            time.sleep(blow.pause_s)
+            moment = processes[blow.worker].hit(blow.signal)
+            if blow.signal == signal.SIGKILL:
+                moments.append(moment)
+            if blow.signal == signal.SIGSTOP:
+                time.sleep(ZOMBIE_S)
+                processes[blow.worker].hit(signal.SIGCONT)
+        return moments
+
+    def _await_folded(self) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            log = KafkaLog(self.connection, self.loop)
+            reached = Counter[int]()
+            for event in log.events(f"journal-{ROLE}"):
+                assert isinstance(event, JournalEntry)
+                for part in event.inputs:
+                    reached[part.partition] += part.topic == "telemetry" and part.stop - part.start
+            if reached.total() >= self.events:
+                return
+            assert time.monotonic() < deadline, f"{self.loop}: folded {reached} of {self.events}"
+            time.sleep(1.0)
+
+    def _judge(self, processes: list[WorkerProcess], moments: list[float]) -> Result:
+        log = KafkaLog(self.connection, self.loop)
+        evidence = log.evidence(roles=[ROLE], make_role=lambda _, partition: make_role(self.loop, partition))
+        entries = [entry for journal in evidence.journals().values() for entry in journal]
+        return Result(
+            violations=report(check_promises(evidence)),
+            steps=len(entries),
+            exits=[code for process in processes for code in process.exits],
+            unequal=[partition for partition in range(self.partitions) if not self._equal(evidence, partition)],
+            altered_steps_that_differ=self._altered(evidence),
+            recovery_s=[wait for moment in moments for wait in _next_step_s(entries, moment)],
+        )
+
+    def _equal(self, evidence: Evidence, partition: int) -> bool:
+        """Return whether the newest snapshot holds what an uninterrupted fold of the source gives."""
+        recovered, whole = make_role(self.loop, partition), make_role(self.loop, partition)
+        recovered.restore(evidence.states[ROLE, partition])
+        batch = evidence.read_range("telemetry", partition, 0, self.events)
+        assert batch is not None
+        whole.fold([batch], Now(us=1, control_heard_us=0))
+        return _fingerprint(whole) == _fingerprint(recovered)
+
+    def _altered(self, evidence: Evidence) -> int:
+        """Fold the journal of partition 0 with one byte of its first record altered; return how many steps differ."""
+        role = make_role(self.loop, 0)
+        differ = 0
+        for entry in evidence.journals()[ROLE, 0]:
+            ranges = [evidence.read_range(part.topic, part.partition, part.start, part.stop) for part in entry.inputs]
+            batches = [_with_other_byte(batch) for batch in ranges if batch is not None]
+            now = Now(us=entry.time_us, control_heard_us=entry.control_heard_us)
+            differ += take_step(role, batches, now, loop=self.loop).digest != entry.digest
+        return differ
 
 
 class JournalEnds:
@@ -100,83 +184,39 @@ class JournalEnds:
 
     def __init__(self, connection: KafkaConnection, loop: str, partitions: int) -> None:
         self._consumer = make_consumer(connection, group="unused")
-        self._places = [TopicPartition(f"{loop}.journal-detect", partition) for partition in range(partitions)]
+        self._places = [TopicPartition(f"{loop}.journal-{ROLE}", partition) for partition in range(partitions)]
 
     def now(self) -> list[int]:
-        """Return the end of every journal."""
-        return [self._consumer.get_watermark_offsets(place, timeout=30)[1] for place in self._places]
+        """Return the end of every journal; nothing while the broker cannot tell."""
+        try:
+            return [self._consumer.get_watermark_offsets(place, timeout=30)[1] for place in self._places]
+        except KafkaException:
+            return []
 
     def await_movement(self) -> None:
         """Wait until every journal has grown."""
-        before, deadline = self.now(), time.monotonic() + START_S
-        while any(new <= old for old, new in zip(before, self.now(), strict=True)):
-            assert time.monotonic() < deadline, f"journals stand at {before}"
+        before: list[int] = []
+        deadline = time.monotonic() + PATIENCE_S
+        while not before or any(new <= old for old, new in zip(before, self.now() or before, strict=True)):
+            before = before or self.now()
+            assert time.monotonic() < deadline, f"the journals stand at {before}"
             time.sleep(0.1)
 
 
-def _strike(processes: list[WorkerProcess], blows: list[Blow], ends: JournalEnds) -> list[float]:
-    """Let the blows fall; returns the moments of the SIGKILLs."""
-    moments: list[float] = []
-    for blow in blows:
-        if blow.settle:
-            ends.await_movement()
-        time.sleep(blow.pause_s)
-        moment = processes[blow.worker].hit(blow.signal)
-        if blow.signal == signal.SIGKILL:
-            moments.append(moment)
-        if blow.signal == signal.SIGSTOP:
-            time.sleep(ZOMBIE_S)
-            processes[blow.worker].hit(signal.SIGCONT)
-    return moments
-
-
-def _await_steps(connection: KafkaConnection, loop: str, partitions: int) -> None:
-    deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline:
-        log = LoopLog(connection, loop)
-        if all(log.journal("detect", partition) for partition in range(partitions)):
-            return
-        time.sleep(0.5)
-    raise AssertionError(f"{loop}: no first step within {START_S:.0f} s")
-
-
-def _await_folded(connection: KafkaConnection, loop: str, partitions: int) -> None:
-    deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline:
-        log = LoopLog(connection, loop)
-        if all(_folded(log, partition) for partition in range(partitions)):
-            return
-        time.sleep(1.0)
-    raise AssertionError(f"{loop}: inputs are not folded within {START_S:.0f} s")
-
-
-def _folded(log: LoopLog, partition: int) -> bool:
-    offsets = log.partition("telemetry", partition).records
-    reached = [
-        part.stop for entry in log.journal("detect", partition) for part in entry.inputs if part.topic == "telemetry"
-    ]
-    return not offsets or max(reached, default=0) == max(offsets) + 1
-
-
-def _judge(
-    connection: KafkaConnection, loop: str, partitions: int, processes: list[WorkerProcess], moments: list[float]
-) -> Result:
-    log = LoopLog(connection, loop)
-    findings = verify(
-        log,
-        loop=loop,
-        role="detect",
-        partitions=partitions,
-        make_role=lambda partition: make_role(loop, partition),
-        covered=("telemetry",),
-        written={"insights": 1, "dead-letters": 1},
-    )
-    entries = [entry for partition in range(partitions) for entry in log.journal("detect", partition)]
-    return Result(
-        findings=findings,
-        exits=[code for process in processes for code in process.exits],
-        unequal=[partition for partition in range(partitions) if not _equal(log, loop, partition)],
-        recovery_s=[wait for moment in moments for wait in _next_step_s(entries, moment)],
+def _with_other_byte(batch: RawBatch) -> RawBatch:
+    """Return the batch with one digit of the record at offset 0 changed, if it is here."""
+    if batch.topic != "telemetry" or batch.offsets[0] != 0:
+        return batch
+    first = bytearray(batch.values[0] or b"")
+    place = first.index(b'"latency":') + len(b'"latency":')
+    first[place] = ord("9") if first[place] != ord("9") else ord("8")
+    return RawBatch(
+        topic=batch.topic,
+        partition=batch.partition,
+        offsets=batch.offsets,
+        keys=batch.keys,
+        values=[bytes(first), *batch.values[1:]],
+        headers=batch.headers,
     )
 
 
@@ -188,15 +228,6 @@ def _next_step_s(entries: list[JournalEntry], moment: float) -> list[float]:
         if wait > 0:
             waits[entry.partition] = min(wait, waits.get(entry.partition, wait))
     return [max(waits.values())] if waits else []
-
-
-def _equal(log: LoopLog, loop: str, partition: int) -> bool:
-    """Return whether the newest snapshot holds what an uninterrupted fold of the source gives."""
-    whole = make_role(loop, partition)
-    folded_at_once(log, loop=loop, role=whole, topic="telemetry", partition=partition)
-    recovered = make_role(loop, partition)
-    recovered.restore(log.newest_state("detect", partition))
-    return _fingerprint(whole) == _fingerprint(recovered)
 
 
 def _fingerprint(role: object) -> str:

@@ -1,0 +1,63 @@
+"""Workers are killed, stopped and frozen on a real broker; the log must look as if nothing had happened."""
+
+import statistics
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from connectors.kafka.launcher import LocalKafka
+from streams.runtime import exits
+from tests.kafka.crash_run import Blow, CrashRun, Result, seeded_blows
+
+Make = Callable[..., CrashRun]
+
+
+@pytest.fixture
+def make_run(broker: LocalKafka, loop_name: str, tmp_path: Path) -> Make:
+    def make(name: str, *, workers: int, blows: list[Blow]) -> CrashRun:
+        return CrashRun(
+            connection=broker.connection,
+            loop=f"{loop_name}-{name}",
+            folder=tmp_path / name,
+            workers=workers,
+            blows=tuple(blows),
+        )
+
+    return make
+
+
+def run_together(runs: list[CrashRun]) -> list[Result]:
+    """Run loops side by side on one broker: waiting for sessions to expire is most of the time."""
+    with ThreadPoolExecutor(len(runs)) as threads:
+        return list(threads.map(CrashRun.run, runs))
+
+
+def assert_unharmed(result: Result) -> None:
+    assert result.violations == ""
+    assert result.steps > 0
+    assert result.unequal == []
+    assert result.altered_steps_that_differ >= 1
+
+
+@pytest.mark.timeout(280)
+def test_killed_stopped_and_frozen_workers_leave_a_log_without_gap_or_double(make_run: Make) -> None:
+    one = make_run("one", workers=1, blows=seeded_blows(11, workers=1, kills=4, stops=2, zombies=1))
+    three = make_run("three", workers=3, blows=seeded_blows(12, workers=3, kills=3, stops=2, zombies=2))
+    results = run_together([one, three])
+    for result in results:
+        assert_unharmed(result)
+    assert results[1].exits.count(exits.FENCED) >= 1
+    waits = [wait for result in results for wait in result.recovery_s]
+    print(f"SIGKILL to the next step of every partition: median {statistics.median(waits):.1f} s of {len(waits)}")
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("seed", range(10))
+def test_two_hundred_blows_leave_a_log_without_gap_or_double(make_run: Make, seed: int) -> None:
+    one = make_run("one", workers=1, blows=seeded_blows(100 + seed, workers=1, kills=5, stops=3, zombies=2))
+    three = make_run("three", workers=3, blows=seeded_blows(200 + seed, workers=3, kills=5, stops=3, zombies=2))
+    for result in run_together([one, three]):
+        assert_unharmed(result)
