@@ -3,6 +3,8 @@
 import hashlib
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -54,3 +56,17 @@ def test_a_program_that_is_no_java_has_no_version() -> None:
     assert other is not None
     assert java_version(Path(other)) is None
     assert java_version(Path("/nowhere/java")) is None
+
+
+def test_without_network_the_message_says_what_is_missing_and_what_to_do(tmp_path: Path) -> None:
+    program = "import sys; from pathlib import Path; from connectors.kafka.jars import *; kafka_jars(Path(sys.argv[1]))"
+    nowhere = "http://127.0.0.1:9"  # a proxy that nobody runs: no request leaves this machine
+    environment = {"HOME": str(tmp_path), "M2_REPO": str(tmp_path / "m2"), "PATH": "/usr/bin:/bin"}
+    environment |= {"https_proxy": nowhere, "http_proxy": nowhere, "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-c", program, str(tmp_path / "cache")]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 1
+    last = ended.stderr.strip().splitlines()[-1]
+    assert last.startswith("connectors.kafka.jars.KafkaUnavailable: Apache Kafka")
+    assert "cannot be fetched" in last
+    assert "name a broker under [kafka]" in last
