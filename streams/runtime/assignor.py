@@ -7,7 +7,7 @@ from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
 
 
-class CopartitionAssignor(AbstractPartitionAssignor):
+class CopartitionAssignor(AbstractPartitionAssignor):  # type: ignore[misc]  # aiokafka has no types
     """Deals partition numbers out to the members in turn.
 
     Members are ordered by id, which begins with the instance's name: equal members get equal partitions again.

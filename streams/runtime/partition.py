@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from schemas.events import InputRange
 from schemas.raw import Message, RawBatch
 from schemas.signing import Signer
+from schemas.topics import SHARED_SOURCES
 from streams.loop.processor import Now
 from streams.loop.step import StepOutput, journal_entry, journal_message, take_step
 from streams.runtime import snapshots
@@ -19,6 +20,8 @@ from streams.runtime.step_producer import Receipt
 from streams.runtime.takeover import Held, Takeover
 
 IDLE_S = 1.0
+(CONTROL,) = SHARED_SOURCES
+CONTROL_PARTITION = 0
 _SNAPSHOT_SHARE = 4.0
 """A snapshot is not taken before folding has cost this many times what the last snapshot did."""
 
@@ -63,6 +66,11 @@ class PartitionOwner:
     def step(self) -> int:
         """Number of the next step."""
         return self._held.step
+
+    @property
+    def control_offset(self) -> int:
+        """First offset of `control` that no committed step has folded: what lies before is obeyed here."""
+        return self._held.role.next_offset(CONTROL, CONTROL_PARTITION)
 
     def position(self, topic: str) -> int:
         """Return the first offset of a source that no committed step has folded."""

@@ -79,11 +79,13 @@ def newest(spec: WorkerSpec, *, partition: int) -> Snapshot | None:
         try:
             return newest_of(wire.decode(topic, record.value(), headers_of(record)) for record in reader.to_end())
         except ContractError as error:
-            raise RecoveryError(f"{topic}/{partition}: expected snapshots, got {error}; see `flyball recover`") from error
+            raise RecoveryError(
+                f"{topic}/{partition}: expected snapshots, got {error}; see `flyball recover`"
+            ) from error
 
 
 def newest_of(events: Iterable[Event]) -> Snapshot | None:
-    """Return the newest whole snapshot among the records of a state partition; raises `RecoveryError` (see `newest`)."""
+    """Return the newest whole snapshot among the records of a state partition; raises `RecoveryError`."""
     slots: dict[int, _Slot] = {}
     for event in events:
         if isinstance(event, SnapshotChunk):

@@ -68,7 +68,7 @@ class Supervisor:
         self._keeper.start()
 
     def run(self) -> int:
-        """Start every child, wait for a stop signal (or until all are done), stop them; returns 0 when all was clean."""
+        """Start every child, wait for a stop signal (or until all are done), stop them; 0 when all was clean."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stopping.set())
         self.start()
@@ -111,7 +111,8 @@ class Supervisor:
             _signal(running, signal.SIGTERM)
             _signal(running, signal.SIGCONT)
         deadline = time.monotonic() + _STOP_S
-        return all([self._await_end(running, deadline) for running in alive])
+        ended = [self._await_end(running, deadline) for running in alive]
+        return all(ended)
 
     def _look_after(self, running: _Running) -> None:
         now = time.monotonic()

@@ -4,8 +4,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from confluent_kafka import Message as Record
 from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import Message as Record
 
 from schemas import wire
 from schemas.errors import BrokerError, ContractError, RecoveryError
@@ -69,7 +69,8 @@ def take_over(spec: WorkerSpec, *, partition: int, clock: LoopClock, kept: Held 
     if held.step:
         lost = _lost(spec, partition, positions)
         if lost:
-            _record_loss(spec, partition, held, producer, lost, clock)
+            _refuse_other_loss(spec, lost)
+            record_loss(spec, partition=partition, held=held, producer=producer, lost=lost, clock=clock)
             positions.update({gone.topic: gone.stop for gone in lost})
     positions.update({topic: held.role.next_offset(topic, 0) for topic in SHARED_SOURCES})
     return Takeover(
@@ -166,17 +167,14 @@ def _lost(spec: WorkerSpec, partition: int, positions: dict[str, int]) -> list[I
         consumer.close()
 
 
-def _record_loss(
-    spec: WorkerSpec, partition: int, held: Held, producer: StepProducer, lost: list[InputRange], clock: LoopClock
-) -> None:
-    refused = [part for part in lost if part.topic not in TELEMETRY_TOPICS]
-    if refused:
-        part = refused[0]
-        raise RecoveryError(
-            f"{_name(spec, partition)}: {part.topic}/{part.partition}[{part.start}:{part.stop}] was removed before it "
-            f"was folded; {ACCEPT_LOSS}"
-        )
-    record_loss(spec, partition=partition, held=held, producer=producer, lost=lost, clock=clock)
+def _refuse_other_loss(spec: WorkerSpec, lost: Sequence[InputRange]) -> None:
+    """Telemetry may be lost, which is said and lived with; anything else a person must know of."""
+    for part in lost:
+        if part.topic not in TELEMETRY_TOPICS:
+            raise RecoveryError(
+                f"{_name(spec, part.partition)}: {part.topic}/{part.partition}[{part.start}:{part.stop}] was removed "
+                f"before it was folded; {ACCEPT_LOSS}"
+            )
 
 
 def record_loss(

@@ -1,12 +1,13 @@
-"""Faust as consumer, group and rebalance layer: records travel in bulk, positions come from the state, not the group."""
+"""Faust as consumer, group and rebalance layer: records travel in bulk, and positions come from the state."""
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import faust
+from aiokafka.errors import ConsumerStoppedError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -72,13 +73,17 @@ class BulkThread(driver.AIOKafkaConsumerThread):
         return consumer
 
     async def _fetch_records(
-        self, consumer: Any, active_partitions: set[TP], timeout: float | None = None, max_records: int | None = None
+        self,
+        consumer: Any,
+        active_partitions: set[TP],
+        timeout: float | None = None,  # noqa: ASYNC109  # Faust's signature
+        max_records: int | None = None,  # noqa: ARG002  # a fetch is never cut: its size is bounded in bytes
     ) -> dict[TP, list[BulkRecord]]:
         if not self.consumer.flow_active:
             return {}
         fetcher = consumer._fetcher
         if consumer._closed or fetcher._closed:
-            raise driver.ConsumerStoppedError
+            raise ConsumerStoppedError
         until = time.monotonic() + (timeout or 0.0)
         with fetcher._subscriptions.fetch_context():
             while True:
@@ -91,7 +96,7 @@ class BulkThread(driver.AIOKafkaConsumerThread):
                 await _wait_for_fetch(fetcher, left)
 
     def _drain(self, fetcher: Any, active: set[TP]) -> dict[TP, list[BulkRecord]]:
-        spec: WorkerSpec = self.app.spec
+        spec = _app(self).spec
         drained: dict[TP, list[BulkRecord]] = {}
         for place in list(fetcher._records):
             if place not in active:
@@ -121,7 +126,7 @@ class BulkConsumer(driver.Consumer):
         return BulkThread(self, loop=self.loop, beacon=self.beacon)
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Mapping[TP, list[BulkRecord]]:  # noqa: ASYNC109
-        full = self.app.ownership.full()
+        full = _app(self).ownership.full()
         if full:
             active_partitions = {place for place in active_partitions or () if place.partition not in full}
             timeout = _FULL_WAIT_S
@@ -133,10 +138,12 @@ class BulkConsumer(driver.Consumer):
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Take over what is assigned and go to where its state stands. Faust asks more than once per rebalance."""
-        places = [place for place in self.assignment() if self.app.spec.registry_name(place.topic) in self.app.sources]
-        ownership: Ownership = self.app.ownership
+        places = [
+            place for place in self.assignment() if _app(self).spec.registry_name(place.topic) in _app(self).sources
+        ]
+        ownership = _app(self).ownership
         await ownership.take({place.partition for place in places}, self.app.consumer_generation_id)
-        names = {place: self.app.spec.registry_name(place.topic) for place in places}
+        names = {place: _app(self).spec.registry_name(place.topic) for place in places}
         positions = {place: ownership.position(names[place], place.partition) for place in places}
         if positions:
             await self.seek_wait(positions)
@@ -144,13 +151,13 @@ class BulkConsumer(driver.Consumer):
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Let go before the rebalance goes on: the next owner must not meet an open transaction."""
-        await self.app.ownership.release({place.partition for place in revoked})
+        await _app(self).ownership.release({place.partition for place in revoked})
         await super().on_partitions_revoked(revoked)
 
-    async def force_commit(self, topics: object = None, start_new_transaction: bool = True) -> bool:
+    async def force_commit(self, *_: object, **__: object) -> bool:
         """Write the group's offsets: a hint for lag tools; nothing of ours reads it."""
-        spec: WorkerSpec = self.app.spec
-        hints = {TP(spec.full_name(t), p): offset for (t, p), offset in self.app.ownership.hints().items()}
+        spec = _app(self).spec
+        hints = {TP(spec.full_name(t), p): offset for (t, p), offset in _app(self).ownership.hints().items()}
         assigned = self.assignment()
         hints = {place: offset for place, offset in hints.items() if place in assigned and offset}
         return bool(hints) and await self._commit(hints)
@@ -188,8 +195,14 @@ class BulkApp(faust.App):
 
     def _new_transport(self) -> Any:
         transport = super()._new_transport()
-        transport.Consumer = BulkConsumer
+        transport.Consumer = BulkConsumer  # type: ignore[misc]  # where Faust asks which class to use
         return transport
+
+
+def _app(service: driver.Consumer | driver.AIOKafkaConsumerThread) -> BulkApp:
+    """Return the app that a service of Faust belongs to."""
+    app: BulkApp = service.app  # type: ignore[assignment]  # Faust's interface type; only a `BulkApp` makes these
+    return app
 
 
 def credentials(connection: KafkaConnection) -> Any:
@@ -210,8 +223,3 @@ def subscribe(app: BulkApp, topics: Sequence[str]) -> Any:
     return app.topic(
         *topics, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw", acks=False
     )
-
-
-def partitions_of(places: Iterable[TP]) -> set[int]:
-    """Return the partition numbers of topic partitions."""
-    return {place.partition for place in places}

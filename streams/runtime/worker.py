@@ -103,7 +103,8 @@ class _Worker:
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
-        self._stop.event, self._stop.loop = asyncio.Event(), loop
+        self._asked = self._stop.event = asyncio.Event()
+        self._stop.loop = loop
         if self._stop.asked:
             return exits.CLEAN
         self._app = app = self._new_app(loop)
@@ -120,7 +121,7 @@ class _Worker:
         app = BulkApp(self._spec, ownership=self._owners, loop=loop)
         sources = subscribe(app, [self._spec.full_name(topic) for topic in self._spec.group_sources()])
 
-        @app.agent(sources, name=self._spec.role)  # type: ignore[untyped-decorator]
+        @app.agent(sources, name=self._spec.role)
         async def deliver(stream: Any) -> None:
             async for event in stream.noack().events():
                 try:
@@ -131,8 +132,7 @@ class _Worker:
         return app
 
     async def _until_the_end(self, app: BulkApp) -> None:
-        assert self._stop.event is not None
-        asked = asyncio.create_task(self._stop.event.wait())
+        asked = asyncio.create_task(self._asked.wait())
         ended = asyncio.create_task(app.wait_until_stopped())
         await asyncio.wait([asked, ended], return_when=asyncio.FIRST_COMPLETED)
         if not self._stop.asked:
@@ -188,7 +188,7 @@ class _Worker:
                 now_us=self._clock.now_us(),
                 state="stopping" if self._stopping else "paused" if paused else "running",
                 heard_us=self._control.heard_us(),
-                control_offset=self._control.offset(),
+                control_offset=min((owner.control_offset for owner in owners), default=0),
                 held={owner.partition: owner.step for owner in owners},
                 lag=lag,
             )
