@@ -59,7 +59,7 @@ def partitions_of(client: Producer | Consumer | AdminClient, topic: str, *, time
     except KafkaException as error:
         raise BrokerError(f"expected the partitions of {topic} within {timeout_s} s, got {error}") from error
     if found.error is not None or not found.partitions:
-        raise BrokerError(f"expected a topic {topic} (`flyball topics --apply` makes it), got {found.error}")
+        raise BrokerError(f"expected a topic {topic} (`flyball topics apply` makes it), got {found.error}")
     return len(found.partitions)
 
 

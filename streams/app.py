@@ -8,18 +8,10 @@ from schemas.keyfiles import load_keyring, load_root, load_signer
 from schemas.keyring import Trust
 from schemas.signing import Audience, Signer
 from schemas.topics import GROUP_SOURCES, TOPICS
-from streams.loop.account import Account
-from streams.loop.attribute import Attribute
 from streams.loop.decode import make_decode
-from streams.loop.detect import Detect
-from streams.loop.gate import Gate
-from streams.loop.ingest import Ingest, IngestSettings
-from streams.loop.policy import Policy
 from streams.loop.processor import Processor
-from streams.loop.recognise import Recognise
 from streams.loop.role import Decode, Role
 from streams.runtime.spec import WorkerSpec
-from streams.runtime.worker import run_worker
 from streams.settings import Settings
 
 SIGNED_BY_ROLE: dict[str, tuple[str, ...]] = {"gate": ("actions",), "improve": ("audit",)}
@@ -27,26 +19,46 @@ SIGNED_BY_ROLE: dict[str, tuple[str, ...]] = {"gate": ("actions",), "improve": (
 
 
 def make_processors(settings: Settings, *, role: str, partition: int) -> list[Processor]:
-    """Return the processors of a role, in the order in which they see a step."""
+    """Return the processors of a role, in the order in which they see a step.
+
+    Each role imports its own: what the gate's process never loads cannot act there.
+    """
     loop, seed, actions = settings.loop.name, settings.loop.seed, settings.actions
     match role:
         case "ingest":
-            return [Ingest(IngestSettings(), loop=loop, partitions=settings.telemetry.partitions)]
+            from streams.loop.ingest import Ingest
+
+            return [Ingest(settings.ingest, loop=loop, partitions=settings.telemetry.partitions)]
         case "detect":
+            from streams.loop.detect import Detect
+
             return [Detect(settings.detect, loop=loop, partition=partition, seed=seed)]
         case "decide":
-            return [
-                Recognise(settings.recognise, loop=loop),
-                Attribute(settings.attribute, loop=loop, actions=actions),
-                Policy(settings.policy, loop=loop, seed=seed, actions=actions),
-            ]
+            return _decide(settings)
         case "gate":
+            from streams.loop.gate import Gate
+
             settings_hash = settings.settings_hash
             return [
                 Gate(settings.gate, loop=loop, settings_hash=settings_hash, actions=actions, levels=settings.levels)
             ]
         case _:
+            from streams.loop.account import Account
+
             return [Account(settings.account, loop=loop)]
+
+
+def _decide(settings: Settings) -> list[Processor]:
+    from streams.loop.attribute import Attribute
+    from streams.loop.policy import Policy
+    from streams.loop.recognise import Recognise
+
+    loop, actions = settings.loop.name, settings.actions
+    return [
+        Recognise(settings.recognise, loop=loop),
+        Attribute(settings.attribute, loop=loop, actions=actions),
+        Policy(settings.policy, loop=loop, seed=settings.loop.seed, actions=actions),
+    ]
 
 
 def make_role(settings: Settings, *, role: str, partition: int, decode: Decode, filter_duplicates: bool = True) -> Role:
@@ -106,4 +118,4 @@ def make_worker(
     )
 
 
-__all__ = ["load_trust", "make_decoded_role", "make_processors", "make_role", "make_worker", "run_worker"]
+__all__ = ["load_trust", "make_decoded_role", "make_processors", "make_role", "make_worker"]

@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "reject": ("people", "Reject an escalation"),
     "pause": ("people", "Stop new actions, and confirm that everyone heard"),
     "resume": ("people", "Let actions go on; spent limits stay spent"),
+    "rearm": ("people", "Lift what stopped by itself after bad outcomes"),
     "status": ("status", "Say what every role, limit and executor is doing"),
     "recover": ("recovery", "Go on after lost inputs, knowingly"),
     "replay": ("recovery", "Re-derive every step of a run from its journal and compare"),

@@ -10,8 +10,6 @@ from typing import Any, TypeVar
 
 import click
 import msgspec
-from rich.console import Console
-from rich.table import Table
 
 from streams.operate.loop_place import LoopPlace
 from streams.operate.orders import Orders
@@ -64,6 +62,9 @@ def print_json_line(value: object) -> None:
 
 def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
     """Print a table; without a terminal it has no colours and is as wide as its content needs."""
+    from rich.console import Console  # noqa: PLC0415  # loaded only where a table is printed
+    from rich.table import Table  # noqa: PLC0415
+
     console = Console(width=None if sys.stdout.isatty() else 160)
     if not rows:
         console.print(f"{title}: none")

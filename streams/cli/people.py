@@ -1,4 +1,4 @@
-"""`flyball approvals, approve, reject, pause, resume`: what people decide."""
+"""`flyball approvals, approve, reject, pause, resume, rearm`: what people decide."""
 
 import time
 from pathlib import Path
@@ -9,7 +9,7 @@ from schemas.errors import SettingsError
 from schemas.events import Proposal
 from streams.cli.options import config_option, json_option, now_us, orders_of, print_json, print_table, reader_of, utc
 from streams.loop.durations import parse_duration
-from streams.operate.escalations import open_escalations
+from streams.operate.escalations import Escalation, open_escalations
 from streams.operate.loop_place import LoopPlace
 from streams.operate.status import read_status
 
@@ -22,11 +22,11 @@ person_option = click.option("--as", "person", help="Who answers.  [default: the
 @json_option
 def approvals(config: Path, *, as_json: bool) -> None:
     """List escalations that nobody has answered and that have not expired."""
-    found = open_escalations(reader_of(LoopPlace.open(config)), now_us=now_us())
+    found = _waiting(LoopPlace.open(config))
     if as_json:
         print_json(found)
         return
-    rows = [[p.id[:12], p.action, p.entity, p.pattern, utc(p.expires_us)] for p in found]
+    rows = [[p.id[:12], p.action, p.entity, p.pattern, utc(one.until_us)] for one in found for p in (one.proposal,)]
     print_table("waiting for a person", ["id", "action", "entity", "pattern", "expires"], rows)
 
 
@@ -78,6 +78,29 @@ def resume(config: Path, target: str, reason: str, person: str | None) -> None:
     click.echo(f"resumed {target}")
 
 
+@click.command()
+@config_option
+@click.argument("target", default="loop")
+@click.option("--reason", default="", help="Kept with the order.")
+@person_option
+def rearm(config: Path, target: str, reason: str, person: str | None) -> None:
+    """Lift what stopped or tightened by itself after bad outcomes, for TARGET: loop or action:NAME.
+
+    No fresh allowance comes with it: what limits had spent stays spent.
+    """
+    place = LoopPlace.open(config)
+    targets = ["loop", *(f"action:{name}" for name in place.settings.actions)]
+    if target not in targets:
+        raise SettingsError([f"expected one of {', '.join(targets)}, got {target!r}"])
+    orders_of(place, person).rearm(target, reason=reason)
+    click.echo(f"rearmed {target}")
+
+
+def _waiting(place: LoopPlace) -> list[Escalation]:
+    window_us = place.settings.gate.approval_window_us
+    return open_escalations(reader_of(place), now_us=now_us(), window_us=window_us)
+
+
 def _wait_for_confirmation(place: LoopPlace) -> str:
     """Poll `presence` until gate and executors confirm, at most 12 s; return what is true then."""
     reader = reader_of(place)
@@ -91,8 +114,7 @@ def _wait_for_confirmation(place: LoopPlace) -> str:
 
 def _answer(config: Path, escalation: str, person: str | None, reason: str, *, approve: bool) -> None:
     place = LoopPlace.open(config)
-    waiting = open_escalations(reader_of(place), now_us=now_us())
-    found: list[Proposal] = [proposal for proposal in waiting if proposal.id.startswith(escalation)]
+    found: list[Proposal] = [one.proposal for one in _waiting(place) if one.proposal.id.startswith(escalation)]
     if len(found) != 1:
         raise SettingsError([f"expected the id of one open escalation, {escalation!r} fits {len(found)}"])
     orders_of(place, person).answer(found[0], approve=approve, reason=reason)

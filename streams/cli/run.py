@@ -20,11 +20,12 @@ from connectors.processes.supervisor import Supervisor
 from schemas.client import ActionConsumer
 from schemas.keyfiles import load_signer
 from schemas.topics import ROLES
-from streams.app import load_trust, make_worker, run_worker
+from streams.app import load_trust, make_worker
 from streams.cli.options import config_option, orders_of, reader_of
 from streams.operate.cluster import activate_if_new, keys_if_new, local_kafka, prepare_topics
 from streams.operate.loop_place import LoopPlace
 from streams.operate.processes import LOCAL_ROLES, role_commands
+from streams.settings import world_settings
 
 
 @click.command()
@@ -102,11 +103,14 @@ def executor(config: Path, kind: str, name: str | None, group: str | None) -> No
 
 
 def lab_settings(place: LoopPlace) -> LabSettings:
-    """Return the lab's settings, its folder inside the loop's data folder."""
-    return msgspec.convert({"folder": str(place.data / "lab"), **place.settings.lab}, LabSettings)
+    """Return the lab's settings; its folder is inside the loop's data folder unless the file names one."""
+    found = world_settings(LabSettings, place.settings)
+    return found if "folder" in place.settings.lab else msgspec.structs.replace(found, folder=str(place.data / "lab"))
 
 
 def _run_worker(place: LoopPlace, role: str, instance: str, health_port: int | None) -> int:
+    from streams.runtime.worker import run_worker  # noqa: PLC0415  # Faust loads in workers only
+
     spec = make_worker(
         place.settings,
         role=role,

@@ -11,17 +11,13 @@ from schemas.events import Event, TelemetryFrame
 from schemas.ids import Cause, Mint
 from schemas.partitions import partition_of
 from schemas.wire import VALUE_LIMIT
+from streams.loop.ingest_settings import IngestSettings
 from streams.loop.processor import Input, Now
 from streams.loop.telemetry import TelemetryBatch
 
+__all__ = ["Ingest", "IngestSettings"]
+
 _OWNERS_LIMIT = 200_000
-
-
-class IngestSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """A frame goes out with `rows_per_frame` rows, or `linger_us` (at least 1) after its first row came."""
-
-    rows_per_frame: int = 1000
-    linger_us: int = 50_000
 
 
 class _Waiting(msgspec.Struct):

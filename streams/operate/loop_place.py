@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from connectors.lab.settings import LabSettings
 from schemas.connection import KafkaConnection
 from schemas.errors import BrokerError
 from schemas.signing import Audience
@@ -31,7 +32,7 @@ class LoopPlace:
     @classmethod
     def open(cls, config: Path) -> "LoopPlace":
         """Read the file; raises `SettingsError` with every problem."""
-        return cls(config=config, settings=load(config))
+        return cls(config=config, settings=load(config, worlds={"lab": LabSettings}))
 
     @property
     def loop(self) -> str:

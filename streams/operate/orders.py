@@ -51,6 +51,10 @@ class Orders:
         """Undo `pause`; limits keep counting what was spent."""
         self.control(kind="pause", target=target, value="running", reason=reason)
 
+    def rearm(self, target: str, *, reason: str = "") -> None:
+        """Lift what stopped or tightened by itself, for `loop` or `action:NAME`; what was spent stays spent."""
+        self.control(kind="rearm", target=target, value="rearmed", reason=reason)
+
     def control(self, *, kind: str, target: str, value: str, reason: str = "", until_us: int | None = None) -> None:
         """Write one control record; it is acknowledged by all replicas when this returns."""
         now_us = self._clock_us()

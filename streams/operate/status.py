@@ -12,7 +12,7 @@ STALE_US = 10_000_000
 
 
 class PartStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One worker or executor. `confirms_stop`: it is paused, or gone, or has not heard `control` for 10 s."""
+    """One worker or executor. `confirms_stop`: the loop is paused and it obeys that, or it hears nobody any more."""
 
     instance: str
     role: str
@@ -24,6 +24,7 @@ class PartStatus(msgspec.Struct, frozen=True, kw_only=True):
     answering: bool
     in_flight: tuple[str, ...]
     same_settings: bool
+    confirms_stop: bool
 
 
 class LoopStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,13 +45,13 @@ class LoopStatus(msgspec.Struct, frozen=True, kw_only=True):
     def stop_confirmed(self) -> bool:
         """Whether the gate and every executor have stopped, and nothing is running."""
         executors = self._parts_of("executor")
-        return self._gate_stopped() and all(_stopped(part) for part in executors) and not self._running()
+        return self._gate_stopped() and all(part.confirms_stop for part in executors) and not self._running()
 
     def stop_line(self) -> str:
         """Say who has confirmed a pause, who has not, and what is still running."""
         executors = self._parts_of("executor")
         gate_says = "gate confirmed" if self._gate_stopped() else "gate NOT confirmed"
-        confirmed = sum(_stopped(part) for part in executors)
+        confirmed = sum(part.confirms_stop for part in executors)
         running = f"still running: {', '.join(self._running())}" if self._running() else "nothing running"
         return f"{gate_says}, {confirmed} of {len(executors)} executors confirmed; {running}"
 
@@ -59,7 +60,7 @@ class LoopStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     def _gate_stopped(self) -> bool:
         gates = self._parts_of("gate")
-        return bool(gates) and all(_stopped(part) for part in gates)
+        return bool(gates) and all(part.confirms_stop for part in gates)
 
     def _running(self) -> list[str]:
         return [name for part in self._parts_of("executor") if part.answering for name in part.in_flight]
@@ -67,14 +68,14 @@ class LoopStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_status(reader: TopicReader, *, loop: str, settings_hash: str, now_us: int) -> LoopStatus:
     """Read the loop's topics to their end and sum up; raises `BrokerError`."""
-    control = _latest_control(reader)
+    positions, control = _latest_control(reader)
     pauses = {
         key: event.reason or "no reason given"
         for key, event in control.items()
         if event.kind == "pause" and event.value == "paused" and (event.until_us is None or event.until_us > now_us)
     }
     activated = control.get("settings/loop")
-    running = control.get("pause/loop")
+    paused = "pause/loop" not in control or "pause/loop" in pauses
     verdicts: Counter[str] = Counter()
     refusals: Counter[str] = Counter()
     blocked: dict[str, int] = {}
@@ -86,11 +87,11 @@ def read_status(reader: TopicReader, *, loop: str, settings_hash: str, now_us: i
             blocked = event.until_us
     return LoopStatus(
         loop=loop,
-        paused=running is None or "pause/loop" in pauses,
+        paused=paused,
         pauses=pauses,
         activated_settings=activated.value if activated else None,
         settings_hash=settings_hash,
-        parts=_parts(reader, settings_hash, now_us),
+        parts=_parts(reader, settings_hash, now_us, positions.get("pause/loop", -1) if paused else None),
         verdicts=dict(sorted(verdicts.items())),
         refusals=dict(sorted(refusals.items())),
         outcomes=_outcome_states(reader),
@@ -98,11 +99,14 @@ def read_status(reader: TopicReader, *, loop: str, settings_hash: str, now_us: i
     )
 
 
-def _latest_control(reader: TopicReader) -> dict[str, Control]:
-    return {event.key(): event for _, event in reader.events("control") if isinstance(event, Control)}
+def _latest_control(reader: TopicReader) -> tuple[dict[str, int], dict[str, Control]]:
+    """Return the latest record of every key and its offset."""
+    found = [(record.offset, event) for record, event in reader.events("control") if isinstance(event, Control)]
+    return {event.key(): offset for offset, event in found}, {event.key(): event for _, event in found}
 
 
-def _parts(reader: TopicReader, settings_hash: str, now_us: int) -> tuple[PartStatus, ...]:
+def _parts(reader: TopicReader, settings_hash: str, now_us: int, pause_offset: int | None) -> tuple[PartStatus, ...]:
+    """Return the last word of every part; `pause_offset` is where the loop's pause lies, None when it is running."""
     latest = {event.instance: event for _, event in reader.events("presence") if isinstance(event, Presence)}
     return tuple(
         PartStatus(
@@ -116,6 +120,7 @@ def _parts(reader: TopicReader, settings_hash: str, now_us: int) -> tuple[PartSt
             answering=now_us - event.time_us <= STALE_US,
             in_flight=event.in_flight,
             same_settings=event.settings_hash in ("", settings_hash),
+            confirms_stop=_stopped(event, now_us, pause_offset),
         )
         for event in sorted(latest.values(), key=lambda event: (event.role, event.instance))
     )
@@ -130,5 +135,8 @@ def _outcome_states(reader: TopicReader) -> dict[str, int]:
     return dict(sorted(Counter(states.values()).items()))
 
 
-def _stopped(part: PartStatus) -> bool:
-    return part.state in ("paused", "stopping") or not part.answering or part.control_age_s > STALE_US / 1e6
+def _stopped(event: Presence, now_us: int, pause_offset: int | None) -> bool:
+    """Return whether a part starts nothing: it obeys the pause, is ending, or can neither hear nor be heard."""
+    obeys = pause_offset is not None and event.control_offset > pause_offset
+    silent = now_us - event.time_us > STALE_US or now_us - event.control_heard_us > STALE_US
+    return event.state == "stopping" or silent or obeys

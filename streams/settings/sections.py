@@ -12,7 +12,7 @@ from streams.loop.attribute import AttributeSettings
 from streams.loop.decode.settings import TelemetrySettings
 from streams.loop.detect import DetectSettings
 from streams.loop.gate import GateSettings, LevelSettings
-from streams.loop.ingest import IngestSettings
+from streams.loop.ingest_settings import IngestSettings
 from streams.loop.policy import PolicySettings
 from streams.loop.recognise import RecogniseSettings
 from streams.worlds.fleet_settings import FleetSettings
