@@ -83,7 +83,9 @@ class Demonstration:
             if not missing:
                 return
             if time.monotonic() > deadline:
-                raise FlyballError(f"{', '.join(sorted(missing))} did not start within {READY_TIMEOUT_S:.0f} s; see {logs}")
+                raise FlyballError(
+                    f"{', '.join(sorted(missing))} did not start within {READY_TIMEOUT_S:.0f} s; see {logs}"
+                )
             time.sleep(0.3)
 
     def _watch(self, reader: TopicReader, orders: Orders) -> None:
