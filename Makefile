@@ -65,6 +65,7 @@ bench: $(VENV)/.bench  ## The benchmarks that need no outside data, beside peers
 
 documents: $(VENV)/.test  ## Write the generated documents anew (JSON Schema, AsyncAPI, access control)
 	$(BIN)/python -m schemas.documents
+	$(BIN)/python -m connectors.kafka.access_files fleet deploy/access
 
 lock:  ## Pin every dependency with hashes (needs uv)
 	uv pip compile pyproject.toml --group build --group test --group lint --group bench --generate-hashes --universal \

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from connectors.kafka.access import access_rules
+from connectors.kafka.access_control import apply_acls
 from schemas.topics import TOPICS, Topic
 from streams.cli.options import config_option, json_option, print_json, print_table
 from streams.operate.cluster import local_kafka, prepare_topics
@@ -63,10 +64,12 @@ def topics_apply(config: Path) -> None:
 
 @topics.command("access")
 @config_option
+@click.option("--apply", is_flag=True, help="Make the cluster's rules these: allow what is listed, withdraw the rest.")
 @json_option
-def topics_access(config: Path, *, as_json: bool) -> None:
+def topics_access(config: Path, *, apply: bool, as_json: bool) -> None:
     """Show the access-control rules that each role needs, as generated from the registry."""
-    rules = access_rules(LoopPlace.open(config).loop)
+    place = LoopPlace.open(config)
+    rules = apply_acls(place.connection(), place.loop) if apply else access_rules(place.loop)
     if as_json:
         print_json(rules)
         return
