@@ -5,6 +5,7 @@ replay re-reads the entry's inputs and calls `replay_step`, which tells whether 
 """
 
 import hashlib
+import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -137,17 +138,13 @@ def digest_of(messages: Iterable[Message]) -> str:
     digest = hashlib.blake2b(digest_size=32)
     for message in messages:
         partition = None if message.partition is None else str(message.partition).encode()
-        for part in (message.topic.encode(), partition, message.key, message.value):
-            digest.update(_framed(part))
-        digest.update(len(message.headers).to_bytes(4, "big"))
+        parts = [message.topic.encode(), partition, message.key, message.value]
         for name, value in message.headers:
-            digest.update(_framed(name.encode()) + _framed(value))
+            parts += (name.encode(), value)
+        # each part with its length before it, so that no two messages look alike; None (-1) is not empty (0)
+        lengths = [len(parts), *(-1 if part is None else len(part) for part in parts)]
+        digest.update(struct.pack(f">{len(lengths)}i", *lengths) + b"".join(part for part in parts if part))
     return digest.hexdigest()
-
-
-def _framed(part: bytes | None) -> bytes:
-    """Return a part with its length before it, so that no two sequences of parts look alike; None is not empty."""
-    return b"\xff\xff\xff\xff" if part is None else len(part).to_bytes(4, "big") + part
 
 
 def _ranges(role: Role, batches: Sequence[RawBatch]) -> Iterable[InputRange]:

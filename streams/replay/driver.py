@@ -29,6 +29,8 @@ _ROUNDS = 3
 _BATCHES = (4, 1_000, 1_000)
 """Sizes at which the plan cuts batches."""
 _ATTEMPTS = 50
+_PATIENCE_US = 15_000_000
+"""A kill whose point was not reached for so long strikes at the next point, whichever it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,7 +251,8 @@ class Driver:
         for kill in self._kills:
             if kill.after_us > self._elapsed_us():
                 return None
-            if (kill.role, kill.partition) == (place.role, place.partition) and kill.point == point:
+            here = (kill.role, kill.partition) == (place.role, place.partition)
+            if here and (kill.point == point or kill.after_us + _PATIENCE_US <= self._elapsed_us()):
                 self._kills.remove(kill)
                 self.tally.kills += 1
                 return kill

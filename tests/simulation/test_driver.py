@@ -101,7 +101,7 @@ def test_a_backtest_proposes_for_the_recorded_failures() -> None:
 
 
 def recorded() -> list[Telemetry]:
-    """An hour of one host, a sample a second, that fails for half a minute every ten minutes."""
+    """Return an hour of one host, a sample a second, that fails for half a minute every ten minutes."""
     return [
         Telemetry(
             entity="host", time=1_700_000_000_000_000 + second * 1_000_000, values={"cpu": 20.0 + second % 3 + failing}

@@ -1,0 +1,121 @@
+"""State is bounded: the same life lived again and again by other entities, episodes and actions needs no more room."""
+
+import re
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from schemas.events import Experience
+from schemas.ids import Cause
+from streams.learners.reward_model import RewardModel, RewardModelSettings
+from streams.loop.account import Account, AccountSettings
+from streams.loop.attribute import Attribute, AttributeSettings
+from streams.loop.detect import Detect, DetectSettings
+from streams.loop.gate import Gate, GateSettings
+from streams.loop.ingest import Ingest, IngestSettings
+from streams.loop.policy import Policy, PolicySettings
+from streams.loop.processor import Input, Now, Processor, Record
+from streams.loop.recognise import Recognise, RecogniseSettings
+from streams.loop.telemetry import TelemetryBatch
+from tests.laws.recorded import PROCESSORS, Call, calls_of, give
+from tests.simulation.loop import ACTIONS, LOOP, SETTINGS_HASH
+
+GENERATION_US = 400_000_000
+FULL, LATER = 6, 12
+"""Generations after which every limit is reached, and after which the state is measured again."""
+_NAME = re.compile(r"[0-9a-f]{32}|node-[0-9.]+")
+
+
+def tight(name: str) -> Processor:
+    """Return a processor whose limits are small."""
+    made: dict[str, Processor] = {
+        "ingest": Ingest(IngestSettings(), loop=LOOP, partitions=2),
+        "detect": Detect(
+            DetectSettings(entity_limit=20, gone_us=15_000_000, warmup_windows=5), loop=LOOP, partition=0, seed=1
+        ),
+        "recognise": Recognise(RecogniseSettings(pattern_limit=4, remembered_limit=20, episode_limit=20), loop=LOOP),
+        "attribute": Attribute(
+            AttributeSettings(horizon_us=6_000_000, late_us=20_000_000, open_limit=10, remembered=20, windows_limit=20),
+            loop=LOOP,
+            actions=ACTIONS,
+        ),
+        "policy": Policy(PolicySettings(open_limit=10, remembered=20), loop=LOOP, seed=1, actions=ACTIONS),
+        "gate": Gate(GateSettings(remembered=20, tracked=30), loop=LOOP, settings_hash=SETTINGS_HASH, actions=ACTIONS),
+        "account": Account(AccountSettings(remembered=20), loop=LOOP),
+    }
+    return made[name]
+
+
+@pytest.mark.parametrize("name", sorted(PROCESSORS))
+def test_the_state_stops_growing(name: str) -> None:
+    processor = tight(name)
+    sizes: list[int] = []
+    for generation in range(LATER):
+        for call in life_of(name):
+            give(processor, reborn(call, generation))
+        sizes.append(len(processor.snapshot()))
+    assert max(sizes[FULL:]) <= 1.15 * max(sizes[:FULL])
+
+
+def test_what_the_reward_model_remembers_stops_growing() -> None:
+    model = RewardModel(RewardModelSettings(patterns=4, remembered=20), dimensions=2)
+    sizes: list[int] = []
+    for number in range(200):
+        model.learn(f"key-{number:03}", f"pattern-{number % 9}", f"action-{number % 3}", (1.0, 0.5), 0.5)
+        sizes.append(len(model.snapshot()))
+    assert max(sizes[100:]) <= 1.15 * max(sizes[:100])
+
+
+def life_of(name: str) -> list[Call]:
+    """Return the recorded calls; the policy's without experience, as its model has a limit of its own (see above)."""
+    return [
+        Call(call.now, kept)
+        for call in calls_of(name)
+        if (kept := tuple(one for one in call.inputs if not (name == "policy" and _is_experience(one))))
+        or not call.inputs
+    ]
+
+
+def reborn(call: Call, generation: int) -> Call:
+    """Return a call of another generation: later, about others, from further down the topics."""
+    shift_us = generation * GENERATION_US
+    now = Now(call.now.us + shift_us, call.now.control_heard_us + shift_us)
+    return Call(now, tuple(_reborn(one, generation, shift_us) for one in call.inputs))
+
+
+def _is_experience(one: Input) -> bool:
+    return isinstance(one, Record) and isinstance(one.event, Experience)
+
+
+def _reborn(one: Input, generation: int, shift_us: int) -> Input:
+    if isinstance(one, TelemetryBatch):
+        return TelemetryBatch(
+            topic=one.topic,
+            partition=one.partition,
+            offsets=one.offsets + generation * 1_000_000,
+            entities=[f"{entity}~{generation}" for entity in one.entities],
+            time_us=one.time_us + np.int64(shift_us),
+            metrics=one.metrics,
+            values=one.values,
+            tokens=one.tokens,
+            groups={f"{entity}~{generation}": group for entity, group in one.groups.items()},
+        )
+    cause = Cause(one.cause.topic, one.cause.partition, one.cause.offset + generation * 1_000_000)
+    plain = _renamed(msgspec.to_builtins(one.event), generation, shift_us)
+    return Record(cause, msgspec.convert(plain, type(one.event)))
+
+
+def _renamed(value: Any, generation: int, shift_us: int) -> Any:  # plain data of any event
+    """Rename ids and entities, and move every time that is not a span."""
+    if isinstance(value, dict):
+        return {
+            name: inner + shift_us
+            if name.endswith("_us") and isinstance(inner, int)
+            else _renamed(inner, generation, shift_us)
+            for name, inner in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_renamed(inner, generation, shift_us) for inner in value]
+    return f"{value}~{generation}" if isinstance(value, str) and _NAME.fullmatch(value) else value
