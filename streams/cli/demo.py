@@ -11,15 +11,21 @@ import click
 import msgspec
 from rich.console import Console
 from rich.live import Live
+from rich.progress import Progress
 from rich.table import Table
 
+from connectors.kafka.jars import KafkaUnavailable
 from schemas.events import Event
 from streams.cli.options import now_us
-from streams.cli.summary import print_summary
+from streams.cli.summary import print_simulation, print_summary
+from streams.operate.cluster import require_kafka
 from streams.operate.demo import Demonstration
 from streams.operate.narration import Narration
+from streams.operate.report import Report
+from streams.operate.simulation import fleet_loop, simulate_fleet
 
 SHOWN_LINES = 14
+SIMULATED_EVENTS, SIMULATED_SEED = 30_000, 7
 
 
 class Screen:
@@ -79,6 +85,12 @@ def demo(seconds: float, report: Path | None, keep: Path | None) -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
+    try:
+        click.echo("looking for Apache Kafka and Java (the first time fetches 43 MB)", err=True)
+        require_kafka()
+    except KafkaUnavailable as unavailable:
+        _simulate_instead(str(unavailable), report)
+        return
     with ExitStack() as stack:
         folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="flyball-demo-")))
         folder.mkdir(parents=True, exist_ok=True)
@@ -92,8 +104,27 @@ def demo(seconds: float, report: Path | None, keep: Path | None) -> None:
                 clock_us=now_us,
             ).run()
         print_summary(found)
-        if report is not None:
-            report.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
-            click.echo(f"report: {report}")
+        _write(found, report)
     if stop.is_set():
         sys.exit(130)
+
+
+def _simulate_instead(reason: str, report: Path | None) -> None:
+    click.echo(f"no Kafka on this machine ({reason}): simulating a fleet on a log in memory instead")
+    with Progress(transient=True) as progress:
+        task = progress.add_task("simulating", total=SIMULATED_EVENTS)
+        found = simulate_fleet(
+            fleet_loop(None),
+            seed=SIMULATED_SEED,
+            telemetry_events=SIMULATED_EVENTS,
+            broker=f"none: in-memory log ({reason})",
+            on_progress=lambda samples: progress.update(task, completed=samples),
+        )
+    print_simulation(found)
+    _write(found.report, report)
+
+
+def _write(found: Report, path: Path | None) -> None:
+    if path is not None:
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
+        click.echo(f"report: {path}")

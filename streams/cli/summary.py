@@ -4,6 +4,15 @@ import click
 
 from streams.cli.options import print_table
 from streams.operate.report import Report
+from streams.operate.simulation import Simulation
+
+
+def print_simulation(simulation: Simulation) -> None:
+    """Print what a simulated run came to, and how rewards went from quarter to quarter."""
+    print_summary(simulation.report)
+    arms = ("loop", "baseline", "none")
+    rows = [[str(line.quarter), *(_reward(line.rewards.get(arm)) for arm in arms)] for line in simulation.quarters]
+    print_table("mean reward by quarter of the run (decisions)", ["quarter", *arms], rows)
 
 
 def print_summary(report: Report) -> None:
@@ -40,7 +49,7 @@ def _print_patterns(report: Report) -> None:
         [line.pattern, line.name, str(line.support), line.kind, f"{line.purity:.2f}"] for line in report.lab.patterns
     ]
     print_table(
-        "recurring patterns (fault and purity from the lab's own log, which the loop never sees)",
+        "recurring patterns (fault and purity from the world's own log, which the loop never sees)",
         ["pattern", "name", "support", "fault", "purity"],
         rows,
     )
@@ -52,6 +61,10 @@ def _print_patterns(report: Report) -> None:
 
 def _print_counts(title: str, counts: dict[str, int]) -> None:
     click.echo(f"{title}: " + (", ".join(f"{name} {count}" for name, count in counts.items()) or "none"))
+
+
+def _reward(found: tuple[int, float] | None) -> str:
+    return "-" if found is None else f"{found[1]:.3f} ({found[0]})"
 
 
 def _interval(values: tuple[float, float, float] | None) -> str:

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from connectors.kafka.admin import Report, apply_topics
+from connectors.kafka.jars import kafka_jars
+from connectors.kafka.java import find_java
 from connectors.kafka.launcher import LocalKafka
 from schemas.connection import KafkaConnection
 from schemas.keyfiles import create_keys, keyring_text
@@ -11,6 +13,12 @@ from schemas.topics import TOPICS
 from streams.operate.loop_place import LocalAddress, LoopPlace
 from streams.operate.orders import Orders
 from streams.operate.topic_reader import TopicReader
+
+
+def require_kafka() -> None:
+    """Fetch what a broker on this machine needs (once); raises `KafkaUnavailable` where that cannot be had."""
+    find_java()
+    kafka_jars()
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """What a run of the loop came to, counted from its own topics."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol, TypeVar
 
 import msgspec
 import numpy as np
@@ -11,9 +11,12 @@ from connectors.lab.record import FaultRecord
 from connectors.lab.scoring import LabScore, score
 from schemas.events import Action, Episode, Event, Experience, LedgerEntry, Outcome, Pattern, Proposal, Verdict
 from schemas.ids import Cause
-from streams.operate.topic_reader import StoredRecord, TopicReader
+from streams.operate.arms import ArmLine, arm_lines
+from streams.operate.topic_reader import StoredRecord
 
 EventType = TypeVar("EventType", bound=Event)
+EXECUTED = ("succeeded", "failed", "unknown")
+"""Ends of actions that were started."""
 TOPICS_OF_A_REPORT = ("insights", "patterns", "policy", "verdicts", "actions", "outcomes", "experience", "audit")
 
 
@@ -23,16 +26,6 @@ class PatternLine(msgspec.Struct, frozen=True, kw_only=True):
     pattern: str
     name: str
     support: int
-
-
-class ArmLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One arm of the hold-out: means with 95 % intervals."""
-
-    decisions: int
-    observed: int
-    recovery_s: tuple[float, float, float] | None
-    availability: tuple[float, float, float] | None
-    reward: tuple[float, float, float]
 
 
 class Report(msgspec.Struct, kw_only=True):
@@ -97,8 +90,20 @@ class Tally:
         return None
 
 
+class Source(Protocol):
+    """Where the records of a run are read: Kafka, or a log in memory."""
+
+    def records(self, topics: Sequence[str]) -> Iterator[StoredRecord | None]:
+        """Yield the records of some topics, up to the present end."""
+        ...
+
+    def events(self, *topics: str) -> Iterator[tuple[StoredRecord, Event]]:
+        """Yield every decodable event of some topics."""
+        ...
+
+
 def build_report(
-    reader: TopicReader,
+    reader: Source,
     *,
     broker: str,
     seconds: float,
@@ -114,8 +119,7 @@ def build_report(
     }
     latencies_ms = _latencies_ms(tally, telemetry_us)
     last_states = _last_states(tally.of(Outcome))
-    experiences = Counter(event.state for event in tally.of(Experience) if event.action is not None)
-    executed = sum(experiences.values())
+    executed = {action for action, state in last_states.items() if state in EXECUTED}
     verdicts = tally.of(Verdict)
     return Report(
         broker=broker,
@@ -128,11 +132,11 @@ def build_report(
         reasons=_counts(event.decided_by or "passed" for event in verdicts),
         actions=len(tally.action_records),
         actions_executed_twice=_started_twice(tally.of(Outcome)),
-        actions_without_outcome=sum(event.id not in last_states for event in tally.of(Action)),
+        actions_without_outcome=sum(last_states.get(event.id, "claimed") == "claimed" for event in tally.of(Action)),
         outcomes=_counts(last_states.values()),
         experiences=_counts(event.state for event in tally.of(Experience)),
-        observed_share=experiences["observed"] / executed if executed else None,
-        arms=_arms(tally),
+        observed_share=_observed_share(executed, tally.of(Experience)),
+        arms=arm_lines(tally.of(LedgerEntry), tally.of(Experience)),
         latency_ms_p50=_percentile(latencies_ms, 50),
         latency_ms_p99=_percentile(latencies_ms, 99),
         dead_letters=sum(1 for _ in reader.events("dead-letters")),
@@ -173,22 +177,10 @@ def _started_twice(outcomes: list[Outcome]) -> int:
     return sum(count > 1 for count in ends.values())
 
 
-def _arms(tally: Tally) -> dict[str, ArmLine]:
-    latest = {event.arm: event for event in tally.of(LedgerEntry)}
-    return {
-        arm: ArmLine(
-            decisions=event.decisions,
-            observed=event.observed,
-            recovery_s=_triple(event.recovery_s_mean, event.recovery_s_low, event.recovery_s_high),
-            availability=_triple(event.availability_mean, event.availability_low, event.availability_high),
-            reward=(event.reward_mean, event.reward_low, event.reward_high),
-        )
-        for arm, event in sorted(latest.items())
-    }
-
-
-def _triple(mean: float | None, low: float | None, high: float | None) -> tuple[float, float, float] | None:
-    return None if mean is None or low is None or high is None else (mean, low, high)
+def _observed_share(executed: set[str], experiences: list[Experience]) -> float | None:
+    """Return the share of executed actions whose outcome was measured in time."""
+    observed = {event.action for event in experiences if event.state == "observed"}
+    return len(executed & observed) / len(executed) if executed else None
 
 
 def _counts(values: Iterable[str]) -> dict[str, int]:
