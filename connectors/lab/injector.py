@@ -80,11 +80,12 @@ class Injector:
         if fault is None:
             return
         self._log.write(msgspec.structs.replace(fault.record, end_us=now_us, ended_by=by))
-        self.rest(entity, now_us=now_us)
+        apart_us = fault.record.start_us + self._settings.apart_us
+        self._rest_until_us[entity] = max(now_us + self._settings.rest_us, apart_us)
 
     def rest(self, entity: str, *, now_us: int) -> None:
         """Keep the service free of new faults for a while."""
-        self._rest_until_us[entity] = now_us + self._settings.rest_us
+        self._rest_until_us[entity] = max(now_us + self._settings.rest_us, self._rest_until_us.get(entity, 0))
 
     def close(self) -> None:
         """Close the log."""

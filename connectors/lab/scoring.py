@@ -1,12 +1,12 @@
 """Holds what the loop said against what the injector did. Pure; for the report of a run only, never for the loop."""
 
-import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from statistics import fmean
 
 import msgspec
 
+from connectors.lab.intervals import Interval, bootstrap
 from connectors.lab.record import FaultRecord
 from schemas.events import Episode, Event, Experience, Pattern, Recurrence
 from schemas.ids import seed_of
@@ -15,15 +15,6 @@ NO_FAULT = "no fault"
 PURE = 0.8
 _EDGE_US = 1_500_000
 """An episode belongs to a fault when it opened between its start and end, give or take a window."""
-_RESAMPLES = 1000
-
-
-class Interval(msgspec.Struct, frozen=True, kw_only=True):
-    """A mean with its 95 % bootstrap interval."""
-
-    mean: float
-    low: float
-    high: float
 
 
 class PatternScore(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,18 +153,9 @@ def _score_arm(arm: str, experiences: Sequence[Experience], found: dict[str, Fau
         arm=arm,
         decisions=len(mine),
         observed=sum(one.state == "observed" for one, _ in mine),
-        fault_s=_interval([max(0.0, seconds) for seconds in fault_s], seed_of(arm, "fault")),
-        availability=_interval(
+        fault_s=bootstrap([max(0.0, seconds) for seconds in fault_s], seed_of(arm, "fault")),
+        availability=bootstrap(
             [one.availability for one, _ in mine if one.availability is not None], seed_of(arm, "availability")
         ),
         best_share=fmean(one.effective == fault.best for one, fault in mine) if mine else None,
     )
-
-
-def _interval(values: Sequence[float], seed: int) -> Interval | None:
-    """Bootstrap the mean (Efron 1979, percentile interval); None without values."""
-    if not values:
-        return None
-    draw = random.Random(seed)  # noqa: S311  # resampling
-    means = sorted(fmean(draw.choices(values, k=len(values))) for _ in range(_RESAMPLES))
-    return Interval(mean=fmean(values), low=means[_RESAMPLES // 40], high=means[-_RESAMPLES // 40 - 1])

@@ -26,11 +26,13 @@ class LabSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     warm_up_us: Microseconds = 18_000_000
     fault_us: Microseconds = 20_000_000
     """A fault ends by itself after this time."""
-    fault_every_us: Annotated[int, msgspec.Meta(ge=100_000)] = 2_800_000
+    fault_every_us: Annotated[int, msgspec.Meta(ge=100_000)] = 2_400_000
     """Mean time from one fault to the next."""
-    most_faults_at_once: Annotated[int, msgspec.Meta(ge=0)] = 5
+    most_faults_at_once: Annotated[int, msgspec.Meta(ge=0)] = 6
     rest_us: Microseconds = 6_000_000
     """No new fault on a service for this long after one ended, or after an action."""
+    apart_us: Microseconds = 30_000_000
+    """Nor for this long after one began: a second fault would blur the measured outcome of the first."""
     kinds: tuple[str, ...] = tuple(KINDS)
     boot_us: Microseconds = 1_000_000
     """How long a restarted service takes before it answers."""

@@ -3,8 +3,7 @@
 import signal
 import sys
 import tempfile
-import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import click
@@ -25,7 +24,36 @@ from streams.operate.report import Report
 from streams.operate.simulation import fleet_loop, simulate_fleet
 
 SHOWN_LINES = 14
-SIMULATED_EVENTS, SIMULATED_SEED = 30_000, 7
+INTERRUPTED = 130
+SIMULATED_EVENTS = 30_000
+
+
+class Interrupt:
+    """Ctrl-C. While the broker is being started it unwinds that; later it is a wish that the run looks at often.
+
+    Only the first counts: pressed again, it must not interrupt the tidying up.
+    """
+
+    def __init__(self) -> None:
+        self._unwinds = True
+        self.asked = False
+
+    def __enter__(self) -> "Interrupt":
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._on_signal)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.wait_to_be_asked()
+
+    def wait_to_be_asked(self) -> None:
+        """Unwind nothing from now on."""
+        self._unwinds = False
+
+    def _on_signal(self, *_: object) -> None:
+        first, self.asked = not self.asked, True
+        if first and self._unwinds:
+            raise KeyboardInterrupt
 
 
 class Screen:
@@ -61,61 +89,76 @@ class Screen:
         else:
             self._refresh()
 
+    def counts(self) -> str:
+        """Return what was counted so far, as one line."""
+        return "   ".join(f"{name} {count}" for name, count in sorted(self._narration.counts.items()))
+
     def _refresh(self) -> None:
         if self._live is None:
             return
         table = Table.grid(padding=(0, 2))
         for line in self._lines:
             table.add_row(line)
-        counts = "   ".join(f"{name} {count}" for name, count in sorted(self._narration.counts.items()))
-        table.add_row(f"[bold]{counts}[/bold]")
+        table.add_row(f"[bold]{self.counts()}[/bold]")
         self._live.update(table)
 
 
 @click.command()
 @click.option("--seconds", type=click.FloatRange(min=20), default=180.0, show_default=True, help="How long it runs.")
+@click.option("--seed", type=int, default=7, show_default=True, help="Another order of faults, and other draws.")
 @click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write the report as JSON here.")
 @click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Keep the loop's folder here.")
-def demo(seconds: float, report: Path | None, keep: Path | None) -> None:
+def demo(seconds: float, seed: int, report: Path | None, keep: Path | None) -> None:
     """Start Kafka, all processors, an executor and 12 live services that fail in recurring ways; watch them repaired.
 
     One episode in five is left to "always restart" (the frozen baseline) and one in five to nothing, so that the
     report can say what the loop was worth. Three minutes teach it little; `flyball simulate` shows what it learns.
+    Where Kafka cannot be fetched, that simulation is shown instead. Ctrl-C stops everything within 10 s.
     """
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    try:
-        click.echo("looking for Apache Kafka and Java (the first time fetches 43 MB)", err=True)
-        require_kafka()
-    except KafkaUnavailable as unavailable:
-        _simulate_instead(str(unavailable), report)
-        return
-    with ExitStack() as stack:
+    with Interrupt() as interrupt, ExitStack() as stack:
+        try:
+            click.echo("looking for Apache Kafka and Java (the first time fetches 43 MB)", err=True)
+            require_kafka()
+        except KafkaUnavailable as unavailable:
+            _simulate_instead(str(unavailable), seed, report)
+            return
         folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="flyball-demo-")))
         folder.mkdir(parents=True, exist_ok=True)
-        with Screen() as screen:
-            found = Demonstration(
-                seconds=seconds,
-                folder=folder,
-                say=screen.say,
-                on_event=screen.show,
-                stopped=stop.is_set,
-                clock_us=now_us,
-            ).run()
+        found = _run(interrupt, seconds=seconds, seed=seed, folder=folder)
+        if found is None:
+            sys.exit(INTERRUPTED)
         print_summary(found)
         _write(found, report)
-    if stop.is_set():
-        sys.exit(130)
 
 
-def _simulate_instead(reason: str, report: Path | None) -> None:
+def _run(interrupt: Interrupt, *, seconds: float, seed: int, folder: Path) -> Report | None:
+    """Run the demonstration on the screen; None when it was interrupted, which is said."""
+    found = None
+    with Screen() as screen:
+        demonstration = Demonstration(
+            seconds=seconds,
+            folder=folder,
+            seed=seed,
+            say=screen.say,
+            on_event=screen.show,
+            on_broker=interrupt.wait_to_be_asked,
+            stopped=lambda: interrupt.asked,
+            clock_us=now_us,
+        )
+        with suppress(KeyboardInterrupt):
+            found = demonstration.run()
+    if found is None:
+        click.echo(f"stopped before the end, and all that was started with it; so far: {screen.counts() or 'nothing'}")
+    return found
+
+
+def _simulate_instead(reason: str, seed: int, report: Path | None) -> None:
     click.echo(f"no Kafka on this machine ({reason}): simulating a fleet on a log in memory instead")
     with Progress(transient=True) as progress:
         task = progress.add_task("simulating", total=SIMULATED_EVENTS)
         found = simulate_fleet(
             fleet_loop(None),
-            seed=SIMULATED_SEED,
+            seed=seed,
             telemetry_events=SIMULATED_EVENTS,
             broker=f"none: in-memory log ({reason})",
             on_progress=lambda samples: progress.update(task, completed=samples),

@@ -2,6 +2,7 @@
 
 import click
 
+from connectors.lab.intervals import Interval
 from streams.cli.options import print_table
 from streams.operate.report import Report
 from streams.operate.simulation import Simulation
@@ -33,11 +34,32 @@ def print_summary(report: Report) -> None:
     _print_counts("learned from", report.experiences)
     if report.observed_share is not None:
         click.echo(f"{report.observed_share:.0%} of executed actions have an observed outcome")
+    _print_arms(report)
+
+
+def _print_arms(report: Report) -> None:
+    """Print the hold-out; where the world keeps a log of its own, also when the cause was really gone."""
     rows = [
-        [arm, str(line.decisions), str(line.observed), _interval(line.recovery_s), _interval(line.availability)]
+        [
+            arm,
+            str(line.decisions),
+            str(line.observed),
+            str(line.unrecovered),
+            f"{'≥ ' if line.unrecovered else ''}{_interval(line.recovery_s)}",
+            _interval(line.availability),
+        ]
         for arm, line in report.arms.items()
     ]
-    print_table("hold-out", ["arm", "episodes", "observed", "seconds to recovery", "availability"], rows)
+    columns = ["arm", "episodes", "observed", "not in time", "seconds to recovery", "availability"]
+    if report.lab is not None:
+        truth = {line.arm: line for line in report.lab.arms}
+        columns += ["seconds until the cause was gone", "best remedy"]
+        rows = [[*row, _interval(truth[row[0]].fault_s), _percent(truth[row[0]].best_share)] for row in rows]
+    print_table(
+        "hold-out: means with 95 % bootstrap intervals (the ledger's anytime ones are in the report)", columns, rows
+    )
+    if any(line.unrecovered for line in report.arms.values()):
+        click.echo("≥: what was not normal again in time counts with the whole outcome window")
 
 
 def _print_patterns(report: Report) -> None:
@@ -67,5 +89,9 @@ def _reward(found: tuple[int, float] | None) -> str:
     return "-" if found is None else f"{found[1]:.3f} ({found[0]})"
 
 
-def _interval(values: tuple[float, float, float] | None) -> str:
-    return "-" if values is None else f"{values[0]:.2f} [{values[1]:.2f}, {values[2]:.2f}]"
+def _interval(found: Interval | None) -> str:
+    return "-" if found is None else f"{found.mean:.2f} [{found.low:.2f}, {found.high:.2f}]"
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.0%}"

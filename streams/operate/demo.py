@@ -7,6 +7,7 @@ from importlib import resources
 from pathlib import Path
 
 from connectors.lab.record import read_log
+from connectors.lab.settings import LabSettings
 from connectors.processes.supervisor import Supervisor
 from schemas.errors import FlyballError
 from schemas.events import Event, Presence
@@ -18,28 +19,38 @@ from streams.operate.orders import Orders
 from streams.operate.processes import LOCAL_ROLES, flyball_command, role_commands
 from streams.operate.report import Report, build_report
 from streams.operate.topic_reader import TopicReader
+from streams.settings import Settings, world_settings
 
 READY_TIMEOUT_S = 90.0
-SETTLE_S = 14.0
-"""The loop is paused this long before the end, so that outcomes of the last actions are measured, not cut off."""
+MARGIN_S = 2.0
+SEED = "seed = 7"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demonstration:
-    """How long to run, where, and whom to tell: `say` takes lines, `on_event` everything that the loop writes."""
+    """How long to run, where, and whom to tell: `say` takes lines, `on_event` everything that the loop writes.
+
+    `on_broker` is called when the broker is up: from then on `stopped` is asked often, and ends the run.
+    """
 
     seconds: float
     folder: Path
+    seed: int
     say: Callable[[str], None]
     on_event: Callable[[Event], None]
+    on_broker: Callable[[], None]
     stopped: Callable[[], bool]
     clock_us: Callable[[], int]
 
-    def run(self) -> Report:
-        """Run to the end or until `stopped`; raises `KafkaUnavailable` where no broker can be had."""
+    def run(self) -> Report | None:
+        """Run to the end, or until `stopped`: then there is no report. Everything that was started has ended.
+
+        Raises `KafkaUnavailable` where no broker can be had.
+        """
         place = self._make_place()
         self.say("starting Apache Kafka (the first time fetches 43 MB)")
         with local_kafka(place) as address:
+            self.on_broker()
             self.say(f"Apache Kafka {address.version} on {address.connection.bootstrap}")
             prepare_topics(place, address.connection)
             orders = Orders(
@@ -56,8 +67,10 @@ class Demonstration:
             with Supervisor(commands, logs=place.data / "logs") as supervisor:
                 self._wait_until_ready(reader, set(commands), place.data / "logs")
                 supervisor.add("world", flyball_command("world", "--config", str(place.config)))
-                self._watch(reader, orders)
+                self._watch(reader, orders, place.settings)
                 restarts = supervisor.restarts
+            if self.stopped():
+                return None
             faults = read_log(place.data / "lab" / "faults.jsonl")
             return build_report(
                 reader,
@@ -69,7 +82,8 @@ class Demonstration:
 
     def _make_place(self) -> LoopPlace:
         config = self.folder / "loop.toml"
-        config.write_text(resources.files("streams.templates").joinpath("lab.toml").read_text())
+        text = resources.files("streams.templates").joinpath("lab.toml").read_text()
+        config.write_text(text.replace(SEED, f"seed = {self.seed}"))
         place = LoopPlace.open(config)
         create_keys(place.keys)
         return place
@@ -88,9 +102,14 @@ class Demonstration:
                 )
             time.sleep(0.3)
 
-    def _watch(self, reader: TopicReader, orders: Orders) -> None:
-        """Follow the loop's topics until the time is over; pause the loop a little before."""
-        self.say("12 live services are up; from now on they fail in recurring ways")
+    def _watch(self, reader: TopicReader, orders: Orders, settings: Settings) -> None:
+        """Follow the loop's topics until the time is over.
+
+        The loop is paused before the end, so that outcomes of the last actions are measured and not cut off.
+        """
+        lab = world_settings(LabSettings, settings)
+        self.say(f"starting {lab.services} live services; in {lab.warm_up_us / 1e6:.0f} s they begin to fail")
+        settle_s = (settings.attribute.horizon_us + settings.attribute.grace_us) / 1e6 + MARGIN_S
         end = time.monotonic() + self.seconds
         paused = False
         for record in reader.records(TOLD_TOPICS, follow=True):
@@ -98,7 +117,7 @@ class Demonstration:
             if event is not None:
                 self.on_event(event)
             left = end - time.monotonic()
-            if left < min(SETTLE_S, self.seconds / 4) and not paused:
+            if left < min(settle_s, self.seconds / 4) and not paused:
                 paused = True
                 orders.pause("loop", reason="the demonstration ends; last outcomes are measured")
                 self.say("paused: no new actions; the outcomes of the last ones are being measured")

@@ -3,8 +3,9 @@
 import time
 from collections import Counter
 
-from schemas.events import Action, Episode, Event, Experience, Outcome, Pattern, Recurrence, Verdict
+from schemas.events import NONE, Action, Episode, Event, Experience, Outcome, Pattern, Recurrence, Verdict
 
+HELD_OUT = {"baseline": " (held out: always the baseline)", "none": " (held out: left alone)"}
 TOLD_TOPICS = ("insights", "patterns", "verdicts", "actions", "outcomes", "experience")
 
 
@@ -52,7 +53,14 @@ class Narration:
         self.counts[f"outcome {event.state}"] += 1
         if event.state != "observed" or event.recovery_us is None:
             return None
-        return f"{event.entity}: normal again {event.recovery_us / 1e6:.1f} s after {event.effective} ({event.arm})"
+        took = f"{event.recovery_us / 1e6:.1f} s"
+        arm = HELD_OUT.get(event.arm, "")
+        if event.effective == NONE:
+            state = "normal again" if event.recovered else "still failing"
+            return f"{event.entity}: {state} after {took} without an action{arm}"
+        if not event.recovered:
+            return f"{event.entity}: {event.effective} did not help within {took}{arm}"
+        return f"{event.entity}: normal again {took} after {event.effective}{arm}"
 
 
 def _metrics(event: Episode) -> str:
