@@ -11,11 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from confluent_kafka import KafkaError
-
 from .. import __version__, kafka, wire
 from ..connection import KafkaConnection
-from ..errors import BrokerError, ContractError, FencedError
+from ..errors import BrokerError, ContractError
 from ..events import Action, DeadLetter, Outcome, Presence
 from ..ids import Cause, derive
 from ..keyring import Trust
@@ -45,7 +43,7 @@ class ActionConsumer:
     `unknown` what was left without an end. Only one thread may poll; any thread may report.
 
     `trust` holds the keyring and the pinned root key, `signer` a key for `outcomes`, `store` the folder of the memory.
-    Raises `FencedError` when another process uses the same executor name, `BrokerError` when Kafka refuses.
+    Raises `BrokerError` when Kafka refuses.
     """
 
     def __init__(
@@ -96,11 +94,12 @@ class ActionConsumer:
             )
         self._watch.start()
         self._watch.wait_heard(self._start_timeout_s)
+        # no static membership: librdkafka never returns from closing a static member that has not joined yet
         self._actions = kafka.make_consumer(
             self._connection,
             group=f"{self._audience.loop}.executor.{self._group}",
-            group_instance_id=self._executor,
-            session_timeout_ms=10_000,
+            session_timeout_ms=6_000,
+            heartbeat_interval_ms=1_000,
             enable_auto_commit=True,
             enable_auto_offset_store=False,
             fetch_min_bytes=1,
@@ -162,6 +161,7 @@ class ActionConsumer:
         for action in left:
             with contextlib.suppress(BrokerError):  # the next start under this name says it then
                 self.report(action, "unknown", "the executor stopped before the action ended")
+        self._watch.stop()
         self._tell(stopping=True)
         self._producer.flush(_WRITE_TIMEOUT_S)
         self._watch.close()
@@ -194,7 +194,7 @@ class ActionConsumer:
             self._partitions = tuple(place.partition for place in self._actions.assignment())
             return None
         if record.error() is not None:
-            _check(record.error())
+            check(record.error())
             return None
         action = self._consider(record)
         self._actions.store_offsets(record)
@@ -319,10 +319,3 @@ class ActionConsumer:
         )
         kafka.produce(self._producer, wire.encode(presence, loop=self._audience.loop), loop=self._audience.loop)
         self._producer.poll(0)
-
-
-def _check(error: KafkaError) -> None:
-    fenced = error.code() == KafkaError._FATAL and "group.instance.id" in error.str()  # the cause is in the text only
-    if fenced or error.code() in (KafkaError._FENCED, KafkaError.FENCED_INSTANCE_ID):
-        raise FencedError("another process uses the same executor name in this group: give each its own")
-    check(error)

@@ -75,11 +75,15 @@ class ControlWatch:
         with self._lock:
             return self._state.why_paused(self._clock(), action)
 
-    def close(self) -> None:
-        """Stop following."""
+    def stop(self) -> None:
+        """Stop following; what was heard last stays."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
+
+    def close(self) -> None:
+        """Stop following and leave the cluster."""
+        self.stop()
         self._tail.close()
 
     def _run(self) -> None:
