@@ -166,7 +166,8 @@ class PatternRegistry:
         """Merge the cluster that has just moved with those it has met; return the survivor and what it took in."""
         taken: list[Cluster] = []
         for other in list(self._active.values()):
-            if other is cluster or distance(cluster.vector, other.vector) > self._merge_radius:
+            is_gone = other.id not in self._active  # the one that moved may itself have been taken in by now
+            if other is cluster or is_gone or distance(cluster.vector, other.vector) > self._merge_radius:
                 continue
             keeps, gives = sorted((cluster, other), key=lambda c: (-c.support, c.first_us, int(c.id[2:])))
             _take_in(keeps, gives)

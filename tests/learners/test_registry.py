@@ -91,3 +91,19 @@ def test_a_restored_registry_continues_alike():
         means = random_means(rng)
         assert learn(other, time, **means) == learn(target, time, **means)
     assert other.snapshot() == target.snapshot()
+
+
+def test_a_cluster_taken_in_while_it_merges_is_not_met_again():
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        target = registry(limit=64, merge_radius=0.12)
+        for time in range(60):
+            support = sum(cluster.support for cluster in clusters_of(target))
+            learn(target, time, **random_means(rng))
+            assert sum(cluster.support for cluster in clusters_of(target)) == support + 1
+
+
+def clusters_of(target: PatternRegistry):
+    return [
+        cluster for number in range(1, 80) if (cluster := target.resolve(f"p-{number}")) and cluster.id == f"p-{number}"
+    ]
