@@ -1,0 +1,49 @@
+"""What people are told while a loop runs."""
+
+import pytest
+
+from schemas.events import Experience, Pattern
+from streams.operate.narration import Narration
+
+
+def experience(**fields: object) -> Experience:
+    known: dict[str, object] = {
+        "id": "x-1", "time_us": 0, "proposal": "p-1", "entity": "pump", "episode": "e-1", "pattern": "novel",
+        "arm": "loop", "state": "observed", "proposed": "restart", "effective": "restart", "verdict": "allow",
+        "effective_probability": 0.5,
+        "recovery_us": 3_250_000, "recovered": True,
+    }  # fmt: skip
+    return Experience(**(known | fields))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("fields", "line"),
+    [
+        ({}, "pump: normal again 3.2 s after restart"),
+        ({"arm": "baseline"}, "pump: normal again 3.2 s after restart (held out: always the baseline)"),
+        ({"recovered": False, "recovery_us": 12_000_000}, "pump: restart did not help within 12.0 s"),
+        ({"effective": "none"}, "pump: normal again after 3.2 s without an action"),
+        (
+            {"effective": "none", "arm": "none", "recovered": False},
+            "pump: still failing after 3.2 s without an action (held out: left alone)",
+        ),
+    ],
+)
+def test_only_what_recovered_is_told_to_be_normal_again(fields: dict[str, object], line: str) -> None:
+    assert Narration().tell(experience(**fields)) == f"00:00:00  {line}"
+
+
+def test_an_outcome_that_nobody_measured_is_counted_and_not_told() -> None:
+    narration = Narration()
+    assert narration.tell(experience(state="unobservable", recovery_us=None, recovered=None)) is None
+    assert narration.counts == {"outcome unobservable": 1}
+
+
+def test_a_pattern_is_new_once() -> None:
+    narration = Narration()
+    pattern = Pattern(
+        id="i", time_us=0, pattern="p-1", name="cpu up", status="recurring", support=3, signature={}, first_us=0,
+        last_us=0, episodes=(),
+    )  # fmt: skip
+    assert narration.tell(pattern) == "00:00:00  new recurring pattern p-1: cpu up"
+    assert narration.tell(pattern) is None
