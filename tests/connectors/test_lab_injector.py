@@ -1,6 +1,7 @@
 """When a service may fail again: hosts that do nothing, and time that is told."""
 
 import asyncio
+from itertools import pairwise
 from pathlib import Path
 from typing import cast
 
@@ -58,13 +59,13 @@ def begun(tmp_path: Path, *, lasts_s: float, seconds: int, **settings: int) -> l
 )
 def test_faults_of_one_service_begin_well_apart(tmp_path: Path, lasts_s: float, gap_s: float) -> None:
     starts = begun(tmp_path, lasts_s=lasts_s, seconds=130)
-    gaps = [later - earlier for earlier, later in zip(starts, starts[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(starts)]
     assert len(gaps) >= 3
     assert gap_s <= min(gaps) <= max(gaps) < gap_s + 1
 
 
 def test_a_service_rests_after_its_fault_however_long_that_was(tmp_path: Path) -> None:
     starts = begun(tmp_path, lasts_s=99.0, seconds=100, apart_us=0)
-    gaps = [later - earlier for earlier, later in zip(starts, starts[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(starts)]
     assert len(gaps) >= 2
     assert 26.0 <= min(gaps) <= max(gaps) < 27.0
