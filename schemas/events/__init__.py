@@ -1,0 +1,86 @@
+"""Every event of the loop, as a msgspec struct: the only source of truth for JSON Schema, AsyncAPI and the wire.
+
+Times are integers in microseconds since the Unix epoch, UTC (`*_us`). Evolution: add optional fields only; a break is a
+new class with a `.v2` type. `TYPE` is the CloudEvents type, `TOPIC` the registry name of the topic it travels on,
+`key()` its Kafka key.
+"""
+
+from .base import Event, Telemetry, TelemetryFrame
+from .decisions import Action, Approval, Blocked, Check, Control, HoldOut, Outcome, Proposal, Verdict
+from .insights import Census, Drift, Episode, Loss, Measurement, MetricSignature, Pattern, Recurrence
+from .learning import AuditEntry, Experience, LedgerEntry, Model, Promotion
+from .records import DeadLetter, InputRange, JournalEntry, Presence, SnapshotChunk, SnapshotManifest
+
+NOVEL = "novel"
+"""The pattern of an episode that resembles nothing recurring."""
+NONE = "none"
+"""The action that does nothing; always an arm."""
+
+EVENT_TYPES: dict[str, type[Event]] = {
+    cls.TYPE: cls
+    for cls in (
+        TelemetryFrame,
+        Episode,
+        Measurement,
+        Census,
+        Drift,
+        Loss,
+        Pattern,
+        Recurrence,
+        Proposal,
+        Verdict,
+        Blocked,
+        Action,
+        Outcome,
+        Approval,
+        Control,
+        Experience,
+        Promotion,
+        Model,
+        AuditEntry,
+        LedgerEntry,
+        Presence,
+        JournalEntry,
+        SnapshotChunk,
+        SnapshotManifest,
+        DeadLetter,
+    )
+}
+"""Every event type but `Telemetry` (which has no envelope of its own), by its CloudEvents type."""
+
+__all__ = [
+    "EVENT_TYPES",
+    "NONE",
+    "NOVEL",
+    "Action",
+    "Approval",
+    "AuditEntry",
+    "Blocked",
+    "Census",
+    "Check",
+    "Control",
+    "DeadLetter",
+    "Drift",
+    "Episode",
+    "Event",
+    "Experience",
+    "HoldOut",
+    "InputRange",
+    "JournalEntry",
+    "LedgerEntry",
+    "Loss",
+    "Measurement",
+    "MetricSignature",
+    "Model",
+    "Outcome",
+    "Pattern",
+    "Presence",
+    "Promotion",
+    "Proposal",
+    "Recurrence",
+    "SnapshotChunk",
+    "SnapshotManifest",
+    "Telemetry",
+    "TelemetryFrame",
+    "Verdict",
+]

@@ -1,0 +1,173 @@
+"""What shall happen and what became of it: proposals, verdicts, actions, outcomes, and what people say."""
+
+import hashlib
+from typing import ClassVar, Literal
+
+import msgspec
+
+from .base import Event
+
+
+class HoldOut(msgspec.Struct, frozen=True, kw_only=True):
+    """The seeded draw that assigned an episode to an arm, with the shares in force."""
+
+    draw: float
+    arm: Literal["loop", "baseline", "none"]
+    shares: dict[str, float]
+
+
+class Proposal(Event, frozen=True, kw_only=True):
+    """An action for an entity, or `none`, with the exact probability with which it was chosen.
+
+    `probabilities` cover the eligible arms and add up to 1; `propensity` is the chosen one's probability including the
+    hold-out draw; `features` are what the reward model saw; `blocked` what limits masked.
+    """
+
+    TYPE: ClassVar[str] = "flyball.proposal.v1"
+    TOPIC: ClassVar[str] = "policy"
+
+    entity: str
+    episode: str
+    pattern: str
+    action: str
+    propensity: float
+    probabilities: dict[str, float]
+    expires_us: int
+    model: str
+    features: dict[str, float] = {}
+    blocked: tuple[str, ...] = ()
+    hold_out: HoldOut | None = None
+    parameters: dict[str, str] = {}
+    group: str = ""
+    by: str = "loop"
+
+    def digest(self) -> str:
+        """Return the SHA-256 (hex) of the canonical JSON: what an approval answers, to the last byte."""
+        return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One check of the gate: what it looked at and what it found. Numbers only where the check has them."""
+
+    name: str
+    passed: bool
+    detail: str = ""
+    limit: str | None = None
+    spent: int | None = None
+    allowed: int | None = None
+    next_us: int | None = None
+    remedy: str | None = None
+
+
+class Verdict(Event, frozen=True, kw_only=True):
+    """The gate's answer to a proposal, with every check it made. `decided_by` names the first check that failed."""
+
+    TYPE: ClassVar[str] = "flyball.verdict.v1"
+    TOPIC: ClassVar[str] = "verdicts"
+
+    proposal: Proposal
+    verdict: Literal["allow", "escalate", "deny", "shadow"]
+    level: Literal["observe", "suggest", "approve", "act"]
+    checks: tuple[Check, ...]
+    settings_hash: str
+    decided_by: str | None = None
+    action: str | None = None
+    retry_after_us: int | None = None
+    approval: str | None = None
+
+    def key(self) -> str:
+        return self.proposal.id
+
+
+class Blocked(Event, frozen=True, kw_only=True):
+    """What the gate's limits block now, and until when (0: not known): scope such as `action:restart` to time."""
+
+    TYPE: ClassVar[str] = "flyball.blocked.v1"
+    TOPIC: ClassVar[str] = "verdicts"
+
+    until_us: dict[str, int]
+
+    def key(self) -> str:
+        return "blocked"
+
+
+class Action(Event, frozen=True, kw_only=True):
+    """What an executor shall do, once, before it expires. Signed by the gate's process; `id` is the action id."""
+
+    TYPE: ClassVar[str] = "flyball.action.v1"
+    TOPIC: ClassVar[str] = "actions"
+
+    entity: str
+    action: str
+    proposal: str
+    episode: str
+    pattern: str
+    issued_us: int
+    expires_us: int
+    settings_hash: str
+    parameters: dict[str, str] = {}
+    dry_run: bool = False
+    approvals: tuple[str, ...] = ()
+
+    def key(self) -> str:
+        return self.entity
+
+
+class Outcome(Event, frozen=True, kw_only=True):
+    """What became of an action: first a claim, then exactly one end. Signed by the executor.
+
+    `refused`: never started (expired, paused, bad signature). `unknown`: started, its end is not known; never retried.
+    """
+
+    TYPE: ClassVar[str] = "flyball.outcome.v1"
+    TOPIC: ClassVar[str] = "outcomes"
+
+    action: str
+    entity: str
+    group: str
+    executor: str
+    state: Literal["claimed", "succeeded", "failed", "refused", "unknown"]
+    started_us: int | None = None
+    ended_us: int | None = None
+    detail: str = ""
+
+    def key(self) -> str:
+        return self.action
+
+
+class Approval(Event, frozen=True, kw_only=True):
+    """A person's signed answer to an escalation (`proposal` and the hash of the action it would become)."""
+
+    TYPE: ClassVar[str] = "flyball.approval.v1"
+    TOPIC: ClassVar[str] = "approvals"
+
+    proposal: str
+    proposal_hash: str
+    decision: Literal["approve", "reject"]
+    person: str
+    not_after_us: int
+    reason: str = ""
+
+    def key(self) -> str:
+        return self.proposal
+
+
+class Control(Event, frozen=True, kw_only=True):
+    """A person's signed order, addressed to every role and executor; the latest record per key counts.
+
+    kinds: `pause` (value `paused` or `running`; target `loop`, `action:NAME`, `pattern:ID` or `entity:NAME`), `stop`,
+    `rearm`, `level` (target `PATTERN/ACTION`), `keyring` and `settings` (target `loop`, value the text or its hash).
+    """
+
+    TYPE: ClassVar[str] = "flyball.control.v1"
+    TOPIC: ClassVar[str] = "control"
+
+    kind: Literal["pause", "stop", "rearm", "level", "keyring", "settings"]
+    target: str
+    value: str
+    by: str
+    reason: str = ""
+    until_us: int | None = None
+
+    def key(self) -> str:
+        return f"{self.kind}/{self.target}"

@@ -1,0 +1,151 @@
+"""What was seen: episodes, measurements, patterns, recurrences."""
+
+from typing import ClassVar, Literal
+
+import msgspec
+
+from .base import Event
+
+
+class MetricSignature(msgspec.Struct, frozen=True, kw_only=True):
+    """How one metric left its normal over the onset windows, in robust standard deviations."""
+
+    mean: float
+    peak: float
+    trend: float
+
+
+class Episode(Event, frozen=True, kw_only=True):
+    """One entity left its normal: `opened`, `onset` (the first windows are complete: recognise now), `closed`.
+
+    `shares` name the metrics that made it and add up to 1; `signature` holds the onset, per metric.
+    """
+
+    TYPE: ClassVar[str] = "flyball.episode.v1"
+    TOPIC: ClassVar[str] = "insights"
+
+    episode: str
+    entity: str
+    phase: Literal["opened", "onset", "closed"]
+    opened_us: int
+    windows: int
+    severity: float
+    confidence: float
+    group: str = ""
+    shares: dict[str, float] = {}
+    signature: dict[str, MetricSignature] = {}
+    tokens: tuple[str, ...] = ()
+    state: dict[str, float] = {}
+    closed_us: int | None = None
+
+    def key(self) -> str:
+        return self.entity
+
+
+class Measurement(Event, frozen=True, kw_only=True):
+    """The summary of one window of an entity in, or just after, an episode: what outcomes are computed from."""
+
+    TYPE: ClassVar[str] = "flyball.measurement.v1"
+    TOPIC: ClassVar[str] = "insights"
+
+    entity: str
+    episode: str
+    start_us: int
+    end_us: int
+    samples: int
+    abnormal: bool
+    score: float
+    values: dict[str, float]
+
+    def key(self) -> str:
+        return self.entity
+
+
+class Census(Event, frozen=True, kw_only=True):
+    """How many entities of one partition and group are live, and which of them are abnormal."""
+
+    TYPE: ClassVar[str] = "flyball.census.v1"
+    TOPIC: ClassVar[str] = "insights"
+
+    partition: int
+    group: str
+    live: int
+    abnormal: int
+
+    def key(self) -> str:
+        return f"{self.group}/{self.partition}"
+
+
+class Drift(Event, frozen=True, kw_only=True):
+    """A stream of inputs, scores or rewards changed its distribution for good."""
+
+    TYPE: ClassVar[str] = "flyball.drift.v1"
+    TOPIC: ClassVar[str] = "insights"
+
+    subject: str
+    before: float
+    after: float
+
+    def key(self) -> str:
+        return self.subject
+
+
+class Loss(Event, frozen=True, kw_only=True):
+    """Inputs that retention removed before they were folded: offsets `start` (included) to `stop` (excluded)."""
+
+    TYPE: ClassVar[str] = "flyball.loss.v1"
+    TOPIC: ClassVar[str] = "insights"
+
+    source: str
+    partition: int
+    start: int
+    stop: int
+
+    def key(self) -> str:
+        return f"{self.source}/{self.partition}"
+
+
+class Pattern(Event, frozen=True, kw_only=True):
+    """A cluster of onset signatures: `candidate` until support 3, then `recurring`, then perhaps `faded`."""
+
+    TYPE: ClassVar[str] = "flyball.pattern.v1"
+    TOPIC: ClassVar[str] = "patterns"
+
+    pattern: str
+    name: str
+    status: Literal["candidate", "recurring", "faded", "merged"]
+    support: int
+    signature: dict[str, MetricSignature]
+    first_us: int
+    last_us: int
+    episodes: tuple[str, ...] = ()
+    alias_of: str | None = None
+    period_us: int | None = None
+    next_us: int | None = None
+    duration_us: int | None = None
+
+    def key(self) -> str:
+        return self.pattern
+
+
+class Recurrence(Event, frozen=True, kw_only=True):
+    """This episode is pattern P again (or `novel`), decided at its onset."""
+
+    TYPE: ClassVar[str] = "flyball.recurrence.v1"
+    TOPIC: ClassVar[str] = "patterns"
+
+    entity: str
+    episode: str
+    pattern: str
+    candidate: str
+    support: int
+    distance: float
+    novelty: float
+    severity: float
+    group: str = ""
+    opened_us: int = 0
+    signature: dict[str, MetricSignature] = {}
+    state: dict[str, float] = {}
+
+    def key(self) -> str:
+        return self.pattern

@@ -1,0 +1,111 @@
+"""What was learned and what it was worth: experience, models, audit, ledger."""
+
+from typing import ClassVar, Literal
+
+from .base import Event
+
+
+class Experience(Event, frozen=True, kw_only=True):
+    """Proposal, verdict and outcome joined: what the policy learns from, exactly once.
+
+    `effective` is the action that really happened (`none` when nothing ran) and `effective_probability` its
+    probability. `late` retracts `retracted_reward` and corrects it. Reward is in [0, 1] less the action's cost.
+    """
+
+    TYPE: ClassVar[str] = "flyball.experience.v1"
+    TOPIC: ClassVar[str] = "experience"
+
+    proposal: str
+    entity: str
+    episode: str
+    pattern: str
+    arm: Literal["loop", "baseline", "none"]
+    state: Literal["observed", "defaulted", "late", "censored", "unobservable"]
+    proposed: str
+    effective: str
+    effective_probability: float
+    verdict: Literal["allow", "escalate", "deny", "shadow"]
+    reward: float | None = None
+    retracted_reward: float | None = None
+    cost: float = 0.0
+    action: str | None = None
+    outcome: str | None = None
+    decided_us: int = 0
+    recovery_us: int | None = None
+    recovered: bool | None = None
+    availability: float | None = None
+    features: dict[str, float] = {}
+
+    def key(self) -> str:
+        return self.proposal
+
+
+class Promotion(Event, frozen=True, kw_only=True):
+    """A model version takes over a component, at this place in the journal. `model` is inline, at most 900 kB."""
+
+    TYPE: ClassVar[str] = "flyball.promotion.v1"
+    TOPIC: ClassVar[str] = "promotions"
+
+    component: str
+    version: str
+    decision: Literal["promote", "hold", "roll-back"]
+    trained_up_to: tuple[str, ...]
+    model: bytes
+
+    def key(self) -> str:
+        return self.component
+
+
+class Model(Event, frozen=True, kw_only=True):
+    """An immutable model version in the archive."""
+
+    TYPE: ClassVar[str] = "flyball.model.v1"
+    TOPIC: ClassVar[str] = "models"
+
+    component: str
+    version: str
+    model: bytes
+
+    def key(self) -> str:
+        return f"{self.component}/{self.version}"
+
+
+class AuditEntry(Event, frozen=True, kw_only=True):
+    """One link of the hash chain: `hash` covers `previous`, `sequence`, `subject`, `kind` and `facts`."""
+
+    TYPE: ClassVar[str] = "flyball.audit.v1"
+    TOPIC: ClassVar[str] = "audit"
+
+    sequence: int
+    subject: str
+    kind: str
+    facts: dict[str, str]
+    previous: str
+    hash: str
+
+    def key(self) -> str:
+        return self.subject
+
+
+class LedgerEntry(Event, frozen=True, kw_only=True):
+    """What one hold-out arm has been worth so far: counts, mean reward, and a 95 % interval of the mean."""
+
+    TYPE: ClassVar[str] = "flyball.ledger.v1"
+    TOPIC: ClassVar[str] = "audit"
+
+    arm: Literal["loop", "baseline", "none"]
+    decisions: int
+    observed: int
+    reward_mean: float
+    reward_low: float
+    reward_high: float
+    recovery_s_mean: float | None = None
+    recovery_s_low: float | None = None
+    recovery_s_high: float | None = None
+    availability_mean: float | None = None
+    availability_low: float | None = None
+    availability_high: float | None = None
+    cost: float = 0.0
+
+    def key(self) -> str:
+        return f"ledger/{self.arm}"
