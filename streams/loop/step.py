@@ -114,13 +114,17 @@ def journal_message(entry: JournalEntry, *, loop: str) -> Message:
     return replace(message, partition=entry.partition)
 
 
-def replay_step(role: Role, entry: JournalEntry, batches: Sequence[RawBatch], *, loop: str) -> Mismatch | None:
-    """Take a recorded step again, on its inputs re-read by offset; return how its outputs differ, or None."""
+def take_recorded(role: Role, entry: JournalEntry, batches: Sequence[RawBatch], *, loop: str) -> StepOutput:
+    """Take a recorded step again, whatever its kind, and return what it makes this time."""
     now = Now(entry.time_us, entry.control_heard_us)
     if entry.lost:
-        output = take_loss(role, entry.lost, now, loop=loop)
-    else:
-        output = take_step(role, batches, now, loop=loop)
+        return take_loss(role, entry.lost, now, loop=loop)
+    return take_step(role, batches, now, loop=loop)
+
+
+def replay_step(role: Role, entry: JournalEntry, batches: Sequence[RawBatch], *, loop: str) -> Mismatch | None:
+    """Take a recorded step again, on its inputs re-read by offset; return how its outputs differ, or None."""
+    output = take_recorded(role, entry, batches, loop=loop)
     if output.inputs != entry.inputs:
         detail = f"expected the inputs {_told(entry.inputs)}, got {_told(output.inputs)}"
     elif (len(output.messages), output.digest) != (entry.outputs, entry.digest):

@@ -11,9 +11,8 @@ from schemas.events import Action, DeadLetter, Experience, JournalEntry, Outcome
 from schemas.raw import Message
 from schemas.topics import TOPICS
 from streams.loop.limits import parse_limits
-from streams.loop.processor import Now
 from streams.loop.role import Role
-from streams.loop.step import take_step
+from streams.loop.step import take_recorded
 from tests.promises.evidence import Evidence, LogRecord
 
 SHOWN = 20
@@ -66,7 +65,7 @@ def inputs_are_covered_once(evidence: Evidence) -> Iterator[Violation]:
             if entry.time_us < last_us:
                 yield Violation("P3", f"{place}: step {entry.step} is {last_us - entry.time_us} us before its former")
             last_us = entry.time_us
-            for source in entry.inputs:
+            for source in (*entry.inputs, *entry.lost):
                 expected = covered.get((source.topic, source.partition), 0)
                 if source.start != expected:
                     kind = "folds again" if source.start < expected else "leaves out"
@@ -107,12 +106,7 @@ def outputs_are_those_of_the_journal(evidence: Evidence) -> Iterator[Violation]:
 
 def _taken_again(evidence: Evidence, role: Role, entry: JournalEntry, made: list[Message]) -> Iterator[Violation]:
     batches = [evidence.read_range(i.topic, i.partition, i.start, i.stop) for i in entry.inputs]
-    output = take_step(
-        role,
-        [batch for batch in batches if batch is not None],
-        Now(entry.time_us, entry.control_heard_us),
-        loop=evidence.loop,
-    )
+    output = take_recorded(role, entry, [batch for batch in batches if batch is not None], loop=evidence.loop)
     made += output.messages
     if (len(output.messages), output.digest) != (entry.outputs, entry.digest):
         yield Violation("P6", f"{entry.role}/{entry.partition} step {entry.step} gives other outputs when folded again")

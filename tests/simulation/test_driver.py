@@ -101,13 +101,13 @@ def test_a_backtest_proposes_for_the_recorded_failures() -> None:
 
 
 def recorded() -> list[Telemetry]:
-    """Return an hour of one host, a sample a second, that fails for half a minute every ten minutes."""
+    """Return twenty minutes of one host, a sample a second, that fails for half a minute every five minutes."""
     return [
         Telemetry(
             entity="host", time=1_700_000_000_000_000 + second * 1_000_000, values={"cpu": 20.0 + second % 3 + failing}
         )
-        for second in range(3_600)
-        for failing in [60.0 if second % 600 > 570 else 0.0]
+        for second in range(1_200)
+        for failing in [60.0 if second % 300 > 270 else 0.0]
     ]
 
 
