@@ -43,7 +43,7 @@ class ActionConsumer:
     `unknown` what was left without an end. Only one thread may poll; any thread may report.
 
     `trust` holds the keyring and the pinned root key, `signer` a key for `outcomes`, `store` the folder of the memory.
-    Raises `BrokerError` when Kafka refuses.
+    Raises `FencedError` when another process has the memory, `BrokerError` when Kafka refuses.
     """
 
     def __init__(

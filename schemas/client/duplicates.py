@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import SettingsError
+from ..errors import FencedError, SettingsError
 from ..events import Outcome
 
 FORGET_AFTER_US = 40 * 86_400_000_000
 """Longer than `outcomes` and any action live."""
+_OPEN = ("PRAGMA locking_mode=EXCLUSIVE", "PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL")
+"""One process at a time, for as long as it lives: a second one would take the first one's running actions for lost."""
 _TABLES = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS actions (
@@ -24,17 +26,24 @@ CREATE TABLE IF NOT EXISTS starts (at_us INTEGER NOT NULL) STRICT;
 class DuplicateStore:
     """The first claim and the end of every action of one executor group, as `outcomes` tells them, in offset order.
 
-    It survives a killed process by itself; what a power cut may take from it is read again from `outcomes`.
+    It survives a killed process by itself; what a power cut may take from it is read again from `outcomes`. Raises
+    `FencedError` while another process has it.
     """
 
     def __init__(self, folder: Path, *, loop: str, group: str, now_us: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / f"{loop}.{group}.sqlite"
         self._lock = threading.RLock()
-        self._db = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.executescript(_TABLES)
+        self._db = sqlite3.connect(self._path, timeout=1.0, check_same_thread=False, isolation_level=None)
+        try:
+            for statement in _OPEN:
+                self._db.execute(statement)
+            self._db.executescript(_TABLES)
+        except sqlite3.OperationalError as error:
+            self._db.close()
+            raise FencedError(
+                f"{self._path}: expected a memory of one's own, another process has it: {error}"
+            ) from error
         self._group = group
         self.born_us = int(self._fact("born_us", str(now_us)))
         """When this memory began: an action issued earlier may have been done without a trace here."""
@@ -65,7 +74,7 @@ class DuplicateStore:
         with self._lock:
             if outcome is not None and outcome.group == self._group:
                 self._note(outcome)
-            self._db.execute("UPDATE facts SET value = ? WHERE name = 'next_offset'", (str(offset + 1),))
+            self._db.execute("INSERT OR REPLACE INTO facts VALUES ('next_offset', ?)", (str(offset + 1),))
 
     def winner(self, action: str) -> str | None:
         """Return the id of the first claim (or the end, where no claim came) of an action; None when there is none."""

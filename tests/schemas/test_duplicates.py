@@ -1,0 +1,88 @@
+"""An executor's memory: the first claim wins, a restart forgets nothing, and two processes never share one."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.client.duplicates import FORGET_AFTER_US, DuplicateStore
+from schemas.errors import FencedError, SettingsError
+from schemas.events import Outcome
+
+
+def memory(folder: Path, *, now_us: int = 100, group: str = "ops") -> DuplicateStore:
+    return DuplicateStore(folder, loop="lab", group=group, now_us=now_us)
+
+
+def outcome(name: str, *, action: str = "a1", **members: Any) -> Outcome:
+    base: dict[str, Any] = {"time_us": 100, "entity": "e", "group": "ops", "executor": "x1", "state": "claimed"}
+    return Outcome(id=name, action=action, **(base | members))
+
+
+def test_the_first_claim_wins(tmp_path: Path) -> None:
+    store = memory(tmp_path)
+    store.fold(0, outcome("c1"))
+    store.fold(1, outcome("c2", executor="x2"))
+    assert store.winner("a1") == "c1"
+    assert store.winner("a2") is None
+
+
+def test_a_claim_of_another_group_does_not_count(tmp_path: Path) -> None:
+    store = memory(tmp_path)
+    store.fold(0, outcome("c1", group="others"))
+    store.fold(1, None)
+    assert store.winner("a1") is None
+    assert store.next_offset == 2
+
+
+def test_only_the_winners_end_ends_a_claim(tmp_path: Path) -> None:
+    store = memory(tmp_path)
+    store.fold(0, outcome("c1"))
+    store.fold(1, outcome("e2", executor="x2", state="refused"))
+    assert store.unfinished("x1") == [("a1", "e")]
+    store.fold(2, outcome("e1", state="succeeded"))
+    assert store.unfinished("x1") == []
+
+
+def test_a_restart_forgets_nothing(tmp_path: Path) -> None:
+    first = memory(tmp_path, now_us=100)
+    first.fold(6, outcome("c1"))
+    first.start(150)
+    first.close()
+    second = memory(tmp_path, now_us=999)
+    assert (second.born_us, second.next_offset, second.winner("a1")) == (100, 7, "c1")
+    assert (second.starts_since(149), second.starts_since(150)) == (1, 0)
+
+
+def test_what_is_older_than_any_topic_is_forgotten(tmp_path: Path) -> None:
+    first = memory(tmp_path)
+    first.fold(0, outcome("c1"))
+    first.close()
+    assert memory(tmp_path, now_us=101 + FORGET_AFTER_US).winner("a1") is None
+
+
+def test_a_block_of_changes_is_kept_whole_or_not_at_all(tmp_path: Path) -> None:
+    store = memory(tmp_path)
+    with pytest.raises(KeyError), store.together():
+        fold_and_fail(store)
+    assert (store.winner("a1"), store.next_offset) == (None, 0)
+
+
+def fold_and_fail(store: DuplicateStore) -> None:
+    store.fold(0, outcome("c1"))
+    raise KeyError
+
+
+def test_two_processes_never_share_a_memory(tmp_path: Path) -> None:
+    first = memory(tmp_path)
+    with pytest.raises(FencedError, match="another process has it"):
+        memory(tmp_path)
+    first.close()
+    memory(tmp_path).close()
+
+
+def test_a_file_of_another_loop_is_refused(tmp_path: Path) -> None:
+    memory(tmp_path).close()
+    (tmp_path / "lab.ops.sqlite").rename(tmp_path / "lab.other.sqlite")
+    with pytest.raises(SettingsError, match="expected the memory of lab/other"):
+        memory(tmp_path, group="other")
