@@ -33,11 +33,11 @@ def arm_lines(entries: Sequence[LedgerEntry], experiences: Sequence[Experience])
 
 
 def _arm(entry: LedgerEntry, experiences: Sequence[Experience]) -> ArmLine:
-    """Say what an arm was worth, from the last word on each of its proposals."""
+    """Say what an arm was worth, from the last word on each of its proposals; the ledger may be one behind."""
     latest = {event.proposal: event for event in experiences if event.arm == entry.arm}
     measured = [event for event in latest.values() if event.recovery_us is not None]
     return ArmLine(
-        decisions=entry.decisions,
+        decisions=len(latest),
         observed=len(measured),
         unrecovered=sum(not event.recovered for event in measured),
         recovery_s=_mean(

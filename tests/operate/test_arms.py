@@ -34,7 +34,7 @@ def test_what_did_not_recover_counts_with_the_whole_window_and_is_told() -> None
     ]
     lines = arm_lines([entry("loop"), entry("none")], experiences)
     loop = lines["loop"]
-    assert (loop.decisions, loop.observed, loop.unrecovered) == (4, 2, 1)
+    assert (loop.decisions, loop.observed, loop.unrecovered) == (3, 2, 1)
     assert loop.recovery_s is not None
     assert loop.recovery_s.mean == 11.0
     assert loop.recovery_s.low <= 11.0 <= loop.recovery_s.high
