@@ -48,10 +48,10 @@ class Metrics:
         self._fold.observe(fold_s)
         self._commit.observe(commit_s)
 
-    def snapshot(self, partition: int, *, state_bytes: int, seconds: float) -> None:
+    def snapshot(self, partition: int, *, packed_bytes: int, seconds: float) -> None:
         """Note a snapshot."""
-        self._state.labels(str(partition)).set(state_bytes)
-        _LOG.debug("snapshot", extra={"partition": partition, "bytes": state_bytes, "seconds": round(seconds, 3)})
+        self._state.labels(str(partition)).set(packed_bytes)
+        _LOG.debug("snapshot", extra={"partition": partition, "bytes": packed_bytes, "seconds": round(seconds, 3)})
 
     def takeover(self, partition: int, *, step: int, replayed: int, seconds: float) -> None:
         """Note a takeover."""

@@ -9,11 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from schemas.errors import BrokerError
 from streams.runtime.clock import LoopClock
 from streams.runtime.control import ControlFeed
+from streams.runtime.held import Held
 from streams.runtime.inbox import Fetched
 from streams.runtime.metrics import Metrics
 from streams.runtime.partition import PartitionOwner
 from streams.runtime.spec import WorkerSpec
-from streams.runtime.takeover import Held, Takeover, take_over
+from streams.runtime.takeover import Takeover, take_over
 
 _LOG = logging.getLogger("flyball.worker")
 _PARALLEL = 8

@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from schemas.events import InputRange
 from schemas.raw import Message, RawBatch
 from schemas.signing import Signer
 from schemas.topics import SHARED_SOURCES
@@ -13,11 +12,12 @@ from streams.loop.processor import Now
 from streams.loop.step import StepOutput, journal_entry, journal_message, take_step
 from streams.runtime import snapshots
 from streams.runtime.clock import MICROSECONDS, AppendTimeCheck, LoopClock, PartitionClock
+from streams.runtime.held import Held
 from streams.runtime.inbox import Inbox
 from streams.runtime.metrics import Metrics
 from streams.runtime.spec import WorkerSpec
 from streams.runtime.step_producer import Receipt
-from streams.runtime.takeover import Held, Takeover
+from streams.runtime.takeover import Takeover
 
 IDLE_S = 1.0
 (CONTROL,) = SHARED_SOURCES
@@ -171,24 +171,17 @@ class PartitionOwner:
     def _take_snapshot(self) -> None:
         began = time.monotonic()
         held, spec = self._held, self._spec
-        snapshot = snapshots.Snapshot(
-            state=held.role.snapshot(),
-            step=held.step,
-            journal_offset=held.journal_offset,
-            time_us=held.time_us,
-            slot=held.slot,
-            code=spec.code,
-        )
-        ranges = tuple(
-            InputRange(topic=topic, partition=partition, start=offset, stop=offset)
-            for (topic, partition), offset in sorted(held.role.next_offsets().items())
-        )
+        messages = snapshots.messages_at(spec, partition=self.partition, held=held)
         self._whole = False
-        self._producer.write(snapshots.messages_of(snapshot, spec=spec, partition=self.partition, next_offsets=ranges))
+        self._producer.write(messages)
         self._whole = True
         held.slot, held.replay_s, held.behind_snapshot = 1 - held.slot, 0.0, 0
         self._snapshot_s = time.monotonic() - began
-        self._metrics.snapshot(self.partition, state_bytes=len(snapshot.state), seconds=self._snapshot_s)
+        self._metrics.snapshot(
+            self.partition,
+            packed_bytes=sum(len(message.value or b"") for message in messages),
+            seconds=self._snapshot_s,
+        )
 
 
 def signed(message: Message, signers: Mapping[str, Signer]) -> Message:

@@ -11,6 +11,7 @@ from schemas.errors import ContractError, RecoveryError
 from schemas.events import Event, InputRange, SnapshotChunk, SnapshotManifest
 from schemas.ids import derive
 from schemas.raw import Message
+from streams.runtime.held import Held
 from streams.runtime.log_reader import PartitionReader, headers_of
 from streams.runtime.spec import WorkerSpec
 
@@ -67,6 +68,23 @@ def messages_of(
     topic = f"state-{spec.role}"
     messages = [wire.encode(event, loop=spec.loop, topic=topic) for event in (*events, manifest)]
     return [replace(message, partition=partition) for message in messages]
+
+
+def messages_at(spec: WorkerSpec, *, partition: int, held: Held) -> list[Message]:
+    """Return the records of a snapshot of what is held now."""
+    snapshot = Snapshot(
+        state=held.role.snapshot(),
+        step=held.step,
+        journal_offset=held.journal_offset,
+        time_us=held.time_us,
+        slot=held.slot,
+        code=spec.code,
+    )
+    ranges = tuple(
+        InputRange(topic=topic, partition=number, start=offset, stop=offset)
+        for (topic, number), offset in sorted(held.role.next_offsets().items())
+    )
+    return messages_of(snapshot, spec=spec, partition=partition, next_offsets=ranges)
 
 
 def newest(spec: WorkerSpec, *, partition: int) -> Snapshot | None:

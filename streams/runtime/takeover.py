@@ -13,34 +13,17 @@ from schemas.events import InputRange, JournalEntry
 from schemas.kafka import make_consumer
 from schemas.topics import SHARED_SOURCES
 from streams.loop.processor import Now
-from streams.loop.role import TELEMETRY_TOPICS, Role
+from streams.loop.role import TELEMETRY_TOPICS
 from streams.loop.step import JOURNAL, journal_entry, journal_message, replay_step, take_loss
 from streams.runtime import snapshots
 from streams.runtime.clock import LoopClock, PartitionClock
+from streams.runtime.held import Held
 from streams.runtime.log_reader import InputReader, PartitionReader, headers_of
 from streams.runtime.spec import WorkerSpec
 from streams.runtime.step_producer import StepProducer
 
+Journal = list[tuple[int, JournalEntry]]
 ACCEPT_LOSS = "`flyball recover --accept-loss` goes on without it"
-
-
-@dataclass(slots=True, kw_only=True)
-class Held:
-    """The state of one partition in memory, and its place in the journal."""
-
-    role: Role
-    step: int = 0
-    """Number of the next step."""
-    journal_offset: int = 0
-    """Offset behind the last entry that the state holds."""
-    time_us: int = 0
-    """Loop time of the last step."""
-    slot: int = 0
-    """Snapshot slot to write next."""
-    replay_s: float = 0.0
-    """What folding the journal behind the newest snapshot again would take."""
-    behind_snapshot: int = 0
-    """Steps since the newest snapshot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,22 +46,27 @@ def take_over(spec: WorkerSpec, *, partition: int, clock: LoopClock, kept: Held 
     began = time.monotonic()
     producer = StepProducer(spec, partition=partition)
     producer.open()
-    held = kept or _from_snapshot(spec, partition)
+    held = kept or from_snapshot(spec, partition)
     replayed = _replay(spec, partition, held)
     positions = {topic: held.role.next_offset(topic, partition) for topic in spec.group_sources()}
-    if held.step:
-        lost = _lost(spec, partition, positions)
-        if lost:
-            _refuse_other_loss(spec, lost)
-            record_loss(spec, partition=partition, held=held, producer=producer, lost=lost, clock=clock)
-            positions.update({gone.topic: gone.stop for gone in lost})
+    first = first_offsets(spec, partition)
+    lost = [
+        InputRange(topic=topic, partition=partition, start=position, stop=first[topic])
+        for topic, position in positions.items()
+        if held.step and first[topic] > position  # a role that never took a step begins where the log does
+    ]
+    if lost:
+        _refuse_other_loss(spec, lost)
+        record_loss(spec, partition=partition, held=held, producer=producer, lost=lost, clock=clock)
+    positions = {topic: max(position, first[topic]) for topic, position in positions.items()}
     positions.update({topic: held.role.next_offset(topic, 0) for topic in SHARED_SOURCES})
     return Takeover(
         held=held, producer=producer, positions=positions, replayed=replayed, seconds=time.monotonic() - began
     )
 
 
-def _from_snapshot(spec: WorkerSpec, partition: int) -> Held:
+def from_snapshot(spec: WorkerSpec, partition: int) -> Held:
+    """Return the state of the newest whole snapshot, or of a fresh role; raises `RecoveryError`."""
     snapshot = snapshots.newest(spec, partition=partition)
     held = Held(role=spec.make_role(partition))
     if snapshot is None:
@@ -91,40 +79,55 @@ def _from_snapshot(spec: WorkerSpec, partition: int) -> Held:
 
 def _replay(spec: WorkerSpec, partition: int, held: Held) -> int:
     """Fold the journal behind the state; outputs are committed already, so only their digest is looked at."""
-    entries = _journal(spec, partition, held)
+    entries = read_journal(spec, partition, held)
     _refuse_other_code(spec, partition, entries)
     with InputReader(spec.connection, prefix=f"{spec.loop}.") as inputs:
         for offset, entry in entries:
-            if entry.step != held.step:
-                raise RecoveryError(
-                    f"{_name(spec, partition)}: expected step {held.step} in the journal, got {entry.step}; "
-                    "the journal is damaged, `flyball reset` starts afresh"
-                )
-            began = time.monotonic()
-            _replay_entry(spec, partition, held.role, entry, inputs)
-            held.replay_s += time.monotonic() - began
-            held.behind_snapshot += 1
-            held.step, held.journal_offset, held.time_us = entry.step + 1, offset + 1, entry.time_us
+            _replay_entry(spec, held, offset, entry, inputs)
     return len(entries)
 
 
-def _replay_entry(spec: WorkerSpec, partition: int, role: Role, entry: JournalEntry, inputs: InputReader) -> None:
+def replay_until_refused(spec: WorkerSpec, held: Held, entries: Journal) -> tuple[int, RecoveryError | None]:
+    """Fold as much of a journal as comes out as recorded; return how many steps, and why not more."""
+    folded = 0
+    with InputReader(spec.connection, prefix=f"{spec.loop}.") as inputs:
+        for offset, entry in entries:
+            before = held.role.snapshot()
+            try:
+                _replay_entry(spec, held, offset, entry, inputs)
+            except RecoveryError as error:
+                held.role.restore(before)
+                return folded, error
+            folded += 1
+    return folded, None
+
+
+def _replay_entry(spec: WorkerSpec, held: Held, offset: int, entry: JournalEntry, inputs: InputReader) -> None:
+    name, began = _name(spec, entry.partition), time.monotonic()
+    if entry.step != held.step:
+        raise RecoveryError(
+            f"{name}: expected step {held.step} in the journal, got {entry.step}; the journal is damaged; {ACCEPT_LOSS}"
+        )
     batches = [inputs.batch(part.topic, part.partition, part.start, part.stop) for part in entry.inputs]
     for part, batch in zip(entry.inputs, batches, strict=True):
         if not len(batch) or batch.stop != part.stop:
             raise RecoveryError(
-                f"{_name(spec, partition)}: inputs {part.topic}/{part.partition}[{part.start}:{part.stop}] of step "
-                f"{entry.step} are gone; {ACCEPT_LOSS}"
+                f"{name}: inputs {part.topic}/{part.partition}[{part.start}:{part.stop}] of step {entry.step} are "
+                f"gone; {ACCEPT_LOSS}"
             )
-    mismatch = replay_step(role, entry, batches, loop=spec.loop)
+    mismatch = replay_step(held.role, entry, batches, loop=spec.loop)
     if mismatch is not None:
         raise RecoveryError(
-            f"{_name(spec, partition)}: step {entry.step} does not come out as recorded ({mismatch.detail}); "
-            f"another CPU or library? {ACCEPT_LOSS}"
+            f"{name}: step {entry.step} does not come out as recorded ({mismatch.detail}); another CPU or library? "
+            f"{ACCEPT_LOSS}"
         )
+    held.step, held.journal_offset, held.time_us = entry.step + 1, offset + 1, entry.time_us
+    held.behind_snapshot += 1
+    held.replay_s += time.monotonic() - began
 
 
-def _journal(spec: WorkerSpec, partition: int, held: Held) -> list[tuple[int, JournalEntry]]:
+def read_journal(spec: WorkerSpec, partition: int, held: Held) -> Journal:
+    """Return the entries behind a state, each with its offset."""
     topic = f"{JOURNAL}-{spec.role}"
     with PartitionReader(
         spec.connection, topic=spec.full_name(topic), partition=partition, start=held.journal_offset
@@ -142,7 +145,7 @@ def _entry(topic: str, record: Record) -> JournalEntry:
     return event
 
 
-def _refuse_other_code(spec: WorkerSpec, partition: int, entries: Sequence[tuple[int, JournalEntry]]) -> None:
+def _refuse_other_code(spec: WorkerSpec, partition: int, entries: Journal) -> None:
     for _, entry in entries:
         if entry.code != spec.code:
             raise RecoveryError(
@@ -151,16 +154,14 @@ def _refuse_other_code(spec: WorkerSpec, partition: int, entries: Sequence[tuple
             )
 
 
-def _lost(spec: WorkerSpec, partition: int, positions: dict[str, int]) -> list[InputRange]:
-    """Return what retention removed before it was folded."""
+def first_offsets(spec: WorkerSpec, partition: int) -> dict[str, int]:
+    """Return where the log of every group source begins now; raises `BrokerError`."""
     consumer = make_consumer(spec.connection, group="unused")
     try:
-        lost = []
-        for topic, position in positions.items():
-            first, _ = consumer.get_watermark_offsets(TopicPartition(spec.full_name(topic), partition), timeout=30)
-            if first > position:
-                lost.append(InputRange(topic=topic, partition=partition, start=position, stop=first))
-        return lost
+        return {
+            topic: consumer.get_watermark_offsets(TopicPartition(spec.full_name(topic), partition), timeout=30)[0]
+            for topic in spec.group_sources()
+        }
     except KafkaException as error:
         raise BrokerError(f"{_name(spec, partition)}: expected to learn where its inputs begin, got {error}") from error
     finally:

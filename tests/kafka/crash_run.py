@@ -105,7 +105,8 @@ class CrashRun:
 
     def _rate(self) -> float:
         zombies = sum(blow.signal == signal.SIGSTOP for blow in self.blows)
-        return self.events / (6 + 4 * len(self.blows) + ZOMBIE_S * zombies)
+        disturbed_s = 20 if self.disturb is not None else 0
+        return self.events / (6 + 4 * len(self.blows) + ZOMBIE_S * zombies + disturbed_s)
 
     def _subject(self, number: int) -> Subject:
         return Subject(

@@ -1,6 +1,7 @@
 """Workers are killed, stopped and frozen on a real broker; the log must look as if nothing had happened."""
 
 import statistics
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -61,3 +62,24 @@ def test_two_hundred_blows_leave_a_log_without_gap_or_double(make_run: Make, see
     three = make_run("three", workers=3, blows=seeded_blows(200 + seed, workers=3, kills=5, stops=3, zombies=2))
     for result in run_together([one, three]):
         assert_unharmed(result)
+
+
+@pytest.mark.timeout(200)
+def test_a_broker_that_is_killed_three_times_loses_nothing(tmp_path: Path) -> None:
+    with LocalKafka(data=tmp_path / "kafka") as kafka:
+        kafka.start()
+
+        def restart_three_times() -> None:
+            for _ in range(3):
+                time.sleep(2)
+                kafka.kill()
+                time.sleep(1)
+                kafka.restart()
+
+        run = CrashRun(
+            connection=kafka.connection,
+            loop="broker",
+            folder=tmp_path / "run",
+            disturb=restart_three_times,
+        )
+        assert_unharmed(run.run())

@@ -1,0 +1,24 @@
+"""The state of one partition in memory, and its place in the journal."""
+
+from dataclasses import dataclass
+
+from streams.loop.role import Role
+
+
+@dataclass(slots=True, kw_only=True)
+class Held:
+    """The state of one partition in memory, and its place in the journal."""
+
+    role: Role
+    step: int = 0
+    """Number of the next step."""
+    journal_offset: int = 0
+    """Offset behind the last entry that the state holds."""
+    time_us: int = 0
+    """Loop time of the last step."""
+    slot: int = 0
+    """Snapshot slot to write next."""
+    replay_s: float = 0.0
+    """What folding the journal behind the newest snapshot again would take."""
+    behind_snapshot: int = 0
+    """Steps since the newest snapshot."""
