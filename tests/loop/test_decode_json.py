@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from schemas.telemetry import ENTITY_LIMIT, METRIC_LIMIT, METRICS_LIMIT
 from streams.loop.decode import make_decode
-from streams.loop.decode.json_rows import decode_whole, each_block, json_block, parse, split
+from streams.loop.decode.json_rows import TOGETHER, decode_whole, each_block, json_block, parse, split
 from streams.loop.decode.rows import BAD_ROWS_LIMIT, Faults, Messages, Reading
 from streams.loop.decode.samples import Checks
 from tests.loop.decoding import NOW, NOW_US, decode, raw_batch, reasons
@@ -151,6 +151,15 @@ def test_a_flood_of_bad_rows_in_one_message_is_told_briefly() -> None:
     assert len(bad) == BAD_ROWS_LIMIT + 2
     assert [each.reason for each in bad[-2:]] == ["more-bad-rows", "broken-json"]
     assert bad[-2].detail == f"{500 - BAD_ROWS_LIMIT} more rows are bad"
+
+
+def test_a_bad_message_among_many_changes_nothing_for_the_others() -> None:
+    values = [sample(entity=f"e{i}", values={"cpu": i} if i % 3 else {"mem": i}) for i in range(3 * TOGETHER)]
+    values[TOGETHER + 1] = b"x"
+    rows, bad = decode(make_decode(), raw_batch(values))
+    assert reasons(bad) == [(TOGETHER + 1, None, "broken-json")]
+    good = [i for i in range(len(values)) if i != TOGETHER + 1]
+    assert rows == [(100 + 2 * i, f"e{i}", NOW_US, {"cpu" if i % 3 else "mem": float(i)}, None) for i in good]
 
 
 def fast(values: list[bytes]) -> Any:

@@ -13,7 +13,7 @@ from schemas.reading import read_event
 from schemas.signing import Audience
 from streams.loop.decode.arrow_rows import arrow_blocks
 from streams.loop.decode.columns import Block, to_batch
-from streams.loop.decode.json_rows import json_block, mapped_block
+from streams.loop.decode.json_rows import json_blocks, mapped_block
 from streams.loop.decode.mapping import mapped
 from streams.loop.decode.rows import Faults, Messages, Reading
 from streams.loop.decode.samples import Checks
@@ -50,23 +50,22 @@ class LoopDecode(Decode):
     def _blocks(self, raw: RawBatch, messages: Messages, reading: Reading) -> list[Block]:
         """Decode runs of messages that are written alike; without headers all are JSON."""
         if not any(raw.headers):
-            return [self._json(raw.topic, messages, reading)]
+            return self._json(raw.topic, messages, reading)
         blocks: list[Block] = []
         kinds = [_kind(index, headers, reading.faults) for index, headers in enumerate(raw.headers)]
         for kind, group in groupby(range(len(raw)), key=kinds.__getitem__):
             places = list(group)
-            cut = slice(places[0], places[-1] + 1)
-            part = Messages(messages.values[cut], places, messages.offsets[cut])
+            part = messages.cut(places[0], places[-1] + 1)
             if kind == "json":
-                blocks.append(self._json(raw.topic, part, reading))
+                blocks += self._json(raw.topic, part, reading)
             elif kind == "arrow":
                 blocks += arrow_blocks(part, reading)
         return blocks
 
-    def _json(self, topic: str, messages: Messages, reading: Reading) -> Block:
+    def _json(self, topic: str, messages: Messages, reading: Reading) -> list[Block]:
         if topic == "raw" and self._settings.format == "fields":
-            return mapped_block(messages, self._parse_foreign, reading)
-        return json_block(messages, reading)
+            return [mapped_block(messages, self._parse_foreign, reading)]
+        return json_blocks(messages, reading)
 
 
 def make_decode(

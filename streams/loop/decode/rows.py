@@ -43,6 +43,10 @@ class Messages:
     places: Sequence[int]
     offsets: Integers
 
+    def cut(self, start: int, stop: int) -> "Messages":
+        """Return those from `start` to before `stop`."""
+        return Messages(self.values[start:stop], self.places[start:stop], self.offsets[start:stop])
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:

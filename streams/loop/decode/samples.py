@@ -34,6 +34,12 @@ class Sample(msgspec.Struct, gc=False):
     event: str | None = None
     attributes: dict[str, str] | None = None
 
+    def strings(self) -> int:
+        """Return what `Columns.strings` would, for this sample alone."""
+        total = 3 if self.values is None else 4 + len(self.values)
+        total += (self.event is not None) * 2 + (not isinstance(self.time, int))
+        return total if self.attributes is None else total + 1 + 2 * len(self.attributes)
+
 
 class Columns:
     """The members of n samples, list by list; `maps` are the values of those samples that have any."""
