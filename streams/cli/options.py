@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+from schemas.keyfiles import load_trust
 from streams.operate.loop_place import LoopPlace
 from streams.operate.orders import Orders
 from streams.operate.topic_reader import TopicReader
@@ -45,8 +46,9 @@ def orders_of(place: LoopPlace, person: str | None = None) -> Orders:
 
 
 def reader_of(place: LoopPlace) -> TopicReader:
-    """Return a reader of the loop's topics."""
-    return TopicReader(place.connection(), place.loop)
+    """Return a reader of the loop's topics that believes only signed orders."""
+    trust = load_trust(place.keys)
+    return TopicReader(place.connection(), place.loop, trust=trust, audience=place.audience())
 
 
 def print_json(value: object) -> None:
@@ -69,9 +71,10 @@ def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
     if not rows:
         console.print(f"{title}: none")
         return
-    table = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False)
+    table = Table(*columns, box=None, pad_edge=False)
     for row in rows:
         table.add_row(*row)
+    console.print(title, style="italic")
     console.print(table)
 
 

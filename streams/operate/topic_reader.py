@@ -11,10 +11,15 @@ from schemas.connection import KafkaConnection
 from schemas.errors import BrokerError, ContractError
 from schemas.events import Event
 from schemas.kafka import make_consumer
+from schemas.keyring import Trust
 from schemas.raw import Headers
+from schemas.reading import read_event
+from schemas.signing import Audience
 from schemas.topics import TOPICS
 
 METADATA_TIMEOUT_S = 10.0
+ORDERS = ("control", "approvals")
+"""What people say: it counts only when signed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +43,24 @@ class StoredRecord:
 
 
 class TopicReader:
-    """Reads committed records of one loop without a consumer group, so it never disturbs a worker."""
+    """Reads committed records of one loop without a consumer group, so it never disturbs a worker.
 
-    def __init__(self, connection: KafkaConnection, loop: str) -> None:
+    With `trust` and `audience` it tells, as every role does, only those orders and answers of people that were signed
+    by a key that counted when they were written. `trust` adopts the keyrings that it meets.
+    """
+
+    def __init__(
+        self,
+        connection: KafkaConnection,
+        loop: str,
+        *,
+        trust: Trust | None = None,
+        audience: Audience | None = None,
+    ) -> None:
         self._connection = connection
         self._loop = loop
+        self._trust = trust
+        self._audience = audience
 
     def records(
         self, topics: Sequence[str], *, start: dict[tuple[str, int], int] | None = None, follow: bool = False
@@ -77,8 +95,26 @@ class TopicReader:
         """Yield every decodable event of some topics, up to the present end; each topic in offset order."""
         for record in self.records(topics):
             event = record.event() if record is not None else None
-            if record is not None and event is not None:
+            if record is not None and event is not None and self._counts(record):
                 yield record, event
+
+    def _counts(self, record: StoredRecord) -> bool:
+        """Return whether a record of a person has its signature; other records are not looked at."""
+        if self._trust is None or self._audience is None or record.topic not in ORDERS:
+            return True
+        try:
+            read_event(
+                record.topic,
+                record.key,
+                record.value,
+                record.headers,
+                trust=self._trust,
+                audience=self._audience,
+                now_us=record.timestamp_us,
+            )
+        except ContractError:
+            return False
+        return True
 
     def _assign(
         self, consumer: Consumer, topics: Sequence[str], start: dict[tuple[str, int], int]
