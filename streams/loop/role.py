@@ -34,6 +34,13 @@ class Decode:
         self.event = event
         self.telemetry = telemetry
 
+    def snapshot(self) -> bytes:
+        """Return what decoding has learned from the log (such as a newer keyring); empty when it learns nothing."""
+        return b""
+
+    def restore(self, snapshot: bytes) -> None:
+        """Replace it by what `snapshot` returned."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadRow:
@@ -58,6 +65,7 @@ class _State(msgspec.Struct):
     next_offsets: dict[str, int]
     seen: list[str]
     parked: list[_Parked]
+    decode: bytes
     processors: dict[str, bytes]
 
 
@@ -126,6 +134,7 @@ class Role:
             next_offsets={f"{topic}/{partition}": n for (topic, partition), n in sorted(self._next.items())},
             seen=list(self._seen),
             parked=[_pack(record) for record in self._parked],
+            decode=self._decode.snapshot(),
             processors={p.name: p.snapshot() for p in self._processors},
         )
         return msgspec.msgpack.encode(state)
@@ -145,6 +154,7 @@ class Role:
             self._next[topic, int(partition)] = offset
         self._seen = OrderedDict.fromkeys(state.seen)
         self._parked = [_unpack(parked) for parked in state.parked]
+        self._decode.restore(state.decode)
         for processor in self._processors:
             processor.restore(state.processors[processor.name])
 

@@ -149,6 +149,19 @@ def test_a_newer_keyring_on_control_takes_effect_at_its_place(tmp_path: Path) ->
     read(other, before)
 
 
+def test_a_restored_decoder_trusts_whom_it_trusted_then_not_whom_the_file_names(tmp_path: Path) -> None:
+    create_keys(tmp_path / "keys")
+    folder = tmp_path / "keys"
+    decoder, restarted = decoder_of(folder), decoder_of(folder)
+    rotate_key(folder, "outcomes")
+    after = signed(folder, "outcomes")
+    read(decoder, keyring_message(keyfiles.keyring_text(folder)))
+    with pytest.raises(SignatureError, match="unknown-key"):
+        read(restarted, after)
+    restarted.restore(decoder.snapshot())
+    read(restarted, after)
+
+
 def keyring_message(text: str) -> Message:
     event = Control(id=str(len(text)), time_us=1, kind="keyring", target="loop", value=text, by="ann")
     return wire.encode(event, loop="lab")

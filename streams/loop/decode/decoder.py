@@ -3,11 +3,12 @@
 from itertools import groupby
 from typing import Literal
 
+import msgspec
 import numpy as np
 
 from schemas import wire
 from schemas.events import Event, Telemetry, TelemetryFrame
-from schemas.keyring import Trust
+from schemas.keyring import Keyring, Trust
 from schemas.raw import Headers, RawBatch
 from schemas.reading import read_event
 from schemas.signing import Audience
@@ -35,6 +36,14 @@ class LoopDecode(Decode):
         self._checks = Checks(past_us=telemetry.past_us, future_us=telemetry.future_us)
         self._parse_foreign = mapped(telemetry.fields)
         super().__init__(event=self._event, telemetry=self._telemetry)
+
+    def snapshot(self) -> bytes:
+        """Return the keyring in force: what a record is worth depends on those that `control` brought before it."""
+        return b"" if self.trust is None else msgspec.msgpack.encode(self.trust.keyring)
+
+    def restore(self, snapshot: bytes) -> None:
+        if self.trust is not None and snapshot:
+            self.trust.keyring = msgspec.msgpack.decode(snapshot, type=Keyring)
 
     def _event(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers, now: Now) -> Event:
         if self.trust is None or self._audience is None:
