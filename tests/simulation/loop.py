@@ -56,6 +56,7 @@ DETECT = DetectSettings(
     metric_limit=8,
     gone_us=15_000_000,
 )
+POLICY = PolicySettings(hold_out={"loop": 0.7, "baseline": 0.25, "none": 0.05})
 ATTRIBUTE = AttributeSettings(horizon_us=6_000_000, grace_us=2_000_000, late_us=30_000_000)
 
 
@@ -70,7 +71,7 @@ def processors_of(role: str, partition: int, *, seed: int) -> list[Processor]:
             return [
                 Recognise(RecogniseSettings(), loop=LOOP),
                 Attribute(ATTRIBUTE, loop=LOOP, actions=ACTIONS),
-                Policy(PolicySettings(), loop=LOOP, seed=seed, actions=ACTIONS),
+                Policy(POLICY, loop=LOOP, seed=seed, actions=ACTIONS),
             ]
         case "gate":
             return [Gate(GATE, loop=LOOP, settings_hash=SETTINGS_HASH, actions=ACTIONS, levels=LEVELS)]
