@@ -8,10 +8,11 @@ import click
 from connectors.kafka.admin import delete_topics
 from schemas.errors import SettingsError
 from schemas.topics import ROLES
-from streams.cli.options import config_option, json_option, now_us, print_json, print_table, reader_of
+from streams.cli.options import config_option, json_option, now_us, orders_of, print_json, print_table, reader_of
 from streams.operate.dead_letters import find_dead_letter, list_dead_letters, retry_message
 from streams.operate.loop_place import LoopPlace
 from streams.operate.orders import write_messages
+from streams.operate.recovering import recover_role
 from streams.operate.replaying import replay_loop
 
 VALUE_SHOWN = 2_000
@@ -51,7 +52,8 @@ def recover(config: Path, role: str, *, accept_loss: bool) -> None:
     """
     if not accept_loss:
         raise SettingsError(["this gives up state for good: say --accept-loss when that is what you want"])
-    for line in accept_loss(LoopPlace.open(config), role, now_us=now_us()):
+    place = LoopPlace.open(config)
+    for line in recover_role(place, role, orders=orders_of(place), now_us=now_us()):
         click.echo(line)
 
 

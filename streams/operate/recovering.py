@@ -1,0 +1,40 @@
+"""Going on after inputs, journal and snapshot no longer fit together: a person's decision, with its price."""
+
+from streams.app import make_worker
+from streams.loop.durations import format_duration
+from streams.loop.limits import parse_limits
+from streams.operate.loop_place import LoopPlace
+from streams.operate.orders import Orders
+from streams.runtime.recovery import accept_loss
+from streams.settings import Settings
+
+
+def recover_role(place: LoopPlace, role: str, *, orders: Orders, now_us: int) -> list[str]:
+    """Rebuild a role's state as far as its journal can be folded and leave the rest out; return what was done.
+
+    Where the gate lost something it no longer knows what its limits had spent: the loop is paused for the longest
+    interval of any limit. Raises `BrokerError`, or `SettingsError` where keys are missing.
+    """
+    spec = make_worker(
+        place.settings,
+        role=role,
+        connection=place.connection(),
+        audience=place.audience(),
+        keys=place.keys,
+        data=place.data / "workers" / f"recover-{role}",
+        instance=f"recover-{role}",
+    )
+    lines = accept_loss(spec)
+    if lines and role == "gate":
+        interval_us = longest_interval_us(place.settings)
+        orders.pause("loop", reason="the gate lost state", until_us=now_us + interval_us)
+        lines.append(f"paused for {format_duration(interval_us)}: what limits had spent is not known any more")
+    return lines or [f"{place.loop}/{role}: nothing is lost; its workers can start as they are"]
+
+
+def longest_interval_us(settings: Settings) -> int:
+    """Return the longest interval of any limit of the loop."""
+    gate = settings.gate
+    texts = [gate.loop_limit, gate.pattern_limit, gate.entity_attempts]
+    texts += [action.limit for action in settings.actions.values()]
+    return max(limit.interval_us for text in texts for limit in parse_limits(text))
