@@ -1,0 +1,69 @@
+"""A run's report as people read it."""
+
+import msgspec
+import pytest
+
+from connectors.lab.intervals import Interval
+from connectors.lab.scoring import score
+from streams.cli.summary import print_summary
+from streams.operate.arms import ArmLine
+from streams.operate.report import PatternLine, Report
+
+TWO = Interval(mean=2.0, low=1.5, high=2.5)
+
+
+def arm(*, unrecovered: int) -> ArmLine:
+    return ArmLine(
+        decisions=5, observed=4, unrecovered=unrecovered, recovery_s=TWO, availability=None, reward=TWO, anytime={}
+    )
+
+
+def report(**fields: object) -> Report:
+    known: dict[str, object] = {
+        "broker": "Apache Kafka 4", "seconds": 180.0, "telemetry_events": 4_000, "episodes": 50,
+        "patterns": [PatternLine(pattern="p-1", name="cpu up", support=7)], "proposals": 49,
+        "verdicts": {"allow": 48, "deny": 1}, "reasons": {"passed": 48, "episode": 1}, "actions": 30,
+        "actions_executed_twice": 0, "actions_without_outcome": 0, "outcomes": {"succeeded": 30},
+        "experiences": {"observed": 45}, "observed_share": 1.0,
+        "arms": {"loop": arm(unrecovered=0), "none": arm(unrecovered=3)},
+        "latency_ms_p50": 57.4, "latency_ms_p99": 120.2, "dead_letters": 0,
+    }  # fmt: skip
+    return Report(**(known | fields))  # type: ignore[arg-type]
+
+
+def printed(found: Report, capsys: pytest.CaptureFixture[str]) -> str:
+    print_summary(found)
+    return capsys.readouterr().out
+
+
+def test_what_happened_is_counted_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    said = printed(report(), capsys)
+    assert "30 actions (0 executed twice, 0 without an outcome)" in said
+    assert "p50 57 ms, p99 120 ms" in said
+    assert "verdicts: allow 48, deny 1" in said
+    assert "100% of executed actions have an observed outcome" in said
+    assert "cpu up" in said
+
+
+def test_a_mean_over_what_did_not_recover_in_time_is_told_as_a_bound(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = printed(report(), capsys).splitlines()
+    none = next(line for line in lines if line.startswith("none "))
+    loop = next(line for line in lines if line.startswith("loop "))
+    assert "≥ 2.00 [1.50, 2.50]" in none
+    assert "≥" not in loop
+    assert any("95 % bootstrap" in line for line in lines)
+    assert any(line.startswith("≥: ") for line in lines)
+
+
+def test_a_world_with_a_log_of_its_own_says_when_the_cause_was_gone(capsys: pytest.CaptureFixture[str]) -> None:
+    without = printed(report(), capsys)
+    with_log = printed(report(lab=score([], [])), capsys)
+    assert "until the cause was gone" not in without
+    assert "until the cause was gone" in with_log
+    assert "0 faults injected" in with_log
+
+
+def test_a_report_that_was_written_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    found = report(lab=score([], []))
+    read_back = msgspec.json.decode(msgspec.json.encode(found), type=Report)
+    assert printed(read_back, capsys) == printed(found, capsys)
