@@ -38,6 +38,7 @@ class Remedies:
             self._injector.rest(host.entity, now_us=now_us())
             if worked and kind is not None and kind.cured_by(action):
                 self._injector.end(host.entity, by=action, now_us=now_us())
+                host.load.rate_hz = self._settings.requests_per_s  # a rush that was turned away does not come back
         return worked, detail
 
     async def heal(self, host: Host) -> None:

@@ -230,6 +230,19 @@ def test_a_restart_cures_some_faults_too_but_takes_longer(tmp_path: Path) -> Non
     ]
 
 
+def test_a_rush_that_was_turned_away_does_not_come_back_when_shedding_ends(tmp_path: Path) -> None:
+    async def shed() -> Values:
+        async with running(tmp_path, services=1, shed_us=300_000) as lab:
+            lab.world.fail("service-01", kind="overload")
+            await asyncio.sleep(0.5)
+            await lab.world.act("shed_load", "service-01")
+            await asyncio.sleep(2.0)
+            return lab.values(KIND_NAMES[0])
+
+    assert asyncio.run(shed())["throughput"] < 15
+    assert [record.ended_by for record in read_log(tmp_path / "faults.jsonl")] == ["shed_load"]
+
+
 def test_an_unknown_kind_of_fault_is_refused_with_the_known_ones() -> None:
     with pytest.raises(msgspec.ValidationError, match=r"must be some of memory_leak.*got flood"):
         msgspec.convert({"kinds": ["flood"]}, LabSettings)
