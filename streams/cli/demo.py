@@ -1,6 +1,5 @@
 """`flyball demo`: watch the loop repair live services."""
 
-import signal
 import sys
 import tempfile
 from contextlib import ExitStack, suppress
@@ -15,6 +14,7 @@ from rich.table import Table
 
 from connectors.kafka.jars import KafkaUnavailable
 from schemas.events import Event
+from streams.cli.interrupt import Interrupt
 from streams.cli.options import now_us
 from streams.cli.summary import print_simulation, print_summary
 from streams.operate.cluster import require_kafka
@@ -26,34 +26,6 @@ from streams.operate.simulation import fleet_loop, simulate_fleet
 SHOWN_LINES = 14
 INTERRUPTED = 130
 SIMULATED_EVENTS = 30_000
-
-
-class Interrupt:
-    """Ctrl-C. While the broker is being started it unwinds that; later it is a wish that the run looks at often.
-
-    Only the first counts: pressed again, it must not interrupt the tidying up.
-    """
-
-    def __init__(self) -> None:
-        self._unwinds = True
-        self.asked = False
-
-    def __enter__(self) -> "Interrupt":
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._on_signal)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.wait_to_be_asked()
-
-    def wait_to_be_asked(self) -> None:
-        """Unwind nothing from now on."""
-        self._unwinds = False
-
-    def _on_signal(self, *_: object) -> None:
-        first, self.asked = not self.asked, True
-        if first and self._unwinds:
-            raise KeyboardInterrupt
 
 
 class Screen:
@@ -105,7 +77,9 @@ class Screen:
 
 @click.command()
 @click.option("--seconds", type=click.FloatRange(min=20), default=180.0, show_default=True, help="How long it runs.")
-@click.option("--seed", type=int, default=7, show_default=True, help="Another order of faults, and other draws.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=7, show_default=True, help="Another order of faults, and other draws."
+)
 @click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write the report as JSON here.")
 @click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Keep the loop's folder here.")
 def demo(seconds: float, seed: int, report: Path | None, keep: Path | None) -> None:
