@@ -47,7 +47,7 @@ def cluster_id(connection: KafkaConnection, *, timeout_s: float = 10.0) -> str:
         found = make_admin(connection).list_topics(timeout=timeout_s).cluster_id
     except KafkaException as error:
         raise BrokerError(
-            f"expected an answer from {connection.bootstrap} within {timeout_s} s, got {error}"
+            f"no answer from Kafka at {connection.bootstrap} within {timeout_s:g} s ({error.args[0].str()})"
         ) from error
     return str(found)
 

@@ -24,6 +24,7 @@ follow_option = click.option("--follow", "-f", is_flag=True, help="Go on and pri
 def publish(config: Path, file: Path, entity: str, time_column: str, metrics: tuple[str, ...]) -> None:
     """Send the rows of FILE (CSV, NDJSON or Parquet) as telemetry; exit 0 only when Kafka has all of them."""
     place = LoopPlace.open(config)
+    place.audience()  # a broker that is down says so before a large file is read
     table = read_telemetry_file(file, entity=entity, time=time_column, metrics=metrics)
     with TelemetryProducer(place.connection(), loop=place.loop) as producer, Progress(transient=True) as progress:
         task = progress.add_task("publishing", total=table.height)

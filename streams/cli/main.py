@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from schemas.errors import BrokerError, FlyballError, SettingsError
+from schemas.errors import BrokerError, FencedError, FlyballError, SettingsError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("demo", "Watch live services fail and the loop repair them"),
@@ -66,7 +66,11 @@ def flyball() -> None:
 
 
 def main() -> None:
-    """Run the command line; 2: the settings or the call are wrong, 4: Kafka does not answer, 1: anything else."""
+    """Run the command line; the exit code says what a supervisor or a person can do.
+
+    2: the settings or the call are wrong, 3: another process owns this work, 6: Kafka does not answer (later it may),
+    1: anything else. Workers have codes of their own (`streams.runtime.exits`).
+    """
     try:
         flyball(standalone_mode=False)
     except click.exceptions.Abort:
@@ -77,7 +81,9 @@ def main() -> None:
     except SettingsError as error:
         _fail(str(error), 2)
     except BrokerError as error:
-        _fail(str(error), 4)
+        _fail(str(error), 6)
+    except FencedError as error:
+        _fail(str(error), 3)
     except FlyballError as error:
         _fail(str(error), 1)
     except BrokenPipeError:

@@ -4,6 +4,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -18,7 +19,9 @@ from connectors.lab.settings import LabSettings
 from connectors.lab.world import control_file
 from connectors.processes.supervisor import Supervisor
 from schemas.client import ActionConsumer
+from schemas.errors import BrokerError
 from schemas.keyfiles import load_signer
+from schemas.signing import Audience
 from schemas.topics import ROLES
 from streams.app import load_trust, make_worker
 from streams.cli.options import config_option, orders_of, reader_of
@@ -26,6 +29,8 @@ from streams.operate.cluster import activate_if_new, keys_if_new, local_kafka, p
 from streams.operate.loop_place import LoopPlace
 from streams.operate.processes import LOCAL_ROLES, role_commands
 from streams.settings import world_settings
+
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 10.0
 
 
 @click.command()
@@ -83,7 +88,8 @@ def world(config: Path, seconds: float | None) -> None:
 def executor(config: Path, kind: str, name: str | None, group: str | None) -> None:
     """Consume actions and carry them out: `log` prints them as JSON lines, `lab` repairs the lab's services."""
     place = LoopPlace.open(config)
-    connection, audience = place.connection(), place.audience()
+    audience = _wait_for_kafka(place)
+    connection = place.connection()
     handlers = (
         lab_handlers(control_file(lab_settings(place)))
         if kind == "lab"
@@ -111,17 +117,30 @@ def lab_settings(place: LoopPlace) -> LabSettings:
 def _run_worker(place: LoopPlace, role: str, instance: str, health_port: int | None) -> int:
     from streams.runtime.worker import run_worker  # noqa: PLC0415  # Faust loads in workers only
 
+    audience = _wait_for_kafka(place)
     spec = make_worker(
         place.settings,
         role=role,
         connection=place.connection(),
-        audience=place.audience(),
+        audience=audience,
         keys=place.keys,
         data=place.data / "workers" / instance,
         instance=instance,
         health_port=health_port,
     )
     return run_worker(spec)
+
+
+def _wait_for_kafka(place: LoopPlace) -> Audience:
+    """Ask for the cluster until it answers; whoever runs for long must not end because Kafka comes up later."""
+    wait_s = FIRST_WAIT_S
+    while True:
+        try:
+            return place.audience()
+        except BrokerError as error:
+            click.echo(f"{error}; trying again in {wait_s:g} s", err=True)
+        time.sleep(wait_s)
+        wait_s = min(2 * wait_s, LONGEST_WAIT_S)
 
 
 def _stop_on_signals() -> threading.Event:

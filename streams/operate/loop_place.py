@@ -12,6 +12,7 @@ from schemas.signing import Audience
 from streams.settings import Settings, load
 
 ADDRESS_FILE = "kafka.json"
+ANSWER_S = 5.0
 
 
 class LocalAddress(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,9 +65,9 @@ class LoopPlace:
 
     def audience(self) -> Audience:
         """Return for whom this loop's signatures are made: its cluster and its name."""
-        from connectors.kafka.admin import cluster_id  # noqa: PLC0415  # librdkafka loads only where Kafka is meant
+        from schemas.kafka import cluster_id  # noqa: PLC0415  # librdkafka loads only where Kafka is meant
 
-        return Audience(cluster=cluster_id(self.connection()), loop=self.loop)
+        return Audience(cluster=cluster_id(self.connection(), timeout_s=ANSWER_S), loop=self.loop)
 
     def publish_address(self, address: LocalAddress) -> None:
         """Tell the other commands of this folder where the local broker is."""

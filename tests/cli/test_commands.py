@@ -59,7 +59,7 @@ def test_check_says_all_that_is_wrong_at_once_with_lines(tmp_path: Path) -> None
 def test_a_loop_without_a_broker_is_told_how_to_get_one(tmp_path: Path) -> None:
     flyball("init", ".", folder=tmp_path)
     result = flyball("status", folder=tmp_path)
-    assert result.returncode == 4
+    assert result.returncode == 6
     assert "flyball run" in result.stderr
     assert "Traceback" not in result.stderr
 

@@ -80,11 +80,17 @@ class LiveLoop:
         self._draw = random.Random(name)
         self._last_us: dict[str, int] = {}
 
-    def init(self, changes: dict[str, str]) -> None:
-        """Write the file and the keys, and say where Kafka is."""
+    def connect(self, connection: KafkaConnection) -> None:
+        """Say where Kafka is, where that was not known before."""
+        self.connection = connection
+        self.reader = TopicReader(connection, self.name)
+
+    def init(self, changes: dict[str, str], *, local: bool = False) -> None:
+        """Write the file and the keys, and say where Kafka is, unless flyball starts a `local` one."""
         self.command("init", ".", "--name", self.name)
         text = edit(self.config.read_text(), changes)
-        self.config.write_text(f'{text}\n[kafka]\nbootstrap = "{self.connection.bootstrap}"\n')
+        kafka = "" if local else f'\n[kafka]\nbootstrap = "{self.connection.bootstrap}"\n'
+        self.config.write_text(text + kafka)
 
     def command(self, *arguments: str, expect: int = 0) -> str:
         """Run a command, require its exit code, and return what it printed on standard output."""

@@ -1,0 +1,192 @@
+"""Every command that a person types, against one real loop."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import psutil
+import pytest
+
+from connectors.kafka.jars import KafkaUnavailable
+from connectors.kafka.launcher import LocalKafka
+from schemas.connection import KafkaConnection
+from schemas.events import Approval, Episode, Outcome, Verdict
+from streams.operate.cluster import require_kafka
+from streams.operate.loop_place import ADDRESS_FILE
+from tests.kafka.live_loop import QUICK, ROOT, LiveLoop
+
+STOP_S = 10.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Typed:
+    """A loop whose `flyball run` and `flyball executor` run as a person started them, Kafka included."""
+
+    loop: LiveLoop
+    run: "subprocess.Popen[bytes]"
+    executor: "subprocess.Popen[bytes]"
+
+
+def _start(loop: LiveLoop, *arguments: str) -> "subprocess.Popen[bytes]":
+    with (loop.folder / f"{arguments[0]}.txt").open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "streams.cli", *arguments],
+            cwd=loop.folder,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            stdout=log,
+            stderr=log,
+        )
+
+
+def _said(loop: LiveLoop, command: str) -> str:
+    return (loop.folder / f"{command}.txt").read_text()
+
+
+@pytest.fixture(scope="module")
+def typed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Typed]:
+    """Run a loop as README says: init, edit, run (which starts Kafka, makes topics and activates), executor."""
+    try:
+        require_kafka()
+    except KafkaUnavailable as unavailable:  # as the shared broker: all else can run without
+        pytest.skip(str(unavailable))
+    folder = tmp_path_factory.mktemp("typed")
+    loop = LiveLoop(folder, name="typed", connection=KafkaConnection(bootstrap="127.0.0.1:1"))
+    loop.init(QUICK | {"levels.default": '"approve"', "levels.novel": '"approve"'}, local=True)
+    run = _start(loop, "run")
+    address = folder / "var" / ADDRESS_FILE
+    loop.until(lambda: address.exists() and "running detect" in _said(loop, "run"), timeout_s=90)
+    loop.connect(KafkaConnection(**json.loads(address.read_text())["connection"]))
+    executor = _start(loop, "executor", "--kind", "log", "--name", "typed")
+    roles = {"detect", "decide", "gate", "improve", "executor"}
+    loop.until(lambda: {event.role for event in loop.presence()} >= roles, timeout_s=90)
+    try:
+        yield Typed(loop=loop, run=run, executor=executor)
+    finally:
+        for process in (executor, run):
+            process.terminate()
+            process.wait(30)
+
+
+def test_files_are_published_and_their_episodes_wait_for_people_who_answer(typed: Typed) -> None:
+    loop = typed.loop
+    values = [50.0, 51.0, 52.0] * 5 + [95.0]
+    start_us = time.time_ns() // 1_000 - 5_000_000
+    entities = {"from.csv": "in-csv", "from.ndjson": "in-ndjson", "from.parquet": "in-parquet"}
+    for name, entity in entities.items():
+        table = pl.DataFrame(
+            {"entity": entity, "time": [start_us + number * 20_000 for number in range(16)], "load": values}
+        )
+        write = {".csv": table.write_csv, ".ndjson": table.write_ndjson, ".parquet": table.write_parquet}
+        write[Path(name).suffix](loop.folder / name)
+        assert "published 16 rows of 1 entities (load)" in loop.command("publish", name)
+    loop.until(lambda: {event.entity for event in loop.events(Episode)} >= set(entities.values()))
+    loop.until(lambda: len(loop.events(Verdict)) >= 3)
+    waiting = {one["proposal"]["entity"]: one["proposal"]["id"] for one in loop.json("approvals")}
+    assert waiting.keys() == set(entities.values())
+    assert waiting["in-csv"][:12] in loop.command("approvals")
+
+    loop.command("approve", waiting["in-csv"], "--reason", "go on", "--as", "ada")
+    loop.command("reject", waiting["in-ndjson"][:12], "--reason", "not today", "--as", "ada")
+    ended = loop.until(
+        lambda: [one for one in loop.events(Outcome) if one.entity == "in-csv" and one.state == "succeeded"]
+    )
+    assert ended[0].executor == "typed"
+    assert {(one.decision, one.person) for one in loop.events(Approval)} == {("approve", "ada"), ("reject", "ada")}
+    assert {one["proposal"]["entity"] for one in loop.json("approvals")} == {"in-parquet"}
+    rejected = [one for one in loop.events(Verdict) if one.proposal.entity == "in-ndjson"][-1]
+    assert (rejected.verdict, rejected.decided_by) == ("deny", "approval")
+    loop.command("approve", "no-such-id", expect=2)
+
+
+def test_actions_and_outcomes_are_printed_for_people_and_programs(typed: Typed) -> None:
+    loop = typed.loop
+    (action,) = [json.loads(line) for line in loop.command("actions", "--json").splitlines()]
+    assert (action["entity"], action["action"]) == ("in-csv", "restart")
+    states = [json.loads(line)["state"] for line in loop.command("outcomes", "--json").splitlines()]
+    assert states == ["claimed", "succeeded"]
+    (line,) = [line for line in _said(loop, "executor").splitlines() if line.startswith("{")]
+    assert json.loads(line)["id"] == action["id"]
+
+
+def test_pause_resume_rearm_and_status_say_what_is_true(typed: Typed) -> None:
+    loop = typed.loop
+    assert "gate confirmed, 1 of 1 executors confirmed; nothing running" in loop.command("pause", "--reason", "lunch")
+    status = loop.json("status")
+    assert status["paused"] is True
+    assert {part["role"] for part in status["parts"]} == {"detect", "decide", "gate", "improve", "executor"}
+    assert all(part["answering"] for part in status["parts"])
+    loop.command("resume")
+    loop.command("pause", "action:restart", "--for", "1h")
+    loop.command("resume", "action:restart")
+    loop.command("rearm", "action:restart")
+    loop.command("rearm", "action:no-such-action", expect=2)
+    assert loop.json("status")["pauses"] == {}
+    said = loop.command("status")
+    assert "loop typed: running" in said
+    assert "allow" in said
+
+
+def test_settings_that_nobody_activated_are_told_and_keys_rotate(typed: Typed) -> None:
+    loop = typed.loop
+    before = loop.config.read_text()
+    loop.config.write_text(before.replace("seed = 7", "seed = 8"))
+    assert "these settings are not activated" in loop.command("status")
+    loop.config.write_text(before)
+    assert "rotated approvals; keyring version" in loop.command("keys", "rotate", "approvals")
+    assert "activated" in loop.command("activate")
+    assert loop.json("status")["paused"] is False
+
+
+def test_topics_are_listed_applied_and_their_access_is_told(typed: Typed) -> None:
+    loop = typed.loop
+    assert {topic["name"] for topic in loop.json("topics", "list")} >= {"telemetry", "actions", "control"}
+    assert "0 created, 0 aligned" in loop.command("topics", "apply")
+    rules = loop.json("topics", "access")
+    assert {rule["name"] for rule in rules} >= {"typed.actions"}
+
+
+def test_a_run_is_replayed_without_a_difference(typed: Typed) -> None:
+    found = typed.loop.json("replay")
+    assert found["differences"] == 0
+    assert {line["role"] for line in found["roles"] if line["steps"] > 0} == {"detect", "decide", "gate", "improve"}
+
+
+def test_a_file_is_tried_without_a_broker(typed: Typed) -> None:
+    loop = typed.loop
+    lines = [json.loads(line) for line in loop.command("backtest", "from.csv", "--json").splitlines()]
+    assert {line["type"] for line in lines} >= {"flyball.episode.v1", "flyball.verdict.v1"}
+    assert "1 episodes" in loop.command("backtest", "from.csv")
+
+
+def test_a_fleet_is_simulated_alike_from_one_seed(typed: Typed) -> None:
+    arguments = ("simulate", "--seed", "3", "--events", "2000")
+    one, other = typed.loop.json(*arguments), typed.loop.json(*arguments)
+    assert one == other
+    assert one["report"]["episodes"] > 0
+    assert one["report"]["broker"].startswith("none")
+
+
+def test_ctrl_c_stops_everything_within_ten_seconds_and_reset_forgets_all(typed: Typed, broker: LocalKafka) -> None:
+    loop = typed.loop
+    loop.command("reset", expect=2)
+    for process in (typed.executor, typed.run):
+        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(STOP_S) == 0
+        gone, alive = psutil.wait_procs(family, timeout=max(0.1, STOP_S - (time.monotonic() - began)))
+        assert alive == []
+        assert len(gone) == len(family)
+    assert "0 restarts" in _said(loop, "run")
+    assert "Traceback" not in _said(loop, "run") + _said(loop, "executor")
+    loop.config.write_text(f'{loop.config.read_text()}\n[kafka]\nbootstrap = "{broker.connection.bootstrap}"\n')
+    assert "created" in loop.command("topics", "apply")
+    assert "deleted" in loop.command("reset", "--yes", "typed")
+    loop.command("status", expect=6)
