@@ -85,7 +85,8 @@ class RewardModel:
 
     def evidence(self, pattern: str) -> float:
         """Return how many observations of this pattern, faded, the predictions rest on."""
-        return sum(self._sums(pattern, action)[0] for action in self._cells.get(pattern, {}))
+        # sorted: a restored model holds its actions in another order, and sums of floats depend on the order
+        return sum(self._sums(pattern, action)[0] for action in sorted(self._cells.get(pattern, {})))
 
     def learn(self, key: str, pattern: str, action: str, features: Sequence[float], reward: float) -> bool:
         """Fold one observation in; returns whether `key` was new (a known one changes nothing)."""

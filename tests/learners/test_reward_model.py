@@ -115,3 +115,11 @@ def test_it_stays_bounded() -> None:
             sizes.add(len(model.snapshot()) // 100)
     assert len(sizes) == 1
     assert not model.retract("0001")
+
+
+def test_how_much_it_rests_on_does_not_depend_on_the_order_in_which_actions_were_tried() -> None:
+    model, restored = fresh(), fresh()
+    for n, action in enumerate("cabdcabbadcdcbaacdbbca"):
+        model.learn(str(n), "p", action, X, 0.1 * n)
+    restored.restore(model.snapshot())
+    assert restored.evidence("p") == model.evidence("p")
