@@ -118,8 +118,9 @@ def test_it_stays_bounded() -> None:
 
 
 def test_how_much_it_rests_on_does_not_depend_on_the_order_in_which_actions_were_tried() -> None:
-    model, restored = fresh(), fresh()
-    for n, action in enumerate("cabdcabbadcdcbaacdbbca"):
-        model.learn(str(n), "p", action, X, 0.1 * n)
-    restored.restore(model.snapshot())
-    assert restored.evidence("p") == model.evidence("p")
+    for seed in range(20):
+        model, restored, draw = fresh(), fresh(), np.random.default_rng(seed)
+        for n, action in enumerate(draw.choice(list("edcba"), size=40)):
+            model.learn(str(n), "p", str(action), X, 0.5)
+        restored.restore(model.snapshot())
+        assert restored.evidence("p") == model.evidence("p")
