@@ -146,6 +146,13 @@ class LiveLoop:
         """Teach the loop what is normal for some entities."""
         self._send_samples(entities, [self._draw.gauss(50, 1) for _ in range(samples)])
 
+    def warm_up_with(self, entity: str, values: dict[str, float], *, samples: int = 14) -> None:
+        """Teach the loop that an entity is always so."""
+        start_us = now_us() - 2_000_000
+        with TelemetryProducer(self.connection, loop=self.name) as producer:
+            for number in range(samples):
+                producer.send(entity, start_us + number * 20_000, values)
+
     def fail(self, *entities: str) -> None:
         """Let entities leave their normal, once."""
         self._send_samples(entities, [95.0])
