@@ -11,7 +11,7 @@ from connectors.kafka.launcher import KafkaUnavailable, LocalKafka
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what uses a broker, so that `-m "not kafka"` needs no Java; keep modules whole when tests run side by side."""
+    """Mark what uses a broker, so that `-m "not kafka"` needs no Java; keep modules whole when run side by side."""
     for item in items:
         if "broker" in getattr(item, "fixturenames", ()) or "tests/kafka/" in item.nodeid:
             item.add_marker(pytest.mark.kafka)
