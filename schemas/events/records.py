@@ -41,7 +41,10 @@ class InputRange(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
 
 class JournalEntry(Event, frozen=True, kw_only=True):
-    """One step: its loop time, its inputs in fold order (none: a timer step), and the digest of its outputs."""
+    """One step: its loop time, its inputs in fold order (none: a timer step), and the digest of its outputs.
+
+    `checksum` is the CRC-32 of the inputs' keys and values.
+    """
 
     TYPE: ClassVar[str] = "flyball.step.v1"
     TOPIC: ClassVar[str] = "journal"
@@ -56,6 +59,7 @@ class JournalEntry(Event, frozen=True, kw_only=True):
     code: str
     settings_hash: str
     instance: str
+    checksum: int = 0
     lost: tuple[InputRange, ...] = ()
     """Inputs that retention removed before they were folded; the outputs of such a step are its `Loss` events."""
 

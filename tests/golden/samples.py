@@ -311,6 +311,7 @@ SAMPLES: list[Event] = [
                 "code": "c",
                 "settings_hash": "h",
                 "instance": "gate/0",
+                "checksum": 305419896,
             },
         ),
         (SnapshotChunk, {"slot": 1, "partition": 0, "number": 2, "data": b"\x00\xff"}),
