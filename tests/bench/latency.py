@@ -26,13 +26,14 @@ from tests.kafka.live_loop import QUICK, LiveLoop, now_us
 EVENTS_PER_S = 200
 ENTITIES = 100
 WARM_UP_ROUNDS = 14
-FAIL_EVERY = 12
+FAIL_EVERY = 40
 """Every entity fails once in so many of its samples: long enough to be normal again, and its outcome to be closed."""
 HOPS = ("telemetry", "insight", "proposal", "action", "claim", "hand-over")
 SETTINGS = QUICK | {
     "telemetry.partitions": "1",
-    "detect.close_windows": "2",
+    "detect.close_windows": '2\nmeasure_after = "4s"',
     "outcome.horizon": '"1s"',
+    "actions.restart.expires": '"3s"',
     "gate.loop_limit": '"10000/minute"',
     "gate.pattern_limit": '"10000/minute"',
     "gate.entity_attempts": '"10000/day"',
