@@ -18,17 +18,20 @@ class Cause(msgspec.Struct, frozen=True, order=True):
     @classmethod
     def parse(cls, text: str) -> "Cause":
         """Read what `str()` wrote; raises `ValueError` when the text is not `topic/partition/offset`."""
-        topic, partition, offset = text.rsplit("/", 2)
-        return cls(topic, int(partition), int(offset))
+        return cls(*split_cause(text))
+
+
+def split_cause(text: str) -> tuple[str, int, int]:
+    """Return topic, partition and offset of a cause that was written as text, without making a `Cause` of it."""
+    topic, partition, offset = text.rsplit("/", 2)
+    return topic, int(partition), int(offset)
 
 
 def derive(*parts: str | int) -> str:
     """Return 32 hex digits (128 bits of BLAKE2b) over the parts; equal parts give equal ids on every machine."""
-    digest = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        data = str(part).encode()
-        digest.update(len(data).to_bytes(4, "big") + data)
-    return digest.hexdigest()
+    encoded = [str(part).encode() for part in parts]
+    data = b"".join([len(part).to_bytes(4, "big") + part for part in encoded])
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 def seed_of(*parts: str | int) -> int:

@@ -1,6 +1,8 @@
 """Half-space trees on arrays: river's trees and scores, many rows at a time."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -10,6 +12,14 @@ from river import anomaly, base
 
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Grove:
+    """The splits of all trees, shape (trees, nodes): node k has children 2k+1 and 2k+2. Read-only."""
+
+    feature: Counts
+    threshold: Floats
 
 
 class _Masses(msgspec.Struct, array_like=True):
@@ -129,27 +139,10 @@ class HalfSpaceTrees(base.AnomalyDetector):
         return np.array([[x.get(name, middle) for name in self._names]], dtype=np.float64)
 
     def _plant(self, features: Sequence[Any]) -> None:
-        """Let river draw its trees, and copy them: node k has children 2k+1 and 2k+2."""
         self._names = tuple(sorted(features))
-        river = anomaly.HalfSpaceTrees(
-            n_trees=self.n_trees,
-            height=self.height,
-            window_size=self.window_size,
-            limits=dict.fromkeys(self._names, self.limits),
-            seed=self.seed,
-        )
-        river.learn_one(dict.fromkeys(self._names, 0.0))  # type: ignore[no-untyped-call]  # river's own is untyped
         size = 2 ** (self.height + 1) - 1
-        column = {name: index for index, name in enumerate(self._names)}
-        self._feature = np.zeros((self.n_trees, size), np.int64)
-        self._threshold = np.full((self.n_trees, size), np.inf)
-        for tree, root in enumerate(river.trees):
-            level = [(root, 0)]
-            for node, k in level:  # grows while it is walked: breadth first
-                if 2 * k + 1 < size:
-                    self._feature[tree, k] = column[node.feature]
-                    self._threshold[tree, k] = node.threshold
-                    level += [(node.children[0], 2 * k + 1), (node.children[1], 2 * k + 2)]
+        grove = _drawn(self._names, self.n_trees, self.height, self.limits, self.seed)
+        self._feature, self._threshold = grove.feature, grove.threshold
         self._first_node = np.arange(self.n_trees, dtype=np.int64) * size
         self._reference = np.zeros((self.n_trees, size), np.int64)
         self._latest = np.zeros((self.n_trees, size), np.int64)
@@ -165,3 +158,31 @@ class HalfSpaceTrees(base.AnomalyDetector):
             node = 2 * node + 1 + (rows[each, feature[flat]] >= threshold[flat])
             paths.append(node + self._first_node)
         return paths
+
+
+def _drawn(names: tuple[Any, ...], n_trees: int, height: int, limits: tuple[float, float], seed: int | None) -> _Grove:
+    """Return the trees of a forest. With a seed equal arguments give equal trees, which are drawn once: a restore or a
+    replay plants the same forest again.
+    """
+    draw = _draw.__wrapped__ if seed is None else _draw
+    return draw(names, n_trees, height, limits, seed)
+
+
+@lru_cache(maxsize=64)
+def _draw(names: tuple[Any, ...], n_trees: int, height: int, limits: tuple[float, float], seed: int | None) -> _Grove:
+    """Let river draw its trees, and copy them."""
+    river = anomaly.HalfSpaceTrees(n_trees=n_trees, height=height, limits=dict.fromkeys(names, limits), seed=seed)
+    river.learn_one(dict.fromkeys(names, 0.0))  # type: ignore[no-untyped-call]  # river's own is untyped
+    size = 2 ** (height + 1) - 1
+    column = {name: index for index, name in enumerate(names)}
+    feature = np.zeros((n_trees, size), np.int64)
+    threshold = np.full((n_trees, size), np.inf)
+    for tree, root in enumerate(river.trees):
+        level = [(root, 0)]
+        for node, k in level:  # grows while it is walked: breadth first
+            if 2 * k + 1 < size:
+                feature[tree, k] = column[node.feature]
+                threshold[tree, k] = node.threshold
+                level += [(node.children[0], 2 * k + 1), (node.children[1], 2 * k + 2)]
+    feature.flags.writeable = threshold.flags.writeable = False
+    return _Grove(feature=feature, threshold=threshold)

@@ -11,7 +11,7 @@ import msgspec
 
 from schemas.errors import ContractError, RecoveryError
 from schemas.events import EVENT_TYPES, DeadLetter, Event
-from schemas.ids import Cause, Mint
+from schemas.ids import Cause, Mint, split_cause
 from schemas.raw import Headers, RawBatch
 from streams.loop.processor import Input, Now, Processor, Record
 from streams.loop.telemetry import TelemetryBatch
@@ -181,7 +181,8 @@ class Role:
                 outputs.append(self._dead_letter(batch, bad, mint, now))
             else:
                 outputs += self._admit(Record(Cause(batch.topic, batch.partition, offset), event), now)
-            outputs += self._release(now)
+            if self._parked:
+                outputs += self._release(now)
         return outputs
 
     def _admit(self, record: Record, now: Now) -> list[Event]:
@@ -198,16 +199,14 @@ class Role:
 
     def _must_wait(self, record: Record) -> bool:
         for text in record.event.causes:
-            cause = Cause.parse(text)
-            known = self._next.get((cause.topic, cause.partition))
-            if known is not None and cause.offset >= known:
+            topic, partition, offset = split_cause(text)
+            known = self._next.get((topic, partition))
+            if known is not None and offset >= known:
                 return True
         return False
 
     def _release(self, now: Now) -> list[Event]:
         """Run parked records whose causes have been folded, oldest first."""
-        if not self._parked:
-            return []
         ready = [record for record in self._parked if not self._must_wait(record)]
         if not ready:
             return []
@@ -217,8 +216,10 @@ class Role:
     def _run(self, inputs: list[Input], now: Now) -> list[Event]:
         outputs: list[Event] = []
         for processor in self._processors:
-            handed: list[Input] = [Record(_cause_of(event), event) for event in outputs]
-            outputs += processor.on_batch([*inputs, *handed], now)
+            made = processor.on_batch(inputs, now)
+            if made:
+                outputs += made
+                inputs = [*inputs, *(Record(_cause_of(event), event) for event in made)]
         return outputs
 
     def _dead_letter(self, batch: RawBatch, bad: BadRow, mint: Mint, now: Now) -> DeadLetter:
