@@ -1,16 +1,19 @@
 """Taking a whole run again from Kafka: every journal, on inputs read back by offset."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 import msgspec
 
 from schemas.connection import KafkaConnection
-from schemas.errors import BrokerError
-from schemas.events import JournalEntry
+from schemas.errors import BrokerError, SignatureError
+from schemas.events import Control, JournalEntry
 from schemas.kafka import make_admin
+from schemas.keyfiles import load_root, load_trust
+from schemas.keyring import Keyring, Trust
 from schemas.raw import RawBatch
 from schemas.topics import TOPICS
-from streams.app import load_trust, make_decoded_role
+from streams.app import make_decoded_role
 from streams.operate.loop_place import LoopPlace
 from streams.operate.topic_reader import TopicReader
 from streams.replay import Replayed, replay_run
@@ -81,7 +84,7 @@ def _replay_partition(place: LoopPlace, connection: KafkaConnection, role: str, 
         place.settings,
         role=role,
         partition=partition,
-        trust=load_trust(place.keys),
+        trust=_first_trust(place, connection),
         audience=place.audience(),
     )
     with InputReader(connection, prefix=f"{place.loop}.") as inputs:
@@ -92,6 +95,19 @@ def _replay_partition(place: LoopPlace, connection: KafkaConnection, role: str, 
 
         entries = _journal(TopicReader(connection, place.loop), role, partition)
         return replay_run(fresh, entries, read_range, loop=place.loop)
+
+
+def _first_trust(place: LoopPlace, connection: KafkaConnection) -> Trust:
+    """Return the trust that the run began with: the first keyring on `control`; later ones are adopted on the way.
+
+    Today's file would refuse what keys signed that were rotated since.
+    """
+    root = load_root(place.keys)
+    for _, event in TopicReader(connection, place.loop).events("control"):
+        if isinstance(event, Control) and event.kind == "keyring":
+            with suppress(SignatureError):
+                return Trust(root=root, keyring=Keyring.parse(event.value, root))
+    return load_trust(place.keys)
 
 
 def _journal(reader: TopicReader, role: str, partition: int) -> Iterator[JournalEntry]:

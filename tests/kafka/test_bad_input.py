@@ -110,7 +110,7 @@ BAD_TELEMETRY: tuple[tuple[str, bytes | None, Headers], ...] = (
     ("null-value", None, TELEMETRY),
     ("unknown-version", sample("2.0"), (("ce_type", b"flyball.telemetry.v9"),)),
     ("unknown-type", sample("3.0"), (("ce_type", b"org.example.nonsense.v1"),)),
-    ("time-in-past", sample(time_us=now_us() - TEN_YEARS_US), TELEMETRY),
+    ("time-too-old", sample(time_us=now_us() - TEN_YEARS_US), TELEMETRY),
     ("time-in-future", sample(time_us=now_us() + TEN_YEARS_US), TELEMETRY),
     ("broken-arrow", b"no Arrow stream", ARROW),
 )
