@@ -77,6 +77,11 @@ def snapshot_messages(snapshot: Snapshot, *, loop: str, next_offsets: Mapping[tu
     ]
 
 
+def next_slot(slot: int) -> int:
+    """Return the slot to write after this one: a snapshot never overwrites the one before it."""
+    return (slot + 1) % SLOTS
+
+
 def newest_snapshot(records: Iterable[Event], *, role: str, partition: int) -> Snapshot | None:
     """Return the whole snapshot with the highest step from the records of one partition in order, None without any.
 
@@ -95,7 +100,9 @@ def newest_snapshot(records: Iterable[Event], *, role: str, partition: int) -> S
         if hashlib.sha256(packed).hexdigest() == manifest.digest:
             return _opened(manifest, packed, role=role)
     if manifests:
-        raise RecoveryError(f"expected a whole snapshot of {role}/{partition}, found only damaged ones")
+        raise RecoveryError(
+            f"expected a whole snapshot of {role}/{partition}, found only damaged ones; see `flyball recover`"
+        )
     return None
 
 

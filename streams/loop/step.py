@@ -135,7 +135,11 @@ def take_recorded(role: Role, entry: JournalEntry, batches: Sequence[RawBatch], 
 
 def replay_step(role: Role, entry: JournalEntry, batches: Sequence[RawBatch], *, loop: str) -> Mismatch | None:
     """Take a recorded step again, on its inputs re-read by offset; return how its outputs differ, or None."""
-    output = take_recorded(role, entry, batches, loop=loop)
+    return mismatch_of(entry, take_recorded(role, entry, batches, loop=loop))
+
+
+def mismatch_of(entry: JournalEntry, output: StepOutput) -> Mismatch | None:
+    """Return how a step that was taken again differs from its journal entry, or None."""
     if output.inputs != entry.inputs:
         detail = f"expected the inputs {_told(entry.inputs)}, got {_told(output.inputs)}"
     elif output.checksum != entry.checksum:
@@ -168,8 +172,9 @@ def digest_of(messages: Iterable[Message]) -> str:
         for name, value in message.headers:
             parts += (name.encode(), value)
         # each part with its length before it, so that no two messages look alike; None (-1) is not empty (0)
-        lengths = [len(parts), *(-1 if part is None else len(part) for part in parts)]
-        digest.update(struct.pack(f">{len(lengths)}i", *lengths) + b"".join(part for part in parts if part))
+        lengths = [-1 if part is None else len(part) for part in parts]
+        digest.update(struct.pack(f">{len(parts) + 1}i", len(parts), *lengths))
+        digest.update(b"".join([part for part in parts if part]))
     return digest.hexdigest()
 
 

@@ -14,7 +14,7 @@ from schemas.raw import RawBatch
 from schemas.topics import GROUP_SOURCES, SHARED_SOURCES
 from streams.loop.processor import Now
 from streams.loop.role import Role
-from streams.loop.snapshot import SLOTS, Snapshot, newest_snapshot, snapshot_messages
+from streams.loop.snapshot import Snapshot, newest_snapshot, next_slot, snapshot_messages
 from streams.loop.step import journal_entry, journal_message, replay_step, take_step
 from streams.replay.clock import LoopClock, SimulatedClock
 from streams.replay.log import MemoryLog, MemoryProducer
@@ -186,7 +186,7 @@ class Worker:
         yield "in-snapshot"
         producer.send(messages[-1:])
         producer.commit()
-        self._slot = (self._slot + 1) % SLOTS
+        self._slot = next_slot(self._slot)
         self._since_snapshot = 0
 
     def _recover(self) -> Iterator[Point]:
@@ -197,7 +197,7 @@ class Worker:
             self.role.restore(snapshot.state)
             self.step, self._journal_offset = snapshot.step, snapshot.journal_offset
             self._last_us = snapshot.time_us
-            self._slot = (snapshot.slot + 1) % SLOTS
+            self._slot = next_slot(snapshot.slot)
         for offset, event in read_events(
             self._log, f"journal-{self.place.role}", self.place.partition, self._journal_offset
         ):

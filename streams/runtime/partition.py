@@ -9,6 +9,7 @@ from schemas.raw import Message, RawBatch
 from schemas.signing import Signer
 from schemas.topics import SHARED_SOURCES
 from streams.loop.processor import Now
+from streams.loop.snapshot import next_slot
 from streams.loop.step import StepOutput, journal_entry, journal_message, take_step
 from streams.runtime import snapshots
 from streams.runtime.clock import MICROSECONDS, AppendTimeCheck, LoopClock, PartitionClock
@@ -175,7 +176,7 @@ class PartitionOwner:
         self._whole = False
         self._producer.write(messages)
         self._whole = True
-        held.slot, held.replay_s, held.behind_snapshot = 1 - held.slot, 0.0, 0
+        held.slot, held.replay_s, held.behind_snapshot = next_slot(held.slot), 0.0, 0
         self._snapshot_s = time.monotonic() - began
         self._metrics.snapshot(
             self.partition,

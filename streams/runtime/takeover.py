@@ -14,6 +14,7 @@ from schemas.kafka import make_consumer
 from schemas.topics import SHARED_SOURCES
 from streams.loop.processor import Now
 from streams.loop.role import TELEMETRY_TOPICS
+from streams.loop.snapshot import next_slot
 from streams.loop.step import JOURNAL, journal_entry, journal_message, replay_step, take_loss
 from streams.runtime import snapshots
 from streams.runtime.clock import LoopClock, PartitionClock
@@ -73,7 +74,7 @@ def from_snapshot(spec: WorkerSpec, partition: int) -> Held:
         return held
     held.role.restore(snapshot.state)
     held.step, held.journal_offset = snapshot.step, snapshot.journal_offset
-    held.time_us, held.slot = snapshot.time_us, 1 - snapshot.slot
+    held.time_us, held.slot = snapshot.time_us, next_slot(snapshot.slot)
     return held
 
 

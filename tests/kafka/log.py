@@ -8,7 +8,7 @@ from schemas.events import Event
 from schemas.kafka import make_admin
 from schemas.topics import TOPICS
 from streams.loop.role import Role
-from streams.runtime import snapshots
+from streams.loop.snapshot import newest_snapshot
 from streams.runtime.log_reader import PartitionReader, headers_of
 from tests.promises.evidence import Evidence, LogRecord
 
@@ -45,7 +45,8 @@ class KafkaLog:
         """Return the state in the newest snapshot of a partition."""
         topic = f"state-{role}"
         records = (record for record in self.read(topic) if record.partition == partition)
-        newest = snapshots.newest_of(wire.decode(topic, record.value, record.headers) for record in records)
+        events = (wire.decode(topic, record.value, record.headers) for record in records)
+        newest = newest_snapshot(events, role=role, partition=partition)
         return None if newest is None else newest.state
 
     def evidence(self, *, roles: Sequence[str], make_role: Callable[[str, int], Role]) -> Evidence:

@@ -12,7 +12,7 @@ from schemas.raw import Message
 from schemas.topics import TOPICS
 from streams.loop.limits import parse_limits
 from streams.loop.role import Role
-from streams.loop.step import take_recorded
+from streams.loop.step import mismatch_of, take_recorded
 from tests.promises.evidence import Evidence, LogRecord
 
 SHOWN = 20
@@ -108,8 +108,9 @@ def _taken_again(evidence: Evidence, role: Role, entry: JournalEntry, made: list
     batches = [evidence.read_range(i.topic, i.partition, i.start, i.stop) for i in entry.inputs]
     output = take_recorded(role, entry, [batch for batch in batches if batch is not None], loop=evidence.loop)
     made += output.messages
-    if (len(output.messages), output.digest) != (entry.outputs, entry.digest):
-        yield Violation("P6", f"{entry.role}/{entry.partition} step {entry.step} gives other outputs when folded again")
+    mismatch = mismatch_of(entry, output)
+    if mismatch is not None:
+        yield Violation("P6", f"{entry.role}/{entry.partition} step {entry.step}: {mismatch.detail}")
 
 
 def _compare_outputs(evidence: Evidence, made: list[Message]) -> Iterator[Violation]:
