@@ -5,7 +5,7 @@ import hashlib
 import msgspec
 
 
-class Cause(msgspec.Struct, frozen=True, order=True):
+class Cause(msgspec.Struct, frozen=True, order=True, gc=False):
     """Where an output came from: a source position, or a timer (topic `timer:KEY`, offset its due time in us)."""
 
     topic: str

@@ -6,10 +6,11 @@ from typing import ClassVar
 import msgspec
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What all events but telemetry share: a deterministic `id`, loop time, and the inputs that caused it.
 
     `causes` are positions `topic/partition/offset` (registry names); a reader waits until it has folded them.
+    The garbage collector need not look at events (`gc=False`, inherited): frozen values never refer to themselves.
     """
 
     TYPE: ClassVar[str]
@@ -24,7 +25,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.id
 
 
-class Telemetry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Telemetry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One sample of one entity. `time`: microseconds since the epoch, or an RFC 3339 string with an offset."""
 
     TYPE: ClassVar[str] = "flyball.telemetry.v1"

@@ -16,7 +16,7 @@ Counts = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Grove:
-    """The splits of all trees, shape (trees, nodes): node k has children 2k+1 and 2k+2. Read-only."""
+    """The splits of all trees, shape (trees * nodes,): node k of a tree has children 2k+1 and 2k+2. Read-only."""
 
     feature: Counts
     threshold: Floats
@@ -151,7 +151,7 @@ class HalfSpaceTrees(base.AnomalyDetector):
         """Return for each depth the node that each row reaches in each tree, shape (n, trees), as flat indices."""
         node = np.zeros((len(rows), self.n_trees), np.int64)
         each = np.arange(len(rows))[:, None]
-        feature, threshold = self._feature.ravel(), self._threshold.ravel()
+        feature, threshold = self._feature, self._threshold
         paths = [node + self._first_node]
         for _ in range(self.height):
             flat = paths[-1]
@@ -185,4 +185,4 @@ def _draw(names: tuple[Any, ...], n_trees: int, height: int, limits: tuple[float
                 threshold[tree, k] = node.threshold
                 level += [(node.children[0], 2 * k + 1), (node.children[1], 2 * k + 2)]
     feature.flags.writeable = threshold.flags.writeable = False
-    return _Grove(feature=feature, threshold=threshold)
+    return _Grove(feature=feature.ravel(), threshold=threshold.ravel())

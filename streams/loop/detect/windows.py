@@ -144,7 +144,8 @@ class Windows:
         latest = distinct[np.maximum.accumulate(rank + base) - base]
         known = self._watermark[slots]
         after = np.maximum(latest, known)
-        before = np.where(fresh, known, np.roll(after, 1))
+        before = known.copy()
+        before[1:] = np.where(fresh[1:], known[1:], after[:-1])
         self._watermark[slots] = after  # in order: of equal slots the last one stays
         floor = self._floor[slots]
         return np.maximum(floor, self._boundary(before)), np.maximum(floor, self._boundary(after))
