@@ -5,6 +5,7 @@ import hashlib
 import json
 import logging
 import os
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ ENDPOINT = (
 """The `!` keeps log4j's dependency management out: with it, an older kafka-clients gets mixed in."""
 _LOCK = Path(__file__).with_name("jars.lock")
 _LOG = logging.getLogger(__name__)
+REASON_WIDTH = 160
 
 
 class KafkaUnavailable(BrokerError):  # noqa: N818  # a state of the machine; its callers go on without
@@ -76,9 +78,9 @@ def _resolve(folder: Path, *, update: bool) -> list[Path]:
     try:
         return sorted(jgo.build(ENDPOINT, update=update, cache_dir=folder).all_jars, key=lambda jar: jar.name)
     except (RuntimeError, ValueError, OSError, requests.RequestException) as error:
-        first_line = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = textwrap.shorten(f"{type(error).__name__}: {error}", width=REASON_WIDTH, placeholder=" ...")
         raise KafkaUnavailable(
-            f"Apache Kafka {VERSION} is not in {folder} and cannot be fetched ({first_line}); "
+            f"Apache Kafka {VERSION} is not in {folder} and cannot be fetched ({reason}); "
             "connect to the network once, or name a broker under [kafka] in loop.toml"
         ) from error
 
