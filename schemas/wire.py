@@ -7,6 +7,7 @@ import msgspec
 
 from .errors import ContractError
 from .events import EVENT_TYPES, Event, Telemetry, TelemetryFrame
+from .ids import split_cause
 from .raw import Headers, Message
 
 SPEC_VERSION = b"1.0"
@@ -14,6 +15,8 @@ JSON_TYPE = b"application/json"
 ARROW_TYPE = b"application/vnd.apache.arrow.stream"
 VALUE_LIMIT = 1_048_576
 """Largest value (bytes) that a reader decodes; dead letters, which hold whole originals, are exempt."""
+LATEST_US = 253_402_300_799_999_999
+"""The end of the year 9999: the last time that RFC 3339 can write."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ENCODER = msgspec.json.Encoder(order="sorted")
 _DECODERS = {name: msgspec.json.Decoder(cls) for name, cls in EVENT_TYPES.items() if cls is not TelemetryFrame}
@@ -70,11 +73,27 @@ def decode(topic: str, value: bytes | None, headers: Headers) -> Event:
         raise ContractError("broken-json", str(error)) from error
     except RecursionError as error:
         raise ContractError("nested-too-deep", "expected JSON without deep nesting") from error
+    _check_storable(event)
     if topic != event.TOPIC and not topic.startswith(f"{event.TOPIC}-"):
         raise ContractError("wrong-topic", f"expected {name} on {event.TOPIC}, got it on {topic}")
     if (fields.get("ce_id") if unique else _header(headers, "ce_id")) not in (None, event.id.encode()):
         raise ContractError("wrong-id", f"expected the id {event.id!r} in ce_id too")
     return event
+
+
+def _check_storable(event: Event) -> None:
+    """Raise `ContractError` for what no reader could keep: it would stop each of them, after every restart again."""
+    if not 0 <= event.time_us <= LATEST_US:
+        raise ContractError("bad-time", f"expected a time from 0 to {LATEST_US} us, got {str(event.time_us)[:40]}")
+    try:
+        for cause in event.causes:
+            split_cause(cause)
+    except ValueError as error:
+        raise ContractError("bad-cause", f"expected topic/partition/offset, got {cause[:80]!r}") from error
+    try:
+        msgspec.msgpack.encode(event)
+    except OverflowError as error:
+        raise ContractError("number-too-large", "expected whole numbers of at most 64 bits") from error
 
 
 def unfit_type(topic: str, name: str) -> ContractError:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from schemas import wire
 from schemas.errors import ContractError
 from schemas.events import EVENT_TYPES, Action, Control, Event, TelemetryFrame
+from schemas.ids import Cause
 from schemas.keyfiles import describe_key
 from schemas.keyring import Keyring
 from schemas.raw import Headers, Message
@@ -113,6 +114,24 @@ def test_values_that_are_no_event_are_refused(value: bytes | None, reason: str) 
     assert caught.value.reason == reason
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"causes": ["rubbish"]}, "bad-cause"),
+        ({"causes": ["insights/0/one"]}, "bad-cause"),
+        ({"time_us": -1}, "bad-time"),
+        ({"time_us": wire.LATEST_US + 1}, "bad-time"),
+        ({"until_us": 2**64}, "number-too-large"),
+    ],
+)
+def test_what_would_stop_every_reader_is_refused(change: dict[str, Any], reason: str) -> None:
+    record = message(next(event for event in SAMPLES if isinstance(event, Control)))
+    assert record.value is not None
+    with pytest.raises(ContractError) as caught:
+        wire.decode("control", json.dumps(json.loads(record.value) | change).encode(), record.headers)
+    assert caught.value.reason == reason
+
+
 SEED = bytes(range(32))
 AUDIENCE = Audience(cluster="MkU3OEVBNTcwNTJENDM2Qk", loop="lab")
 SIGNATURE = b"d7KnpRGEMN9/ONVS4oM6zaZsS47QCLd1tbZcudNwsKO5WuqzKDlN7c791nh3pQEP121jhyQzJCodaI2d766LBQ=="
@@ -132,6 +151,7 @@ def test_a_signature_is_the_same_for_ever() -> None:
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+positions = st.builds(lambda *parts: str(Cause(*parts)), texts, st.integers(0, 100), st.integers(0, 2**53))
 
 
 def strategy_of(kind: Any) -> st.SearchStrategy[Any]:
@@ -157,8 +177,9 @@ def strategy_of(kind: Any) -> st.SearchStrategy[Any]:
 def struct_of(cls: type[msgspec.Struct]) -> st.SearchStrategy[Any]:
     fields = msgspec.inspect.type_info(cls).fields  # type: ignore[attr-defined]
     members = {field.name: strategy_of(field.type) for field in fields if field.name != "time_us"}
-    timed = {"time_us": st.integers(0, 2**52)} if any(field.name == "time_us" for field in fields) else {}
-    return st.builds(cls, **members, **timed)
+    if any(field.name == "causes" for field in fields):  # an event: only its envelope has a form of its own
+        members |= {"time_us": st.integers(0, 2**52), "causes": st.lists(positions, max_size=3).map(tuple)}
+    return st.builds(cls, **members)
 
 
 @pytest.mark.parametrize("cls", [type(event) for event in JSON_SAMPLES], ids=lambda cls: cls.TYPE)
