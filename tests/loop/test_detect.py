@@ -165,6 +165,16 @@ def test_each_group_is_counted_every_five_seconds():
     assert detect.next_time() == at(20).us
 
 
+def test_censuses_of_two_partitions_are_never_taken_for_one():
+    counted = []
+    for partition in (0, 1):
+        detect = Detect(DetectSettings(), loop="loop", partition=partition, seed=1)
+        detect.on_batch([batch([(f"pump{partition}", 0, {"load": 10.0})])], at(0))
+        counted += detect.on_time(at(5))
+    assert [e.partition for e in counted if isinstance(e, Census)] == [0, 1]
+    assert len({e.id for e in counted}) == 2
+
+
 @pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf, 1e308, -1e308, 5e-324])
 def test_no_value_poisons_what_is_normal(poison):
     detect = detector()

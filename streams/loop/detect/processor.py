@@ -182,7 +182,7 @@ class Detect:
 
     def _earliest(self) -> int | None:
         times = [] if self._census_due_us is None else [self._census_due_us]
-        waiting = self._windows.waiting()
+        waiting = self._windows.rows()
         if len(waiting):
             times.append(int(self._entities.arrival(waiting).min()) + self._settings.idle_us)
         first = self._entities.first_arrival()
@@ -217,7 +217,8 @@ class Detect:
         return [
             Draft(
                 type=Census,
-                cause=Cause(f"timer:{self.name}:census/{group}", 0, due_us),
+                # every partition counts at the same times: only its number tells the ids of two counts apart
+                cause=Cause(f"timer:{self.name}:census/{group}", self._partition, due_us),
                 fields={
                     "partition": self._partition,
                     "group": group,
