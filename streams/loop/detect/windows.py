@@ -83,6 +83,10 @@ class Windows:
         """Return the slots that have an open window, ascending."""
         return np.unique(self._slots)
 
+    def rows(self) -> Ints:
+        """Return the slot of every row that waits."""
+        return self._slots
+
     def floor(self, slot: int) -> int:
         """Return the end of the entity's last closed window, in event time."""
         return int(self._floor[slot])
@@ -205,6 +209,8 @@ class Windows:
         slot and floor of the new rows, sorted by slot, and their numbers in the batch.
         """
         chosen = np.flatnonzero(closing)
+        if not len(chosen):
+            return _nothing(self._values.shape[1])
         ends = self._ends()[chosen]
         chosen = chosen[np.lexsort((ends, self._slots[chosen]))]
         slots, ends = self._slots[chosen], self._ends()[chosen]
@@ -214,12 +220,11 @@ class Windows:
         samples = np.bincount(group, minlength=int(starts.sum()))
         slots, ends = slots[starts], ends[starts]
         closers = np.zeros(len(slots), np.int64)
-        if len(row_slots) and len(slots):
+        if len(row_slots):
             floors = np.unique(np.concatenate([row_floors, ends]))
             row_keys = row_slots * len(floors) + np.searchsorted(floors, row_floors)
             closers = row_numbers[np.searchsorted(row_keys, slots * len(floors) + np.searchsorted(floors, ends))]
-        if len(chosen):
-            self._keep(~closing)
+        self._keep(~closing)
         order = np.lexsort((ends, closers))
         return Closed(
             slots=slots[order],
@@ -233,7 +238,7 @@ class Windows:
     def _means(self, chosen: Ints, group: Ints) -> Floats:
         """Sum row by row (bincount adds in order), so that the last bit does not depend on what else closes."""
         metrics = self._values.shape[1]
-        groups = int(group[-1]) + 1 if len(group) else 0
+        groups = int(group[-1]) + 1
         values = self._values[chosen]
         present = np.isfinite(values)
         cells = (group[:, None] * metrics + np.arange(metrics))[present]
@@ -244,12 +249,17 @@ class Windows:
         return means.reshape(groups, metrics)
 
     def _tokens_of(self, chosen: Ints, group: Ints) -> list[tuple[str, ...]]:
-        tokens: list[tuple[str, ...]] = [()] * (int(group[-1]) + 1 if len(group) else 0)
+        tokens: list[tuple[str, ...]] = [()] * (int(group[-1]) + 1)
         if self._tokens:
             for row, index in zip(self._rows[chosen].tolist(), group.tolist(), strict=True):
                 if row in self._tokens:
                     tokens[index] += (self._tokens[row],)
         return tokens
+
+
+def _nothing(metrics: int) -> Closed:
+    none = np.zeros(0, np.int64)
+    return Closed(slots=none, start_us=none, samples=none, values=np.zeros((0, metrics)), closers=none, tokens=[])
 
 
 def _starts(first: Ints, second: Ints) -> Flags:

@@ -115,7 +115,8 @@ class Gate:
 
     def next_time(self) -> int | None:
         """Return when the next action or escalation is given up."""
-        return min((due_us for due_us, _, _ in self._timers()), default=None)
+        actions = [action.deadline_us for action in self._book.field.in_flight.values()]
+        return min(actions + [one.until_us for one in self._escalations.values()], default=None)
 
     def snapshot(self) -> bytes:
         """Return the whole state."""
