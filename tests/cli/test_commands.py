@@ -6,8 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from streams.cli.main import COMMANDS
+from streams.cli.main import flyball as commands
+
+FIRST_OF_MODULE = list({module: command for command, (module, _) in reversed(COMMANDS.items())}.values())
 
 
 def flyball(*arguments: str, folder: Path) -> "subprocess.CompletedProcess[str]":
@@ -30,12 +34,19 @@ def test_help_names_every_command_and_what_it_is_for(tmp_path: Path) -> None:
         assert purpose.split()[0] in result.stdout
 
 
-@pytest.mark.parametrize("command", list(COMMANDS))
-def test_every_command_explains_itself(command: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", FIRST_OF_MODULE)
+def test_every_module_of_commands_loads_in_a_process_of_its_own(command: str, tmp_path: Path) -> None:
     result = flyball(command, "--help", folder=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert "Usage:" in result.stdout
-    assert len(result.stdout.splitlines()) >= 5
+    assert f" {command} " in result.stdout.splitlines()[0]
+
+
+@pytest.mark.parametrize("command", list(COMMANDS))
+def test_every_command_explains_itself(command: str) -> None:
+    result = CliRunner().invoke(commands, [command, "--help"])
+    assert result.exit_code == 0, result.output
+    assert "Usage:" in result.output
+    assert len(result.output.splitlines()) >= 5
 
 
 def test_init_writes_a_file_that_check_accepts_and_never_overwrites(tmp_path: Path) -> None:
