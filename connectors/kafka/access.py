@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from schemas.topics import GROUP_SOURCES, TOPICS, Reader
+from schemas.topics import GROUP_SOURCES, SHARED_SOURCES, TOPICS, Reader
 
 Kind = Literal["topic", "group", "transactional-id"]
 Pattern = Literal["literal", "prefixed"]
@@ -27,6 +27,8 @@ PRINCIPALS: dict[str, tuple[Reader, ...]] = {
 """Who connects, and which readers and writers of the registry that is. `operator` is a person at the command line."""
 ADMIN = "admin"
 """Who creates topics and removes them: `flyball topics apply`, `flyball reset`."""
+RECOVERY = "recovery"
+"""Who takes over from a role that cannot go on: `flyball recover`. Nobody needs these rights on an ordinary day."""
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True, order=True):
@@ -47,7 +49,7 @@ def user(loop: str, role: str) -> str:
 def access_rules(loop: str) -> tuple[Rule, ...]:
     """Return everything that the principals of a loop may do, sorted; all else is refused."""
     rules = [rule for role in PRINCIPALS for rule in (*_topics(loop, role), *_groups(loop, role), *_writes(loop, role))]
-    return tuple(sorted([*rules, *_admin(loop)]))
+    return tuple(sorted([*rules, *_admin(loop), *_recovery(loop)]))
 
 
 def as_commands(rules: Sequence[Rule], *, bootstrap: str) -> str:
@@ -87,8 +89,12 @@ def _groups(loop: str, role: str) -> Iterator[Rule]:
         yield _beginning(loop, role, "group", f"{loop}.executor.", ("read",))
     if any(set(PRINCIPALS[role]) & set(topic.read_by) for topic in TOPICS.values()):
         # librdkafka asks for the coordinator of its group even where it assigns partitions by hand and commits nothing.
-        for name in (*_UNUSED_GROUPS, f"{loop}-reader"):
-            yield _exact(loop, role, "group", name, ("describe",))
+        yield from _readers(loop, role)
+
+
+def _readers(loop: str, role: str) -> Iterator[Rule]:
+    for name in (*_UNUSED_GROUPS, f"{loop}-reader"):
+        yield _exact(loop, role, "group", name, ("describe",))
 
 
 _UNUSED_GROUPS = ("flyball-tail", "unused")
@@ -104,6 +110,18 @@ def _admin(loop: str) -> Iterator[Rule]:
     may = ("alter-configs", "create", "delete", "describe", "describe-configs")
     yield _beginning(loop, ADMIN, "topic", f"{loop}.", may)
     yield _beginning(loop, ADMIN, "group", f"{loop}.", ("delete", "describe"))
+
+
+def _recovery(loop: str) -> Iterator[Rule]:
+    """Fold what any role folds, and write its journal, its snapshot, its `Loss` events, and the gate's rest."""
+    own = {f"{kind}-{role}" for kind in ("journal", "state") for role in GROUP_SOURCES}
+    reads = {*own, *SHARED_SOURCES, *(topic for sources in GROUP_SOURCES.values() for topic in sources)}
+    writes = {*own, "insights", "control"}
+    for name in reads:
+        operations = ("read", "write") if name in writes else ("read",)
+        yield _exact(loop, RECOVERY, "topic", TOPICS[name].full_name(loop), operations)
+    yield from _readers(loop, RECOVERY)
+    yield _beginning(loop, RECOVERY, "transactional-id", f"{loop}/", ("describe", "write"))
 
 
 def _exact(loop: str, role: str, kind: Kind, name: str, operations: tuple[str, ...]) -> Rule:

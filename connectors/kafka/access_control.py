@@ -11,7 +11,7 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from connectors.kafka.access import ADMIN, PRINCIPALS, Rule, access_rules, user
+from connectors.kafka.access import ADMIN, PRINCIPALS, RECOVERY, Rule, access_rules, user
 from schemas.connection import KafkaConnection
 from schemas.errors import BrokerError
 from schemas.kafka import make_admin
@@ -34,7 +34,7 @@ def apply_acls(connection: KafkaConnection, loop: str) -> tuple[Rule, ...]:
     wanted = {binding for rule in rules for binding in _bindings(rule)}
     try:
         admin = make_admin(connection)
-        found = _found(admin, [f"User:{user(loop, role)}" for role in (*PRINCIPALS, ADMIN)])
+        found = _found(admin, [f"User:{user(loop, role)}" for role in (*PRINCIPALS, ADMIN, RECOVERY)])
         missing = sorted(wanted - found, key=str)
         if missing:
             for answer in admin.create_acls(missing, request_timeout=TIMEOUT_S).values():

@@ -9,7 +9,8 @@ _INTRO = """# Access control of the loop `{loop}`
 
 Generated from the topic registry: `python -m connectors.kafka.access_files {loop} {folder}`. One principal per role;
 what is not listed is refused (`allow.everyone.if.no.acl.found` must stay `false`). `operator` is a person at the
-command line; `admin` creates topics. `kafka-acls.sh` beside this file holds the same as commands.
+command line; `admin` creates topics; `recovery` is for `flyball recover` and has no use on an
+ordinary day. `kafka-acls.sh` beside this file holds the same as commands.
 
 """
 

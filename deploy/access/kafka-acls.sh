@@ -99,6 +99,7 @@ kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-ingest --group unused --resource-pattern-type literal --operation describe
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-ingest --topic fleet.control --resource-pattern-type literal --operation read
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-ingest --topic fleet.dead-letters --resource-pattern-type literal --operation write
+kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-ingest --topic fleet.insights --resource-pattern-type literal --operation write
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-ingest --topic fleet.journal-ingest --resource-pattern-type literal --operation read --operation write
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-ingest --topic fleet.presence --resource-pattern-type literal --operation write
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-ingest --topic fleet.raw --resource-pattern-type literal --operation read
@@ -113,7 +114,7 @@ kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-operator --group flyball-tail --resource-pattern-type literal --operation describe
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-operator --group unused --resource-pattern-type literal --operation describe
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-operator --topic fleet.actions --resource-pattern-type literal --operation read
-kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-operator --topic fleet.approvals --resource-pattern-type literal --operation write
+kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-operator --topic fleet.approvals --resource-pattern-type literal --operation read --operation write
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-operator --topic fleet.audit --resource-pattern-type literal --operation read
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-operator --topic fleet.control --resource-pattern-type literal --operation read --operation write
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-operator --topic fleet.dead-letters --resource-pattern-type literal --operation read
@@ -130,12 +131,36 @@ kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-operator --topic fleet.policy --resource-pattern-type literal --operation read --operation write
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-operator --topic fleet.presence --resource-pattern-type literal --operation read
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-operator --topic fleet.promotions --resource-pattern-type literal --operation write
-kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-operator --topic fleet.raw --resource-pattern-type literal --operation write
+kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-operator --topic fleet.raw --resource-pattern-type literal --operation read --operation write
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-operator --topic fleet.state-decide --resource-pattern-type literal --operation read
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-operator --topic fleet.state-detect --resource-pattern-type literal --operation read
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-operator --topic fleet.state-gate --resource-pattern-type literal --operation read
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-operator --topic fleet.state-improve --resource-pattern-type literal --operation read
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-operator --topic fleet.state-ingest --resource-pattern-type literal --operation read
-kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-operator --topic fleet.telemetry --resource-pattern-type literal --operation write
+kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-operator --topic fleet.telemetry --resource-pattern-type literal --operation read --operation write
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-operator --topic fleet.verdicts --resource-pattern-type literal --operation read
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-producer --topic fleet.telemetry --resource-pattern-type literal --operation write
+kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-recovery --group fleet-reader --resource-pattern-type literal --operation describe
+kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-recovery --group flyball-tail --resource-pattern-type literal --operation describe
+kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-recovery --group unused --resource-pattern-type literal --operation describe
+kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-recovery --topic fleet.approvals --resource-pattern-type literal --operation read
+kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-recovery --topic fleet.control --resource-pattern-type literal --operation read --operation write
+kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-recovery --topic fleet.experience --resource-pattern-type literal --operation read
+kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-recovery --topic fleet.insights --resource-pattern-type literal --operation read --operation write
+kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-recovery --topic fleet.journal-decide --resource-pattern-type literal --operation read --operation write
+kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-recovery --topic fleet.journal-detect --resource-pattern-type literal --operation read --operation write
+kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-recovery --topic fleet.journal-gate --resource-pattern-type literal --operation read --operation write
+kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-recovery --topic fleet.journal-improve --resource-pattern-type literal --operation read --operation write
+kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-recovery --topic fleet.journal-ingest --resource-pattern-type literal --operation read --operation write
+kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-recovery --topic fleet.outcomes --resource-pattern-type literal --operation read
+kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-recovery --topic fleet.patterns --resource-pattern-type literal --operation read
+kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-recovery --topic fleet.policy --resource-pattern-type literal --operation read
+kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-recovery --topic fleet.raw --resource-pattern-type literal --operation read
+kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-recovery --topic fleet.state-decide --resource-pattern-type literal --operation read --operation write
+kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-recovery --topic fleet.state-detect --resource-pattern-type literal --operation read --operation write
+kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-recovery --topic fleet.state-gate --resource-pattern-type literal --operation read --operation write
+kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-recovery --topic fleet.state-improve --resource-pattern-type literal --operation read --operation write
+kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-recovery --topic fleet.state-ingest --resource-pattern-type literal --operation read --operation write
+kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-recovery --topic fleet.telemetry --resource-pattern-type literal --operation read
+kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-recovery --topic fleet.verdicts --resource-pattern-type literal --operation read
+kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-recovery --transactional-id fleet/ --resource-pattern-type prefixed --operation describe --operation write

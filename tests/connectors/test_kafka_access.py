@@ -3,7 +3,7 @@
 import json
 import shlex
 
-from connectors.kafka.access import ADMIN, PRINCIPALS, access_rules, as_commands, as_json, as_markdown
+from connectors.kafka.access import ADMIN, PRINCIPALS, RECOVERY, access_rules, as_commands, as_json, as_markdown
 from schemas.topics import ROLES, TOPICS
 
 RULES = access_rules("lab")
@@ -15,7 +15,7 @@ def writers(topic: str) -> set[str]:
 
 def test_only_the_gate_writes_actions_and_only_people_write_control() -> None:
     assert writers("actions") == {"User:lab-gate"}
-    assert writers("control") == {"User:lab-operator"}
+    assert writers("control") == {"User:lab-operator", f"User:lab-{RECOVERY}"}
     assert writers("outcomes") == {"User:lab-executor"}
 
 
@@ -31,9 +31,14 @@ def test_nobody_but_the_admin_has_a_rule_for_topics_by_prefix() -> None:
 
 def test_each_role_owns_its_transactions_journal_and_state() -> None:
     for role in ROLES:
-        assert writers(f"journal-{role}") == writers(f"state-{role}") == {f"User:lab-{role}"}
+        assert writers(f"journal-{role}") == writers(f"state-{role}") == {f"User:lab-{role}", f"User:lab-{RECOVERY}"}
         owners = {rule.principal for rule in RULES if rule.name == f"lab/{role}/"}
         assert owners == {f"User:lab-{role}"}
+
+
+def test_recovery_folds_for_any_role_but_acts_for_none() -> None:
+    written = {topic for topic in TOPICS if f"User:lab-{RECOVERY}" in writers(topic)}
+    assert written == {"insights", "control", *(f"{kind}-{role}" for kind in ("journal", "state") for role in ROLES)}
 
 
 def test_json_holds_every_rule_and_markdown_a_line_for_each() -> None:

@@ -20,12 +20,13 @@ from confluent_kafka.admin import (
 from connectors.kafka.access import PRINCIPALS, access_rules, user
 from connectors.kafka.access_control import apply_acls
 from connectors.kafka.admin import apply_topics, cluster_id, delete_topics, describe
-from connectors.kafka.launcher import KafkaUnavailable, LocalKafka, Security
+from connectors.kafka.launcher import LocalKafka
 from schemas.connection import KafkaConnection
 from schemas.errors import BrokerError
 from schemas.kafka import make_admin, make_consumer, make_producer
 from schemas.topics import GROUP_SOURCES, TOPICS
-from tests.kafka.certificates import make_certificates
+from tests.kafka import secured
+from tests.kafka.secured import secured_kafka
 
 LOOP = "guarded"
 pytestmark = pytest.mark.kafka
@@ -33,23 +34,13 @@ pytestmark = pytest.mark.kafka
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalKafka]:
-    folder = tmp_path_factory.mktemp("guarded")
-    keystore, truststore = make_certificates(folder)
-    users = {user(LOOP, role): f"secret-of-{role}" for role in (*PRINCIPALS, "admin")}
-    security = Security(users={**users, "root": "root-secret"}, admin="root", keystore=keystore, truststore=truststore)
-    kafka = LocalKafka(data=folder / "data", security=security)
-    try:
-        kafka.start()
-    except KafkaUnavailable as unavailable:  # a machine without network and Java can still run everything else
-        pytest.skip(str(unavailable))
-    with kafka:
-        apply_acls(kafka.connection, LOOP)
-        apply_topics(kafka.connection_as(user(LOOP, "admin")), LOOP)
+    with secured_kafka(tmp_path_factory.mktemp("guarded"), loop=LOOP) as kafka:
+        apply_topics(as_role(kafka, "admin"), LOOP)
         yield kafka
 
 
 def as_role(kafka: LocalKafka, role: str) -> KafkaConnection:
-    return kafka.connection_as(user(LOOP, role))
+    return secured.as_role(kafka, LOOP, role)
 
 
 def write_errors(connection: KafkaConnection, topics: Sequence[str]) -> dict[str, int | None]:
