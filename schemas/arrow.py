@@ -6,7 +6,9 @@ Optional text columns: `event` and `group`.
 from collections.abc import Iterator
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from .arrow_size import EXPANDED_LIMIT, check_size
 from .errors import ContractError
 
 ENTITY, TIME, EVENT, GROUP = "entity", "time", "event", "group"
@@ -37,14 +39,33 @@ def to_parts(table: pa.Table, *, limit: int) -> Iterator[tuple[pa.Table, bytes]]
 
 
 def from_stream(data: bytes) -> pa.Table:
-    """Read an Arrow IPC stream; raises `ContractError` when it is none or its parts do not fit together."""
+    """Read an Arrow IPC stream; raises `ContractError` when it is none, too large, or its parts do not fit together."""
+    check_size(data)
     try:
         with pa.ipc.open_stream(data) as reader:
             table = reader.read_all()
         table.validate(full=True)
     except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
         raise ContractError("broken-arrow", f"expected an Arrow IPC stream, got {str(error)[:200]}") from error
+    for column in table.columns:
+        _check_dictionary(column)
     return table
+
+
+def _check_dictionary(column: pa.ChunkedArray) -> None:
+    """Raise `ContractError` when the texts of a dictionary, repeated for every row, would be too large."""
+    if not pa.types.is_dictionary(column.type):
+        return
+    if max(map(_longest, column.chunks), default=0) * len(column) > EXPANDED_LIMIT:
+        raise ContractError("too-large", f"expected at most {EXPANDED_LIMIT} bytes of text in a column")
+
+
+def _longest(chunk: pa.DictionaryArray) -> int:
+    """Return the length of the longest text in bytes; 0 for what is no text and will be refused for that."""
+    try:
+        return int(pc.max(pc.binary_length(chunk.dictionary.cast(pa.string()))).as_py() or 0)
+    except pa.ArrowException:
+        return 0
 
 
 def normalise(table: pa.Table) -> pa.Table:
