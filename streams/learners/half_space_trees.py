@@ -61,6 +61,7 @@ class HalfSpaceTrees(base.AnomalyDetector):
         self._counter = 0
         self._first_window = True
         self._reference = self._latest = np.zeros((0, 0), np.int64)
+        self._walked: tuple[Floats, list[Counts]] = (np.zeros((0, 0)), [])
         if features:
             self._plant(features)
 
@@ -143,12 +144,18 @@ class HalfSpaceTrees(base.AnomalyDetector):
         size = 2 ** (self.height + 1) - 1
         grove = _drawn(self._names, self.n_trees, self.height, self.limits, self.seed)
         self._feature, self._threshold = grove.feature, grove.threshold
+        self._walked = (np.zeros((0, 0)), [])
         self._first_node = np.arange(self.n_trees, dtype=np.int64) * size
         self._reference = np.zeros((self.n_trees, size), np.int64)
         self._latest = np.zeros((self.n_trees, size), np.int64)
 
     def _paths(self, rows: Floats) -> list[Counts]:
-        """Return for each depth the node that each row reaches in each tree, shape (n, trees), as flat indices."""
+        """Return for each depth the node that each row reaches in each tree, shape (n, trees), as flat indices.
+
+        The last answer is kept: rows are mostly learned right after they were scored.
+        """
+        if np.array_equal(rows, self._walked[0]):
+            return self._walked[1]
         node = np.zeros((len(rows), self.n_trees), np.int64)
         each = np.arange(len(rows))[:, None]
         feature, threshold = self._feature, self._threshold
@@ -157,6 +164,7 @@ class HalfSpaceTrees(base.AnomalyDetector):
             flat = paths[-1]
             node = 2 * node + 1 + (rows[each, feature[flat]] >= threshold[flat])
             paths.append(node + self._first_node)
+        self._walked = (rows.copy(), paths)
         return paths
 
 
