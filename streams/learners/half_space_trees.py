@@ -8,7 +8,9 @@ from typing import Any
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from river import anomaly, base
+from river import base
+
+from streams.learners.padded_trees import draw_trees
 
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
@@ -178,19 +180,6 @@ def _drawn(names: tuple[Any, ...], n_trees: int, height: int, limits: tuple[floa
 
 @lru_cache(maxsize=64)
 def _draw(names: tuple[Any, ...], n_trees: int, height: int, limits: tuple[float, float], seed: int | None) -> _Grove:
-    """Let river draw its trees, and copy them."""
-    river = anomaly.HalfSpaceTrees(n_trees=n_trees, height=height, limits=dict.fromkeys(names, limits), seed=seed)
-    river.learn_one(dict.fromkeys(names, 0.0))  # type: ignore[no-untyped-call]  # river's own is untyped
-    size = 2 ** (height + 1) - 1
-    column = {name: index for index, name in enumerate(names)}
-    feature = np.zeros((n_trees, size), np.int64)
-    threshold = np.full((n_trees, size), np.inf)
-    for tree, root in enumerate(river.trees):
-        level = [(root, 0)]
-        for node, k in level:  # grows while it is walked: breadth first
-            if 2 * k + 1 < size:
-                feature[tree, k] = column[node.feature]
-                threshold[tree, k] = node.threshold
-                level += [(node.children[0], 2 * k + 1), (node.children[1], 2 * k + 2)]
+    feature, threshold = draw_trees(len(names), n_trees=n_trees, height=height, limits=limits, seed=seed)
     feature.flags.writeable = threshold.flags.writeable = False
     return _Grove(feature=feature.ravel(), threshold=threshold.ravel())

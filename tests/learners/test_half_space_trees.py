@@ -4,6 +4,7 @@ from river import anomaly, checks
 from river.checks import common
 
 from streams.learners.half_space_trees import HalfSpaceTrees
+from streams.learners.padded_trees import draw_trees
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -30,6 +31,20 @@ def test_scores_equal_those_of_river_to_the_last_bit(seed, height, window_size):
         start = stop
     assert scores == [float(score) for score in expected]
     assert max(scores) > 0.5
+
+
+@pytest.mark.parametrize("seed", [0, 7, -7, 2**32 - 1, 2**32, 2**63 + 11, 2**70])
+def test_trees_are_those_of_river_for_every_seed(seed):
+    river = anomaly.HalfSpaceTrees(n_trees=3, height=5, limits=dict.fromkeys("abc", (-2.0, 3.0)), seed=seed)
+    river.learn_one(dict.fromkeys("abc", 0.0))
+    feature, threshold = draw_trees(3, n_trees=3, height=5, limits=(-2.0, 3.0), seed=seed)
+    for tree, root in enumerate(river.trees):
+        level = [(root, 0)]
+        for node, k in level:  # grows while it is walked: breadth first
+            if k < 2**5 - 1:
+                assert (node.feature, node.threshold) == ("abc"[feature[tree, k]], threshold[tree, k])
+                level += [(node.children[0], 2 * k + 1), (node.children[1], 2 * k + 2)]
+        assert len(level) == feature.shape[1]
 
 
 def test_one_row_and_many_rows_learn_and_score_alike():
