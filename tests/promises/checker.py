@@ -115,6 +115,7 @@ def _taken_again(evidence: Evidence, role: Role, entry: JournalEntry, made: list
 
 def _compare_outputs(evidence: Evidence, made: list[Message]) -> Iterator[Violation]:
     """Compare what the journals say was written with what lies on the topics: the same ids, once, in order per key."""
+    yield from _ids_tell_apart(made)
     expected: defaultdict[str, list[tuple[bytes | None, str]]] = defaultdict(list)
     for message in made:
         expected[message.topic].append((message.key, _id(message)))
@@ -132,6 +133,14 @@ def _compare_outputs(evidence: Evidence, made: list[Message]) -> Iterator[Violat
             yield Violation("P1", f"{topic}: {again} outputs are there twice, {len(surplus) - again} are unexplained")
         elif not lost and topic != DeadLetter.TOPIC and _by_key(found) != _by_key(expected[topic]):
             yield Violation("P8", f"{topic}: the outputs of a key are not in the order in which they were made")
+
+
+def _ids_tell_apart(made: list[Message]) -> Iterator[Violation]:
+    """Two different outputs with one id: readers would take the second for a repetition and drop it."""
+    known: dict[tuple[str, str], bytes | None] = {}
+    for message in made:
+        if known.setdefault((message.topic, _id(message)), message.value) != message.value:
+            yield Violation("P1", f"{message.topic}: two different outputs have the id {_id(message)}")
 
 
 def _written_by(evidence: Evidence) -> list[str]:

@@ -1,0 +1,120 @@
+"""The checker of the promises finds what it is for: one thing broken in a good run, one promise named."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+import msgspec
+import pytest
+
+from schemas.events import Action, Verdict
+from tests.promises.checker import check_promises
+from tests.promises.evidence import Evidence, LimitRule, LogRecord
+from tests.simulation.judged import driver_of, evidence_of
+
+SEED = 1
+Records = list[LogRecord]
+
+
+@pytest.fixture(scope="module")
+def good() -> Evidence:
+    driver = driver_of(SEED)
+    driver.run(telemetry_events=1_000)
+    return evidence_of(driver, SEED)
+
+
+def told(evidence: Evidence) -> set[str]:
+    return {violation.promise for violation in check_promises(evidence)}
+
+
+def altered(good: Evidence, topic: str, change: Callable[[Records], Records]) -> Evidence:
+    """Return the evidence with the records of one topic changed; `good` stays as it is."""
+
+    def read(name: str) -> Records:
+        records = list(good.read(name))
+        return change(records) if name == topic else records
+
+    return replace(good, read=read)
+
+
+def again(records: Records) -> Records:
+    return [*records, replace(records[-1], offset=records[-1].offset + 1)]
+
+
+def one_byte(records: Records) -> Records:
+    middle = len(records) // 2
+    value = (records[middle].value or b"").replace(b"1", b"2", 1)
+    return [*records[:middle], replace(records[middle], value=value), *records[middle + 1 :]]
+
+
+def swapped(records: Records) -> Records:
+    """Exchange the first two records that follow on one another under one key."""
+    first, second = next(
+        (i, j) for j in range(len(records)) for i in range(j) if records[i].key == records[j].key and records[i].key
+    )
+    found = list(records)
+    found[first] = replace(records[second], offset=records[first].offset)
+    found[second] = replace(records[first], offset=records[second].offset)
+    return found
+
+
+def by_a_zombie(records: Records) -> Records:
+    """Let the last entry of the journal be written by the instance that wrote the first."""
+    entry = json.loads(records[-1].value or b"")
+    entry["instance"] = json.loads(records[0].value or b"")["instance"]
+    return [*records[:-1], replace(records[-1], value=json.dumps(entry).encode())]
+
+
+def test_a_good_run_is_found_good(good: Evidence) -> None:
+    assert check_promises(good) == []
+
+
+@pytest.mark.parametrize(
+    ("topic", "change", "promise"),
+    [
+        ("verdicts", lambda records: records[:-1], "P1"),
+        ("actions", again, "P1"),
+        ("journal-gate", lambda records: [*records[:3], *records[4:]], "P1"),
+        ("telemetry", one_byte, "P6"),
+        ("insights", swapped, "P8"),
+        ("experience", again, "P5"),
+        ("experience", lambda records: records[1:], "P5"),
+        ("verdicts", lambda records: [r for r in records if b'"allow"' not in (r.value or b"")], "P4"),
+    ],
+)
+def test_a_damaged_topic_is_noticed(
+    good: Evidence, topic: str, change: Callable[[Records], Records], promise: str
+) -> None:
+    assert promise in told(altered(good, topic, change))
+
+
+def test_an_action_that_starts_twice_late_or_changed_is_noticed(good: Evidence) -> None:
+    assert good.starts
+    first = good.starts[0]
+    late = replace(first, time_us=first.action.expires_us + 1)  # type: ignore[type-var]  # a dataclass of the driver
+    assert told(replace(good, starts=[*good.starts, first])) == {"P2"}
+    assert told(replace(good, starts=[late, *good.starts[1:]])) == {"P4"}
+    unknown = next(action for action in good.events(Action) if action.id != first.action.id)
+    forged = replace(first, action=msgspec.structs.replace(unknown, entity="another"))  # type: ignore[type-var]
+    assert "P4" in told(replace(good, starts=[forged]))
+
+
+def test_a_limit_that_did_not_hold_is_noticed(good: Evidence) -> None:
+    tight = LimitRule(name="loop", limits="1/hour", scope=lambda _: "loop")
+    assert sum(verdict.action is not None for verdict in good.events(Verdict)) > 1
+    assert told(replace(good, limits=(tight,))) == {"P3"}
+
+
+def test_a_zombie_is_noticed(good: Evidence) -> None:
+    place, entries = next(
+        (place, entries) for place, entries in good.journals().items() if len({e.instance for e in entries}) > 1
+    )
+    assert place[1] == 0
+    assert entries[-1].instance != entries[0].instance
+    journal = f"journal-{place[0]}"
+
+    def change(records: Records) -> Records:
+        own = [record for record in records if record.partition == 0]
+        return [*by_a_zombie(own), *(record for record in records if record.partition)]
+
+    assert "fence" in told(altered(good, journal, change))
