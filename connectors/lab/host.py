@@ -54,10 +54,6 @@ class Host:
                 await asyncio.sleep(_POLL_S)
         return self.ready()
 
-    def has_task(self) -> bool:
-        """Return whether a task runs beside the service."""
-        return self._task is not None
-
     def start_task(self) -> None:
         """Start a task beside the service, if there is none."""
         if self._task is not None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from connectors.kafka.admin import delete_topics
+from connectors.kafka.admin import delete_topics, reset_groups
 from schemas.errors import SettingsError
 from schemas.topics import ROLES
 from streams.cli.options import config_option, json_option, now_us, orders_of, print_json, print_table, reader_of
@@ -123,5 +123,6 @@ def reset(config: Path, confirmed: str | None) -> None:
     place = LoopPlace.open(config)
     if confirmed != place.loop:
         raise SettingsError([f"this deletes everything that loop {place.loop} knows: confirm with --yes {place.loop}"])
+    reset_groups(place.connection(), place.loop)  # refuses while a worker or an executor is still a member
     delete_topics(place.connection(), place.loop)
     click.echo(f"deleted the topics of {place.loop}; `flyball topics apply` makes them anew")

@@ -140,6 +140,7 @@ def quix(bootstrap: str, loop: str, meter: Meter) -> None:
         auto_offset_reset="earliest",
         auto_create_topics=False,
         loglevel="ERROR",
+        state_dir=tempfile.mkdtemp(prefix="bench-quix-"),
     )
     frame = app.dataframe(app.topic(f"{loop}.telemetry", value_deserializer="bytes"))
 
