@@ -12,6 +12,9 @@ from .raw import Headers, Message
 
 Setting = str | int | float | bool
 Delivered = Callable[[KafkaError | None, Any], None]
+FROM_START = 0
+"""Where to assign a partition that is read from its beginning. Not `OFFSET_BEGINNING`: librdkafka asks the broker for
+that, and again only after half a second while it has no connection yet. Where 0 is gone, `earliest` takes over."""
 _QUIET = {"log_level": 0}  # what matters comes back as an error where it is asked for, not on stderr
 
 

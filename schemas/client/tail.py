@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from .. import kafka
 from ..connection import KafkaConnection
@@ -45,7 +45,7 @@ class Tail:
     """Reads committed records in order; knows whether it has reached the end."""
 
     def __init__(
-        self, connection: KafkaConnection, *, topic: str, start: int = OFFSET_BEGINNING, wait_ms: int = 500
+        self, connection: KafkaConnection, *, topic: str, start: int = kafka.FROM_START, wait_ms: int = 500
     ) -> None:
         self._consumer = kafka.make_consumer(
             connection,
@@ -57,7 +57,7 @@ class Tail:
         )
         self._partition = TopicPartition(topic, 0, start)
         self._consumer.assign([self._partition])
-        self.position = max(start, 0)
+        self.position = start
         """Offset behind everything read so far."""
 
     def poll(self, timeout_s: float) -> LogRecord | None:

@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
 from schemas import wire
 from schemas.connection import KafkaConnection
 from schemas.errors import BrokerError, ContractError
 from schemas.events import Event
-from schemas.kafka import make_consumer
+from schemas.kafka import FROM_START, make_consumer
 from schemas.keyring import Trust
 from schemas.raw import Headers
 from schemas.reading import read_event
@@ -126,7 +126,7 @@ class TopicReader:
             if full_name not in metadata:
                 raise BrokerError(f"topic {full_name} does not exist; `flyball topics apply` creates it")
             assignment += [
-                TopicPartition(full_name, partition, start.get((topic, partition), OFFSET_BEGINNING))
+                TopicPartition(full_name, partition, start.get((topic, partition), FROM_START))
                 for partition in metadata[full_name].partitions
             ]
         consumer.assign(assignment)

@@ -3,12 +3,12 @@
 import time
 from collections.abc import Iterator
 
-from confluent_kafka import OFFSET_BEGINNING, KafkaError, TopicPartition
+from confluent_kafka import KafkaError, TopicPartition
 from confluent_kafka import Message as Record
 
 from schemas.connection import KafkaConnection
 from schemas.errors import BrokerError
-from schemas.kafka import make_consumer
+from schemas.kafka import FROM_START, make_consumer
 from schemas.raw import Headers, RawBatch
 
 SILENCE_S = 30.0
@@ -23,19 +23,17 @@ def headers_of(record: Record) -> Headers:
 class PartitionReader:
     """Reads one partition forward. Use as a context; not for several threads."""
 
-    def __init__(
-        self, connection: KafkaConnection, *, topic: str, partition: int, start: int = OFFSET_BEGINNING
-    ) -> None:
+    def __init__(self, connection: KafkaConnection, *, topic: str, partition: int, start: int | None = None) -> None:
         self._place = f"{topic}/{partition}"
         self._consumer = make_consumer(
             connection,
             group="unused",
             enable_partition_eof=True,
-            auto_offset_reset="error" if start >= 0 else "earliest",
+            auto_offset_reset="earliest" if start is None else "error",
             fetch_wait_max_ms=20,
             fetch_error_backoff_ms=50,
         )
-        self._consumer.assign([TopicPartition(topic, partition, start)])
+        self._consumer.assign([TopicPartition(topic, partition, FROM_START if start is None else start)])
         self._held: Record | None = None
         self._ended = False
 

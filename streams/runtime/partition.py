@@ -51,6 +51,7 @@ class PartitionOwner:
         self._writer = f"{spec.instance}/{os.getpid()}/{takeover.held.step}"
         """Who writes the journal: another name at every takeover, so that a zombie can be told from its heir."""
         self._held = takeover.held
+        self._folded = takeover.held.role.next_offsets()
         self._producer = takeover.producer
         self._process_clock = clock
         self._clock = PartitionClock(clock=clock, floor_us=takeover.held.time_us)
@@ -71,11 +72,11 @@ class PartitionOwner:
     @property
     def control_offset(self) -> int:
         """First offset of `control` that no committed step has folded: what lies before is obeyed here."""
-        return self._held.role.next_offset(CONTROL, CONTROL_PARTITION)
+        return self._folded.get((CONTROL, CONTROL_PARTITION), 0)
 
     def position(self, topic: str) -> int:
         """Return the first offset of a source that no committed step has folded."""
-        return self._held.role.next_offset(topic, self.partition)
+        return self._folded.get((topic, self.partition), 0)
 
     def start(self) -> None:
         """Begin to fold."""
@@ -133,6 +134,7 @@ class PartitionOwner:
         held.step, held.journal_offset, held.time_us = held.step + 1, receipt.offset + 1, now_us
         held.replay_s += folded - began
         held.behind_snapshot += 1
+        self._folded = held.role.next_offsets()
         self._whole = True
         self._metrics.step(self.partition, output, fold_s=folded - began, commit_s=time.monotonic() - folded)
         self._compare_clocks(receipt, sent_us)

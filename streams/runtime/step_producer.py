@@ -54,6 +54,7 @@ class StepProducer:
     def open(self, *, timeout_s: float = 30.0) -> None:
         """Fence the former owner and end its open step; blocks until the broker has done so."""
         try:
+            self._producer.list_topics(timeout=timeout_s)  # with a connection the coordinator is asked at once
             self._producer.init_transactions(timeout_s)
         except KafkaException as error:
             raise _translated(error, "init_transactions") from error

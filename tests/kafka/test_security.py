@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (
     AclBinding,
     AclBindingFilter,
@@ -23,7 +23,7 @@ from connectors.kafka.admin import apply_topics, cluster_id, delete_topics, desc
 from connectors.kafka.launcher import LocalKafka
 from schemas.connection import KafkaConnection
 from schemas.errors import BrokerError
-from schemas.kafka import make_admin, make_consumer, make_producer
+from schemas.kafka import FROM_START, make_admin, make_consumer, make_producer
 from schemas.topics import GROUP_SOURCES, TOPICS
 from tests.kafka import secured
 from tests.kafka.secured import secured_kafka
@@ -63,7 +63,7 @@ def read_error(connection: KafkaConnection, topic: str, group: str = "unused") -
         hidden = consumer.list_topics(topic, timeout=10).topics[topic].error
         if hidden is not None:
             return hidden.code()
-        consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
+        consumer.assign([TopicPartition(topic, 0, FROM_START)])
         while True:
             message = consumer.poll(10)
             assert message is not None, f"neither data nor an error from {topic}"

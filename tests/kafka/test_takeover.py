@@ -212,3 +212,11 @@ def test_a_due_timer_is_a_step_without_inputs(place: Place) -> None:
     until(lambda: any(not entry.inputs for entry in place.steps()))
     owner.release(snapshot=True)
     assert [type(event).__name__ for event in place.log("insights")].count("Census") >= 1
+
+
+def test_a_topic_whose_beginning_is_gone_is_read_from_what_is_left(place: Place) -> None:
+    place.feed(50)
+    place.remove_before(40)
+    assert [record.offset for record in KafkaLog(place.connection, place.spec.loop).read("telemetry")] == [
+        *range(40, 50)
+    ]
