@@ -1,7 +1,10 @@
 """The composition root: the only place where settings, processors, keys and the Faust runtime meet."""
 
+import hashlib
 import importlib.metadata
 from pathlib import Path
+
+import msgspec
 
 from schemas.connection import KafkaConnection
 from schemas.keyfiles import load_keyring, load_root, load_signer
@@ -16,6 +19,8 @@ from streams.settings import Settings
 
 SIGNED_BY_ROLE: dict[str, tuple[str, ...]] = {"gate": ("actions",), "improve": ("audit",)}
 """The topics whose records each role signs; nobody else is given those keys."""
+FREE_DETECT_SETTINGS = frozenset({"threshold", "close_threshold", "forest_weight", "census_us", "measure_after_us"})
+"""What may be changed under a kept state of `detect`; all else (windows, forests, limits) gave it its meaning."""
 
 
 def make_processors(settings: Settings, *, role: str, partition: int) -> list[Processor]:
@@ -80,6 +85,19 @@ def make_decoded_role(
     return make_role(settings, role=role, partition=partition, decode=decode)
 
 
+def state_settings(settings: Settings, role: str) -> str:
+    """Return the hash of the settings that the state of a role is bound to; empty where it fits any.
+
+    Limits, levels, shares and costs are read afresh in every step, so only windows and what is learned on them bind.
+    """
+    if role != "detect":
+        return ""
+    section = msgspec.to_builtins(settings.detect)
+    bound = {name: value for name, value in section.items() if name not in FREE_DETECT_SETTINGS}
+    text = msgspec.json.encode([settings.loop.seed, bound], order="sorted")
+    return hashlib.sha256(text).hexdigest()
+
+
 def load_trust(keys: Path) -> Trust:
     """Return the keyring in force and its pinned root; raises `SettingsError`."""
     return Trust(root=load_root(keys), keyring=load_keyring(keys))
@@ -112,6 +130,7 @@ def make_worker(
         ),
         sign=sign,
         settings_hash=settings.settings_hash,
+        state_settings=state_settings(settings, role),
         code=importlib.metadata.version("flyball"),
         data=data,
         health_port=health_port,

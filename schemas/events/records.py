@@ -83,7 +83,10 @@ class SnapshotChunk(Event, frozen=True, kw_only=True):
 
 
 class SnapshotManifest(Event, frozen=True, kw_only=True):
-    """The last record of a snapshot: valid only when all chunks are there and hash to `digest` (SHA-256)."""
+    """The last record of a snapshot: valid only when all chunks are there and hash to `digest` (SHA-256).
+
+    `state_settings` is the hash of those settings under which alone the state has a meaning; empty: of none.
+    """
 
     TYPE: ClassVar[str] = "flyball.snapshot.v1"
     TOPIC: ClassVar[str] = "state"
@@ -96,6 +99,7 @@ class SnapshotManifest(Event, frozen=True, kw_only=True):
     journal_offset: int
     next_offsets: tuple[InputRange, ...]
     code: str
+    state_settings: str = ""
 
     def key(self) -> str:
         return f"{self.partition}/{self.slot}/manifest"

@@ -37,6 +37,8 @@ class Snapshot:
     """Loop time of that entry: no later step may be earlier."""
     slot: int
     code: str
+    state_settings: str = ""
+    """Hash of the settings under which alone the state has a meaning; empty: of none."""
 
 
 def snapshot_messages(snapshot: Snapshot, *, loop: str, next_offsets: Mapping[tuple[str, int], int]) -> list[Message]:
@@ -69,6 +71,7 @@ def snapshot_messages(snapshot: Snapshot, *, loop: str, next_offsets: Mapping[tu
             for (topic, partition), offset in sorted(next_offsets.items())
         ),
         code=snapshot.code,
+        state_settings=snapshot.state_settings,
     )
     topic = f"{STATE}-{snapshot.role}"
     return [
@@ -117,4 +120,5 @@ def _opened(manifest: SnapshotManifest, packed: bytes, *, role: str) -> Snapshot
         time_us=manifest.time_us,
         slot=manifest.slot,
         code=manifest.code,
+        state_settings=manifest.state_settings,
     )

@@ -20,6 +20,7 @@ def messages_at(spec: WorkerSpec, *, partition: int, held: Held) -> list[Message
         time_us=held.time_us,
         slot=held.slot,
         code=spec.code,
+        state_settings=spec.state_settings,
     )
     return snapshot_messages(snapshot, loop=spec.loop, next_offsets=held.role.next_offsets())
 

@@ -26,10 +26,13 @@ class WorkerSpec:
     sign: Mapping[str, Signer]
     """Topic to the signer of what is written there; signatures come after the digest in the journal."""
     settings_hash: str
+    """Of everything that matters to decisions: a journal written under another one is never replayed."""
     code: str
     """Version of the code: a journal written by another version is never replayed."""
     data: Path
     """Folder for files of this worker; only Faust's bookkeeping is ever there."""
+    state_settings: str = ""
+    """Hash of the settings that a snapshot is bound to: it is never restored under others. Empty: under any."""
     health_port: int | None = None
     session_timeout_s: float = 6.0
     heartbeat_s: float = 1.0

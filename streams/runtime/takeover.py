@@ -72,6 +72,12 @@ def from_snapshot(spec: WorkerSpec, partition: int) -> Held:
     held = Held(role=spec.make_role(partition))
     if snapshot is None:
         return held
+    if snapshot.state_settings != spec.state_settings and snapshot.state_settings:
+        raise RecoveryError(
+            f"{_name(spec, partition)}: the snapshot was taken under settings of {spec.role} "
+            f"{snapshot.state_settings[:12]}, these are {spec.state_settings[:12] or 'without any'}: its state means "
+            "nothing under them; go back to the former loop.toml, or begin afresh with `flyball reset`"
+        )
     held.role.restore(snapshot.state)
     held.step, held.journal_offset = snapshot.step, snapshot.journal_offset
     held.time_us, held.slot = snapshot.time_us, next_slot(snapshot.slot)
@@ -82,6 +88,7 @@ def _replay(spec: WorkerSpec, partition: int, held: Held) -> int:
     """Fold the journal behind the state; outputs are committed already, so only their digest is looked at."""
     entries = read_journal(spec, partition, held)
     _refuse_other_code(spec, partition, entries)
+    _refuse_other_settings(spec, partition, entries)
     with InputReader(spec.connection, prefix=f"{spec.loop}.") as inputs:
         for offset, entry in entries:
             _replay_entry(spec, held, offset, entry, inputs)
@@ -152,6 +159,16 @@ def _refuse_other_code(spec: WorkerSpec, partition: int, entries: Journal) -> No
             raise RecoveryError(
                 f"{_name(spec, partition)}: step {entry.step} was taken by version {entry.code}, this is {spec.code}; "
                 f"stop a worker of version {entry.code} cleanly first (it leaves a snapshot), or {ACCEPT_LOSS}"
+            )
+
+
+def _refuse_other_settings(spec: WorkerSpec, partition: int, entries: Journal) -> None:
+    for _, entry in entries:
+        if entry.settings_hash != spec.settings_hash:
+            raise RecoveryError(
+                f"{_name(spec, partition)}: step {entry.step} was taken under settings {entry.settings_hash[:12]}, "
+                f"these are {spec.settings_hash[:12]}: start once with the former loop.toml and stop cleanly (it "
+                "leaves a snapshot), or begin afresh with `flyball reset`"
             )
 
 

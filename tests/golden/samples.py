@@ -326,6 +326,7 @@ SAMPLES: list[Event] = [
                 "journal_offset": 12,
                 "next_offsets": (InputRange(topic="policy", partition=0, start=4, stop=4),),
                 "code": "c",
+                "state_settings": "s",
             },
         ),
         (
