@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import faust
 from aiokafka.errors import ConsumerStoppedError
+from faust.tables.manager import TableManager
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -163,6 +164,14 @@ class BulkConsumer(driver.Consumer):
         return bool(hints) and await self._commit(hints)
 
 
+class NoTables(TableManager):
+    """Faust sleeps for a second at every start, in case tables are yet to be declared; here there are none."""
+
+    async def on_start(self) -> None:
+        await self._update_channels()
+        await self.recovery.start()
+
+
 class BulkApp(faust.App):
     """A Faust app without tables, web server, leader, or work per event."""
 
@@ -190,6 +199,7 @@ class BulkApp(faust.App):
             consumer_auto_offset_reset="earliest",
             stream_wait_empty=False,
             web_enabled=False,
+            TableManager=NoTables,
             autodiscover=False,
         )
 
