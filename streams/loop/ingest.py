@@ -28,7 +28,7 @@ class _Waiting(msgspec.Struct):
     times: list[int]
     values: list[dict[str, float]]
     tokens: list[str | None]
-    groups: dict[str, str]
+    groups: list[str | None]
 
 
 class Ingest:
@@ -84,14 +84,13 @@ class Ingest:
             partition = self._owner(entity)
             part = self._waiting.get(partition)
             if part is None:
-                part = _Waiting(now.us + self._settings.linger_us, [], [], [], [], {})
+                part = _Waiting(now.us + self._settings.linger_us, [], [], [], [], [])
                 self._waiting[partition] = part
             part.entities.append(entity)
             part.times.append(int(batch.time_us[row]))
             part.values.append(values)
             part.tokens.append(batch.tokens.get(row))
-            if entity in batch.groups:
-                part.groups[entity] = batch.groups[entity]
+            part.groups.append(batch.groups.get(row))
             if len(part.entities) >= self._settings.rows_per_frame:
                 yield row, partition, self._waiting.pop(partition)
 
@@ -129,6 +128,6 @@ def _table(part: _Waiting) -> pa.Table:
         columns[name] = pa.array([values.get(name) for values in part.values], pa.float64())
     if any(token is not None for token in part.tokens):
         columns[EVENT] = pa.array(part.tokens, pa.string())
-    if part.groups:
-        columns[GROUP] = pa.array([part.groups.get(entity) for entity in part.entities], pa.string())
+    if any(group is not None for group in part.groups):
+        columns[GROUP] = pa.array(part.groups, pa.string())
     return pa.table(columns)

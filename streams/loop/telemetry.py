@@ -25,8 +25,8 @@ class TelemetryBatch:
     """Shape (n, m)."""
     tokens: dict[int, str] = field(default_factory=dict)
     """Row to event token, where a row has one."""
-    groups: dict[str, str] = field(default_factory=dict)
-    """Entity to group (attribute `group`), where it said so."""
+    groups: dict[int, str] = field(default_factory=dict)
+    """Row to group (attribute `group`), where a row names one: its entity is in it from that row on."""
 
     def __len__(self) -> int:
         return len(self.entities)

@@ -123,17 +123,16 @@ def rows_of(batch: TelemetryBatch, start: int, stop: int) -> TelemetryBatch:
     """Return some rows of a batch as a batch of their own, which names only the metrics that occur in it."""
     values = batch.values[start:stop]
     present = np.flatnonzero(~np.isnan(values).all(axis=0))
-    entities = batch.entities[start:stop]
     return TelemetryBatch(
         topic=batch.topic,
         partition=batch.partition,
         offsets=batch.offsets[start:stop],
-        entities=entities,
+        entities=batch.entities[start:stop],
         time_us=batch.time_us[start:stop],
         metrics=tuple(batch.metrics[column] for column in present),
         values=values[:, present],
         tokens={row - start: token for row, token in batch.tokens.items() if start <= row < stop},
-        groups={entity: batch.groups[entity] for entity in entities if entity in batch.groups},
+        groups={row - start: group for row, group in batch.groups.items() if start <= row < stop},
     )
 
 

@@ -100,7 +100,7 @@ def _reborn(one: Input, generation: int, shift_us: int) -> Input:
             metrics=one.metrics,
             values=one.values,
             tokens=one.tokens,
-            groups={f"{entity}~{generation}": group for entity, group in one.groups.items()},
+            groups=one.groups,
         )
     cause = Cause(one.cause.topic, one.cause.partition, one.cause.offset + generation * 1_000_000)
     plain = _renamed(msgspec.to_builtins(one.event), generation, shift_us)

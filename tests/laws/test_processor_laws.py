@@ -132,4 +132,6 @@ def told(one: Input) -> bytes:
     if isinstance(one, Record):
         return msgspec.json.encode((str(one.cause), one.event))
     arrays = one.offsets.tobytes() + one.time_us.tobytes() + one.values.tobytes()
-    return arrays + msgspec.json.encode((one.entities, one.metrics, sorted(one.tokens.items()), one.groups))
+    return arrays + msgspec.json.encode(
+        (one.entities, one.metrics, sorted(one.tokens.items()), sorted(one.groups.items()))
+    )

@@ -55,7 +55,7 @@ def test_events_and_groups_are_text_columns() -> None:
     )
     assert bad == []
     assert batch is not None
-    assert (batch.tokens, batch.groups) == ({1: "e"}, {"a": "g"})
+    assert (batch.tokens, batch.groups) == ({1: "e"}, {0: "g"})
 
 
 def test_json_and_arrow_may_follow_each_other() -> None:

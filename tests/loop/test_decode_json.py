@@ -51,7 +51,7 @@ def test_an_rfc_3339_time_with_any_offset_is_the_same_instant() -> None:
 def test_the_group_attribute_puts_an_entity_into_a_group() -> None:
     batch, _ = make_decode().telemetry(raw_batch([sample(attributes={"group": "web", "zone": "x"}), GOOD]), NOW)
     assert batch is not None
-    assert batch.groups == {"a": "web"}
+    assert batch.groups == {0: "web"}
 
 
 BAD: dict[str, tuple[bytes | None, str]] = {

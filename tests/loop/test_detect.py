@@ -83,7 +83,7 @@ def test_an_onset_says_what_moved_how_and_what_it_was_made_of():
     detect = detector(onset_windows=3)
     rows = [("pump", s, {"load": HEALTHY[s % 5], "heat": HEALTHY[s % 5], "flow": HEALTHY[s % 5]}) for s in range(10)]
     rows += [("pump", 10 + s, {"load": 100.0, "heat": -40.0, "flow": 10.0}) for s in range(3)]
-    events = detect.on_batch([batch(rows, tokens={11: "valve open"}, groups={"pump": "east"})], at(13))
+    events = detect.on_batch([batch(rows, tokens={11: "valve open"}, groups={0: "east"})], at(13))
     onset = next(e for e in events if isinstance(e, Episode) and e.phase == "onset")
     assert onset.signature["load"].peak == 10
     assert onset.signature["heat"].peak == -10
@@ -158,7 +158,7 @@ def test_each_group_is_counted_every_five_seconds():
     detect = detector()
     rows = [(name, s, {"load": HEALTHY[s % 5]}) for s in range(10) for name in ("pump", "fan", "belt")]
     rows += [("pump", 10, {"load": 100.0})]
-    detect.on_batch([batch(rows, groups={"pump": "east", "fan": "east"})], at(10))
+    detect.on_batch([batch(rows, groups={0: "east", 1: "east"})], at(10))
     assert detect.next_time() == at(15).us
     censuses = [e for e in detect.on_time(at(15)) if isinstance(e, Census)]
     assert [(e.group, e.live, e.abnormal, e.partition) for e in censuses] == [("", 1, 0, 3), ("east", 2, 1, 3)]

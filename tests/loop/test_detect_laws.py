@@ -32,7 +32,7 @@ def make(case: DetectSettings) -> Detect:
 
 
 def messy(seed: int, rows: int = 600) -> TelemetryBatch:
-    """Rows out of order, twice, with holes, tokens, groups, steps and spikes; metrics that come up late."""
+    """Rows out of order, twice, with holes, tokens, changing groups, steps and spikes; metrics that come up late."""
     rng = np.random.default_rng(seed)
     entities = [f"entity-{k}" for k in rng.integers(0, 6, rows)]
     times = np.arange(rows) * SECOND // 10 + rng.integers(-10, 10, rows) * SECOND // 5
@@ -52,7 +52,7 @@ def messy(seed: int, rows: int = 600) -> TelemetryBatch:
         metrics=("a", "b", "c"),
         values=values,
         tokens={int(row): f"token-{row % 3}" for row in rng.integers(0, rows, 40)},
-        groups={f"entity-{k}": f"group-{k % 2}" for k in range(6)},
+        groups={int(row): f"group-{row % 3}" for row in rng.integers(0, rows, 60)},
     )
 
 
@@ -68,7 +68,7 @@ def part(batch: TelemetryBatch, start: int, stop: int) -> TelemetryBatch:
         metrics=tuple(name for name, occurs in zip(batch.metrics, occurring, strict=True) if occurs),
         values=batch.values[start:stop][:, occurring],
         tokens={row - start: token for row, token in batch.tokens.items() if start <= row < stop},
-        groups=batch.groups,
+        groups={row - start: group for row, group in batch.groups.items() if start <= row < stop},
     )
 
 

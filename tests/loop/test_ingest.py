@@ -102,7 +102,20 @@ def test_a_frame_that_would_be_too_large_is_halved() -> None:
 
 
 letters = st.lists(
-    st.sampled_from(["a", "b", "c", "d", "f", 'a|"event":"e"', 'c|"values":{"w":2}']), min_size=1, max_size=25
+    st.sampled_from(
+        [
+            "a",
+            "b",
+            "c",
+            "d",
+            "f",
+            'a|"event":"e"',
+            'c|"values":{"w":2}',
+            'a|"values":{"v":1},"attributes":{"group":"g"}',
+        ]
+    ),
+    min_size=1,
+    max_size=25,
 )
 
 

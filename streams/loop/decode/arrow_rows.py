@@ -113,14 +113,13 @@ class _Rows:
         events = self._events if everything else list(compress(self._events, good))
         groups = self._groups if everything else list(compress(self._groups, good))
         metrics = {name: column if everything else column[good] for name, column in self._metrics.items()}
-        named = zip(entities, groups, strict=False)
         return Block(
             offsets=offsets[good],
             entities=cast("list[str]", entities),  # a row without an entity is a bad one
             time_us=self._times[good],
             metrics={name: column for name, column in metrics.items() if not np.isnan(column).all()},
             tokens={row: event for row, event in enumerate(events) if event is not None},
-            groups={entity: group for entity, group in named if entity is not None and group is not None},
+            groups={row: group for row, group in enumerate(groups) if group is not None},
         )
 
     def _check_names(self, found: Found, checks: Checks) -> None:

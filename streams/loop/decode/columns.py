@@ -22,7 +22,7 @@ class Block:
     time_us: Integers
     metrics: dict[str, Floats]
     tokens: dict[int, str] = field(default_factory=dict)
-    groups: dict[str, str] = field(default_factory=dict)
+    groups: dict[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.entities)
@@ -35,11 +35,11 @@ def to_batch(raw: RawBatch, blocks: Sequence[Block]) -> TelemetryBatch | None:
         return None
     names = tuple(sorted(set().union(*(block.metrics for block in filled))))
     tokens: dict[int, str] = {}
-    groups: dict[str, str] = {}
+    groups: dict[int, str] = {}
     entities: list[str] = []
     for block in filled:
         tokens.update({len(entities) + row: token for row, token in block.tokens.items()})
-        groups.update(block.groups)
+        groups.update({len(entities) + row: group for row, group in block.groups.items()})
         entities += block.entities
     return TelemetryBatch(
         topic=raw.topic,

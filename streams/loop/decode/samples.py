@@ -102,10 +102,10 @@ class Columns:
     def _tokens(self) -> dict[int, str]:
         return {row: event for row, event in enumerate(self.events) if event is not None}
 
-    def _groups(self) -> dict[str, str]:
+    def _groups(self) -> dict[int, str]:
         return {
-            entity: attributes["group"]
-            for entity, attributes in zip(self.entities, self.attributes, strict=True)
+            row: attributes["group"]
+            for row, attributes in enumerate(self.attributes)
             if attributes is not None and "group" in attributes
         }
 

@@ -47,13 +47,32 @@ class Entities:
             slots = np.array([self._admit(entity, recycled) for entity in entities], np.int64)
         return slots, recycled
 
-    def arrive(self, slots: Ints, groups: Mapping[str, str], now_us: int) -> None:
-        """Note rows of these entities, and the groups that some of them said they are in."""
+    def arrive(self, slots: Ints, now_us: int) -> None:
+        """Note rows of these entities."""
         self._arrivals[slots] = now_us
-        for entity, group in groups.items():
-            slot = self._slots.get(entity)
-            if slot is not None:
-                self.groups[slot] = group
+
+    def join(self, slots: Ints, groups: Mapping[int, str]) -> None:
+        """Put entities into the groups that some of these rows name, in their order."""
+        for row, group in groups.items():
+            self.groups[slots[row]] = group
+
+    def group_changes(self, slots: Ints, groups: Mapping[int, str]) -> list[int]:
+        """Return the rows before which to cut, so that no row is taken for one of a group that a later one names."""
+        rows = slots.tolist()
+        if all(self.groups[slot] == group for slot, group in {(rows[row], group) for row, group in groups.items()}):
+            return []
+        cuts: list[int] = []
+        now_in: dict[int, str] = {}
+        since_cut: set[int] = set()
+        for row, slot in enumerate(rows):
+            group = groups.get(row)
+            if group is not None:
+                if slot in since_cut and now_in.get(slot, self.groups[slot]) != group:
+                    cuts.append(row)
+                    since_cut.clear()
+                now_in[slot] = group
+            since_cut.add(slot)
+        return cuts
 
     def put_aside(self, slot: int) -> None:
         """Count the entity as gone until it comes again."""

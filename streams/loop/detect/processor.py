@@ -1,9 +1,11 @@
 """The processor detect: telemetry in; episodes, measurements and censuses out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from schemas.errors import RecoveryError
 from schemas.events import Census, Event
@@ -20,6 +22,8 @@ from streams.loop.telemetry import TelemetryBatch
 
 STATE_VERSION = 1
 
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 _Timer = tuple[int, str, str, int]
 """Due time, kind, entity, slot."""
 _KINDS = ("idle", "gone", "census")
@@ -142,12 +146,19 @@ class Detect:
             return []
         values = self._metrics.columns(batch.metrics, batch.values[rows])
         self._grow(recycled)
-        self._entities.arrive(slots[rows], batch.groups, now.us)
+        self._entities.arrive(slots[rows], now.us)
         self._next_is_known = False
         if self._census_due_us is None:
             self._census_due_us = _next_multiple(now.us, self._settings.census_us)
-        tokens = {index: batch.tokens[row] for index, row in enumerate(rows.tolist()) if row in batch.tokens}
-        closed = self._windows.add(slots[rows], batch.time_us[rows], values, tokens if batch.tokens else {})
+        cuts = self._entities.group_changes(slots[rows], _of_rows(batch.groups, rows)) if batch.groups else []
+        drafts: list[Draft] = []
+        for start, stop in pairwise([0, *cuts, len(rows)]):
+            drafts += self._fold_rows(batch, rows[start:stop], slots[rows[start:stop]], values[start:stop])
+        return drafts
+
+    def _fold_rows(self, batch: TelemetryBatch, rows: Ints, slots: Ints, values: Floats) -> list[Draft]:
+        self._entities.join(slots, _of_rows(batch.groups, rows))
+        closed = self._windows.add(slots, batch.time_us[rows], values, _of_rows(batch.tokens, rows))
         return self._fold_windows(closed, lambda index: batch.cause(int(rows[closed.closers[index]])))
 
     def _fold_windows(self, closed: Closed, cause: Callable[[int], Cause]) -> list[Draft]:
@@ -234,6 +245,11 @@ class Detect:
             draft.type(id=mint(draft.cause), time_us=now.us, causes=(str(draft.cause),), **draft.fields)
             for draft in drafts
         ]
+
+
+def _of_rows(texts: Mapping[int, str], rows: Ints) -> dict[int, str]:
+    """Return the texts of some rows by their place among them."""
+    return {place: texts[row] for place, row in enumerate(rows.tolist()) if row in texts} if texts else {}
 
 
 def _next_multiple(time_us: int, period_us: int) -> int:
