@@ -247,8 +247,11 @@ class ActionConsumer:
         return action
 
     def _refuse(self, action: Action, why: str) -> None:
-        """Tell why an action will not start; one that was over before this executor began is left unsaid."""
+        """Tell why an action will not start, unless it was over before this executor began or is another one's."""
         if action.expires_us < self._store.born_us:
+            return
+        self._outcomes.read_to_end(_WRITE_TIMEOUT_S)
+        if self._store.owner(action.id) not in (None, self._executor):
             return
         sent = self._outcomes.write(self._outcome(action.id, action.entity, "refused", detail=why))
         self._outcomes.wait(sent, _WRITE_TIMEOUT_S)
@@ -263,11 +266,14 @@ class ActionConsumer:
         started_us: int | None = None,
         cause: Cause | None = None,
     ) -> Outcome:
-        """Build a record: ends have one id per action and group, claims one per life of an executor."""
-        who = ("claim", self._executor, self._incarnation) if state == "claimed" else ("end",)
+        """Build a record: claims have one id per life of an executor, ends one per executor and state.
+
+        Two ends never share an id: readers drop the second of two records with one, and that may be the true end.
+        """
+        who = ("claim", self._incarnation) if state == "claimed" else ("end", state)
         now_us = self._clock()
         return Outcome(
-            id=derive(self._audience.loop, action, self._group, *who),
+            id=derive(self._audience.loop, action, self._group, self._executor, *who),
             time_us=now_us,
             causes=() if cause is None else (str(cause),),
             action=action,

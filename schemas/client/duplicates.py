@@ -82,6 +82,12 @@ class DuplicateStore:
             row = self._db.execute("SELECT claim FROM actions WHERE id = ?", (action,)).fetchone()
         return None if row is None else str(row[0])
 
+    def owner(self, action: str) -> str | None:
+        """Return the executor whose claim (or end, where no claim came) of an action was first; None without one."""
+        with self._lock:
+            row = self._db.execute("SELECT executor FROM actions WHERE id = ?", (action,)).fetchone()
+        return None if row is None else str(row[0])
+
     def unfinished(self, executor: str) -> list[tuple[str, str]]:
         """Return (action, entity) of every claim of this executor that has no end."""
         query = "SELECT id, entity FROM actions WHERE executor = ? AND state = 'claimed' ORDER BY at_us, id"

@@ -57,14 +57,21 @@ class OutcomeLog:
 
     def catch_up(self, timeout_s: float) -> None:
         """Fold everything there is now; raises `BrokerError` when that takes longer than `timeout_s`."""
+        with self._store.together():
+            self.read_to_end(timeout_s)
+
+    def read_to_end(self, timeout_s: float) -> None:
+        """Fold up to the present end, each record durable by itself: a failure halfway loses nothing that was read.
+
+        Raises `BrokerError` when that takes longer than `timeout_s`.
+        """
         deadline = time.monotonic() + timeout_s
         end: int | None = None
-        with self._store.together():
-            while end is None or self._tail.position < end:
-                if time.monotonic() > deadline:
-                    raise BrokerError(f"expected to read outcomes to the end within {timeout_s} s; is Kafka there?")
-                end = self._tail.end(1.0) if end is None else end
-                self.follow(0.05)
+        while end is None or self._tail.position < end:
+            if time.monotonic() > deadline:
+                raise BrokerError(f"expected to read outcomes to the end within {timeout_s} s; is Kafka there?")
+            end = self._tail.end(1.0) if end is None else end
+            self.follow(0.01)
 
     def follow(self, timeout_s: float) -> bool:
         """Fold the next record, waiting for it at most `timeout_s`; returns whether there was one."""

@@ -47,6 +47,18 @@ def eventually(what: Callable[[], bool], *, within_s: float = 15.0) -> None:
         time.sleep(0.02)
 
 
+class Overtaken(ActionConsumer):
+    """An executor to which something happens between its look at an action and its answer."""
+
+    def __init__(self, *args: Any, meanwhile: Callable[[Action], None], **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self._meanwhile = meanwhile
+
+    def why_not(self, action: Action) -> str | None:
+        self._meanwhile(action)
+        return super().why_not(action)
+
+
 class Site:
     """One loop on one cluster with its keys: writes as gate and as person, makes executors, reads topics back."""
 
@@ -89,8 +101,22 @@ class Site:
         self.send(signer.sign(wire.encode(action, loop=self.loop)))
         return action
 
+    def claim_of_another(self, action: str) -> Callable[[Action], None]:
+        """Return what writes the claim of executor x9 on an action, once, when that action is looked at."""
+        claims = [
+            Outcome(id="rival", time_us=1, action=action, entity="web-1", group="ops", executor="x9", state="claimed")
+        ]
+        signer = load_signer(self.keys, "outcomes", self.audience)
+
+        def overtake(seen: Action) -> None:
+            if seen.id == action and claims:
+                self.send(signer.sign(wire.encode(claims.pop(), loop=self.loop)))
+
+        return overtake
+
     def executor(self, name: str = "x1", *, store: str | None = None, **settings: Any) -> ActionConsumer:
-        return ActionConsumer(
+        make = Overtaken if "meanwhile" in settings else ActionConsumer
+        return make(
             self.connection,
             audience=self.audience,
             trust=load_trust(self.keys),
@@ -117,6 +143,10 @@ class Site:
     def outcomes(self, action: str) -> list[str]:
         """Return the states told of an action, in order."""
         return [e.state for e in self.read("outcomes") if isinstance(e, Outcome) and e.action == action]
+
+    def told(self, action: str) -> list[tuple[str, str]]:
+        """Return who told which state of an action, in order."""
+        return [(e.executor, e.state) for e in self.read("outcomes") if isinstance(e, Outcome) and e.action == action]
 
     def details(self, action: str) -> list[str]:
         return [e.detail for e in self.read("outcomes") if isinstance(e, Outcome) and e.action == action]

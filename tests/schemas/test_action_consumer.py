@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from connectors.kafka.launcher import LocalKafka
-from schemas import kafka, wire
+from schemas import kafka
 from schemas.events import DeadLetter, Outcome, Presence
+from schemas.ids import derive
 from schemas.keyfiles import create_keys, keyring_text, load_signer, rotate_key
 from tests.schemas.executors import SECOND_US, Site, eventually, next_is, now_us, refusal
 
@@ -66,24 +67,29 @@ def test_of_two_memories_the_first_claim_wins(site: Site) -> None:
 
 def test_a_claim_that_comes_second_does_not_start(site: Site) -> None:
     """Both instances wrote a claim before either read the other's: the log decides."""
-    with site.executor("x1") as consumer:
-        rival = Outcome(id="rival", time_us=1, action="a1", entity="web-1", group="ops", executor="x9", state="claimed")
-        original = consumer._store.winner
-
-        def rival_first(action: str) -> str | None:
-            winner = original(action)
-            if winner is None and action == "a1" and not rivals:
-                rivals.append(rival)
-                site.send(load_signer(site.keys, "outcomes", site.audience).sign(wire.encode(rival, loop=site.loop)))
-            return winner
-
-        rivals: list[Outcome] = []
-        consumer._store.winner = rival_first  # type: ignore[method-assign]  # the only moment between look and claim
+    with site.executor("x1", meanwhile=site.claim_of_another("a1")) as consumer:
         site.action("a1")
         site.action("a2")
         next_is(consumer, "a2")
-    states = [(e.executor, e.state) for e in site.read("outcomes") if isinstance(e, Outcome) and e.action == "a1"]
-    assert states == [("x9", "claimed"), ("x1", "claimed")]
+    assert site.told("a1") == [("x9", "claimed"), ("x1", "claimed")]
+
+
+def test_an_action_that_another_claimed_meanwhile_is_not_refused(site: Site) -> None:
+    """The other one runs it: a refusal beside that would tell a lie about it."""
+    with site.executor("x1", meanwhile=site.claim_of_another("a1")) as consumer:
+        site.action("a1", expires_us=now_us() - 1, issued_us=now_us() + SECOND_US)
+        site.action("a2")
+        next_is(consumer, "a2")
+    assert site.told("a1") == [("x9", "claimed")]
+
+
+def test_an_end_says_in_its_id_who_told_it_and_what(site: Site) -> None:
+    """Readers drop the second of two records with one id: it must never be the true end."""
+    with site.executor("x1") as consumer:
+        site.action("a1")
+        consumer.report(next_is(consumer, "a1"), "succeeded")
+    (_, end) = [event for event in site.read("outcomes") if isinstance(event, Outcome)]
+    assert end.id == derive(site.loop, "a1", "ops", "x1", "end", "succeeded")
 
 
 def test_what_was_left_without_an_end_becomes_unknown_at_the_next_start(site: Site) -> None:
