@@ -18,8 +18,8 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 10.0
 STABLE_S = 30.0
 """Who ran for so long begins with the shortest wait again."""
 POLL_S = 0.1
-FINISHED, FENCED, REFUSED = 0, 3, 4
-"""Exit codes with a meaning: done; another instance owns the work (so wait long); a person must decide (so never)."""
+FINISHED, WRONG_SETTINGS, FENCED, REFUSED = 0, 2, 3, 4
+"""Exit codes with a meaning: done; another instance owns the work (so wait long); 2 and 4 need a person (so never)."""
 
 
 class _Supervised:
@@ -57,7 +57,7 @@ class _Supervised:
             return
         self._close_pipe()
         now_s = time.monotonic()
-        if code in (FINISHED, REFUSED):
+        if code in (FINISHED, WRONG_SETTINGS, REFUSED):
             self.done = True
             self._told(f"{self.name} ended ({_reason(code)})")
         elif self._due_s == 0.0:
@@ -95,8 +95,8 @@ class _Supervised:
 class Supervisor:
     """Runs named commands until `stop`; output goes to one log file per name in `logs`.
 
-    A process that ends with 0 has done its work; one that needs a person (4) is not started again; every other end is
-    answered by a restart, after 0.2 s at first and at most 10 s. `told` gets one line per end.
+    A process that ends with 0 has done its work; one that needs a person (2, 4) is not started again; every other end
+    is answered by a restart, after 0.2 s at first and at most 10 s. `told` gets one line per end.
     """
 
     def __init__(
@@ -174,6 +174,7 @@ def _reason(code: int) -> str:
     """Say an exit code; a guardian passes on that of a process killed by signal N as 256 - N."""
     names = {
         FINISHED: "done",
+        WRONG_SETTINGS: "its settings are wrong, see its log",
         FENCED: "another instance owns its work",
         REFUSED: "it needs a person, see its log",
         256 - signal.SIGKILL: "killed",

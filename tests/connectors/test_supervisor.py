@@ -48,15 +48,20 @@ def test_a_killed_process_is_started_again_and_counted(tmp_path: Path) -> None:
 
 def test_a_process_that_has_finished_or_needs_a_person_is_left_alone(tmp_path: Path) -> None:
     commands = {
-        name: [sys.executable, "-S", "-c", f"raise SystemExit({code})"] for name, code in (("done", 0), ("refused", 4))
+        name: [sys.executable, "-S", "-c", f"raise SystemExit({code})"]
+        for name, code in (("done", 0), ("wrong", 2), ("refused", 4))
     }
     told: list[str] = []
     with Supervisor(commands, logs=tmp_path, told=told.append) as supervisor:
-        assert eventually(lambda: supervisor.given_up() == {"refused": 4})
-        assert eventually(lambda: len(told) == 2)
+        assert eventually(lambda: supervisor.given_up() == {"refused": 4, "wrong": 2})
+        assert eventually(lambda: len(told) == 3)
         time.sleep(0.5)
         assert supervisor.restarts == 0
-    assert sorted(told) == ["done ended (done)", "refused ended (it needs a person, see its log)"]
+    assert sorted(told) == [
+        "done ended (done)",
+        "refused ended (it needs a person, see its log)",
+        "wrong ended (its settings are wrong, see its log)",
+    ]
 
 
 def test_nothing_is_left_when_the_supervisor_is_killed(tmp_path: Path) -> None:
