@@ -24,6 +24,8 @@ class _Waiting(msgspec.Struct):
     """Rows of one target partition that wait for more, in order; `values` holds one dict per row."""
 
     due_us: int
+    source: int
+    """The partition that its first row came from: that alone tells the timers of two sources apart."""
     entities: list[str]
     times: list[int]
     values: list[dict[str, float]]
@@ -62,8 +64,9 @@ class Ingest:
         due = sorted((part.due_us, partition) for partition, part in self._waiting.items() if part.due_us <= now.us)
         frames: list[Event] = []
         for due_us, partition in due:
-            cause = Cause(f"timer:{self.name}:{partition}", 0, due_us)
-            frames += self._frames(partition, self._waiting.pop(partition), cause, mint, now)
+            part = self._waiting.pop(partition)
+            cause = Cause(f"timer:{self.name}:{partition}", part.source, due_us)
+            frames += self._frames(partition, part, cause, mint, now)
         return frames
 
     def next_time(self) -> int | None:
@@ -84,7 +87,7 @@ class Ingest:
             partition = self._owner(entity)
             part = self._waiting.get(partition)
             if part is None:
-                part = _Waiting(now.us + self._settings.linger_us, [], [], [], [], [])
+                part = _Waiting(now.us + self._settings.linger_us, batch.partition, [], [], [], [], [])
                 self._waiting[partition] = part
             part.entities.append(entity)
             part.times.append(int(batch.time_us[row]))

@@ -1,5 +1,7 @@
 """Ingest: rows in, frames for the right partitions out, whatever batches the rows came in."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -71,7 +73,16 @@ def test_a_frame_names_the_row_that_filled_it_or_the_timer() -> None:
     (full,) = processor.on_batch([batch(["a", "c", "a", "a"])], NOW)
     (left,) = processor.on_time(LATER)
     assert full.causes == ("raw/3/106",)
-    assert left.causes == (f"timer:ingest:2/0/{LATER.us}",)
+    assert left.causes == (f"timer:ingest:2/3/{LATER.us}",)
+
+
+def test_frames_of_two_sources_sent_at_one_time_are_never_taken_for_one() -> None:
+    frames: list[Event] = []
+    for source in (0, 1):
+        processor = ingest()
+        processor.on_batch([replace(batch(["a"]), partition=source)], NOW)
+        frames += processor.on_time(LATER)
+    assert len({frame.id for frame in frames}) == 2
 
 
 def test_what_comes_out_is_what_went_in() -> None:
