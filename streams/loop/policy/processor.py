@@ -245,7 +245,7 @@ class Policy:
 
     def _masks(self, recurrence: Recurrence, now_us: int) -> tuple[str, ...]:
         """Return the scopes in force that touch this decision."""
-        scopes = {"loop", f"entity:{recurrence.entity}", f"pattern:{recurrence.pattern}", f"group:{recurrence.group}"}
+        scopes = {"loop", f"entity:{recurrence.entity}", f"pattern:{recurrence.pattern}"}
         scopes |= {f"action:{name}" for name in self._actions}
         return tuple(
             scope
