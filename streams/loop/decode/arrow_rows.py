@@ -123,10 +123,10 @@ class _Rows:
         )
 
     def _check_names(self, found: Found, checks: Checks) -> None:
-        for name in set(self._entities):
-            fault = _MISSING if name is None else _fault(checks.entity, name)
-            if fault is not None:
-                _note(found, fault, (row for row, entity in enumerate(self._entities) if entity == name))
+        faults = {name: _MISSING if name is None else _fault(checks.entity, name) for name in set(self._entities)}
+        bad = {name: fault for name, fault in faults.items() if fault is not None}
+        if bad:
+            found.update((row, bad[name]) for row, name in enumerate(self._entities) if name in bad)
         times = self._table.column(TIME)
         if times.null_count:
             _note(found, _MISSING, np.flatnonzero(times.is_null().to_numpy()).tolist())
