@@ -124,14 +124,14 @@ def control(kind: str, target: str, value: str) -> Control:
     return msgspec.convert(values, Control)
 
 
-def outcome(action: Action, state: str) -> Outcome:
+def outcome(action: Action, state: str, *, executor: str = "x-1") -> Outcome:
     values = {
-        "id": derive("outcome", action.id, state),
+        "id": derive("outcome", action.id, executor, state),
         "time_us": START,
         "action": action.id,
         "entity": action.entity,
         "group": "default",
-        "executor": "x-1",
+        "executor": executor,
         "state": state,
     }
     return msgspec.convert(values, Outcome)

@@ -240,6 +240,16 @@ def test_an_end_frees_the_entity_a_claim_does_not_and_a_second_end_changes_nothi
     assert verdicts(bench.give(proposal("p3", time_us=bench.us)))[0].verdict == "allow"
 
 
+def test_only_who_claimed_an_action_first_can_end_it() -> None:
+    bench = ready()
+    (action,) = actions(bench.give(proposal("p1")))
+    bench.give(outcome(action, "claimed"), outcome(action, "claimed", executor="x-2"))
+    bench.give(outcome(action, "refused", executor="x-2"), outcome(action, "succeeded", executor="x-2"))
+    assert verdicts(bench.give(proposal("p2")))[0].decided_by == "in-flight"
+    bench.give(outcome(action, "succeeded"))
+    assert verdicts(bench.give(proposal("p3")))[0].decided_by == "cooldown"
+
+
 def test_an_action_that_nobody_ends_counts_as_unknown_after_expiry_and_timeout() -> None:
     bench = ready(failed_least=1)
     (action,) = actions(bench.give(proposal("p1")))

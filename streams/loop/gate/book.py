@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+import msgspec
+
 from schemas.events import Action, Census, Episode, Outcome, Proposal
 from streams.loop.actions import ActionSettings
 from streams.loop.gate.settings import GateSettings
@@ -53,9 +55,12 @@ class Book:
         self.field.in_flight[action.id] = InFlight(action.action, action.entity, deadline_us)
 
     def see_outcome(self, outcome: Outcome, now_us: int) -> None:
-        """End an action; a claim ends nothing, and an end that was counted before counts no more."""
+        """End an action; only who claimed it first can, and an end that was counted before counts no more."""
         under_way = self.field.in_flight.get(outcome.action)
-        if under_way is None or outcome.state == "claimed":
+        if under_way is None or under_way.executor not in (None, outcome.executor):
+            return
+        if outcome.state == "claimed":
+            self.field.in_flight[outcome.action] = msgspec.structs.replace(under_way, executor=outcome.executor)
             return
         del self.field.in_flight[outcome.action]
         if outcome.state != "refused":  # it never ran

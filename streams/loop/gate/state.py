@@ -17,11 +17,15 @@ class Order(msgspec.Struct, frozen=True, array_like=True):
 
 
 class InFlight(msgspec.Struct, frozen=True, array_like=True):
-    """An action that was let through and whose end is not known; at `deadline_us` its end counts as unknown."""
+    """An action that was let through and whose end is not known; at `deadline_us` its end counts as unknown.
+
+    `executor` is who claimed it first: once somebody has, only that one can end it.
+    """
 
     action: str
     entity: str
     deadline_us: int
+    executor: str | None = None
 
 
 class Escalation(msgspec.Struct, frozen=True, array_like=True):
