@@ -24,10 +24,18 @@ _ANSWER_S = 5.0
 class ControlFeed:
     """One thread and one consumer for all partitions of a worker; each partition has its own position."""
 
-    def __init__(self, spec: WorkerSpec, *, clock: LoopClock, heard: Callable[[bool], None]) -> None:
+    def __init__(
+        self,
+        spec: WorkerSpec,
+        *,
+        clock: LoopClock,
+        heard: Callable[[bool], None],
+        failed: Callable[[BaseException], None],
+    ) -> None:
         self._spec = spec
         self._clock = clock
         self._heard = heard
+        self._failed = failed
         self._inboxes: dict[int, Inbox] = {}
         self._lock = threading.Lock()
         self._position: int | None = None
@@ -44,6 +52,10 @@ class ControlFeed:
     def offset(self) -> int:
         """Return the next offset of `control`."""
         return self._position or 0
+
+    def lives(self) -> bool:
+        """Return whether the thread reads, or has yet to begin."""
+        return self._thread.ident is None or self._thread.is_alive()
 
     def start(self) -> None:
         """Begin to read."""
@@ -71,6 +83,13 @@ class ControlFeed:
             self._inboxes.pop(partition, None)
 
     def _run(self) -> None:
+        try:
+            self._read()
+        except BaseException as error:  # unheard, the gate would deny for ever and nobody would know why
+            if not self._stopping.is_set():
+                self._failed(error)
+
+    def _read(self) -> None:
         consumer = make_consumer(
             self._spec.connection,
             group="unused",

@@ -78,6 +78,10 @@ class PartitionOwner:
         """Return the first offset of a source that no committed step has folded."""
         return self._folded.get((topic, self.partition), 0)
 
+    def lives(self) -> bool:
+        """Return whether the thread folds, or has yet to begin."""
+        return self._thread.ident is None or self._thread.is_alive()
+
     def start(self) -> None:
         """Begin to fold."""
         self._thread.start()

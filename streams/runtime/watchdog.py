@@ -20,6 +20,14 @@ class Watchdog:
         self._now_s = now_s
         self._seen: dict[int, tuple[int, float]] = {}
 
+    def slow(self, owners: Iterable[PartitionOwner]) -> str | None:
+        """Return one line about the first partition whose step has taken more than half of what is allowed."""
+        now = self._now_s()
+        for owner in owners:
+            if owner.paused is None and now - owner.moved_at > self._limit_s / 2:
+                return f"partition {owner.partition}: a step has taken more than {self._limit_s / 2:.0f} s"
+        return None
+
     def stuck(self, owners: Iterable[PartitionOwner]) -> str | None:
         """Return one line about the first partition that hangs."""
         now = self._now_s()

@@ -93,10 +93,11 @@ class _Worker:
         self._metrics = Metrics(loop=spec.loop, role=spec.role)
         self._broker_answers = True
         self._stopping = False
-        self._control = ControlFeed(spec, clock=self._clock, heard=self._note_broker)
+        self._control = ControlFeed(spec, clock=self._clock, heard=self._note_broker, failed=self._control_failed)
         self._owners = Owners(
             spec, clock=self._clock, control=self._control, metrics=self._metrics, failed=self._failed
         )
+        self._watchdog = Watchdog(limit_s=spec.watchdog_s, behind=self._behind)
         self._presence = PresenceWriter(spec)
         self._health: HealthServer | None = None
         self._app: BulkApp | None = None
@@ -158,9 +159,21 @@ class _Worker:
     def _start_health(self) -> None:
         if self._spec.health_port is not None:
             self._health = HealthServer(
-                port=self._spec.health_port, metrics=self._metrics, healthy=lambda: None, ready=self._not_ready
+                port=self._spec.health_port, metrics=self._metrics, healthy=self._not_healthy, ready=self._not_ready
             )
             self._health.start()
+
+    def _not_healthy(self) -> str | None:
+        """Say what has died or hangs; the watchdog's own end of the process comes a little later."""
+        if self._stopping:
+            return None
+        owners = self._owners.all()
+        dead = [f"partition {owner.partition}: its thread has died" for owner in owners if not owner.lives()]
+        if not self._control.lives():
+            dead.append("the thread that reads control has died")
+        if dead or not self._broker_answers:
+            return next(iter(dead), None)
+        return self._watchdog.slow(owners)
 
     def _not_ready(self) -> str | None:
         if not self._broker_answers:
@@ -169,10 +182,9 @@ class _Worker:
 
     async def _watch(self) -> None:
         """Tell others every few seconds that this worker lives, and see that it does."""
-        watchdog = Watchdog(limit_s=self._spec.watchdog_s, behind=self._behind)
         while True:
             self._tell()
-            stuck = watchdog.stuck(self._owners.all()) if self._broker_answers else None
+            stuck = self._watchdog.stuck(self._owners.all()) if self._broker_answers else None
             if stuck is not None:
                 self._leave(exits.HUNG, stuck)
             await asyncio.sleep(self._spec.presence_s)
@@ -224,6 +236,11 @@ class _Worker:
             self._leave(exits.CRASHED, where)
         _LOG.critical("a bug ends this worker", exc_info=error, extra={"partition": partition})
         self._leave(exits.CRASHED, where)
+
+    def _control_failed(self, error: BaseException) -> None:
+        """End the process: without orders the gate would deny for ever."""
+        _LOG.critical("the thread that reads control ended", exc_info=error)
+        self._leave(exits.CRASHED, f"control: {error}")
 
     def _leave(self, code: int, reason: str) -> NoReturn:
         level = logging.INFO if code == exits.CLEAN else logging.ERROR

@@ -63,3 +63,13 @@ def test_a_step_that_does_not_end_is_told() -> None:
     held = owner(now, waiting=0)
     now.at += 31
     assert "a step has taken more than 30 s" in (watchdog(now).stuck([held]) or "")
+
+
+def test_a_step_that_takes_long_is_told_by_the_probe_before_the_process_is_ended() -> None:
+    now = Hand()
+    held = owner(now, waiting=0)
+    now.at += 14
+    assert watchdog(now).slow([held]) is None
+    now.at += 2
+    assert watchdog(now).slow([held]) == "partition 1: a step has taken more than 15 s"
+    assert watchdog(now).stuck([held]) is None
