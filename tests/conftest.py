@@ -5,9 +5,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from connectors.kafka.admin import apply_topics, delete_topics
 from connectors.kafka.launcher import KafkaUnavailable, LocalKafka
+
+settings.register_profile("shared", deadline=None)  # how long an example takes is no law: machines are shared
+settings.load_profile("shared")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
