@@ -53,7 +53,7 @@ def recover(config: Path, role: str, *, accept_loss: bool) -> None:
     if not accept_loss:
         raise SettingsError(["this gives up state for good: say --accept-loss when that is what you want"])
     place = LoopPlace.open(config)
-    for line in recover_role(place, role, orders=orders_of(place), now_us=now_us()):
+    for line in recover_role(place, role, orders=orders_of(place), reader=reader_of(place), now_us=now_us()):
         click.echo(line)
 
 
@@ -108,7 +108,10 @@ def dead_letters_show(config: Path, letter: str, *, as_json: bool) -> None:
 @config_option
 @click.argument("letter")
 def dead_letters_retry(config: Path, letter: str) -> None:
-    """Write the original record to its topic again, once its cause is mended. Approvals, control, actions: never."""
+    """Write the original record to its topic again, once its cause is mended. Approvals, control, actions: never.
+
+    The whole message is written, not only the row that was bad: its good rows are then dropped as duplicates.
+    """
     place = LoopPlace.open(config)
     found = find_dead_letter(reader_of(place), letter)
     write_messages(place.connection(), place.loop, [retry_message(found)])

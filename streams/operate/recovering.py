@@ -1,19 +1,22 @@
 """Going on after inputs, journal and snapshot no longer fit together: a person's decision, with its price."""
 
+from schemas.events import Control
 from streams.app import make_worker
 from streams.loop.durations import format_duration
 from streams.loop.limits import parse_limits
 from streams.operate.loop_place import LoopPlace
 from streams.operate.orders import Orders
+from streams.operate.topic_reader import TopicReader
 from streams.runtime.recovery import accept_loss
 from streams.settings import Settings
 
 
-def recover_role(place: LoopPlace, role: str, *, orders: Orders, now_us: int) -> list[str]:
+def recover_role(place: LoopPlace, role: str, *, orders: Orders, reader: TopicReader, now_us: int) -> list[str]:
     """Rebuild a role's state as far as its journal can be folded and leave the rest out; return what was done.
 
     Where the gate lost something it no longer knows what its limits had spent: the loop is paused for the longest
-    interval of any limit. Raises `BrokerError`, or `SettingsError` where keys are missing.
+    interval of any limit; a pause that holds longer stays as it is. Raises `BrokerError`, or `SettingsError` where keys
+    are missing.
     """
     spec = make_worker(
         place.settings,
@@ -26,10 +29,29 @@ def recover_role(place: LoopPlace, role: str, *, orders: Orders, now_us: int) ->
     )
     lines = accept_loss(spec)
     if lines and role == "gate":
-        interval_us = longest_interval_us(place.settings)
-        orders.pause("loop", reason="the gate lost state", until_us=now_us + interval_us)
-        lines.append(f"paused for {format_duration(interval_us)}: what limits had spent is not known any more")
+        lines.append(_rest(place.settings, orders=orders, reader=reader, now_us=now_us))
     return lines or [f"{place.loop}/{role}: nothing is lost; its workers can start as they are"]
+
+
+def _rest(settings: Settings, *, orders: Orders, reader: TopicReader, now_us: int) -> str:
+    """Pause for as long as spent limits might still count; return what is true then."""
+    interval_us = longest_interval_us(settings)
+    controls = [event for _, event in reader.events("control") if isinstance(event, Control)]
+    latest = next((one for one in reversed(controls) if one.key() == "pause/loop"), None)
+    if holds_until(latest, now_us + interval_us):
+        return "paused already, and stays so: after `flyball resume` what limits had spent counts as nothing"
+    orders.pause("loop", reason="the gate lost state", until_us=now_us + interval_us)
+    return (
+        f"paused for {format_duration(interval_us)}: what limits had spent is not known any more; `flyball resume` "
+        "lifts it early, and then the limits of that time may be spent twice"
+    )
+
+
+def holds_until(latest: Control | None, until_us: int) -> bool:
+    """Return whether the loop stays paused until then by itself; without any record it is not activated: paused."""
+    if latest is None:
+        return True
+    return latest.value == "paused" and (latest.until_us is None or latest.until_us >= until_us)
 
 
 def longest_interval_us(settings: Settings) -> int:

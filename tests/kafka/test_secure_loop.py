@@ -12,7 +12,7 @@ from schemas.connection import KafkaConnection
 from schemas.events import Action, Outcome, Presence
 from schemas.kafka import make_producer
 from schemas.topics import ROLES
-from streams.cli.options import orders_of
+from streams.cli.options import orders_of, reader_of
 from streams.operate.loop_place import LoopPlace
 from streams.operate.processes import flyball_command, role_commands
 from streams.operate.recovering import recover_role
@@ -79,7 +79,7 @@ def test_an_action_comes_out_and_its_outcome_is_written_and_nothing_is_refused(l
     loop.command("replay", "-c", "operator.toml")
     place = LoopPlace.open(file_of(loop, "recovery"))
     for role in ROLES:
-        (said,) = recover_role(place, role, orders=orders_of(place), now_us=now_us())
+        (said,) = recover_role(place, role, orders=orders_of(place), reader=reader_of(place), now_us=now_us())
         assert "nothing is lost" in said
     assert refusals(folder) == []
 
