@@ -73,7 +73,7 @@ class ActionConsumer:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._partitions: tuple[int, ...] = ()
-        self._store = DuplicateStore(store, loop=audience.loop, group=group, now_us=clock())
+        self._store = DuplicateStore(store, loop=audience.loop, group=group, cluster=audience.cluster, now_us=clock())
         self._producer = kafka.make_producer(connection, linger_ms=0, acks="all", message_timeout_ms=30_000)
         self._outcomes = OutcomeLog(
             connection, self._producer, audience=audience, trust=trust, signer=signer, store=self._store
@@ -86,7 +86,7 @@ class ActionConsumer:
 
         Raises `BrokerError` when Kafka does not answer within `start_timeout_s`.
         """
-        self._outcomes.catch_up(self._start_timeout_s)
+        self._outcomes.catch_up(self._start_timeout_s, now_us=self._clock())
         for action, entity in self._store.unfinished(self._executor):
             detail = "the executor ended before the action did"
             self._outcomes.wait(

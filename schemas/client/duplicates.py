@@ -27,10 +27,11 @@ class DuplicateStore:
     """The first claim and the end of every action of one executor group, as `outcomes` tells them, in offset order.
 
     It survives a killed process by itself; what a power cut may take from it is read again from `outcomes`. Raises
-    `FencedError` while another process has it.
+    `FencedError` while another process has it. It is of one cluster: on another it begins anew, since offsets and
+    claims of the one say nothing about the other.
     """
 
-    def __init__(self, folder: Path, *, loop: str, group: str, now_us: int) -> None:
+    def __init__(self, folder: Path, *, loop: str, group: str, cluster: str, now_us: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / f"{loop}.{group}.sqlite"
         self._lock = threading.RLock()
@@ -49,6 +50,10 @@ class DuplicateStore:
         """When this memory began: an action issued earlier may have been done without a trace here."""
         if self._fact("owner", f"{loop}/{group}") != f"{loop}/{group}":
             raise SettingsError([f"{self._path}: expected the memory of {loop}/{group}, found another's"])
+        if self._fact("cluster", "") != cluster:
+            with self.together():
+                self.begin_anew(now_us)
+                self._set_fact("cluster", cluster)
         self._db.execute("DELETE FROM actions WHERE at_us < ?", (now_us - FORGET_AFTER_US,))
         self._db.execute("DELETE FROM starts WHERE at_us < ?", (now_us - FORGET_AFTER_US,))
 
@@ -56,6 +61,14 @@ class DuplicateStore:
     def next_offset(self) -> int:
         """First offset of `outcomes` that was not folded yet."""
         return int(self._fact("next_offset", "0"))
+
+    def begin_anew(self, now_us: int) -> None:
+        """Forget what `outcomes` told and where it was read to; starts still count against the cap."""
+        with self._lock:
+            self._db.execute("DELETE FROM actions")
+            self._set_fact("next_offset", "0")
+            self._set_fact("born_us", str(now_us))
+            self.born_us = now_us
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -74,7 +87,7 @@ class DuplicateStore:
         with self._lock:
             if outcome is not None and outcome.group == self._group:
                 self._note(outcome)
-            self._db.execute("INSERT OR REPLACE INTO facts VALUES ('next_offset', ?)", (str(offset + 1),))
+            self._set_fact("next_offset", str(offset + 1))
 
     def winner(self, action: str) -> str | None:
         """Return the id of the first claim (or the end, where no claim came) of an action; None when there is none."""
@@ -117,6 +130,9 @@ class DuplicateStore:
                 "UPDATE actions SET state = ? WHERE id = ? AND state = 'claimed' AND executor = ?",
                 (outcome.state, outcome.action, outcome.executor),
             )
+
+    def _set_fact(self, name: str, value: str) -> None:
+        self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
 
     def _fact(self, name: str, default: str) -> str:
         with self._lock:

@@ -51,13 +51,22 @@ class OutcomeLog:
         self._trust = trust
         self._signer = signer
         self._store = store
-        self._tail = Tail(connection, topic=f"{audience.loop}.{Outcome.TOPIC}", start=store.next_offset, wait_ms=100)
+        self._connection = connection
+        self._tail = self._tail_from(store.next_offset)
         self.ignored = 0
         """Records of `outcomes` that could not be trusted."""
 
-    def catch_up(self, timeout_s: float) -> None:
-        """Fold everything there is now; raises `BrokerError` when that takes longer than `timeout_s`."""
+    def catch_up(self, timeout_s: float, *, now_us: int) -> None:
+        """Fold everything there is now; raises `BrokerError` when that takes longer than `timeout_s`.
+
+        A topic that ends before what was read of it was deleted and made anew: then the memory begins anew too.
+        """
+        remembered = self._store.next_offset  # before anything is read: out of range, reading goes on at the beginning
         with self._store.together():
+            if self._end(time.monotonic() + timeout_s) < remembered:
+                self._store.begin_anew(now_us)
+                self._tail.close()
+                self._tail = self._tail_from(0)
             self.read_to_end(timeout_s)
 
     def read_to_end(self, timeout_s: float) -> None:
@@ -66,11 +75,10 @@ class OutcomeLog:
         Raises `BrokerError` when that takes longer than `timeout_s`.
         """
         deadline = time.monotonic() + timeout_s
-        end: int | None = None
-        while end is None or self._tail.position < end:
+        end = self._end(deadline)
+        while self._tail.position < end:
             if time.monotonic() > deadline:
                 raise BrokerError(f"expected to read outcomes to the end within {timeout_s} s; is Kafka there?")
-            end = self._tail.end(1.0) if end is None else end
             self.follow(0.01)
 
     def follow(self, timeout_s: float) -> bool:
@@ -116,6 +124,17 @@ class OutcomeLog:
     def close(self) -> None:
         """Stop following."""
         self._tail.close()
+
+    def _tail_from(self, start: int) -> Tail:
+        return Tail(self._connection, topic=f"{self._audience.loop}.{Outcome.TOPIC}", start=start, wait_ms=100)
+
+    def _end(self, deadline: float) -> int:
+        """Ask where the topic ends now until the broker answers; what it refuses comes up while following."""
+        while (end := self._tail.end(1.0)) is None:
+            if time.monotonic() > deadline:
+                raise BrokerError("expected Kafka to say where outcomes ends; is it there?")
+            self.follow(0.05)
+        return end
 
     def _read(self, record: LogRecord) -> Outcome | None:
         try:

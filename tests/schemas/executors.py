@@ -101,16 +101,20 @@ class Site:
         self.send(signer.sign(wire.encode(action, loop=self.loop)))
         return action
 
+    def claim(self, action: str) -> Message:
+        """Return the signed claim of executor x9 on an action."""
+        claim = Outcome(
+            id=f"rival-{action}", time_us=1, action=action, entity="web-1", group="ops", executor="x9", state="claimed"
+        )
+        return load_signer(self.keys, "outcomes", self.audience).sign(wire.encode(claim, loop=self.loop))
+
     def claim_of_another(self, action: str) -> Callable[[Action], None]:
         """Return what writes the claim of executor x9 on an action, once, when that action is looked at."""
-        claims = [
-            Outcome(id="rival", time_us=1, action=action, entity="web-1", group="ops", executor="x9", state="claimed")
-        ]
-        signer = load_signer(self.keys, "outcomes", self.audience)
+        claims = [self.claim(action)]
 
         def overtake(seen: Action) -> None:
             if seen.id == action and claims:
-                self.send(signer.sign(wire.encode(claims.pop(), loop=self.loop)))
+                self.send(claims.pop())
 
         return overtake
 

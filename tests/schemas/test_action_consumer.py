@@ -9,6 +9,7 @@ import pytest
 
 from connectors.kafka.launcher import LocalKafka
 from schemas import kafka
+from schemas.client.duplicates import DuplicateStore
 from schemas.events import DeadLetter, Outcome, Presence
 from schemas.ids import derive
 from schemas.keyfiles import create_keys, keyring_text, load_signer, rotate_key
@@ -124,6 +125,19 @@ def test_an_action_older_than_the_memory_is_refused(site: Site) -> None:
     with site.executor() as consumer:
         assert refusal(site, consumer, "before") == "issued before this executor's memory began"
     assert site.outcomes("long-before") == []
+
+
+def test_a_memory_that_outlived_its_topic_begins_anew(site: Site) -> None:
+    """It read further than `outcomes` reaches: the topic was made anew, and what was claimed in it is not known."""
+    memory = DuplicateStore(site.folder / "x1", loop=site.loop, group="ops", cluster=site.audience.cluster, now_us=1)
+    memory.fold(500, None)
+    memory.close()
+    site.send(site.claim("a1"))
+    site.action("a1")
+    site.action("a2")
+    with site.executor("x1") as consumer:
+        assert refusal(site, consumer, "a2") == "issued before this executor's memory began"
+    assert site.told("a1") == [("x9", "claimed")]
 
 
 def test_forged_actions_are_set_aside_unanswered(site: Site, tmp_path: Path) -> None:

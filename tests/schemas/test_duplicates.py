@@ -10,8 +10,8 @@ from schemas.errors import FencedError, SettingsError
 from schemas.events import Outcome
 
 
-def memory(folder: Path, *, now_us: int = 100, group: str = "ops") -> DuplicateStore:
-    return DuplicateStore(folder, loop="lab", group=group, now_us=now_us)
+def memory(folder: Path, *, now_us: int = 100, group: str = "ops", cluster: str = "k1") -> DuplicateStore:
+    return DuplicateStore(folder, loop="lab", group=group, cluster=cluster, now_us=now_us)
 
 
 def outcome(name: str, *, action: str = "a1", **members: Any) -> Outcome:
@@ -52,6 +52,18 @@ def test_a_restart_forgets_nothing(tmp_path: Path) -> None:
     second = memory(tmp_path, now_us=999)
     assert (second.born_us, second.next_offset, second.winner("a1")) == (100, 7, "c1")
     assert (second.starts_since(149), second.starts_since(150)) == (1, 0)
+
+
+def test_on_another_cluster_it_begins_anew_but_the_cap_still_holds(tmp_path: Path) -> None:
+    first = memory(tmp_path, now_us=100)
+    first.fold(6, outcome("c1"))
+    first.start(150)
+    first.close()
+    for now_us in (999, 1_200):  # the second time it is at home there
+        moved = memory(tmp_path, now_us=now_us, cluster="k2")
+        assert (moved.born_us, moved.next_offset, moved.winner("a1")) == (999, 0, None)
+        assert (moved.unfinished("x1"), moved.starts_since(0)) == ([], 1)
+        moved.close()
 
 
 def test_what_is_older_than_any_topic_is_forgotten(tmp_path: Path) -> None:
