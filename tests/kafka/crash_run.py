@@ -1,6 +1,5 @@
 """One crash run: workers of the small role, a feeder, a seeded list of blows, and what the log says afterwards."""
 
-import random
 import signal
 import time
 from collections import Counter
@@ -20,6 +19,7 @@ from streams.loop.step import take_step
 from tests.kafka.log import KafkaLog
 from tests.kafka.processes import Feeder, WorkerProcess, subject_process
 from tests.kafka.subject import Regression, Subject, make_role
+from tests.promises.chaos import chaos_plan
 from tests.promises.checker import check_promises, report
 from tests.promises.evidence import Evidence
 
@@ -55,14 +55,18 @@ class Result:
     """SIGKILL to the next step, per blow."""
 
 
-def seeded_blows(seed: int, *, workers: int, kills: int, stops: int, zombies: int) -> list[Blow]:
-    """Return blows in random order on random workers, each some seconds after the one before."""
-    draw = random.Random(seed)
-    signals = [signal.SIGKILL] * kills + [signal.SIGTERM] * stops + [signal.SIGSTOP] * zombies
-    draw.shuffle(signals)
+def planned_blows(seed: int, *, workers: int, count: int) -> list[Blow]:
+    """Return the kills of the one chaos plan as signals to processes; every signal and every worker has its turn."""
+    plan = chaos_plan(seed, roles=[ROLE], partitions=workers, duration_us=count * 1_500_000, kills=count)
+    times = [0, *(kill.after_us for kill in plan.kills)]
     return [
-        Blow(worker=draw.randrange(workers), signal=one, pause_s=draw.uniform(0.3, 2.0), settle=draw.random() < 0.75)
-        for one in signals
+        Blow(
+            worker=kill.partition,
+            signal=signal.Signals[kill.signal],
+            pause_s=min(2.0, max(0.3, (kill.after_us - before_us) / 1e6)),
+            settle="takeover" not in kill.point,
+        )
+        for kill, before_us in zip(plan.kills, times, strict=False)
     ]
 
 

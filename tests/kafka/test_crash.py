@@ -10,7 +10,7 @@ import pytest
 
 from connectors.kafka.launcher import LocalKafka
 from streams.runtime import exits
-from tests.kafka.crash_run import Blow, CrashRun, Result, seeded_blows
+from tests.kafka.crash_run import Blow, CrashRun, Result, planned_blows
 
 Make = Callable[..., CrashRun]
 
@@ -44,8 +44,8 @@ def assert_unharmed(result: Result) -> None:
 
 @pytest.mark.timeout(280)
 def test_killed_stopped_and_frozen_workers_leave_a_log_without_gap_or_double(make_run: Make) -> None:
-    one = make_run("one", workers=1, blows=seeded_blows(11, workers=1, kills=4, stops=2, zombies=1))
-    three = make_run("three", workers=3, blows=seeded_blows(12, workers=3, kills=3, stops=2, zombies=2))
+    one = make_run("one", workers=1, blows=planned_blows(11, workers=1, count=7))
+    three = make_run("three", workers=3, blows=planned_blows(12, workers=3, count=7))
     results = run_together([one, three])
     for result in results:
         assert_unharmed(result)
@@ -58,8 +58,8 @@ def test_killed_stopped_and_frozen_workers_leave_a_log_without_gap_or_double(mak
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("seed", range(10))
 def test_two_hundred_blows_leave_a_log_without_gap_or_double(make_run: Make, seed: int) -> None:
-    one = make_run("one", workers=1, blows=seeded_blows(100 + seed, workers=1, kills=5, stops=3, zombies=2))
-    three = make_run("three", workers=3, blows=seeded_blows(200 + seed, workers=3, kills=5, stops=3, zombies=2))
+    one = make_run("one", workers=1, blows=planned_blows(100 + seed, workers=1, count=10))
+    three = make_run("three", workers=3, blows=planned_blows(200 + seed, workers=3, count=10))
     for result in run_together([one, three]):
         assert_unharmed(result)
 
