@@ -71,7 +71,7 @@ class Model(Event, frozen=True, kw_only=True):
 
 
 class AuditEntry(Event, frozen=True, kw_only=True):
-    """One link of the hash chain: `hash` covers `previous`, `sequence`, `subject`, `kind` and `facts`."""
+    """One link of the hash chain: `hash` covers `previous`, `sequence`, `time_us`, `subject`, `kind`, `facts`."""
 
     TYPE: ClassVar[str] = "flyball.audit.v1"
     TOPIC: ClassVar[str] = "audit"

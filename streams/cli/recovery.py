@@ -26,7 +26,8 @@ VALUE_SHOWN = 2_000
 def replay(config: Path, role: str | None, show: int, *, as_json: bool) -> None:
     """Fold every step of the journals again, on the inputs read back by offset, and compare the outputs' digests.
 
-    Exit 0 when not a bit differs, 1 when something does; what retention removed is named, not guessed.
+    The audit chain is followed from its first link to its last. Exit 0 when not a bit differs and the chain holds, 1
+    when something does not; what retention removed is named, not guessed.
     """
     place = LoopPlace.open(config)
     found = replay_loop(place, ROLES if role is None else (role,))
@@ -37,8 +38,10 @@ def replay(config: Path, role: str | None, show: int, *, as_json: bool) -> None:
             click.echo(f"{line.role}: {line.steps} steps, {line.differences} differences{line.remark}")
         for mismatch in found.mismatches[:show]:
             click.echo(f"  {mismatch.role}/{mismatch.partition} step {mismatch.step}: {mismatch.detail}")
+        if found.audit is not None:
+            click.echo(f"audit: {found.audit}")
         click.echo(f"{found.steps} steps replayed, {found.differences} differences")
-    sys.exit(1 if found.differences else 0)
+    sys.exit(0 if found.proves_the_run else 1)
 
 
 @click.command()

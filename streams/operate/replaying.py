@@ -1,23 +1,28 @@
 """Taking a whole run again from Kafka: every journal, on inputs read back by offset."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import count
 
 import msgspec
 
 from schemas.connection import KafkaConnection
 from schemas.errors import BrokerError, SignatureError
-from schemas.events import Control, JournalEntry
+from schemas.events import AuditEntry, Control, JournalEntry
 from schemas.kafka import make_admin
 from schemas.keyfiles import load_root, load_trust
 from schemas.keyring import Keyring, Trust
 from schemas.raw import RawBatch
 from schemas.topics import TOPICS
 from streams.app import make_decoded_role
+from streams.loop.account import verify_chain
 from streams.operate.loop_place import LoopPlace
 from streams.operate.topic_reader import TopicReader
 from streams.replay import Replayed, replay_run
 from streams.runtime.log_reader import InputReader
+
+AUDITOR = "improve"
+"""The role that writes the audit."""
 
 
 class RoleReplay(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,13 +43,29 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
 
 
+class AuditChain(msgspec.Struct, frozen=True, kw_only=True):
+    """What the audit chain is worth: `broken` says where it breaks; `links` are those that hold."""
+
+    links: int
+    broken: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.links} links, " + ("chain intact" if self.broken is None else f"chain broken: {self.broken}")
+
+
 class RunReplay(msgspec.Struct, frozen=True, kw_only=True):
-    """What the replay of a run found."""
+    """What the replay of a run found; `audit` is None where the role that writes it was not asked for."""
 
     steps: int
     differences: int
     roles: tuple[RoleReplay, ...]
     mismatches: tuple[Difference, ...]
+    audit: AuditChain | None = None
+
+    @property
+    def proves_the_run(self) -> bool:
+        """Whether every output came out again and the audit chain holds."""
+        return not self.differences and (self.audit is None or self.audit.broken is None)
 
 
 def replay_loop(place: LoopPlace, roles: Sequence[str]) -> RunReplay:
@@ -76,7 +97,22 @@ def replay_loop(place: LoopPlace, roles: Sequence[str]) -> RunReplay:
         differences=len(mismatches),
         roles=tuple(lines),
         mismatches=tuple(mismatches),
+        audit=audit_chain(_audit(TopicReader(connection, place.loop))) if AUDITOR in roles else None,
     )
+
+
+def audit_chain(entries: Iterable[AuditEntry]) -> AuditChain:
+    """Follow the chain from its first link to its last, or to where it breaks."""
+    numbers = count()
+    broken = verify_chain(entry for entry, _ in zip(entries, numbers, strict=False))
+    links = next(numbers)
+    return AuditChain(links=links if broken is None else links - 1, broken=broken)
+
+
+def _audit(reader: TopicReader) -> Iterator[AuditEntry]:
+    for _, event in reader.events("audit"):
+        if isinstance(event, AuditEntry):
+            yield event
 
 
 def _replay_partition(place: LoopPlace, connection: KafkaConnection, role: str, partition: int) -> Replayed:

@@ -127,6 +127,12 @@ def test_pause_resume_rearm_and_status_say_what_is_true(typed: Typed) -> None:
     loop.command("resume", "action:restart")
     loop.command("rearm", "action:restart")
     loop.command("rearm", "action:no-such-action", expect=2)
+    loop.command("stop", "everything", expect=2)
+    assert "stopped: gate confirmed, 1 of 1 executors" in loop.command("stop", "loop", "--reason", "fire")
+    loop.command("resume")
+    stopped = loop.json("status")
+    assert (stopped["paused"], stopped["pauses"]) == (True, {"stop/loop": "fire"})
+    loop.command("rearm")
     assert loop.json("status")["pauses"] == {}
     said = loop.command("status")
     assert "loop typed: running" in said
@@ -155,6 +161,7 @@ def test_topics_are_listed_applied_and_their_access_is_told(typed: Typed) -> Non
 def test_a_run_is_replayed_without_a_difference(typed: Typed) -> None:
     found = typed.loop.json("replay")
     assert found["differences"] == 0
+    assert (found["audit"]["links"] > 0, found["audit"]["broken"]) == (True, None)
     assert {line["role"] for line in found["roles"] if line["steps"] > 0} == {"detect", "decide", "gate", "improve"}
 
 

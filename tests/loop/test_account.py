@@ -58,7 +58,7 @@ def test_facts_stay_short_and_the_rest_is_no_business_of_the_audit() -> None:
     assert fold(processor, measurement(0, abnormal=True), blocked(), proposal(), first=5) == []
 
 
-@pytest.mark.parametrize("change", ["fact", "hash", "left out", "swapped", "previous"])
+@pytest.mark.parametrize("change", ["fact", "hash", "time", "left out", "swapped", "previous"])
 def test_a_chain_that_was_touched_does_not_verify(change: str) -> None:
     chain = links(fold(account(), *everything()))
     match change:
@@ -66,6 +66,8 @@ def test_a_chain_that_was_touched_does_not_verify(change: str) -> None:
             chain[2] = replace(chain[2], facts=chain[2].facts | {"state": "failed"})
         case "hash":
             chain[5] = replace(chain[5], hash="0" * 64)
+        case "time":
+            chain[2] = replace(chain[2], time_us=chain[2].time_us + 1)
         case "left out":
             del chain[3]
         case "swapped":

@@ -11,9 +11,9 @@ GENESIS = "0" * 64
 """What the first link names as the one before."""
 
 
-def link_hash(*, previous: str, sequence: int, subject: str, kind: str, facts: Mapping[str, str]) -> str:
+def link_hash(*, previous: str, sequence: int, time_us: int, subject: str, kind: str, facts: Mapping[str, str]) -> str:
     """Return the SHA-256, in hex, of a link's canonical JSON."""
-    content = [previous, sequence, subject, kind, dict(facts)]
+    content = [previous, sequence, time_us, subject, kind, dict(facts)]
     return hashlib.sha256(msgspec.json.encode(content, order="sorted")).hexdigest()
 
 
@@ -26,7 +26,12 @@ def verify_chain(entries: Iterable[AuditEntry]) -> str | None:
         if entry.previous != previous:
             return f"link {entry.sequence} does not follow the one before it"
         content = link_hash(
-            previous=previous, sequence=entry.sequence, subject=entry.subject, kind=entry.kind, facts=entry.facts
+            previous=previous,
+            sequence=entry.sequence,
+            time_us=entry.time_us,
+            subject=entry.subject,
+            kind=entry.kind,
+            facts=entry.facts,
         )
         if entry.hash != content:
             return f"link {entry.sequence} was changed: its content hashes to {content}, it says {entry.hash}"

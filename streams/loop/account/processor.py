@@ -103,7 +103,14 @@ class Account:
 
     def _link(self, entry: tuple[str, str, dict[str, str]], cause: Cause, now: Now, mint: Mint) -> AuditEntry:
         subject, kind, facts = entry
-        digest = link_hash(previous=self._previous, sequence=self._sequence, subject=subject, kind=kind, facts=facts)
+        digest = link_hash(
+            previous=self._previous,
+            sequence=self._sequence,
+            time_us=now.us,
+            subject=subject,
+            kind=kind,
+            facts=facts,
+        )
         link = AuditEntry(
             id=mint(cause),
             time_us=now.us,
