@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from schemas.events import Event
 from schemas.ids import Cause
@@ -57,3 +57,10 @@ class Processor(Protocol):
     def restore(self, snapshot: bytes) -> None:
         """Replace the state by one that `snapshot` returned."""
         ...
+
+
+@runtime_checkable
+class Selective(Protocol):
+    """A processor that leaves rows out and says so: `counts` is reason to rows, since the beginning."""
+
+    counts: dict[str, int]

@@ -3,7 +3,7 @@
 The same object runs in the Faust worker, in replay and in simulation: `fold` is a step, `tick` is a timer step.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from schemas.errors import ContractError, RecoveryError
 from schemas.events import EVENT_TYPES, DeadLetter, Event
 from schemas.ids import Cause, Mint, split_cause
 from schemas.raw import Headers, RawBatch
-from streams.loop.processor import Input, Now, Processor, Record
+from streams.loop.processor import Input, Now, Processor, Record, Selective
 from streams.loop.telemetry import TelemetryBatch
 
 STATE_VERSION = 1
@@ -106,6 +106,14 @@ class Role:
         """Return the loop time (us) of the earliest timer of all processors, or None."""
         times = [time for time in (p.next_time() for p in self._processors) if time is not None]
         return min(times, default=None)
+
+    def left_out(self) -> Counter[str]:
+        """Return how many rows the processors have left out since the beginning, by reason."""
+        total: Counter[str] = Counter()
+        for processor in self._processors:
+            if isinstance(processor, Selective):
+                total.update(processor.counts)
+        return total
 
     def fold(self, batches: Sequence[RawBatch], now: Now) -> list[Event]:
         """Fold records in the given order and return the outputs in order."""

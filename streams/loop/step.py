@@ -7,8 +7,8 @@ replay re-reads the entry's inputs and calls `replay_step`, which tells whether 
 import hashlib
 import struct
 import zlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
@@ -38,6 +38,8 @@ class StepOutput:
     checksum: int = 0
     """Of the inputs, to the last byte: an altered value may change nothing but the state for a long time."""
     lost: tuple[InputRange, ...] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Rows that this step left out, by reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +58,7 @@ def take_step(role: Role, batches: Sequence[RawBatch], now: Now, *, loop: str) -
     Raises `ValueError` when a batch begins before what was folded already: whoever reads the log must not re-read.
     """
     inputs = tuple(_ranges(role, batches))
+    before = role.left_out()
     events = role.fold(batches, now) if batches else role.tick(now)
     messages = tuple(wire.encode(event, loop=loop) for event in events)
     return StepOutput(
@@ -65,6 +68,7 @@ def take_step(role: Role, batches: Sequence[RawBatch], now: Now, *, loop: str) -
         messages=messages,
         digest=digest_of(messages),
         checksum=checksum_of(batches),
+        left_out=role.left_out() - before,
     )
 
 

@@ -19,6 +19,9 @@ class Metrics:
         self._steps = self._counter("flyball_steps", "Committed steps", "partition")
         self._inputs = self._counter("flyball_inputs", "Source offsets folded", "topic")
         self._outputs = self._counter("flyball_outputs", "Events written", "type")
+        self._left_out = self._counter(
+            "flyball_rows_left_out", "Telemetry rows that came late or twice, or found no room", "reason"
+        )
         self._fold = Histogram(
             "flyball_fold_seconds", "Folding and encoding a step", buckets=_SECONDS, registry=self.registry
         )
@@ -45,6 +48,8 @@ class Metrics:
             self._inputs.labels(part.topic).inc(part.stop - part.start)
         for event in output.events:
             self._outputs.labels(event.TYPE).inc()
+        for reason, rows in output.left_out.items():
+            self._left_out.labels(reason).inc(rows)
         self._fold.observe(fold_s)
         self._commit.observe(commit_s)
 
