@@ -6,12 +6,11 @@ from collections.abc import Callable
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as Record
 
-from schemas.kafka import make_consumer
+from schemas.kafka import headers_of, make_consumer
 from schemas.raw import RawBatch
 from schemas.topics import SHARED_SOURCES
 from streams.runtime.clock import LoopClock
 from streams.runtime.inbox import Fetched, Inbox
-from streams.runtime.log_reader import headers_of
 from streams.runtime.spec import WorkerSpec
 
 (TOPIC,) = SHARED_SOURCES

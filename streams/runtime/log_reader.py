@@ -8,16 +8,11 @@ from confluent_kafka import Message as Record
 
 from schemas.connection import KafkaConnection
 from schemas.errors import BrokerError
-from schemas.kafka import FROM_START, make_consumer
-from schemas.raw import Headers, RawBatch
+from schemas.kafka import FROM_START, headers_of, make_consumer
+from schemas.raw import RawBatch
 
 SILENCE_S = 30.0
 """How long the broker may say nothing before a read is given up."""
-
-
-def headers_of(record: Record) -> Headers:
-    """Return the headers of a record in the shape of the contract."""
-    return tuple((name, value) for name, value in record.headers() or ())
 
 
 class PartitionReader:

@@ -2,10 +2,11 @@
 
 from schemas import wire
 from schemas.errors import ContractError, RecoveryError
+from schemas.kafka import headers_of
 from schemas.raw import Message
 from streams.loop.snapshot import STATE, Snapshot, newest_snapshot, snapshot_messages
 from streams.runtime.held import Held
-from streams.runtime.log_reader import PartitionReader, headers_of
+from streams.runtime.log_reader import PartitionReader
 from streams.runtime.spec import WorkerSpec
 
 

@@ -10,7 +10,7 @@ from confluent_kafka import Message as Record
 from schemas import wire
 from schemas.errors import BrokerError, ContractError, RecoveryError
 from schemas.events import InputRange, JournalEntry
-from schemas.kafka import make_consumer
+from schemas.kafka import headers_of, make_consumer
 from schemas.topics import SHARED_SOURCES
 from streams.loop.processor import Now
 from streams.loop.role import TELEMETRY_TOPICS
@@ -19,7 +19,7 @@ from streams.loop.step import JOURNAL, journal_entry, journal_message, replay_st
 from streams.runtime import snapshots
 from streams.runtime.clock import LoopClock, PartitionClock
 from streams.runtime.held import Held
-from streams.runtime.log_reader import InputReader, PartitionReader, headers_of
+from streams.runtime.log_reader import InputReader, PartitionReader
 from streams.runtime.spec import WorkerSpec
 from streams.runtime.step_producer import StepProducer
 

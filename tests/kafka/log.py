@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 from schemas import wire
 from schemas.connection import KafkaConnection
 from schemas.events import Event
-from schemas.kafka import make_admin
+from schemas.kafka import headers_of, make_admin
 from schemas.topics import TOPICS
 from streams.loop.role import Role
 from streams.loop.snapshot import newest_snapshot
-from streams.runtime.log_reader import PartitionReader, headers_of
+from streams.runtime.log_reader import PartitionReader
 from tests.promises.evidence import Evidence, LogRecord
 
 
