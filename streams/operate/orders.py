@@ -51,8 +51,12 @@ class Orders:
         """Undo `pause`; limits keep counting what was spent."""
         self.control(kind="pause", target=target, value="running", reason=reason)
 
+    def stop(self, target: str, *, reason: str = "") -> None:
+        """Stop a target, named as for `pause`, until it is rearmed; `resume` does not lift it."""
+        self.control(kind="stop", target=target, value="stopped", reason=reason)
+
     def rearm(self, target: str, *, reason: str = "") -> None:
-        """Lift what stopped or tightened by itself, for `loop` or `action:NAME`; what was spent stays spent."""
+        """Lift a stop of a target, and what tightened by itself (`loop`, `action:NAME`); what was spent stays spent."""
         self.control(kind="rearm", target=target, value="rearmed", reason=reason)
 
     def control(self, *, kind: str, target: str, value: str, reason: str = "", until_us: int | None = None) -> None:

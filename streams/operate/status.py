@@ -1,6 +1,7 @@
 """What the loop is doing, as every part of it last said on its topics."""
 
 from collections import Counter
+from collections.abc import Mapping
 
 import msgspec
 
@@ -74,8 +75,11 @@ def read_status(reader: TopicReader, *, loop: str, settings_hash: str, now_us: i
         for key, event in control.items()
         if event.kind == "pause" and event.value == "paused" and (event.until_us is None or event.until_us > now_us)
     }
+    stops = stops_in_force(control, positions)
+    pauses |= {key: event.reason or "no reason given" for key, event in stops.items()}
     activated = control.get("settings/loop")
-    paused = "pause/loop" not in control or "pause/loop" in pauses
+    orders = [positions[key] for key in ("pause/loop", "stop/loop") if key in pauses]
+    paused = "pause/loop" not in control or bool(orders)
     verdicts: Counter[str] = Counter()
     refusals: Counter[str] = Counter()
     blocked: dict[str, int] = {}
@@ -91,12 +95,21 @@ def read_status(reader: TopicReader, *, loop: str, settings_hash: str, now_us: i
         pauses=pauses,
         activated_settings=activated.value if activated else None,
         settings_hash=settings_hash,
-        parts=_parts(reader, settings_hash, now_us, positions.get("pause/loop", -1) if paused else None),
+        parts=_parts(reader, settings_hash, now_us, min(orders, default=-1) if paused else None),
         verdicts=dict(sorted(verdicts.items())),
         refusals=dict(sorted(refusals.items())),
         outcomes=_outcome_states(reader),
         blocked_until_us={scope: until for scope, until in sorted(blocked.items()) if until == 0 or until > now_us},
     )
+
+
+def stops_in_force(control: Mapping[str, Control], positions: Mapping[str, int]) -> dict[str, Control]:
+    """Return the latest stops that no later rearm of the same target lifted; both by record key, with offsets."""
+    return {
+        key: event
+        for key, event in control.items()
+        if event.kind == "stop" and positions[key] > positions.get(f"rearm/{event.target}", -1)
+    }
 
 
 def _latest_control(reader: TopicReader) -> tuple[dict[str, int], dict[str, Control]]:
