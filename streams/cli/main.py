@@ -1,6 +1,8 @@
 """The command `flyball`: its groups, its errors and its exit codes."""
 
 import importlib
+import os
+import platform
 import sys
 
 import click
@@ -39,6 +41,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Command to the module of this package that holds it, and what it is for. Modules load when their command runs."""
 
 
+SAME_BITS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
+SAME_BITS_ON_X86 = {"OPENBLAS_CORETYPE": "Haswell"}
+"""A step must fold to the same bits on every machine of a loop: threads and BLAS kernels change the last ones."""
+
+
 class LazyCommands(click.Group):
     """Loads the module of a command when it is called, so that `--help` answers at once."""
 
@@ -72,6 +79,7 @@ def main() -> None:
     2: the settings or the call are wrong, 3: another process owns this work, 6: Kafka does not answer (later it may),
     1: anything else. Workers have codes of their own (`streams.runtime.exits`).
     """
+    pin_arithmetic()
     try:
         flyball(standalone_mode=False)
     except click.exceptions.Abort:
@@ -89,6 +97,16 @@ def main() -> None:
         _fail(str(error), 1)
     except BrokenPipeError:
         sys.exit(0)
+
+
+def pin_arithmetic() -> None:
+    """Fix threads and BLAS kernel, where nobody chose, for this process and all that it starts.
+
+    It comes before any module of a command loads, for numpy and polars look only once.
+    """
+    pinned = SAME_BITS | (SAME_BITS_ON_X86 if platform.machine() in ("x86_64", "AMD64") else {})
+    for name, value in pinned.items():
+        os.environ.setdefault(name, value)
 
 
 def _fail(text: str, code: int) -> None:
