@@ -11,6 +11,7 @@ from schemas.client.tail import Tail
 from schemas.connection import KafkaConnection
 from schemas.events import Action, Control, Event, Outcome
 from schemas.keyfiles import create_keys, load_signer, load_trust
+from schemas.keyring import Trust
 from schemas.raw import Message
 from schemas.signing import Audience, Signer
 
@@ -118,12 +119,14 @@ class Site:
 
         return overtake
 
-    def executor(self, name: str = "x1", *, store: str | None = None, **settings: Any) -> ActionConsumer:
+    def executor(
+        self, name: str = "x1", *, store: str | None = None, trust: Trust | None = None, **settings: Any
+    ) -> ActionConsumer:
         make = Overtaken if "meanwhile" in settings else ActionConsumer
         return make(
             self.connection,
             audience=self.audience,
-            trust=load_trust(self.keys),
+            trust=trust or load_trust(self.keys),
             signer=load_signer(self.keys, "outcomes", self.audience),
             group="ops",
             executor=name,
