@@ -105,10 +105,18 @@ class LiveLoop:
 
     @contextmanager
     def running(self, roles: Sequence[str] = LOCAL_ROLES) -> Iterator[Supervisor]:
-        """Run worker processes; returns when each said that it lives. They end with the block."""
+        """Run worker processes; returns when each has heard all orders. They end with the block."""
         with Supervisor(role_commands(self.config, roles), logs=self.folder / "logs") as supervisor:
-            self.until(lambda: {event.role for event in self.presence()} >= set(roles), timeout_s=90)
+            self.until_heard(roles)
             yield supervisor
+
+    def until_heard(self, roles: Sequence[str]) -> None:
+        """Wait until each role has followed `control` to its end: who lives may not know yet that the loop runs."""
+        ordered = max((record.offset + 1 for record, _ in self.reader.events("control")), default=0)
+        self.until(
+            lambda: {event.role for event in self.presence() if event.control_offset >= ordered} >= set(roles),
+            timeout_s=90,
+        )
 
     def presence(self) -> list[Any]:
         """Return the last word of every worker and executor."""

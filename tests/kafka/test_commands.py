@@ -64,8 +64,7 @@ def typed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Typed]:
     loop.until(lambda: address.exists() and "running detect" in _said(loop, "run"), timeout_s=90)
     loop.connect(KafkaConnection(**json.loads(address.read_text())["connection"]))
     executor = _start(loop, "executor", "--kind", "log", "--name", "typed")
-    roles = {"detect", "decide", "gate", "improve", "executor"}
-    loop.until(lambda: {event.role for event in loop.presence()} >= roles, timeout_s=90)
+    loop.until_heard(["detect", "decide", "gate", "improve", "executor"])
     try:
         yield Typed(loop=loop, run=run, executor=executor)
     finally:
