@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from connectors.kafka.launcher import KafkaUnavailable, LocalKafka
 from connectors.kafka.ports import free_ports
 from schemas.client import ActionConsumer
 from schemas.connection import KafkaConnection
+from schemas.errors import BrokerError
 from schemas.events import Action, Outcome, Verdict
 from schemas.keyfiles import load_signer, load_trust
 from schemas.signing import Audience
@@ -72,9 +73,13 @@ def executor(loop: LiveLoop, cluster_id: str, group: str, handler: "Slow | Faili
         store=loop.folder / group,
     ) as consumer:
         settings = ExecutorSettings(retries=Retries(attempts=5, timeout_s=30, pause_s=4.0))
-        thread = threading.Thread(
-            target=run_executor, args=(consumer, {"restart": handler}), kwargs={"stop": stop, "settings": settings}
-        )
+
+        def work() -> None:
+            while not stop.is_set():  # a broker that is silent ends an executor, and its supervisor starts it again
+                with suppress(BrokerError):
+                    run_executor(consumer, {"restart": handler}, stop=stop, settings=settings)
+
+        thread = threading.Thread(target=work)
         thread.start()
         try:
             yield
