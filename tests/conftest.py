@@ -15,12 +15,10 @@ settings.load_profile("shared")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what uses a broker, so that `-m "not kafka"` needs no Java; keep modules whole when run side by side."""
+    """Mark what uses a broker, so that `-m "not kafka"` needs no Java."""
     for item in items:
         if "broker" in getattr(item, "fixturenames", ()) or "tests/kafka/" in item.nodeid:
             item.add_marker(pytest.mark.kafka)
-        if "tests/simulation/" not in item.nodeid:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
 
 
 @pytest.fixture(scope="session")
