@@ -1,5 +1,6 @@
 """Reading a topic from the command line: to its present end, or on and on."""
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ from schemas.reading import read_event
 from schemas.signing import Audience
 from schemas.topics import TOPICS
 
+SILENCE_S = 15.0
+"""How long Kafka may say nothing before the end of a topic is reached."""
 METADATA_TIMEOUT_S = 10.0
 ORDERS = ("control", "approvals")
 """What people say: it counts only when signed."""
@@ -74,8 +77,12 @@ class TopicReader:
         )
         try:
             pending = self._assign(consumer, topics, start or {})
+            heard_s = time.monotonic()
             while pending or follow:
                 batch = consumer.consume(500, 0.2)
+                heard_s = time.monotonic() if batch or not pending else heard_s
+                if time.monotonic() - heard_s > SILENCE_S:
+                    raise BrokerError(f"{self._connection.bootstrap} said nothing for {SILENCE_S:.0f} s; try again")
                 for message in batch:
                     error = message.error()
                     if error is None:
