@@ -20,6 +20,8 @@ from schemas.topics import TOPICS
 
 SILENCE_S = 15.0
 """How long Kafka may say nothing before the end of a topic is reached."""
+CLIENT_SILENCE_S = 4.0
+"""How long one client may wait for a record or an end before another one is tried."""
 METADATA_TIMEOUT_S = 10.0
 ORDERS = ("control", "approvals")
 """What people say: it counts only when signed."""
@@ -43,6 +45,10 @@ class StoredRecord:
             return wire.decode(self.topic, self.value, self.headers)
         except ContractError:
             return None
+
+
+class _SilenceError(Exception):
+    """One client heard neither a record nor an end for too long: try with another."""
 
 
 class TopicReader:
@@ -72,21 +78,41 @@ class TopicReader:
 
         With `follow` it goes on for ever and yields None whenever there is nothing new for 0.2 s.
         """
+        wanted = dict(start or {})
+        heard_s = time.monotonic()
+        while True:
+            try:
+                for record in self._read(topics, wanted, follow=follow):
+                    heard_s = time.monotonic()
+                    yield record
+                return
+            except _SilenceError:
+                # a broker that comes back from a pause may leave one client's fetches waiting; a new client is served
+                if time.monotonic() - heard_s > SILENCE_S:
+                    silence = f"{self._connection.bootstrap} said nothing for {SILENCE_S:.0f} s"
+                    raise BrokerError(f"{silence}; try again") from None
+
+    def _read(
+        self, topics: Sequence[str], wanted: dict[tuple[str, int], int], *, follow: bool
+    ) -> Iterator[StoredRecord | None]:
+        """Read with one client from `wanted`, which moves on with each record; raises `_SilenceError`."""
         consumer = make_consumer(
             self._connection, group=f"{self._loop}-reader", enable_partition_eof=True, fetch_wait_max_ms=50
         )
         try:
-            pending = self._assign(consumer, topics, start or {})
+            pending = self._assign(consumer, topics, wanted)
             heard_s = time.monotonic()
             while pending or follow:
                 batch = consumer.consume(500, 0.2)
                 heard_s = time.monotonic() if batch or not pending else heard_s
-                if time.monotonic() - heard_s > SILENCE_S:
-                    raise BrokerError(f"{self._connection.bootstrap} said nothing for {SILENCE_S:.0f} s; try again")
+                if time.monotonic() - heard_s > CLIENT_SILENCE_S:
+                    raise _SilenceError
                 for message in batch:
                     error = message.error()
                     if error is None:
-                        yield _stored(message, self._loop)
+                        record = _stored(message, self._loop)
+                        wanted[record.topic, record.partition] = record.offset + 1
+                        yield record
                     elif error.code() == KafkaError._PARTITION_EOF:
                         pending.discard((message.topic(), message.partition()))
                     else:

@@ -41,8 +41,8 @@ class Metrics:
         info = Gauge("flyball_worker", "The worker", list(labels), registry=self.registry)
         info.labels(**labels).set(1)
 
-    def step(self, partition: int, output: StepOutput, *, fold_s: float, commit_s: float) -> None:
-        """Count a committed step."""
+    def step(self, partition: int, output: StepOutput, *, fold_s: float) -> None:
+        """Count a step."""
         self._steps.labels(str(partition)).inc()
         for part in output.inputs:
             self._inputs.labels(part.topic).inc(part.stop - part.start)
@@ -51,7 +51,10 @@ class Metrics:
         for reason, rows in output.left_out.items():
             self._left_out.labels(reason).inc(rows)
         self._fold.observe(fold_s)
-        self._commit.observe(commit_s)
+
+    def commit(self, seconds: float) -> None:
+        """Note a transaction of one or more steps."""
+        self._commit.observe(seconds)
 
     def snapshot(self, partition: int, *, packed_bytes: int, seconds: float) -> None:
         """Note a snapshot."""

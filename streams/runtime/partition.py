@@ -1,10 +1,16 @@
-"""The owner of one partition: a thread that turns what waits in the inbox, or a due timer, into committed steps."""
+"""The owner of one partition: a thread that turns what waits in the inbox, or a due timer, into committed steps.
+
+A step that wrote nothing is nobody's news: it is committed together with the next one that did, or a little later. So
+a role that reads much and says little (the gate) is seldom in the middle of a commit when something matters, and Kafka,
+which makes a producer wait when one transaction follows closely on another, is left alone.
+"""
 
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
+from schemas.errors import BrokerError, FencedError
 from schemas.raw import Message, RawBatch
 from schemas.signing import Signer
 from schemas.topics import SHARED_SOURCES
@@ -61,6 +67,9 @@ class PartitionOwner:
         self._failed = failed
         self._stopping = threading.Event()
         self._whole = True
+        self._quiet: list[Message] = []
+        """Journal entries of steps folded but not committed yet: none of them wrote anything."""
+        self._quiet_since = 0.0
         self._snapshot_s = 0.0
         self._thread = threading.Thread(target=self._run, name=f"{spec.role}-{partition}", daemon=True)
 
@@ -95,12 +104,21 @@ class PartitionOwner:
         self.inbox.close()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
-        if self._thread.is_alive() or not self._whole:
+        if self._thread.is_alive() or not self._whole or not self._quiet_steps_are_committed():
             self._producer.abort()
             return None
         if snapshot and self._held.behind_snapshot:
             self._take_snapshot()
         return self._held
+
+    def _quiet_steps_are_committed(self) -> bool:
+        """Commit what still waits; a failure means that whoever takes over folds it again."""
+        try:
+            if self._quiet:
+                self._commit([])
+        except (BrokerError, FencedError):
+            return False
+        return True
 
     def _run(self) -> None:
         try:
@@ -116,11 +134,16 @@ class PartitionOwner:
             self._stopping.wait(IDLE_S)
             self.moved_at = time.monotonic()
             return
-        wait_s = self._until_timer_s()
+        wait_s = min(self._until_timer_s(), self._until_quiet_ends_s())
         batches = [] if wait_s <= 0 else self.inbox.take(timeout_s=min(wait_s, IDLE_S), gather_s=self._spec.gather_s)
         if batches or self._until_timer_s() <= 0:
             self._take_step(batches)
+        if self._until_quiet_ends_s() <= 0:
+            self._commit([])
         self.moved_at = time.monotonic()
+
+    def _until_quiet_ends_s(self) -> float:
+        return self._quiet_since + self._spec.gather_s - time.monotonic() if self._quiet else IDLE_S
 
     def _until_timer_s(self) -> float:
         due_us = self._held.role.next_time()
@@ -132,20 +155,20 @@ class PartitionOwner:
         self._whole = False
         now = Now(us=now_us, control_heard_us=min(self._heard_us(), now_us))
         output = take_step(self._held.role, batches, now, loop=self._spec.loop)
-        folded = time.monotonic()
-        receipt, sent_us = self._commit(output)
+        fold_s = time.monotonic() - began
+        if not self._quiet:
+            self._quiet_since = began
+        self._quiet.append(self._journal_message(output))
         held = self._held
-        held.step, held.journal_offset, held.time_us = held.step + 1, receipt.offset + 1, now_us
-        held.replay_s += folded - began
+        held.step, held.time_us = held.step + 1, now_us
+        held.replay_s += fold_s
         held.behind_snapshot += 1
-        self._folded = held.role.next_offsets()
+        self._metrics.step(self.partition, output, fold_s=fold_s)
         self._whole = True
-        self._metrics.step(self.partition, output, fold_s=folded - began, commit_s=time.monotonic() - folded)
-        self._compare_clocks(receipt, sent_us)
-        if held.replay_s > max(self._spec.replay_limit_s, _SNAPSHOT_SHARE * self._snapshot_s):
-            self._take_snapshot()
+        if output.messages:
+            self._commit(output.messages)
 
-    def _commit(self, output: StepOutput) -> tuple[Receipt, int]:
+    def _journal_message(self, output: StepOutput) -> Message:
         spec = self._spec
         entry = journal_entry(
             output,
@@ -157,12 +180,24 @@ class PartitionOwner:
             settings_hash=spec.settings_hash,
             instance=self._writer,
         )
-        messages = [
-            journal_message(entry, loop=spec.loop),
-            *(signed(message, spec.sign) for message in output.messages),
-        ]
+        return journal_message(entry, loop=spec.loop)
+
+    def _commit(self, outputs: Sequence[Message]) -> None:
+        """Commit the steps that wait, and what the last of them wrote, in one transaction."""
+        began = time.monotonic()
+        self._whole = False
+        messages = [*self._quiet, *(signed(message, self._spec.sign) for message in outputs)]
         sent_us = self._process_clock.now_us()
-        return self._producer.write(messages), sent_us
+        receipt = self._producer.write(messages, receipt_of=len(self._quiet) - 1)
+        self._quiet = []
+        held = self._held
+        held.journal_offset = receipt.offset + 1
+        self._folded = held.role.next_offsets()
+        self._whole = True
+        self._metrics.commit(time.monotonic() - began)
+        self._compare_clocks(receipt, sent_us)
+        if held.replay_s > max(self._spec.replay_limit_s, _SNAPSHOT_SHARE * self._snapshot_s):
+            self._take_snapshot()
 
     def _compare_clocks(self, receipt: Receipt, sent_us: int) -> None:
         difference_us = self._check.difference_us(

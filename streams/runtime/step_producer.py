@@ -23,7 +23,7 @@ _COMMIT_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Where the first message of a transaction lies, and when the broker appended it (ms; LogAppendTime)."""
+    """Where a message of a transaction lies, and when the broker appended it (ms; LogAppendTime)."""
 
     offset: int
     appended_ms: int
@@ -59,8 +59,8 @@ class StepProducer:
         except KafkaException as error:
             raise _translated(error, "init_transactions") from error
 
-    def write(self, messages: Sequence[Message]) -> Receipt:
-        """Write messages in one transaction and return the receipt of the first."""
+    def write(self, messages: Sequence[Message], *, receipt_of: int = 0) -> Receipt:
+        """Write messages in one transaction and return the receipt of one of them."""
         receipts: list[Receipt] = []
 
         def delivered(error: KafkaError | None, record: Record) -> None:
@@ -71,7 +71,7 @@ class StepProducer:
             self._producer.begin_transaction()
             self._open = True
             for index, message in enumerate(messages):
-                self._produce(message, delivered if index == 0 else None)
+                self._produce(message, delivered if index == receipt_of else None)
             self._producer.commit_transaction(_COMMIT_S)
             self._open = False
         except KafkaException as error:

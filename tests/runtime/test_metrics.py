@@ -25,7 +25,7 @@ def step_of(role: Role, second: int, first: int, rows: list[tuple[str, int]], me
         headers=[()] * len(rows),
     )
     now_us = START_US + second * 1_000_000
-    metrics.step(0, take_step(role, [raw], Now(now_us, now_us), loop="lab"), fold_s=0.0, commit_s=0.0)
+    metrics.step(0, take_step(role, [raw], Now(now_us, now_us), loop="lab"), fold_s=0.0)
 
 
 def test_rows_left_out_are_counted_by_reason_over_all_steps() -> None:
