@@ -42,7 +42,8 @@ class ActionConsumer:
     `action.dry_run`. `executor` names this instance within its group, for good: a restart under the same name declares
     `unknown` what was left without an end. Only one thread may poll; any thread may report.
 
-    `trust` holds the keyring and the pinned root key, `signer` a key for `outcomes`, `store` the folder of the memory.
+    `trust` holds the keyring and the pinned root key, `signer` a key for `outcomes`, `store` the folder of its memory,
+    which no other instance shares.
     Raises `FencedError` when another process has the memory, `BrokerError` when Kafka refuses.
     """
 

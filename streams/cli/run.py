@@ -7,6 +7,7 @@ import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import quote
 
 import click
 import msgspec
@@ -95,14 +96,15 @@ def executor(config: Path, kind: str, name: str | None, group: str | None) -> No
         if kind == "lab"
         else dict.fromkeys(place.settings.actions, LogHandler(sys.stdout))
     )
+    name = name or f"{socket.gethostname()}-{kind}"
     consumer = ActionConsumer(
         connection,
         audience=audience,
         trust=load_trust(place.keys),
         signer=load_signer(place.keys, "outcomes", audience),
         group=group or kind,
-        executor=name or f"{socket.gethostname()}-{kind}",
-        store=place.data / "executor",
+        executor=name,
+        store=place.data / "executor" / quote(name, safe=""),  # each instance has a memory of its own
     )
     with consumer:
         run_executor(consumer, handlers, stop=_stop_on_signals())

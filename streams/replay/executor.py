@@ -100,7 +100,7 @@ class Executor:
             return False
         refusal = self._why_not(action, now_us)
         if refusal is not None:
-            self._write(action.id, action.entity, "refused", now_us, detail=refusal)
+            self._refuse(action, now_us, refusal)
             return False
         self._claims[action.id] = action
         self._write(action.id, action.entity, "claimed", now_us, cause=cause)
@@ -111,7 +111,7 @@ class Executor:
             return False
         refusal = self._why_not(action, now_us)
         if refusal is not None:
-            self._write(action.id, action.entity, "refused", now_us, detail=refusal)
+            self._refuse(action, now_us, refusal)
             return False
         self._running[action.id] = (action, now_us)
         self._group.starts.append(Start(action=action, group=self._group.name, executor=self.name, time_us=now_us))
@@ -122,6 +122,13 @@ class Executor:
     def _end(self, action: Action, state: End, now_us: int, *, detail: str) -> None:
         del self._running[action.id]
         self._write(action.id, action.entity, state, now_us, detail=detail)
+
+    def _refuse(self, action: Action, now_us: int, why: str) -> None:
+        """Tell why an action will not start, unless `outcomes`, read to its end, says that it is another one's."""
+        self._follow()
+        claim = self._winners.get(action.id)
+        if claim is None or claim.executor == self.name:
+            self._write(action.id, action.entity, "refused", now_us, detail=why)
 
     def _why_not(self, action: Action, now_us: int) -> str | None:
         if now_us > action.expires_us:
@@ -161,10 +168,11 @@ class Executor:
         cause: Cause | None = None,
     ) -> None:
         claimed = state == "claimed"
+        end_id = derive(self._group.loop, action, self._group.name, self.name, "end", state)
         started_us = self._running[action][1] if action in self._running else None
         self._group.publish(
             Outcome(
-                id=self._claim_id(action) if claimed else derive(self._group.loop, action, self._group.name, "end"),
+                id=self._claim_id(action) if claimed else end_id,
                 time_us=now_us,
                 causes=() if cause is None else (str(cause),),
                 action=action,
