@@ -2,7 +2,7 @@
 
 import msgspec
 
-from schemas.events import Action, Census, Control, Episode, Event, Outcome, Proposal
+from schemas.events import Action, Census, Control, Episode, Event, Outcome, Proposal, Verdict
 from schemas.ids import Cause, derive
 from streams.loop.actions import ActionSettings
 from streams.loop.gate import Gate, GateSettings, LevelSettings
@@ -135,3 +135,13 @@ def outcome(action: Action, state: str, *, executor: str = "x-1") -> Outcome:
         "state": state,
     }
     return msgspec.convert(values, Outcome)
+
+
+def verdicts(events: list[Event]) -> list[Verdict]:
+    """Return the verdicts among some outputs."""
+    return [event for event in events if isinstance(event, Verdict)]
+
+
+def actions(events: list[Event]) -> list[Action]:
+    """Return the actions among some outputs."""
+    return [event for event in events if isinstance(event, Action)]
