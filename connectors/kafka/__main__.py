@@ -19,7 +19,7 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell's background jobs begin with it ignored
         signal.signal(number, signal.default_int_handler)
     try:
-        with LocalKafka(data=chosen.data, brokers=chosen.brokers, ports=chosen.port) as kafka:
+        with LocalKafka(data=chosen.data, brokers=chosen.brokers, ports=chosen.port, lasting=True) as kafka:
             sys.stdout.write(f"Apache Kafka {kafka.version} at {kafka.bootstrap}, data in {chosen.data}\n")
             sys.stdout.flush()
             signal.pause()

@@ -30,7 +30,9 @@ class LocalKafka:
     """A cluster with its own data folder; starting again on the same folder finds the same cluster and its data.
 
     `ports` are the client ports, one per broker (default: those of last time if free, else free ones). `overrides`
-    are server properties. Raises `KafkaUnavailable` where no broker can run (no jars and no network, or no Java),
+    are server properties. A `lasting` broker starts a little slower and is quicker from then on.
+
+    Raises `KafkaUnavailable` where no broker can run (no jars and no network, or no Java),
     `BrokerError` when it could but did not start, `SettingsError` for impossible arguments.
     """
 
@@ -46,6 +48,7 @@ class LocalKafka:
         security: Security | None = None,
         overrides: Mapping[str, str] | None = None,
         java: Path | None = None,
+        lasting: bool = False,
     ) -> None:
         if brokers not in SIZES:
             raise SettingsError([f"expected 1 or 3 brokers, got {brokers}"])
@@ -58,6 +61,7 @@ class LocalKafka:
         self._security = security
         self._overrides = dict(overrides or {})
         self._java = java
+        self._lasting = lasting
         self._nodes: list[NodeProcess] = []
         self.cluster_id = ""
 
@@ -156,6 +160,7 @@ class LocalKafka:
                 ),
                 java=java,
                 jars=jars,
+                lasting=self._lasting,
             )
             for number in range(1, self._size + 1)
         ]

@@ -24,7 +24,7 @@ def require_kafka() -> None:
 @contextmanager
 def local_kafka(place: LoopPlace, *, brokers: int = 1) -> Iterator[LocalAddress]:
     """Run a broker for this loop in its data folder and tell the other commands of the folder where it is."""
-    with LocalKafka(data=place.data / "kafka", brokers=brokers) as kafka:
+    with LocalKafka(data=place.data / "kafka", brokers=brokers, lasting=True) as kafka:
         address = LocalAddress(connection=kafka.connection, cluster_id=kafka.cluster_id, version=kafka.version)
         place.publish_address(address)
         try:

@@ -136,7 +136,7 @@ def run(folder: Path, *, actions: int) -> list[Row]:
     """Start everything, feed it until about so many actions were taken, and measure."""
     rounds = WARM_UP_ROUNDS + FAIL_EVERY * (1 + actions // ENTITIES)
     clocked, stop = Clocked(), threading.Event()
-    with LocalKafka(data=folder / "kafka") as kafka:
+    with LocalKafka(data=folder / "kafka", lasting=True) as kafka:
         place = folder / "loop"
         place.mkdir()
         loop = LiveLoop(place, name="latency", connection=kafka.connection)
