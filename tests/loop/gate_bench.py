@@ -1,5 +1,7 @@
 """A gate on a bench: events in, time by hand."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from schemas.events import Action, Census, Control, Episode, Event, Outcome, Proposal, Verdict
@@ -145,3 +147,12 @@ def verdicts(events: list[Event]) -> list[Verdict]:
 def actions(events: list[Event]) -> list[Action]:
     """Return the actions among some outputs."""
     return [event for event in events if isinstance(event, Action)]
+
+
+def untouched(bench: Bench) -> None:
+    """Arrange nothing."""
+    del bench
+
+
+Arrange = Callable[[Bench], object]
+"""What happens to a gate before it is asked."""

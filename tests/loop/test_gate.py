@@ -1,7 +1,5 @@
 """What the gate answers, as tables: one row per check, in the order in which they decide."""
 
-from collections.abc import Callable
-
 import msgspec
 import pytest
 
@@ -12,6 +10,7 @@ from tests.loop.gate_bench import (
     HOUR,
     SECOND,
     START,
+    Arrange,
     Bench,
     actions,
     census,
@@ -20,6 +19,7 @@ from tests.loop.gate_bench import (
     opened,
     outcome,
     proposal,
+    untouched,
     verdicts,
 )
 
@@ -68,10 +68,6 @@ def fail(bench: Bench, count: int) -> None:
         bench.us += SECOND
 
 
-def untouched(bench: Bench) -> None:
-    del bench
-
-
 def in_flight(bench: Bench) -> None:
     bench.give(proposal("other", entity="e0"))
 
@@ -85,8 +81,6 @@ def full(bench: Bench) -> None:
     for n in (1, 2):
         bench.give(proposal(f"other-{n}", entity=f"e{n}", episode=f"episode-e{n}"))
 
-
-Arrange = Callable[[Bench], object]
 
 REFUSED: list[tuple[str, dict[str, object], Arrange, dict[str, object], str, str]] = [
     # the first check to fail, gate settings, what happened before, the proposal, verdict, what it says

@@ -1,7 +1,5 @@
 """What becomes of an escalation: a person answers, nobody does, or its episode is over."""
 
-from collections.abc import Callable
-
 import msgspec
 import pytest
 
@@ -11,6 +9,7 @@ from tests.loop.gate_bench import (
     HOUR,
     SECOND,
     START,
+    Arrange,
     Bench,
     actions,
     census,
@@ -18,14 +17,9 @@ from tests.loop.gate_bench import (
     control,
     opened,
     proposal,
+    untouched,
     verdicts,
 )
-
-Arrange = Callable[[Bench], object]
-
-
-def untouched(bench: Bench) -> None:
-    """Nothing happened meanwhile."""
 
 
 def approved(bench: Bench, **fields: object) -> Approval:
