@@ -15,17 +15,36 @@ Delivered = Callable[[KafkaError | None, Any], None]
 FROM_START = 0
 """Where to assign a partition that is read from its beginning. Not `OFFSET_BEGINNING`: librdkafka asks the broker for
 that, and again only after half a second while it has no connection yet. Where 0 is gone, `earliest` takes over."""
+_PATIENCE = {
+    KafkaError._TRANSPORT,
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._TIMED_OUT,
+    KafkaError._RESOLVE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.OFFSET_OUT_OF_RANGE,
+    KafkaError._AUTO_OFFSET_RESET,
+}
+"""Errors that librdkafka goes on retrying by itself."""
 _QUIET = {"log_level": 0}  # what matters comes back as an error where it is asked for, not on stderr
 
 
-def make_producer(connection: KafkaConnection, **settings: Setting) -> Producer:
-    """Return an idempotent producer. Settings are librdkafka's, dots written as underscores."""
+def make_producer(
+    connection: KafkaConnection, *, on_error: Callable[[KafkaError], None] | None = None, **settings: Setting
+) -> Producer:
+    """Return an idempotent producer. Settings are librdkafka's, dots written as underscores.
+
+    `on_error` hears of lost connections and the like while the producer polls or flushes.
+    """
     defaults: dict[str, Setting] = {
         "enable.idempotence": True,
         "partitioner": "murmur2_random",
         "compression.type": "lz4",
     }
-    return Producer({**_QUIET, **connection.librdkafka(), **defaults, **_dotted(settings)})
+    heard = {} if on_error is None else {"error_cb": on_error}
+    return Producer({**_QUIET, **connection.librdkafka(), **defaults, **_dotted(settings), **heard})
 
 
 def make_consumer(connection: KafkaConnection, *, group: str, **settings: Setting) -> Consumer:
@@ -42,6 +61,12 @@ def make_consumer(connection: KafkaConnection, *, group: str, **settings: Settin
 def make_admin(connection: KafkaConnection) -> AdminClient:
     """Return an admin client."""
     return AdminClient({**_QUIET, **connection.librdkafka()})
+
+
+def check(error: KafkaError, *, where: str = "") -> None:
+    """Raise `BrokerError` for what waiting does not mend (a refused login, no permission); else return."""
+    if error.code() not in _PATIENCE and not error.retriable():
+        raise BrokerError(f"Kafka refused{where and f' to serve {where}'}: {error.str()}")
 
 
 def cluster_id(connection: KafkaConnection, *, timeout_s: float = 10.0) -> str:

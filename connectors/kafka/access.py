@@ -97,7 +97,7 @@ def _readers(loop: str, role: str) -> Iterator[Rule]:
         yield _exact(loop, role, "group", name, ("describe",))
 
 
-_UNUSED_GROUPS = ("flyball-tail", "unused")
+_UNUSED_GROUPS = ("flyball-tail",)
 """Groups of consumers that read without a group."""
 
 

@@ -4,7 +4,6 @@ kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-admin --topic fleet. --resource-pattern-type prefixed --operation alter-configs --operation create --operation delete --operation describe --operation describe-configs
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-console --group fleet-reader --resource-pattern-type literal --operation describe
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-console --group flyball-tail --resource-pattern-type literal --operation describe
-kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-console --group unused --resource-pattern-type literal --operation describe
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-console --topic fleet.audit --resource-pattern-type literal --operation read
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-console --topic fleet.control --resource-pattern-type literal --operation read
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-console --topic fleet.experience --resource-pattern-type literal --operation read
@@ -16,7 +15,6 @@ kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-decide --group fleet-reader --resource-pattern-type literal --operation describe
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-decide --group fleet.decide --resource-pattern-type literal --operation read
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-decide --group flyball-tail --resource-pattern-type literal --operation describe
-kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-decide --group unused --resource-pattern-type literal --operation describe
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-decide --topic fleet.control --resource-pattern-type literal --operation read
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-decide --topic fleet.dead-letters --resource-pattern-type literal --operation write
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-decide --topic fleet.experience --resource-pattern-type literal --operation write
@@ -33,7 +31,6 @@ kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-detect --group fleet-reader --resource-pattern-type literal --operation describe
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-detect --group fleet.detect --resource-pattern-type literal --operation read
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-detect --group flyball-tail --resource-pattern-type literal --operation describe
-kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-detect --group unused --resource-pattern-type literal --operation describe
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-detect --topic fleet.control --resource-pattern-type literal --operation read
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-detect --topic fleet.dead-letters --resource-pattern-type literal --operation write
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-detect --topic fleet.insights --resource-pattern-type literal --operation write
@@ -46,7 +43,6 @@ kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-executor --group fleet-reader --resource-pattern-type literal --operation describe
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-executor --group fleet.executor. --resource-pattern-type prefixed --operation read
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-executor --group flyball-tail --resource-pattern-type literal --operation describe
-kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-executor --group unused --resource-pattern-type literal --operation describe
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-executor --topic fleet.actions --resource-pattern-type literal --operation read
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-executor --topic fleet.control --resource-pattern-type literal --operation read
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-executor --topic fleet.dead-letters --resource-pattern-type literal --operation write
@@ -56,7 +52,6 @@ kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-gate --group fleet-reader --resource-pattern-type literal --operation describe
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-gate --group fleet.gate --resource-pattern-type literal --operation read
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-gate --group flyball-tail --resource-pattern-type literal --operation describe
-kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-gate --group unused --resource-pattern-type literal --operation describe
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-gate --topic fleet.actions --resource-pattern-type literal --operation write
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-gate --topic fleet.approvals --resource-pattern-type literal --operation read
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-gate --topic fleet.control --resource-pattern-type literal --operation read
@@ -75,7 +70,6 @@ kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-improve --group fleet-reader --resource-pattern-type literal --operation describe
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-improve --group fleet.improve --resource-pattern-type literal --operation read
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-improve --group flyball-tail --resource-pattern-type literal --operation describe
-kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-improve --group unused --resource-pattern-type literal --operation describe
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-improve --topic fleet.approvals --resource-pattern-type literal --operation read
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-improve --topic fleet.audit --resource-pattern-type literal --operation write
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-improve --topic fleet.control --resource-pattern-type literal --operation read
@@ -96,7 +90,6 @@ kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-ingest --group fleet-reader --resource-pattern-type literal --operation describe
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-ingest --group fleet.ingest --resource-pattern-type literal --operation read
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-ingest --group flyball-tail --resource-pattern-type literal --operation describe
-kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-ingest --group unused --resource-pattern-type literal --operation describe
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-ingest --topic fleet.control --resource-pattern-type literal --operation read
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-ingest --topic fleet.dead-letters --resource-pattern-type literal --operation write
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-ingest --topic fleet.insights --resource-pattern-type literal --operation write
@@ -108,11 +101,9 @@ kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-ingest --transactional-id fleet/ingest/ --resource-pattern-type prefixed --operation describe --operation write
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-notifier --group fleet-reader --resource-pattern-type literal --operation describe
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-notifier --group flyball-tail --resource-pattern-type literal --operation describe
-kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-notifier --group unused --resource-pattern-type literal --operation describe
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-notifier --topic fleet.verdicts --resource-pattern-type literal --operation read
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-operator --group fleet-reader --resource-pattern-type literal --operation describe
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-operator --group flyball-tail --resource-pattern-type literal --operation describe
-kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-operator --group unused --resource-pattern-type literal --operation describe
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-operator --topic fleet.actions --resource-pattern-type literal --operation read
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-operator --topic fleet.approvals --resource-pattern-type literal --operation read --operation write
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-operator --topic fleet.audit --resource-pattern-type literal --operation read
@@ -142,7 +133,6 @@ kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-producer --topic fleet.telemetry --resource-pattern-type literal --operation write
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-recovery --group fleet-reader --resource-pattern-type literal --operation describe
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-recovery --group flyball-tail --resource-pattern-type literal --operation describe
-kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-recovery --group unused --resource-pattern-type literal --operation describe
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-recovery --topic fleet.approvals --resource-pattern-type literal --operation read
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-recovery --topic fleet.control --resource-pattern-type literal --operation read --operation write
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-recovery --topic fleet.experience --resource-pattern-type literal --operation read

@@ -21,7 +21,6 @@ from ..reading import read_event
 from ..signing import Audience, Signer
 from .duplicates import DuplicateStore
 from .outcomes import OutcomeLog
-from .tail import check
 from .watch import ControlWatch
 
 End = Literal["succeeded", "failed", "refused", "unknown"]
@@ -195,7 +194,7 @@ class ActionConsumer:
             self._partitions = tuple(place.partition for place in self._actions.assignment())
             return None
         if record.error() is not None:
-            check(record.error())
+            kafka.check(record.error())
             return None
         action = self._consider(record)
         self._actions.store_offsets(record)

@@ -15,6 +15,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
 
     TYPE: ClassVar[str]
     TOPIC: ClassVar[str]
+    PATIENT: ClassVar[bool] = False
+    """Whether nobody acts on it at once: it may wait a tenth of a second, to be written together with others."""
 
     id: str
     time_us: int

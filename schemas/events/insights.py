@@ -47,6 +47,7 @@ class Measurement(Event, frozen=True, kw_only=True):
 
     TYPE: ClassVar[str] = "flyball.measurement.v1"
     TOPIC: ClassVar[str] = "insights"
+    PATIENT: ClassVar[bool] = True
 
     entity: str
     episode: str
@@ -66,6 +67,7 @@ class Census(Event, frozen=True, kw_only=True):
 
     TYPE: ClassVar[str] = "flyball.census.v1"
     TOPIC: ClassVar[str] = "insights"
+    PATIENT: ClassVar[bool] = True
 
     partition: int
     group: str

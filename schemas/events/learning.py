@@ -14,6 +14,7 @@ class Experience(Event, frozen=True, kw_only=True):
 
     TYPE: ClassVar[str] = "flyball.experience.v1"
     TOPIC: ClassVar[str] = "experience"
+    PATIENT: ClassVar[bool] = True
 
     proposal: str
     entity: str
@@ -75,6 +76,7 @@ class AuditEntry(Event, frozen=True, kw_only=True):
 
     TYPE: ClassVar[str] = "flyball.audit.v1"
     TOPIC: ClassVar[str] = "audit"
+    PATIENT: ClassVar[bool] = True
 
     sequence: int
     subject: str
@@ -92,6 +94,7 @@ class LedgerEntry(Event, frozen=True, kw_only=True):
 
     TYPE: ClassVar[str] = "flyball.ledger.v1"
     TOPIC: ClassVar[str] = "audit"
+    PATIENT: ClassVar[bool] = True
 
     arm: Literal["loop", "baseline", "none"]
     decisions: int

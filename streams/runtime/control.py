@@ -3,18 +3,18 @@
 import threading
 from collections.abc import Callable
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaException
 from confluent_kafka import Message as Record
 
-from schemas.kafka import headers_of, make_consumer
+from schemas.kafka import headers_of
 from schemas.raw import RawBatch
+from schemas.steady import SteadyConsumer
 from schemas.topics import SHARED_SOURCES
 from streams.runtime.clock import LoopClock
 from streams.runtime.inbox import Fetched, Inbox
 from streams.runtime.spec import WorkerSpec
 
 (TOPIC,) = SHARED_SOURCES
-PARTITION = 0
 _POLL_S = 0.1
 _ASK_EVERY_US = 500_000
 _ANSWER_S = 5.0
@@ -37,7 +37,7 @@ class ControlFeed:
         self._failed = failed
         self._inboxes: dict[int, Inbox] = {}
         self._lock = threading.Lock()
-        self._position: int | None = None
+        self._consumer: SteadyConsumer | None = None
         self._seek_to: int | None = None
         self._asked_us = 0
         self._heard_us = 0
@@ -50,7 +50,7 @@ class ControlFeed:
 
     def offset(self) -> int:
         """Return the next offset of `control`."""
-        return self._position or 0
+        return 0 if self._consumer is None else self._consumer.position
 
     def lives(self) -> bool:
         """Return whether the thread reads, or has yet to begin."""
@@ -71,8 +71,8 @@ class ControlFeed:
         wanted = inbox.position(TOPIC)
         with self._lock:
             self._inboxes[partition] = inbox
-            start = self._position if self._seek_to is None else self._seek_to
-            if start is None or wanted < start:
+            start = self.offset() if self._seek_to is None else self._seek_to
+            if (self._consumer is None and self._seek_to is None) or wanted < start:
                 self._seek_to = wanted
                 self._heard_us = 0
 
@@ -89,72 +89,62 @@ class ControlFeed:
                 self._failed(error)
 
     def _read(self) -> None:
-        consumer = make_consumer(
-            self._spec.connection,
-            group="unused",
-            enable_partition_eof=True,
-            fetch_wait_max_ms=250,
-            topic_metadata_refresh_interval_ms=30_000,
-        )
         try:
             while not self._stopping.is_set():
-                self._seek(consumer)
-                if self._position is None:
+                self._seek()
+                if self._consumer is None:
                     self._stopping.wait(_POLL_S)
                     continue
-                record = consumer.poll(_POLL_S)
-                if record is not None:
-                    self._take(record)
+                start, record = self._consumer.position, self._consumer.poll(_POLL_S)
+                if record is not None and record.error() is None:
+                    self._hand_out(record, start)
                 if self._clock.now_us() - self._asked_us > _ASK_EVERY_US:
-                    self._ask(consumer)
+                    self._ask(self._consumer)
         finally:
-            consumer.close()
+            if self._consumer is not None:
+                self._consumer.close()
 
-    def _seek(self, consumer: Consumer) -> None:
+    def _seek(self) -> None:
         with self._lock:
-            if self._seek_to is not None:
-                self._position, self._seek_to = self._seek_to, None
-                consumer.assign([TopicPartition(self._spec.full_name(TOPIC), PARTITION, self._position)])
-
-    def _take(self, record: Record) -> None:
-        error = record.error()
-        offset = record.offset()
-        if error is not None and error.code() != KafkaError._PARTITION_EOF:
-            return
-        with self._lock:
-            if self._seek_to is not None or self._position is None:
+            if self._seek_to is None:
                 return
-            start = self._position
-            self._position = offset if error is not None else offset + 1
-            if error is None:
-                fetched = Fetched(batch=_batch(record), start=start, stop=self._position)
-                for inbox in self._inboxes.values():
-                    if start <= inbox.position(TOPIC):
-                        inbox.put(fetched)
+            if self._consumer is None:
+                self._consumer = SteadyConsumer(
+                    self._spec.connection,
+                    topic=self._spec.full_name(TOPIC),
+                    start=self._seek_to,
+                    fetch_wait_max_ms=250,
+                    topic_metadata_refresh_interval_ms=30_000,
+                )
+            else:
+                self._consumer.seek(self._seek_to)
+            self._seek_to = None
 
-    def _ask(self, consumer: Consumer) -> None:
+    def _hand_out(self, record: Record, start: int) -> None:
+        fetched = Fetched(batch=_batch(record), start=start, stop=record.offset() + 1)
+        with self._lock:
+            for inbox in self._inboxes.values() if self._seek_to is None else ():
+                if start <= inbox.position(TOPIC):
+                    inbox.put(fetched)
+
+    def _ask(self, consumer: SteadyConsumer) -> None:
         """Ask the broker where `control` ends; the answer, with everything before read, is what hearing means."""
         asked_us = self._asked_us = self._clock.now_us()
-        place = TopicPartition(self._spec.full_name(TOPIC), PARTITION)
         try:
-            answer = consumer.get_watermark_offsets(place, timeout=_ANSWER_S, cached=False)
+            end = consumer.end(_ANSWER_S)
         except KafkaException:
-            answer = None
-        self._heard(answer is not None)
+            self._heard(False)
+            return
+        self._heard(True)
         with self._lock:
-            if (
-                answer is not None
-                and self._seek_to is None
-                and self._position is not None
-                and self._position >= answer[1]
-            ):
+            if self._seek_to is None and consumer.position >= end:
                 self._heard_us = asked_us
 
 
 def _batch(record: Record) -> RawBatch:
     return RawBatch(
         topic=TOPIC,
-        partition=PARTITION,
+        partition=0,
         offsets=[record.offset()],
         keys=[record.key()],
         values=[record.value()],

@@ -3,13 +3,14 @@
 import time
 from collections.abc import Iterator
 
-from confluent_kafka import KafkaError, TopicPartition
+from confluent_kafka import KafkaError
 from confluent_kafka import Message as Record
 
 from schemas.connection import KafkaConnection
 from schemas.errors import BrokerError
-from schemas.kafka import FROM_START, headers_of, make_consumer
+from schemas.kafka import FROM_START, check, headers_of
 from schemas.raw import RawBatch
+from schemas.steady import SteadyConsumer
 
 SILENCE_S = 30.0
 """How long the broker may say nothing before a read is given up."""
@@ -20,15 +21,15 @@ class PartitionReader:
 
     def __init__(self, connection: KafkaConnection, *, topic: str, partition: int, start: int | None = None) -> None:
         self._place = f"{topic}/{partition}"
-        self._consumer = make_consumer(
+        self._consumer = SteadyConsumer(
             connection,
-            group="unused",
-            enable_partition_eof=True,
+            topic=topic,
+            partition=partition,
+            start=FROM_START if start is None else start,
             auto_offset_reset="earliest" if start is None else "error",
             fetch_wait_max_ms=20,
             fetch_error_backoff_ms=50,
         )
-        self._consumer.assign([TopicPartition(topic, partition, FROM_START if start is None else start)])
         self._held: Record | None = None
         self._ended = False
 
@@ -74,12 +75,8 @@ class PartitionReader:
             if error.code() in (KafkaError._PARTITION_EOF, KafkaError._AUTO_OFFSET_RESET):
                 self._ended = True
                 return None
-            if not error.retriable() and error.code() not in _PASSING:
-                raise BrokerError(f"expected to read {self._place}, got {error.str()}")
+            check(error, where=self._place)
         raise BrokerError(f"expected records or the end of {self._place} within {SILENCE_S:.0f} s, got nothing")
-
-
-_PASSING = (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT)
 
 
 class InputReader:

@@ -1,8 +1,9 @@
 """The owner of one partition: a thread that turns what waits in the inbox, or a due timer, into committed steps.
 
-A step that wrote nothing is nobody's news: it is committed together with the next one that did, or a little later. So
-a role that reads much and says little (the gate) is seldom in the middle of a commit when something matters, and Kafka,
-which makes a producer wait when one transaction follows closely on another, is left alone.
+A step that wrote nothing, or only what can wait (`Event.PATIENT`), is no news: it is committed together with the next
+one that is, or a little later. So a role that reads much and decides little is seldom in the middle of a commit when
+something matters, its readers are not woken for every record, and Kafka, which makes a producer wait when one
+transaction follows closely on another, is left alone.
 """
 
 import os
@@ -25,8 +26,11 @@ from streams.runtime.metrics import Metrics
 from streams.runtime.spec import WorkerSpec
 from streams.runtime.step_producer import Receipt
 from streams.runtime.takeover import Takeover
+from streams.runtime.torn import still_undecided
 
 IDLE_S = 1.0
+WAITING_LIMIT = 5_000
+"""With so many messages at hand nothing waits for more."""
 (CONTROL,) = SHARED_SOURCES
 CONTROL_PARTITION = 0
 _SNAPSHOT_SHARE = 4.0
@@ -67,9 +71,11 @@ class PartitionOwner:
         self._failed = failed
         self._stopping = threading.Event()
         self._whole = True
-        self._quiet: list[Message] = []
-        """Journal entries of steps folded but not committed yet: none of them wrote anything."""
-        self._quiet_since = 0.0
+        self._waiting: list[Message] = []
+        """Journal entries of steps folded but not committed yet, each before what its step wrote."""
+        self._newest_entry = 0
+        """Where in `_waiting` the last journal entry is."""
+        self._waiting_since = 0.0
         self._snapshot_s = 0.0
         self._thread = threading.Thread(target=self._run, name=f"{spec.role}-{partition}", daemon=True)
 
@@ -104,18 +110,18 @@ class PartitionOwner:
         self.inbox.close()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
-        if self._thread.is_alive() or not self._whole or not self._quiet_steps_are_committed():
+        if self._thread.is_alive() or not self._whole or not self._waiting_steps_are_committed():
             self._producer.abort()
             return None
         if snapshot and self._held.behind_snapshot:
             self._take_snapshot()
         return self._held
 
-    def _quiet_steps_are_committed(self) -> bool:
+    def _waiting_steps_are_committed(self) -> bool:
         """Commit what still waits; a failure means that whoever takes over folds it again."""
         try:
-            if self._quiet:
-                self._commit([])
+            if self._waiting:
+                self._commit()
         except (BrokerError, FencedError):
             return False
         return True
@@ -134,16 +140,16 @@ class PartitionOwner:
             self._stopping.wait(IDLE_S)
             self.moved_at = time.monotonic()
             return
-        wait_s = min(self._until_timer_s(), self._until_quiet_ends_s())
+        wait_s = min(self._until_timer_s(), self._until_commit_s())
         batches = [] if wait_s <= 0 else self.inbox.take(timeout_s=min(wait_s, IDLE_S), gather_s=self._spec.gather_s)
         if batches or self._until_timer_s() <= 0:
             self._take_step(batches)
-        if self._until_quiet_ends_s() <= 0:
-            self._commit([])
+        if self._until_commit_s() <= 0:
+            self._commit()
         self.moved_at = time.monotonic()
 
-    def _until_quiet_ends_s(self) -> float:
-        return self._quiet_since + self._spec.gather_s - time.monotonic() if self._quiet else IDLE_S
+    def _until_commit_s(self) -> float:
+        return self._waiting_since + self._spec.gather_s - time.monotonic() if self._waiting else IDLE_S
 
     def _until_timer_s(self) -> float:
         due_us = self._held.role.next_time()
@@ -156,17 +162,19 @@ class PartitionOwner:
         now = Now(us=now_us, control_heard_us=min(self._heard_us(), now_us))
         output = take_step(self._held.role, batches, now, loop=self._spec.loop)
         fold_s = time.monotonic() - began
-        if not self._quiet:
-            self._quiet_since = began
-        self._quiet.append(self._journal_message(output))
+        if not self._waiting:
+            self._waiting_since = began
+        self._newest_entry = len(self._waiting)
+        self._waiting.append(self._journal_message(output))
+        self._waiting += [signed(message, self._spec.sign) for message in output.messages]
         held = self._held
         held.step, held.time_us = held.step + 1, now_us
         held.replay_s += fold_s
         held.behind_snapshot += 1
         self._metrics.step(self.partition, output, fold_s=fold_s)
         self._whole = True
-        if output.messages:
-            self._commit(output.messages)
+        if len(self._waiting) >= WAITING_LIMIT or not all(event.PATIENT for event in output.events):
+            self._commit()
 
     def _journal_message(self, output: StepOutput) -> Message:
         spec = self._spec
@@ -182,14 +190,13 @@ class PartitionOwner:
         )
         return journal_message(entry, loop=spec.loop)
 
-    def _commit(self, outputs: Sequence[Message]) -> None:
-        """Commit the steps that wait, and what the last of them wrote, in one transaction."""
+    def _commit(self) -> None:
+        """Commit the steps that wait, and what they wrote, in one transaction."""
         began = time.monotonic()
         self._whole = False
-        messages = [*self._quiet, *(signed(message, self._spec.sign) for message in outputs)]
         sent_us = self._process_clock.now_us()
-        receipt = self._producer.write(messages, receipt_of=len(self._quiet) - 1)
-        self._quiet = []
+        receipt = self._write(self._waiting, receipt_of=self._newest_entry)
+        self._waiting = []
         held = self._held
         held.journal_offset = receipt.offset + 1
         self._folded = held.role.next_offsets()
@@ -198,6 +205,12 @@ class PartitionOwner:
         self._compare_clocks(receipt, sent_us)
         if held.replay_s > max(self._spec.replay_limit_s, _SNAPSHOT_SHARE * self._snapshot_s):
             self._take_snapshot()
+
+    def _write(self, messages: Sequence[Message], *, receipt_of: int = 0) -> Receipt:
+        """Write in one transaction, unless Kafka went away and left the last one undecided: a takeover mends that."""
+        if self._producer.disturbed() and (topics := still_undecided(self._spec, self.partition)):
+            raise BrokerError(f"expected Kafka to have decided the last transaction, but {topics} hold an open one")
+        return self._producer.write(messages, receipt_of=receipt_of)
 
     def _compare_clocks(self, receipt: Receipt, sent_us: int) -> None:
         difference_us = self._check.difference_us(
@@ -215,7 +228,7 @@ class PartitionOwner:
         held, spec = self._held, self._spec
         messages = snapshots.messages_at(spec, partition=self.partition, held=held)
         self._whole = False
-        self._producer.write(messages)
+        self._write(messages)
         self._whole = True
         held.slot, held.replay_s, held.behind_snapshot = next_slot(held.slot), 0.0, 0
         self._snapshot_s = time.monotonic() - began

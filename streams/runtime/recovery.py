@@ -8,6 +8,7 @@ from streams.runtime.held import Held
 from streams.runtime.spec import WorkerSpec
 from streams.runtime.step_producer import StepProducer
 from streams.runtime.takeover import first_offsets, from_snapshot, read_journal, record_loss, replay_until_refused
+from streams.runtime.torn import mend
 
 
 def accept_loss(spec: WorkerSpec) -> list[str]:
@@ -25,6 +26,7 @@ def accept_loss(spec: WorkerSpec) -> list[str]:
 def _accept_loss(spec: WorkerSpec, partition: int) -> list[str]:
     producer = StepProducer(spec, partition=partition)
     producer.open()
+    mend(spec, partition, producer)
     try:
         held = from_snapshot(spec, partition)
     except RecoveryError:

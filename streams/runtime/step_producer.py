@@ -8,7 +8,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka import Message as Record
 
 from schemas.errors import BrokerError, FencedError
-from schemas.kafka import make_producer
+from schemas.kafka import make_producer, partitions_of
 from schemas.raw import Message
 from schemas.topics import SOURCE_BYTES
 from streams.runtime.spec import WorkerSpec
@@ -48,8 +48,10 @@ class StepProducer:
             message_max_bytes=2 * SOURCE_BYTES,
             queue_buffering_max_messages=1_000_000,
             logger=logging.getLogger("librdkafka"),  # type: ignore[arg-type]  # the one setting that is an object
+            on_error=self._note_error,
         )
         self._open = False
+        self._disturbed = False
 
     def open(self, *, timeout_s: float = 30.0) -> None:
         """Fence the former owner and end its open step; blocks until the broker has done so."""
@@ -58,6 +60,27 @@ class StepProducer:
             self._producer.init_transactions(timeout_s)
         except KafkaException as error:
             raise _translated(error, "init_transactions") from error
+
+    def disturbed(self) -> bool:
+        """Return whether Kafka went away since this was asked last: it may have left the last transaction undecided."""
+        self._producer.poll(0)  # callbacks come here
+        disturbed, self._disturbed = self._disturbed, False
+        return disturbed
+
+    def partitions_of(self, topic: str) -> int:
+        """Return how many partitions a registry topic has."""
+        return partitions_of(self._producer, self._full_name(topic))
+
+    def write_and_abort(self, messages: Sequence[Message]) -> None:
+        """Write messages that nobody will see; every partition that they go to gets the marker of an abort."""
+        try:
+            self._producer.begin_transaction()
+            for message in messages:
+                self._produce(message, None)
+            self._producer.flush(_COMMIT_S)
+            self._producer.abort_transaction(_COMMIT_S)
+        except KafkaException as error:
+            raise _translated(error, "an aborted transaction") from error
 
     def write(self, messages: Sequence[Message], *, receipt_of: int = 0) -> Receipt:
         """Write messages in one transaction and return the receipt of one of them."""
@@ -88,6 +111,9 @@ class StepProducer:
             except KafkaException:
                 return
             self._open = False
+
+    def _note_error(self, _error: KafkaError) -> None:
+        self._disturbed = True
 
     def _produce(self, message: Message, on_delivery: object) -> None:
         topic = self._full_names.get(message.topic)

@@ -1,5 +1,6 @@
 """Taking over a partition: fence, newest snapshot, silent replay of the journal behind it, and only then go on."""
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +23,9 @@ from streams.runtime.held import Held
 from streams.runtime.log_reader import InputReader, PartitionReader
 from streams.runtime.spec import WorkerSpec
 from streams.runtime.step_producer import StepProducer
+from streams.runtime.torn import mend
 
+_LOG = logging.getLogger("flyball.worker")
 Journal = list[tuple[int, JournalEntry]]
 ACCEPT_LOSS = "`flyball recover --accept-loss` goes on without it"
 
@@ -47,7 +50,10 @@ def take_over(spec: WorkerSpec, *, partition: int, clock: LoopClock, kept: Held 
     began = time.monotonic()
     producer = StepProducer(spec, partition=partition)
     producer.open()
-    held = kept or from_snapshot(spec, partition)
+    mended = mend(spec, partition, producer)
+    if mended:
+        _LOG.warning("aborted a transaction that Kafka left undecided", extra={"partition": partition, "in": mended})
+    held = from_snapshot(spec, partition) if kept is None or mended else kept  # what was aborted may be in `kept`
     replayed = _replay(spec, partition, held)
     positions = {topic: held.role.next_offset(topic, partition) for topic in spec.group_sources()}
     first = first_offsets(spec, partition)
@@ -174,7 +180,7 @@ def _refuse_other_settings(spec: WorkerSpec, partition: int, entries: Journal) -
 
 def first_offsets(spec: WorkerSpec, partition: int) -> dict[str, int]:
     """Return where the log of every group source begins now; raises `BrokerError`."""
-    consumer = make_consumer(spec.connection, group="unused")
+    consumer = make_consumer(spec.connection, group="flyball-tail")
     try:
         return {
             topic: consumer.get_watermark_offsets(TopicPartition(spec.full_name(topic), partition), timeout=30)[0]

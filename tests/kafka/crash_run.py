@@ -188,7 +188,7 @@ class JournalEnds:
     """Watches where the journals end."""
 
     def __init__(self, connection: KafkaConnection, loop: str, partitions: int) -> None:
-        self._consumer = make_consumer(connection, group="unused")
+        self._consumer = make_consumer(connection, group="flyball-tail")
         self._places = [TopicPartition(f"{loop}.journal-{ROLE}", partition) for partition in range(partitions)]
 
     def now(self) -> list[int]:

@@ -2,101 +2,20 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
-import msgspec
 import pytest
-from confluent_kafka import TopicPartition
 
 from connectors.kafka.launcher import LocalKafka
-from schemas.connection import KafkaConnection
 from schemas.errors import FencedError, RecoveryError
-from schemas.events import Event, JournalEntry, Loss
-from schemas.kafka import make_admin, make_producer
+from schemas.events import Loss
 from streams.runtime.clock import LoopClock
-from streams.runtime.inbox import Fetched
-from streams.runtime.log_reader import InputReader
-from streams.runtime.metrics import Metrics
-from streams.runtime.partition import PartitionOwner
 from streams.runtime.recovery import accept_loss
-from streams.runtime.spec import WorkerSpec
-from streams.runtime.takeover import Takeover, take_over
+from streams.runtime.takeover import take_over
+from tests.kafka.by_hand import PARTITION, Place, folded_once, until
 from tests.kafka.log import KafkaLog
-from tests.kafka.subject import Sample, Subject, make_role, spec_of
-
-PARTITION = 0
-
-
-@dataclass(kw_only=True)
-class Place:
-    """One loop on the broker, fed and folded by hand. Partition 0 is the only one used."""
-
-    spec: WorkerSpec
-    written: int = 0
-    failures: list[BaseException] = field(default_factory=list)
-
-    @property
-    def connection(self) -> KafkaConnection:
-        return self.spec.connection
-
-    def feed(self, count: int) -> None:
-        """Write samples to the source."""
-        producer = make_producer(self.connection, linger_ms=0)
-        for number in range(self.written, self.written + count):
-            values = {"cpu": number % 7 / 7, "latency": number % 13 * 1.0, "memory": 1.0}
-            sample = Sample(entity="h1", time=number, values=values)
-            producer.produce(self.spec.full_name("telemetry"), msgspec.json.encode(sample), partition=PARTITION)
-        producer.flush(10)
-        self.written += count
-
-    def take(self, **changes: object) -> Takeover:
-        """Take over with a spec that differs in something."""
-        return take_over(replace(self.spec, **changes), partition=PARTITION, clock=LoopClock())  # type: ignore[arg-type]
-
-    def owner(self, takeover: Takeover, *, clock: LoopClock | None = None) -> PartitionOwner:
-        """Return a running owner."""
-        owner = PartitionOwner(
-            self.spec,
-            partition=PARTITION,
-            takeover=takeover,
-            clock=clock or LoopClock(),
-            heard_us=lambda: 0,
-            metrics=Metrics(loop=self.spec.loop, role=self.spec.role),
-            failed=lambda _, error: self.failures.append(error),
-        )
-        owner.start()
-        return owner
-
-    def fold(self, owner: PartitionOwner) -> None:
-        """Hand the owner what was not folded yet, and wait until it is committed."""
-        start = owner.position("telemetry")
-        with InputReader(self.connection, prefix=f"{self.spec.loop}.") as reader:
-            batch = reader.batch("telemetry", PARTITION, start, self.written)
-        owner.inbox.put(Fetched(batch=batch, start=start, stop=self.written))
-        until(lambda: self.failures or owner.position("telemetry") == self.written)
-
-    def steps(self) -> list[JournalEntry]:
-        """Return the journal."""
-        return [event for event in self.log("journal-detect") if isinstance(event, JournalEntry)]
-
-    def log(self, topic: str) -> list[Event]:
-        """Return the events of a topic."""
-        return list(KafkaLog(self.connection, self.spec.loop).events(topic))
-
-    def remove_before(self, offset: int) -> None:
-        """Do what retention does."""
-        place = TopicPartition(self.spec.full_name("telemetry"), PARTITION, offset)
-        admin = make_admin(self.connection)
-        (removed,) = admin.delete_records([place]).values()
-        removed.result(20)
-
-
-def until(condition: Callable[[], object], *, seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+from tests.kafka.subject import Subject, make_role, spec_of
 
 
 @pytest.fixture
@@ -104,13 +23,6 @@ def place(broker: LocalKafka, loop_on_kafka: Callable[..., str], tmp_path: Path)
     loop = loop_on_kafka(telemetry=1)
     subject = Subject(loop=loop, bootstrap=broker.bootstrap, instance="w0", data=str(tmp_path), partitions=1)
     return Place(spec=replace(spec_of(subject), replay_limit_s=1e9))
-
-
-def folded_once(place: Place, count: int = 30) -> PartitionOwner:
-    place.feed(count)
-    owner = place.owner(place.take())
-    place.fold(owner)
-    return owner
 
 
 def test_the_heir_of_a_killed_owner_has_its_state_to_the_bit_and_writes_nothing_again(place: Place) -> None:

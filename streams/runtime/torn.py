@@ -1,0 +1,100 @@
+"""Transactions that Kafka left without an end: found at a takeover, and ended.
+
+A broker that comes back may complete a transaction whose partitions have no leader at that moment without writing the
+markers that end it there (KAFKA-20734, in Kafka 4.1 to 4.3). Its records stay hidden from readers of committed records,
+and hide all that follows; and the next transaction of the same producer would end them with its own marker: a step
+that recovery had not seen would come back beside the one taken in its place. So whoever takes over looks whether the
+journal or the state of its partition holds records behind the last decided one, which nobody but its former owners can
+have written, and aborts them with a transaction of its own in every partition that the role may write.
+"""
+
+import time
+from collections.abc import Iterator
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from schemas.errors import BrokerError, RecoveryError
+from schemas.kafka import check, make_consumer
+from schemas.raw import Message
+from schemas.topics import TOPICS
+from streams.loop.snapshot import STATE
+from streams.loop.step import JOURNAL
+from streams.runtime.spec import WorkerSpec
+from streams.runtime.step_producer import StepProducer
+
+_ANSWER_S = 30.0
+_MARKERS_S = 5.0
+_POLL_S = 0.05
+
+
+def undecided(spec: WorkerSpec, partition: int) -> list[str]:
+    """Return the topics of a partition's own that hold records of an unfinished transaction; raises `BrokerError`.
+
+    Right after `StepProducer.open`, and between the transactions of one producer, there is none.
+    """
+    committed, all_ends = _ends(spec, partition, "read_committed"), _ends(spec, partition, "read_uncommitted")
+    return [topic for topic in committed if committed[topic] < all_ends[topic]]
+
+
+def mend(spec: WorkerSpec, partition: int, producer: StepProducer) -> list[str]:
+    """Abort what former owners left undecided, if anything; returns the topics where something was found.
+
+    `producer` is open, so no former owner writes any more. Raises `RecoveryError` when it does not help, which a
+    person must look into (`kafka-transactions.sh find-hanging`), and `BrokerError`.
+    """
+    found = undecided(spec, partition)
+    if not found:
+        return []
+    producer.write_and_abort([_nothing(*place) for place in _places(spec, partition, producer)])
+    if still_undecided(spec, partition):
+        raise RecoveryError(
+            f"{spec.loop}/{spec.role}/{partition}: expected to end an unfinished transaction in {found}, but it is "
+            "still there; `kafka-transactions.sh find-hanging` shows whose it is"
+        )
+    return found
+
+
+def still_undecided(spec: WorkerSpec, partition: int) -> list[str]:
+    """Return what `undecided` does once that is empty, or after some seconds: markers are on their way for a while."""
+    deadline = time.monotonic() + _MARKERS_S
+    while (found := undecided(spec, partition)) and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+    return found
+
+
+def _ends(spec: WorkerSpec, partition: int, isolation: str) -> dict[str, int]:
+    consumer = make_consumer(spec.connection, group="flyball-tail", isolation_level=isolation)
+    deadline = time.monotonic() + _ANSWER_S
+    try:
+        return {
+            topic: _end(consumer, TopicPartition(spec.full_name(topic), partition), deadline)
+            for topic in (f"{JOURNAL}-{spec.role}", f"{STATE}-{spec.role}")
+        }
+    finally:
+        consumer.close()
+
+
+def _end(consumer: Consumer, place: TopicPartition, deadline: float) -> int:
+    """Ask until there is an answer: right after a start a broker does not lead its partitions yet."""
+    while True:
+        try:
+            return int(consumer.get_watermark_offsets(place, timeout=_ANSWER_S, cached=False)[1])
+        except KafkaException as failure:
+            check(failure.args[0], where=place.topic)
+            if time.monotonic() > deadline:
+                raise BrokerError(f"expected to learn where {place.topic} ends, got {failure.args[0].str()}") from None
+            time.sleep(_POLL_S)
+
+
+def _places(spec: WorkerSpec, partition: int, producer: StepProducer) -> Iterator[tuple[str, int]]:
+    own = (f"{JOURNAL}-{spec.role}", f"{STATE}-{spec.role}")
+    for topic in TOPICS.values():
+        if topic.name in own:
+            yield topic.name, partition
+        elif spec.role in topic.written_by and not topic.name.startswith((f"{JOURNAL}-", f"{STATE}-")):
+            yield from ((topic.name, number) for number in range(producer.partitions_of(topic.name)))
+
+
+def _nothing(topic: str, partition: int) -> Message:
+    """Return a record that is never seen: it exists for the marker behind it."""
+    return Message(topic=topic, key=b"undecided", value=b"", headers=(), partition=partition)
