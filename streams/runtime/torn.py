@@ -1,7 +1,7 @@
 """Transactions that Kafka left without an end: found at a takeover, and ended.
 
 A broker that comes back may complete a transaction whose partitions have no leader at that moment without writing the
-markers that end it there (KAFKA-20734, in Kafka 4.1 to 4.3). Its records stay hidden from readers of committed records,
+markers that end it there (KAFKA-20734, in Kafka 4.1 to 4.4). Its records stay hidden from readers of committed records,
 and hide all that follows; and the next transaction of the same producer would end them with its own marker: a step
 that recovery had not seen would come back beside the one taken in its place. So whoever takes over looks whether the
 journal or the state of its partition holds records behind the last decided one, which nobody but its former owners can

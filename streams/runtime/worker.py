@@ -9,13 +9,13 @@ import time
 from typing import Any, NoReturn
 
 from confluent_kafka import KafkaException
-from faust.types import TP
 
 from schemas.errors import BrokerError, FencedError, RecoveryError
 from schemas.kafka import make_admin
 from streams.runtime import exits, logs
 from streams.runtime.clock import LoopClock
 from streams.runtime.control import ControlFeed
+from streams.runtime.ends import SourceEnds
 from streams.runtime.health import HealthServer
 from streams.runtime.inbox import GapError
 from streams.runtime.metrics import Metrics
@@ -98,6 +98,7 @@ class _Worker:
             spec, clock=self._clock, control=self._control, metrics=self._metrics, failed=self._failed
         )
         self._watchdog = Watchdog(limit_s=spec.watchdog_s, behind=self._behind)
+        self._ends = SourceEnds(spec)
         self._presence = PresenceWriter(spec)
         self._health: HealthServer | None = None
         self._app: BulkApp | None = None
@@ -183,6 +184,7 @@ class _Worker:
     async def _watch(self) -> None:
         """Tell others every few seconds that this worker lives, and see that it does."""
         while True:
+            await asyncio.to_thread(self._ends.ask, [owner.partition for owner in self._owners.all()])
             self._tell()
             stuck = self._watchdog.stuck(self._owners.all()) if self._broker_answers else None
             if stuck is not None:
@@ -208,14 +210,10 @@ class _Worker:
 
     def _behind(self, partition: int) -> int:
         """Return how many records of a partition's sources lie behind what was fetched, as far as is known."""
-        if self._app is None:
-            return 0
-        behind = 0
-        for topic in self._spec.group_sources():
-            with contextlib.suppress(Exception):  # not assigned (any more): nothing is known
-                high = self._app.consumer.highwater(TP(self._spec.full_name(topic), partition))
-                behind += max(0, (high or 0) - self._owners.position(topic, partition))
-        return behind
+        return sum(
+            max(0, self._ends.end(topic, partition) - self._owners.position(topic, partition))
+            for topic in self._spec.group_sources()
+        )
 
     def _note_broker(self, answers: bool) -> None:
         if answers != self._broker_answers:

@@ -1,6 +1,9 @@
-"""A transaction that Kafka forgot to end, as one does whose partitions have no leader when it completes."""
+"""A broker that forgets the end of a transaction, goes away for a moment, or freezes."""
 
 import asyncio
+import os
+import signal
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +14,12 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from connectors.kafka.admin import apply_topics
 from connectors.kafka.launcher import LocalKafka
 from schemas.errors import BrokerError
+from schemas.steady import RENEW_S, SteadyConsumer
+from streams.runtime.ends import SourceEnds
 from streams.runtime.torn import undecided
-from tests.kafka.by_hand import PARTITION, Place, folded_once
+from tests.kafka.by_hand import PARTITION, Place, folded_once, until
 from tests.kafka.subject import Subject, spec_of
 
-LOOP = "torn"
 TOPICS = ("journal-detect", "insights")
 
 
@@ -35,13 +39,11 @@ def place(kafka: LocalKafka, tmp_path: Path, loop_name: str) -> Place:
     return Place(spec=replace(spec_of(subject), replay_limit_s=1e9))
 
 
-def leave_undecided(place: Place) -> None:
-    """Write under the partition's transactional id, without telling the coordinator and without an end."""
+def leave_undecided(place: Place, transactional_id: str) -> None:
+    """Write in a transaction without telling the coordinator, and without an end."""
 
     async def write() -> None:
-        producer = AIOKafkaProducer(
-            bootstrap_servers=place.connection.bootstrap, transactional_id=place.spec.transactional_id(PARTITION)
-        )
+        producer = AIOKafkaProducer(bootstrap_servers=place.connection.bootstrap, transactional_id=transactional_id)
         await producer.start()
         await producer.begin_transaction()
         for topic in TOPICS:
@@ -56,7 +58,7 @@ def leave_undecided(place: Place) -> None:
 def test_what_was_never_decided_is_aborted_by_the_next_owner(place: Place) -> None:
     folded_once(place).release(snapshot=False)
     steps = len(place.steps())
-    leave_undecided(place)
+    leave_undecided(place, place.spec.transactional_id(PARTITION))
     assert undecided(place.spec, PARTITION) == ["journal-detect"]
     owner = place.owner(place.take())
     assert undecided(place.spec, PARTITION) == []
@@ -69,22 +71,34 @@ def test_what_was_never_decided_is_aborted_by_the_next_owner(place: Place) -> No
     assert b"never decided" not in place.values("insights")
 
 
-def test_an_owner_that_lost_sight_of_kafka_goes_on_only_where_its_last_transaction_was_decided(
-    kafka: LocalKafka, place: Place
-) -> None:
-    owner = folded_once(place)
-    kafka.restart()
-    place.feed(30)
-    place.fold(owner)
-    assert place.failures == []
-
-
 def test_an_owner_whose_last_transaction_kafka_left_undecided_ends(kafka: LocalKafka, place: Place) -> None:
     owner = folded_once(place)
-    leave_undecided(place)
+    leave_undecided(place, "somebody-else")  # the owner is not fenced
     kafka.restart()
     place.feed(30)
     place.fold(owner)
     (failure,) = place.failures
     assert isinstance(failure, BrokerError)
-    assert "journal-detect" in str(failure)
+
+
+def test_a_client_that_owes_an_answer_is_replaced_and_reads_on(kafka: LocalKafka, place: Place) -> None:
+    place.feed(10)
+    consumer = SteadyConsumer(kafka.connection, topic=place.spec.full_name("telemetry"), partition=PARTITION)
+    until(lambda: (message := consumer.poll(0.1)) is not None and message.error() is not None)  # the end
+    (broker,) = kafka.pids
+    os.kill(broker, signal.SIGSTOP)
+    consumer.seek(5)
+    frozen = time.monotonic()
+    until(lambda: consumer.poll(0.1) is None and time.monotonic() > frozen + RENEW_S + 1)
+    os.kill(broker, signal.SIGCONT)
+    until(lambda: (consumer.poll(0.1), consumer.position)[1] == 10)
+    assert consumer.renewed >= 1
+    consumer.close()
+
+
+def test_the_ends_of_sources_are_known_without_fetching(place: Place) -> None:
+    ends = SourceEnds(place.spec)
+    assert ends.end("telemetry", PARTITION) == 0
+    place.feed(7)
+    ends.ask([PARTITION])
+    assert ends.end("telemetry", PARTITION) == 7
