@@ -161,17 +161,19 @@ class FleetWorld:
 
     def _sample(self, now_us: int) -> list[Telemetry]:
         noise = self._noise.normal(0.0, 1.0, (len(self._slots), len(self.metrics) + 1))
+        levels = np.array([slot.levels for slot in self._slots]) + _SPREAD * noise[:, :-1]
+        failing = [index for index, slot in enumerate(self._slots) if slot.fault is not None]
+        levels[failing] += self._signatures[[slot.fault.kind for slot in self._slots if slot.fault is not None]]
         samples: list[Telemetry] = []
-        for slot, drawn in zip(self._slots, noise, strict=True):
+        rows = zip(self._slots, np.round(levels, 4).tolist(), noise[:, -1].tolist(), strict=True)
+        for slot, values, drawn in rows:
             if slot.born_us > now_us:
                 continue
-            values = slot.levels + _SPREAD * drawn[:-1]
             healthy = _HEALTHY
             if slot.fault is not None:
-                values = values + self._signatures[slot.fault.kind]
                 healthy = _WORSE if slot.fault.worse else _FAILING
-            named = dict(zip(self.metrics, np.round(values, 4).tolist(), strict=True))
-            named[AVAILABILITY] = min(1.0, round(healthy + 0.003 * float(drawn[-1]), 4))
+            named = dict(zip(self.metrics, values, strict=True))
+            named[AVAILABILITY] = min(1.0, round(healthy + 0.003 * drawn, 4))
             samples.append(Telemetry(entity=slot.entity, time=now_us, values=named))
         return samples
 
