@@ -60,6 +60,7 @@ class FleetWorld:
             np.random.default_rng([seed, stream]) for stream in (2, 3, 4, 5)
         )
         self.metrics = tuple(f"m{index}" for index in range(max(settings.kinds, 2)))
+        self._calm_us = settings.calm_periods * settings.period_us
         self._signatures = self._draw_signatures()
         self._next_us = start_us + settings.period_us
         self._slots = [self._settle(index, 0, start_us) for index in range(settings.entities)]
@@ -121,7 +122,7 @@ class FleetWorld:
             entity=f"node-{index:02d}" + (f".{generation}" if generation else ""),
             born_us=born_us,
             dies_us=born_us + self._interval(self.settings.life_every_us),
-            next_fault_us=born_us + self._interval(self.settings.fault_every_us) + 20 * self.settings.period_us,
+            next_fault_us=born_us + self._interval(self.settings.fault_every_us) + self._calm_us,
             levels=_LEVEL * self._fate.uniform(0.8, 1.2, len(self.metrics)),
             generation=generation,
         )
@@ -144,7 +145,7 @@ class FleetWorld:
     def _storm(self, now_us: int) -> None:
         kind = int(self._fate.integers(self.settings.kinds))
         for slot in self._slots:
-            lives = slot.born_us + 20 * self.settings.period_us <= now_us
+            lives = slot.born_us + self._calm_us <= now_us
             if self._fate.random() < self.settings.storm and lives and slot.fault is None:
                 self._strike(slot, kind, now_us)
         self._next_storm_us = now_us + self._interval(self.settings.storm_every_us)

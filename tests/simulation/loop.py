@@ -24,6 +24,7 @@ FLEET = FleetSettings(
     entities=32,
     kinds=3,
     actions=("restart", "recycle", "throttle", "rollback"),
+    calm_periods=10,
     fault_every_us=6_000_000,
     fault_us=12_000_000,
     life_every_us=150_000_000,
