@@ -29,8 +29,7 @@ def split_cause(text: str) -> tuple[str, int, int]:
 
 def derive(*parts: str | int) -> str:
     """Return 32 hex digits (128 bits of BLAKE2b) over the parts; equal parts give equal ids on every machine."""
-    encoded = [str(part).encode() for part in parts]
-    data = b"".join([len(part).to_bytes(4, "big") + part for part in encoded])
+    data = b"".join([len(part).to_bytes(4, "big") + part for part in map(str.encode, map(str, parts))])
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 

@@ -13,6 +13,8 @@ from .raw import Headers, Message
 SPEC_VERSION = b"1.0"
 JSON_TYPE = b"application/json"
 ARROW_TYPE = b"application/vnd.apache.arrow.stream"
+_JSON_CONTENT = ("content-type", JSON_TYPE)
+_ARROW_CONTENT = ("content-type", ARROW_TYPE)
 VALUE_LIMIT = 1_048_576
 """Largest value (bytes) that a reader decodes; dead letters, which hold whole originals, are exempt."""
 LATEST_US = 253_402_300_799_999_999
@@ -28,9 +30,19 @@ def rfc3339(time_us: int) -> str:
 
 
 @lru_cache(maxsize=16)
-def _time_header(time_us: int) -> bytes:
+def _time_header(time_us: int) -> tuple[str, bytes]:
     """Return `ce_time`; all events of one step share it."""
-    return rfc3339(time_us).encode()
+    return "ce_time", rfc3339(time_us).encode()
+
+
+@lru_cache(maxsize=256)
+def _type_headers(name: str, loop: str) -> Headers:
+    """Return the headers that all events of one type share."""
+    return (
+        ("ce_specversion", SPEC_VERSION),
+        ("ce_type", name.encode()),
+        ("ce_source", f"/flyball/{loop}".encode()),
+    )
 
 
 def encode(event: Event, *, loop: str, topic: str | None = None) -> Message:
@@ -38,17 +50,15 @@ def encode(event: Event, *, loop: str, topic: str | None = None) -> Message:
     cls = type(event)
     key = event.key().encode()
     if isinstance(event, TelemetryFrame):
-        content_type, value, partition = ARROW_TYPE, event.stream, event.partition
+        content, value, partition = _ARROW_CONTENT, event.stream, event.partition
     else:
-        content_type, value, partition = JSON_TYPE, _ENCODER.encode(event), None
+        content, value, partition = _JSON_CONTENT, _ENCODER.encode(event), None
     headers: Headers = (
-        ("ce_specversion", SPEC_VERSION),
-        ("ce_type", cls.TYPE.encode()),
-        ("ce_source", f"/flyball/{loop}".encode()),
+        *_type_headers(cls.TYPE, loop),
         ("ce_id", event.id.encode()),
-        ("ce_time", _time_header(event.time_us)),
+        _time_header(event.time_us),
         ("ce_subject", key),
-        ("content-type", content_type),
+        content,
     )
     return Message(topic=topic or cls.TOPIC, key=key, value=value, headers=headers, partition=partition)
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import msgspec
+
 from schemas.events import Event
 from schemas.ids import Cause
 from streams.loop.telemetry import TelemetryBatch
@@ -17,8 +19,7 @@ class Now:
     control_heard_us: int
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One decoded event with the position it came from.
 
     An event handed on within a step keeps the position of the record that caused it.

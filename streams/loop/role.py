@@ -84,6 +84,7 @@ class Role:
         self.name = name
         self._loop = loop
         self._processors = tuple(processors)
+        self._selective = [processor for processor in self._processors if isinstance(processor, Selective)]
         self._decode = decode
         self._filter_duplicates = filter_duplicates
         self._next: dict[tuple[str, int], int] = {}
@@ -110,9 +111,8 @@ class Role:
     def left_out(self) -> Counter[str]:
         """Return how many rows the processors have left out since the beginning, by reason."""
         total: Counter[str] = Counter()
-        for processor in self._processors:
-            if isinstance(processor, Selective):
-                total.update(processor.counts)
+        for processor in self._selective:
+            total.update(processor.counts)
         return total
 
     def fold(self, batches: Sequence[RawBatch], now: Now) -> list[Event]:
@@ -178,17 +178,17 @@ class Role:
     def _fold_events(self, batch: RawBatch, now: Now) -> list[Event]:
         outputs: list[Event] = []
         mint = Mint(loop=self._loop, processor=f"{self.name}:edge")
-        for index, offset in enumerate(batch.offsets):
-            self._next[batch.topic, batch.partition] = offset + 1
+        topic, partition, decode = batch.topic, batch.partition, self._decode.event
+        rows = zip(batch.offsets, batch.keys, batch.values, batch.headers, strict=True)
+        for index, (offset, key, value, headers) in enumerate(rows):
+            self._next[topic, partition] = offset + 1
             try:
-                event = self._decode.event(
-                    batch.topic, batch.keys[index], batch.values[index], batch.headers[index], now
-                )
+                event = decode(topic, key, value, headers, now)
             except ContractError as error:
                 bad = BadRow(index=index, reason=error.reason, detail=error.detail)
                 outputs.append(self._dead_letter(batch, bad, mint, now))
             else:
-                outputs += self._admit(Record(Cause(batch.topic, batch.partition, offset), event), now)
+                outputs += self._admit(Record(Cause(topic, partition, offset), event), now)
             if self._parked:
                 outputs += self._release(now)
         return outputs

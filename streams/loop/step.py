@@ -180,8 +180,8 @@ def digest_of(messages: Iterable[Message]) -> str:
             parts += (name.encode(), value)
         # each part with its length before it, so that no two messages look alike; None (-1) is not empty (0)
         lengths = [-1 if part is None else len(part) for part in parts]
-        digest.update(struct.pack(f">{len(parts) + 1}i", len(parts), *lengths))
-        digest.update(b"".join([part for part in parts if part]))
+        head = struct.pack(f">{len(parts) + 1}i", len(parts), *lengths)
+        digest.update(b"".join([head, *filter(None, parts)]))
     return digest.hexdigest()
 
 

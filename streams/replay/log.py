@@ -21,12 +21,13 @@ class _Columns:
     times_us: list[int] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Written:
     offset: int
     message: Message | None
     """None is a transaction marker: it takes an offset and is never read."""
     writer: str | None
+    """Whose transaction it belongs to; None is committed."""
     time_us: int
 
 
@@ -53,7 +54,9 @@ class _Partition:
         """End a writer's transaction with a marker; what it wrote becomes readable, or never does."""
         self._open.discard(writer)
         if commit:
-            self._tail = [_committed(w) if w.writer == writer else w for w in self._tail]
+            for written in self._tail:
+                if written.writer == writer:
+                    written.writer = None
         else:
             self._tail = [w for w in self._tail if w.writer != writer]
         self.write(None, writer=None, time_us=time_us)
@@ -72,10 +75,6 @@ class _Partition:
                 self.stable.headers.append(written.message.headers)
                 self.stable.times_us.append(written.time_us)
         del self._tail[:settled]
-
-
-def _committed(written: _Written) -> _Written:
-    return _Written(written.offset, written.message, None, written.time_us)
 
 
 class MemoryLog:

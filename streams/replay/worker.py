@@ -132,15 +132,14 @@ class Worker:
     def _turn(self, producer: MemoryProducer, clock: LoopClock) -> Iterator[Point]:
         now = self._now(clock)
         batches = self._gather()
-        due_us = self.role.next_time()
-        if not batches and (due_us is None or due_us > now.us):
-            yield "idle"
-            return
         if batches:
             yield from self._commit(producer, batches, now)
         due_us = self.role.next_time()
         if due_us is not None and due_us <= now.us:
             yield from self._commit(producer, [], now)
+        elif not batches:
+            yield "idle"
+            return
         if self._since_snapshot >= self.place.steps_per_snapshot:
             yield from self._save(producer)
 

@@ -60,6 +60,7 @@ class FleetWorld:
             np.random.default_rng([seed, stream]) for stream in (2, 3, 4, 5)
         )
         self.metrics = tuple(f"m{index}" for index in range(max(settings.kinds, 2)))
+        self._calm_us = settings.calm_periods * settings.period_us
         self._signatures = self._draw_signatures()
         self._next_us = start_us + settings.period_us
         self._slots = [self._settle(index, 0, start_us) for index in range(settings.entities)]
@@ -121,7 +122,7 @@ class FleetWorld:
             entity=f"node-{index:02d}" + (f".{generation}" if generation else ""),
             born_us=born_us,
             dies_us=born_us + self._interval(self.settings.life_every_us),
-            next_fault_us=born_us + self._interval(self.settings.fault_every_us) + 20 * self.settings.period_us,
+            next_fault_us=born_us + self._interval(self.settings.fault_every_us) + self._calm_us,
             levels=_LEVEL * self._fate.uniform(0.8, 1.2, len(self.metrics)),
             generation=generation,
         )
@@ -144,7 +145,7 @@ class FleetWorld:
     def _storm(self, now_us: int) -> None:
         kind = int(self._fate.integers(self.settings.kinds))
         for slot in self._slots:
-            lives = slot.born_us + 20 * self.settings.period_us <= now_us
+            lives = slot.born_us + self._calm_us <= now_us
             if self._fate.random() < self.settings.storm and lives and slot.fault is None:
                 self._strike(slot, kind, now_us)
         self._next_storm_us = now_us + self._interval(self.settings.storm_every_us)
@@ -161,17 +162,19 @@ class FleetWorld:
 
     def _sample(self, now_us: int) -> list[Telemetry]:
         noise = self._noise.normal(0.0, 1.0, (len(self._slots), len(self.metrics) + 1))
+        levels = np.array([slot.levels for slot in self._slots]) + _SPREAD * noise[:, :-1]
+        failing = [index for index, slot in enumerate(self._slots) if slot.fault is not None]
+        levels[failing] += self._signatures[[slot.fault.kind for slot in self._slots if slot.fault is not None]]
         samples: list[Telemetry] = []
-        for slot, drawn in zip(self._slots, noise, strict=True):
+        rows = zip(self._slots, np.round(levels, 4).tolist(), noise[:, -1].tolist(), strict=True)
+        for slot, values, drawn in rows:
             if slot.born_us > now_us:
                 continue
-            values = slot.levels + _SPREAD * drawn[:-1]
             healthy = _HEALTHY
             if slot.fault is not None:
-                values = values + self._signatures[slot.fault.kind]
                 healthy = _WORSE if slot.fault.worse else _FAILING
-            named = dict(zip(self.metrics, np.round(values, 4).tolist(), strict=True))
-            named[AVAILABILITY] = min(1.0, round(healthy + 0.003 * float(drawn[-1]), 4))
+            named = dict(zip(self.metrics, values, strict=True))
+            named[AVAILABILITY] = min(1.0, round(healthy + 0.003 * drawn, 4))
             samples.append(Telemetry(entity=slot.entity, time=now_us, values=named))
         return samples
 

@@ -24,6 +24,8 @@ class FleetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     period_us: Interval = 1_000_000
     """Between two samples of an entity."""
 
+    calm_periods: Count = 20
+    """How many periods a new entity stays healthy, so that whoever watches it sees its normal first."""
     fault_every_us: Interval = 30_000_000
     """Of one healthy entity."""
     fault_us: Interval = 45_000_000

@@ -115,10 +115,11 @@ def _taken_again(evidence: Evidence, role: Role, entry: JournalEntry, made: list
 
 def _compare_outputs(evidence: Evidence, made: list[Message]) -> Iterator[Violation]:
     """Compare what the journals say was written with what lies on the topics: the same ids, once, in order per key."""
-    yield from _ids_tell_apart(made)
+    named = [(message, _id(message)) for message in made]
+    yield from _ids_tell_apart(named)
     expected: defaultdict[str, list[tuple[bytes | None, str]]] = defaultdict(list)
-    for message in made:
-        expected[message.topic].append((message.key, _id(message)))
+    for message, name in named:
+        expected[message.topic].append((message.key, name))
     for topic in _written_by(evidence):
         found = [
             (record.key, _id(record)) for _, records in sorted(evidence.records(topic).items()) for record in records
@@ -135,12 +136,12 @@ def _compare_outputs(evidence: Evidence, made: list[Message]) -> Iterator[Violat
             yield Violation("P8", f"{topic}: the outputs of a key are not in the order in which they were made")
 
 
-def _ids_tell_apart(made: list[Message]) -> Iterator[Violation]:
+def _ids_tell_apart(named: list[tuple[Message, str]]) -> Iterator[Violation]:
     """Two different outputs with one id: readers would take the second for a repetition and drop it."""
     known: dict[tuple[str, str], bytes | None] = {}
-    for message in made:
-        if known.setdefault((message.topic, _id(message)), message.value) != message.value:
-            yield Violation("P1", f"{message.topic}: two different outputs have the id {_id(message)}")
+    for message, name in named:
+        if known.setdefault((message.topic, name), message.value) != message.value:
+            yield Violation("P1", f"{message.topic}: two different outputs have the id {name}")
 
 
 def _written_by(evidence: Evidence) -> list[str]:
@@ -163,7 +164,10 @@ def _by_key(records: list[tuple[bytes | None, str]]) -> dict[bytes | None, list[
 
 def _id(record: Message | LogRecord) -> str:
     """Return the id of an event; telemetry, which has none, is known by its bytes."""
-    return next((value.decode() for name, value in record.headers if name == "ce_id" and value), repr(record.value))
+    for name, value in record.headers:
+        if name == "ce_id" and value:
+            return value.decode()
+    return repr(record.value)
 
 
 def one_start_and_one_end_per_action(evidence: Evidence) -> Iterator[Violation]:

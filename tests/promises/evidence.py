@@ -1,5 +1,6 @@
 """What the promises are judged by: the topics of a run, read back, and what happened outside of them."""
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -90,7 +91,8 @@ class Evidence:
 
     def read_range(self, topic: str, partition: int, start: int, stop: int) -> RawBatch | None:
         """Return the committed records of a range of offsets."""
-        records = list(self._span(topic, partition, start, stop))
+        offsets, records = self._columns(topic, partition)
+        records = records[bisect_left(offsets, start) : bisect_left(offsets, stop)]
         if not records:
             return None
         return RawBatch(
@@ -115,7 +117,7 @@ class Evidence:
         return {}
 
     @cached_property
-    def _places(self) -> dict[tuple[str, int], dict[int, int]]:
+    def _offsets(self) -> dict[tuple[str, int], list[int]]:
         return {}
 
     @cached_property
@@ -135,14 +137,11 @@ class Evidence:
                 except ContractError:
                     continue  # a dead letter of whoever folded it; the journals answer for it
 
-    def _span(self, topic: str, partition: int, start: int, stop: int) -> Iterator[LogRecord]:
+    def _columns(self, topic: str, partition: int) -> tuple[list[int], list[LogRecord]]:
         records = self.records(topic).get(partition, [])
-        place = self._places.setdefault((topic, partition), {})
-        if not place:
-            place.update({record.offset: index for index, record in enumerate(records)})
-        for offset in range(start, stop):
-            if offset in place:
-                yield records[place[offset]]
+        if (topic, partition) not in self._offsets:
+            self._offsets[topic, partition] = [record.offset for record in records]
+        return self._offsets[topic, partition], records
 
 
 def memory_reader(log: MemoryLog) -> Callable[[str], Iterator[LogRecord]]:

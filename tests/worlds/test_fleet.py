@@ -51,6 +51,12 @@ def answered(world: FleetWorld, name: str, *, seconds: int) -> list[Outcome]:
     return outcomes
 
 
+def test_a_new_entity_is_healthy_for_its_calm_periods_and_then_fails() -> None:
+    world = fleet(entities=10, fault_every_us=1, calm_periods=5, **CALM)
+    live(world, 10)
+    assert {(fault.start_us - START) // S for fault in world.faults[:10]} == {6}
+
+
 def test_one_seed_is_one_world() -> None:
     assert live(fleet(3), 300) == live(fleet(3), 300)
     assert live(fleet(3), 30) != live(fleet(4), 30)

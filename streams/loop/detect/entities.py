@@ -43,7 +43,7 @@ class Entities:
         known = [self._slots.get(entity, -1) for entity in entities]
         slots = np.array(known, np.int64)
         recycled: list[int] = []
-        if len(slots) and (slots.min() < 0 or not self._live[slots].all()):
+        if -1 in known or not self._live[slots].all():
             slots = np.array([self._admit(entity, recycled) for entity in entities], np.int64)
         return slots, recycled
 

@@ -134,11 +134,12 @@ class Folding:
 
 def _occurrences(slots: Ints) -> Ints:
     """Return how often each slot occurred before, e.g. 7 3 7 7 -> 0 0 1 2."""
-    order = np.argsort(slots, kind="stable")
+    order = slots.argsort(kind="stable")
     ordered = slots[order]
     fresh = np.ones(len(slots), bool)
     fresh[1:] = ordered[1:] != ordered[:-1]
-    place = np.arange(len(slots))
     occurrences = np.zeros(len(slots), np.int64)
-    occurrences[order] = place - np.maximum.accumulate(np.where(fresh, place, 0))
+    if not fresh.all():
+        place = np.arange(len(slots))
+        occurrences[order] = place - np.maximum.accumulate(np.where(fresh, place, 0))
     return occurrences

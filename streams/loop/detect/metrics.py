@@ -24,14 +24,14 @@ class Metrics:
         present = np.isfinite(values)
         self._admit(names, present)
         known = {name: column for column, name in enumerate(self.names)}
+        bounded = np.where(present, np.minimum(np.maximum(values, -LARGEST), LARGEST), np.nan)
         wide = np.full((len(values), len(known)), np.nan)
         for given, name in enumerate(names):
             column = known.get(name)
             if column is None:
                 self._counts["overflow"] += int(present[:, given].sum())
             else:
-                wide[:, column] = np.where(present[:, given], values[:, given], np.nan)
-        np.clip(wide, -LARGEST, LARGEST, out=wide)
+                wide[:, column] = bounded[:, given]
         return wide
 
     def _admit(self, names: Sequence[str], present: npt.NDArray[np.bool_]) -> None:

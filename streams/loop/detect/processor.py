@@ -68,6 +68,8 @@ class Detect:
         self._normal = Normal(settings, seed=seed)
         self._episodes = Episodes(settings, loop=loop)
         self._folding = Folding(settings, entities=self._entities, normal=self._normal, episodes=self._episodes)
+        self._room = (0, 0)
+        """Of how many entities and metrics there is room for in every table."""
         self._census_due_us: int | None = None
         self._census_groups: set[str] = set()
         self._next_us: int | None = None
@@ -133,6 +135,7 @@ class Detect:
         self._normal.restore(state.normal)
         self._episodes.restore(state.episodes)
         self._folding.restore(state.recent)
+        self._room = (0, 0)
         self._census_due_us = state.census_due_us
         self._census_groups = set(state.census_groups)
         self._next_is_known = False
@@ -166,9 +169,11 @@ class Detect:
 
     def _grow(self, recycled: list[int]) -> None:
         slots, metrics = len(self._entities), self._metrics.names
-        self._windows.grow(slots, len(metrics))
-        self._normal.grow(slots, metrics)
-        self._folding.grow(slots)
+        if self._room != (slots, len(metrics)):
+            self._windows.grow(slots, len(metrics))
+            self._normal.grow(slots, metrics)
+            self._folding.grow(slots)
+            self._room = (slots, len(metrics))
         for slot in recycled:
             self._windows.forget(slot)
             self._normal.forget(slot)

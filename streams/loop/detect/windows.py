@@ -81,7 +81,7 @@ class Windows:
 
     def waiting(self) -> Ints:
         """Return the slots that have an open window, ascending."""
-        return np.unique(self._slots)
+        return np.flatnonzero(np.bincount(self._slots))
 
     def rows(self) -> Ints:
         """Return the slot of every row that waits."""
@@ -93,19 +93,20 @@ class Windows:
 
     def add(self, slots: Ints, times: Ints, values: Floats, tokens: dict[int, str]) -> Closed:
         """Take rows in the order of arrival, and return the windows they close."""
-        order = np.argsort(slots, kind="stable")
-        before, after = self._floors(slots[order], times[order])
-        late = np.zeros(len(slots), bool)
-        late[order] = times[order] < before
-        again = np.zeros(len(slots), bool)
-        again[order] = self._single & (times[order] == before - 1)
-        self._counts["late"] += int((late & ~again).sum())
-        self._counts["duplicates"] += int((late & again).sum())
+        order = slots.argsort(kind="stable")
+        row_slots, row_times = slots[order], times[order]
+        before, after = self._floors(row_slots, row_times)
+        late = row_times < before
+        in_time = np.ones(len(slots), bool)
+        in_time[order] = ~late
+        again = late & (row_times == before - 1) if self._single else np.zeros(len(slots), bool)
+        self._counts["late"] += int(np.count_nonzero(late & ~again))
+        self._counts["duplicates"] += int(np.count_nonzero(again))
         first_new = len(self._slots)
-        self._append(slots, times, values, tokens, ~late)
+        self._append(slots, times, values, tokens, in_time)
         self._drop_surplus(first_new)
-        self._floor[slots[order]] = after  # in order: of equal slots the last one stays
-        return self._take(self._ends() <= self._floor[self._slots], slots[order], after, order)
+        self._floor[row_slots] = after  # in order: of equal slots the last one stays
+        return self._take(self._ends() <= self._floor[self._slots], row_slots, after, order)
 
     def close(self, slots: Sequence[int]) -> Closed:
         """Close all windows of these entities at once."""
@@ -141,11 +142,11 @@ class Windows:
 
     def _floors(self, slots: Ints, times: Ints) -> tuple[Ints, Ints]:
         """Return the floor of each row's entity before and after the row; rows sorted by slot, then by arrival."""
-        distinct, rank = np.unique(times, return_inverse=True)
+        ordered = np.sort(times)
         fresh = np.ones(len(slots), bool)
         fresh[1:] = slots[1:] != slots[:-1]
-        base = np.cumsum(fresh) * len(distinct)  # ranks of later entities are above all of earlier ones
-        latest = distinct[np.maximum.accumulate(rank + base) - base]
+        base = fresh.cumsum() * len(ordered)  # ranks of later entities are above all of earlier ones
+        latest = ordered[np.maximum.accumulate(ordered.searchsorted(times) + base) - base]
         known = self._watermark[slots]
         after = np.maximum(latest, known)
         before = known.copy()
@@ -164,8 +165,9 @@ class Windows:
         return ends
 
     def _append(self, slots: Ints, times: Ints, values: Floats, tokens: dict[int, str], keep: Flags) -> None:
-        rows = self._next_row + np.arange(len(slots))
-        self._tokens.update({self._next_row + row: token for row, token in sorted(tokens.items()) if keep[row]})
+        rows = np.arange(self._next_row, self._next_row + len(slots))
+        if tokens:
+            self._tokens.update({self._next_row + row: token for row, token in sorted(tokens.items()) if keep[row]})
         self._next_row += len(slots)
         self._slots = np.concatenate([self._slots, slots[keep]])
         self._times = np.concatenate([self._times, times[keep]])
@@ -181,21 +183,28 @@ class Windows:
         fresh = _starts(self._slots[order], self._times[order])
         repeats = np.zeros(len(order), bool)
         repeats[order] = ~fresh
+        full = self._full(order, fresh, repeats)
+        drop = repeats | full
+        drop[:first_new] = False
+        if drop.any():
+            self._counts["duplicates"] += int(np.count_nonzero(drop & ~full))
+            self._counts["overflow"] += int(np.count_nonzero(drop & full))
+            self._keep(~drop)
+
+    def _full(self, order: Ints, fresh: Flags, repeats: Flags) -> Flags:
+        """Return which rows found their window full, and which repeat such a row."""
+        full = np.zeros(len(order), bool)
+        if len(order) <= self._rows_limit:
+            return full
         ends = self._ends()
         distinct = np.flatnonzero(~repeats)
         by_window = distinct[np.lexsort((ends[distinct], self._slots[distinct]))]
         starts = _starts(self._slots[by_window], ends[by_window])
         place = np.arange(len(by_window))
-        full = np.zeros(len(order), bool)
         full[by_window] = place - np.maximum.accumulate(np.where(starts, place, 0)) >= self._rows_limit
         if full.any():
             full[order] = full[order][np.maximum.accumulate(np.where(fresh, np.arange(len(order)), 0))]
-        drop = repeats | full
-        drop[:first_new] = False
-        if drop.any():
-            self._counts["duplicates"] += int((drop & ~full).sum())
-            self._counts["overflow"] += int((drop & full).sum())
-            self._keep(~drop)
+        return full
 
     def _keep(self, keep: Flags) -> None:
         if self._tokens:
@@ -211,19 +220,19 @@ class Windows:
         chosen = np.flatnonzero(closing)
         if not len(chosen):
             return _nothing(self._values.shape[1])
-        ends = self._ends()[chosen]
-        chosen = chosen[np.lexsort((ends, self._slots[chosen]))]
         slots, ends = self._slots[chosen], self._ends()[chosen]
+        by_window = np.lexsort((ends, slots))
+        chosen, slots, ends = chosen[by_window], slots[by_window], ends[by_window]
         starts = _starts(slots, ends)
-        group = np.cumsum(starts) - 1
+        group = starts.cumsum() - 1
         values, tokens = self._means(chosen, group), self._tokens_of(chosen, group)
-        samples = np.bincount(group, minlength=int(starts.sum()))
+        samples = np.bincount(group)
         slots, ends = slots[starts], ends[starts]
         closers = np.zeros(len(slots), np.int64)
         if len(row_slots):
-            floors = np.unique(np.concatenate([row_floors, ends]))
-            row_keys = row_slots * len(floors) + np.searchsorted(floors, row_floors)
-            closers = row_numbers[np.searchsorted(row_keys, slots * len(floors) + np.searchsorted(floors, ends))]
+            floors = np.sort(np.concatenate([row_floors, ends]))
+            row_keys = row_slots * len(floors) + floors.searchsorted(row_floors)
+            closers = row_numbers[row_keys.searchsorted(slots * len(floors) + floors.searchsorted(ends))]
         self._keep(~closing)
         order = np.lexsort((ends, closers))
         return Closed(
