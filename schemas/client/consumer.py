@@ -103,7 +103,7 @@ class ActionConsumer:
             enable_auto_commit=True,
             enable_auto_offset_store=False,
             fetch_min_bytes=1,
-            fetch_wait_max_ms=10,
+            fetch_wait_max_ms=100,
         )
         self._actions.subscribe([f"{self._audience.loop}.{Action.TOPIC}"])
 

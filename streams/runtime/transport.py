@@ -64,7 +64,13 @@ class BulkRecord:
 
 
 class BulkThread(driver.AIOKafkaConsumerThread):
-    """The thread that talks to the broker: hands a fetch over as columns."""
+    """The thread that talks to the broker: hands a fetch over as columns.
+
+    What a fetch costs does not depend on what it brought, so fetches are a little apart: in a trickle each brings
+    several records, and one that comes alone waits for nothing.
+    """
+
+    _handed_over_s = 0.0
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -86,6 +92,7 @@ class BulkThread(driver.AIOKafkaConsumerThread):
         if consumer._closed or fetcher._closed:
             raise ConsumerStoppedError
         until = time.monotonic() + (timeout or 0.0)
+        await asyncio.sleep(self._handed_over_s + _app(self).spec.fetch_pace_s - time.monotonic())
         with fetcher._subscriptions.fetch_context():
             while True:
                 if fetcher._subscriptions.reassignment_in_progress:
@@ -93,6 +100,7 @@ class BulkThread(driver.AIOKafkaConsumerThread):
                 drained = self._drain(fetcher, active_partitions)
                 left = until - time.monotonic()
                 if drained or left <= 0 or fetcher._closed:
+                    self._handed_over_s = time.monotonic() if drained else self._handed_over_s
                     return drained
                 await _wait_for_fetch(fetcher, left)
 

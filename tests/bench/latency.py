@@ -25,7 +25,8 @@ from tests.kafka.live_loop import QUICK, LiveLoop, now_us
 
 EVENTS_PER_S = 200
 ENTITIES = 100
-WARM_UP_ROUNDS = 14
+WARM_UP_ROUNDS = 120
+"""A minute: so long the broker's Java compiles what it runs, which costs a core meanwhile."""
 FAIL_EVERY = 40
 """Every entity fails once in so many of its samples: long enough to be normal again, and its outcome to be closed."""
 HOPS = ("telemetry", "insight", "proposal", "action", "claim", "hand-over")
