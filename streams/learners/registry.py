@@ -204,7 +204,7 @@ class PatternRegistry:
     def _merge(self, cluster: Cluster, windows: int) -> tuple[Cluster, tuple[Cluster, ...]]:
         """Merge the cluster that has just moved with those it has met; return the survivor and what it took in."""
         taken: list[Cluster] = []
-        while cluster.support >= 2:
+        while _is_time_to_merge(cluster.support):
             row = self._table.row(cluster.id)
             others = [
                 place
@@ -271,6 +271,11 @@ class PatternRegistry:
         while len(self._remembered) > self._remembered_limit:
             oldest, _ = self._remembered.popitem(last=False)
             self._remembered_table.pop(oldest)
+
+
+def _is_time_to_merge(support: int) -> bool:
+    """Whether to look for like patterns: while young at every occurrence, later at every fourth."""
+    return 2 <= support <= 4 or (support > 4 and support % 4 == 0)
 
 
 def _share(log_odds: float) -> float:
