@@ -21,7 +21,7 @@ METRIC_SD = 0.2
 """By how much the height of one metric differs besides, as a share."""
 INDEPENDENCE = 0.6
 """Successive windows are correlated: each counts as so much of a window of its own."""
-SHIFT_COST = 0.4
+SHIFT_COST = 1.0
 """In log likelihood, per window that an onset begins earlier or later than its pattern's first one."""
 LEAST_OVERLAP = 2
 QUIET_POWER = 2.0
