@@ -119,9 +119,12 @@ class PatternRegistry:
         )
 
     def series_of(self, cluster: Cluster) -> dict[str, list[float]]:
-        """Return the mean z of every metric over the windows that most occurrences of a pattern have seen."""
+        """Return the mean z by metric over the windows that a quarter of a pattern's occurrences or more have seen.
+
+        What is not remembered any more has none.
+        """
         table = self._remembered_table if cluster.faded else self._table
-        return table.mean(table.row(cluster.id))
+        return table.mean(table.row(cluster.id)) if cluster.id in table.ids else {}
 
     def resolve(self, pattern: str) -> Cluster | None:
         """Return the cluster of an id, of an alias, or of a faded pattern that is still remembered."""

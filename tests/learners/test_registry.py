@@ -164,3 +164,12 @@ def test_onsets_of_one_window_are_told_apart_too():
     onsets = [{"cpu": (9.0,)}, {"cpu": (8.0,)}, {"cpu": (-9.0,)}, {"cpu": (9.5,)}]
     ids = [target.learn(onset, episode=str(time), time_us=time).cluster.id for time, onset in enumerate(onsets)]
     assert ids == ["p-1", "p-1", "p-2", "p-1"]
+
+
+def test_what_is_neither_active_nor_remembered_has_no_series():
+    target = registry(limit=1, remembered_limit=1)
+    gone = learn(target, 0, a=9).cluster
+    for time, name in enumerate("bc", start=1):
+        learn(target, time, **{name: 9})
+    assert target.resolve(gone.id) is None
+    assert target.series_of(gone) == {}

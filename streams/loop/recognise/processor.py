@@ -149,7 +149,7 @@ class Recognise:
             name=cluster.name,
             status="merged" if alias_of else "faded" if cluster.faded else "recurring" if recurring else "candidate",
             support=cluster.support,
-            signature=signature_of(self._registry.series_of(cluster)) if alias_of is None else {},
+            signature=signature_of(self._registry.series_of(cluster)),
             first_us=cluster.first_us,
             last_us=cluster.last_us,
             episodes=tuple(cluster.episodes),
