@@ -28,11 +28,23 @@ LENGTHS = (8.0, 12.0)
 QUIET_BEFORE = 120
 """Windows until the first episode of an entity; later ones follow after 40 to 80 quiet windows."""
 QUIET_AFTER = (40, 80)
-SHAPES = ("step", "ramp", "decay", "bump", "wave", "steps")
+MEAN_HEIGHTS = {
+    "step": 1.0,
+    "ramp": (2 / 3) ** 0.5,
+    "decay": ((1 - np.exp(-4.0)) / 4) ** 0.5,
+    "bump": 0.5**0.5,
+    "wave": 0.375**0.5,
+    "steps": 0.625**0.5,
+}
+"""Shape to its root mean square where its highest point is 1."""
+SHAPES = tuple(MEAN_HEIGHTS)
 
 
 def shape_of(name: str, phase: Floats) -> Floats:
-    """Return the height of a shape (peak 1) at phases of 0 to 1 of its own length."""
+    """Return the height of a shape at phases of 0 to 1 of its own length; its root mean square is 1.
+
+    So a move of so many deviations is as strong whatever its shape.
+    """
     heights = {
         "step": np.ones_like(phase),
         "ramp": np.minimum(2 * phase, 1.0),
@@ -41,12 +53,12 @@ def shape_of(name: str, phase: Floats) -> Floats:
         "wave": (1 + np.cos(4 * np.pi * phase)) / 2,
         "steps": np.where(phase < 0.5, 0.5, 1.0),
     }
-    return heights[name]
+    return heights[name] / MEAN_HEIGHTS[name]
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """How one metric takes part: `height` in deviations, signed; `lag` as a share of the episode."""
+    """How one metric takes part: `height` (root mean square) in deviations, signed; `lag` as a share of the episode."""
 
     metric: int
     shape: str
