@@ -63,6 +63,7 @@ bench: $(VENV)/.bench  ## The benchmarks that need no outside data, beside peers
 	$(BIN)/python -m tests.bench.transport
 	$(BIN)/python -m tests.bench.latency
 	$(BIN)/python -m tests.bench.fleet
+	$(BIN)/python -m tests.bench.patterns
 
 documents: $(VENV)/.test  ## Write the generated documents anew (JSON Schema, AsyncAPI, access control)
 	$(BIN)/python -m schemas.documents

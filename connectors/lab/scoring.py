@@ -68,8 +68,10 @@ def score(faults: Sequence[FaultRecord], events: Iterable[Event]) -> LabScore:
     """
     unique = {event.id: event for event in events}
     found = _faults_of_episodes(faults, [event for event in unique.values() if isinstance(event, Episode)])
-    patterns = _final_patterns([event for event in unique.values() if isinstance(event, Pattern)])
-    members = _members([event for event in unique.values() if isinstance(event, Recurrence)], patterns)
+    told = [event for event in unique.values() if isinstance(event, Pattern)]
+    patterns = _final_patterns(told)
+    recurrences = [event for event in unique.values() if isinstance(event, Recurrence)]
+    members = _members(recurrences, patterns, _moved(told))
     scores = [_score_pattern(pattern, members[pattern.pattern], found) for pattern in _recurring(patterns, members)]
     with_fault = {episode for episode, fault in found.items() if fault is not None}
     experiences = [event for event in unique.values() if isinstance(event, Experience)]
@@ -107,13 +109,26 @@ def _final_patterns(events: Sequence[Pattern]) -> dict[str, Pattern]:
     return {event.pattern: event for event in sorted(events, key=lambda event: event.time_us)}
 
 
-def _members(recurrences: Sequence[Recurrence], patterns: dict[str, Pattern]) -> dict[str, set[str]]:
+def _moved(events: Sequence[Pattern]) -> dict[str, str]:
+    """Return the episodes that were another pattern's until one split from it, and to which they went last."""
+    moved: dict[str, str] = {}
+    split: set[str] = set()
+    for event in sorted(events, key=lambda event: event.time_us):
+        if event.split_from is not None and event.pattern not in split:
+            split.add(event.pattern)
+            moved |= dict.fromkeys(event.episodes, event.pattern)
+    return moved
+
+
+def _members(
+    recurrences: Sequence[Recurrence], patterns: dict[str, Pattern], moved: dict[str, str]
+) -> dict[str, set[str]]:
     """Return the episodes of each pattern, from its first as a candidate; a merged pattern's are its heir's."""
+    told = [(event.episode, event.candidate) for event in recurrences]
+    told += [(episode, pattern.pattern) for pattern in patterns.values() for episode in pattern.episodes]
     members: dict[str, set[str]] = defaultdict(set)
-    for event in recurrences:
-        members[_heir(event.candidate, patterns)].add(event.episode)
-    for pattern in patterns.values():
-        members[_heir(pattern.pattern, patterns)].update(pattern.episodes)
+    for episode, pattern in told:
+        members[_heir(moved.get(episode, pattern), patterns)].add(episode)
     return members
 
 

@@ -7,12 +7,16 @@ import msgspec
 from .base import Event
 
 
-class MetricSignature(msgspec.Struct, frozen=True, kw_only=True):
-    """How one metric left its normal over the onset windows, in robust standard deviations."""
+class MetricSignature(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How one metric left its normal over the onset windows, in robust standard deviations.
+
+    `series` has one value per window: it tells in which order metrics moved.
+    """
 
     mean: float
     peak: float
     trend: float
+    series: tuple[float, ...] = ()
 
 
 class Episode(Event, frozen=True, kw_only=True):
@@ -108,7 +112,10 @@ class Loss(Event, frozen=True, kw_only=True):
 
 
 class Pattern(Event, frozen=True, kw_only=True):
-    """A cluster of onset signatures: `candidate` until support 3, then `recurring`, then perhaps `faded`."""
+    """A cluster of onset signatures: `candidate` until support 3, then `recurring`, then perhaps `faded`.
+
+    Its `episodes` are the latest; those of a pattern that was `split_from` another were counted there until then.
+    """
 
     TYPE: ClassVar[str] = "flyball.pattern.v1"
     TOPIC: ClassVar[str] = "patterns"
@@ -125,13 +132,17 @@ class Pattern(Event, frozen=True, kw_only=True):
     period_us: int | None = None
     next_us: int | None = None
     duration_us: int | None = None
+    split_from: str | None = None
 
     def key(self) -> str:
         return self.pattern
 
 
 class Recurrence(Event, frozen=True, kw_only=True):
-    """This episode is pattern P again (or `novel`), decided at its onset."""
+    """This episode is pattern P again (or `novel`), decided at its onset.
+
+    `novelty` is the probability that it belongs to no pattern known before, whether recurring yet or not.
+    """
 
     TYPE: ClassVar[str] = "flyball.recurrence.v1"
     TOPIC: ClassVar[str] = "patterns"

@@ -57,6 +57,8 @@ def pattern(
     *,
     at_s: int = 0,
     alias_of: str | None = None,
+    split_from: str | None = None,
+    episodes: tuple[str, ...] = (),
 ) -> Pattern:
     return Pattern(
         id=f"{name}-{status}-{at_s}",
@@ -69,6 +71,8 @@ def pattern(
         first_us=0,
         last_us=0,
         alias_of=alias_of,
+        split_from=split_from,
+        episodes=episodes,
     )
 
 
@@ -124,6 +128,15 @@ def test_an_impure_pattern_holds_but_not_purely() -> None:
     result = scored(recurrence(9, "p"))
     assert result.held_share == pytest.approx(5 / 7)
     assert (result.pure_patterns, result.pure_share) == (0, 0.0)
+
+
+def test_what_split_from_a_pattern_no_longer_counts_there() -> None:
+    apart = pattern("r", "recurring", at_s=60, split_from="p", episodes=("episode-5",))
+    scores = scored(apart, pattern("r", "recurring", at_s=70, split_from="p")).patterns
+    assert [(one.pattern, one.kind, one.episodes, one.purity) for one in scores] == [
+        ("p", "leak", 4, 1.0),
+        ("r", "crash", 1, 1.0),
+    ]
 
 
 def test_a_merged_pattern_counts_for_its_heir() -> None:

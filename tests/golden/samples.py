@@ -347,6 +347,20 @@ SAMPLES: list[Event] = [
     )
 ]
 SAMPLES.append(PROPOSAL)
+LATER: dict[str, Event] = {
+    "flyball.pattern.v1+split_from": Pattern(
+        **BASE,  # type: ignore[arg-type]
+        pattern="P2",
+        name="cpu up, then memory up",
+        status="recurring",
+        support=3,
+        signature={"cpu": MetricSignature(mean=1.5, peak=3.25, trend=0.5, series=(0.5, 1.0, 1.25, 3.25))},
+        first_us=1,
+        last_us=T,
+        split_from="P1",
+    ),
+}
+"""Members that were added to a type after its first file was written, by the name of a file of their own."""
 
 
 def topic_of(event: Event) -> str | None:
@@ -380,7 +394,7 @@ def value_in(document: dict[str, str]) -> bytes:
 
 if __name__ == "__main__":
     assert {type(event) for event in SAMPLES} == set(EVENT_TYPES.values())
-    for sample in SAMPLES:
-        path = FOLDER / f"{sample.TYPE}.json"
+    for name, sample in {**{event.TYPE: event for event in SAMPLES}, **LATER}.items():
+        path = FOLDER / f"{name}.json"
         if not path.exists():
             path.write_text(text(message(sample)))

@@ -19,7 +19,7 @@ from schemas.keyfiles import describe_key
 from schemas.keyring import Keyring
 from schemas.raw import Headers, Message
 from schemas.signing import Audience, Signer, verify
-from tests.golden.samples import FOLDER, SAMPLES, T, message, text, value_in
+from tests.golden.samples import FOLDER, LATER, SAMPLES, T, message, text, value_in
 
 JSON_SAMPLES = [event for event in SAMPLES if not isinstance(event, TelemetryFrame)]
 BY_TYPE = pytest.mark.parametrize("event", SAMPLES, ids=lambda event: type(event).TYPE)
@@ -36,7 +36,7 @@ def headers_in(document: dict[str, Any]) -> Headers:
 
 
 def test_every_type_has_a_golden_file() -> None:
-    assert {path.name.removesuffix(".json") for path in FOLDER.iterdir()} == set(EVENT_TYPES)
+    assert {path.name.removesuffix(".json") for path in FOLDER.iterdir()} == {*EVENT_TYPES, *LATER}
     assert {type(event) for event in SAMPLES} == set(EVENT_TYPES.values())
 
 
@@ -44,12 +44,20 @@ def test_every_type_has_a_golden_file() -> None:
 def test_every_field_is_in_its_golden_file(event: Event) -> None:
     defaults = [name for name in event.__struct_fields__ if getattr(event, name) in (None, "", (), {}, 0, False)]
     zeros = {"partition", "number", "slot"}  # counted from 0
-    assert set(defaults) <= zeros
+    later = {name.partition("+")[2] for name in LATER if name.startswith(f"{event.TYPE}+")}
+    assert set(defaults) <= zeros | later
 
 
 @BY_TYPE
 def test_an_event_is_written_byte_for_byte_as_ever(event: Event) -> None:
     assert text(message(event)) == (FOLDER / f"{event.TYPE}.json").read_text()
+
+
+@pytest.mark.parametrize("name", LATER)
+def test_members_added_later_are_written_byte_for_byte_as_ever_and_read(name: str) -> None:
+    document = json.loads((FOLDER / f"{name}.json").read_text())
+    assert text(message(LATER[name])) == (FOLDER / f"{name}.json").read_text()
+    assert wire.decode(document["topic"], value_in(document), headers_in(document)) == LATER[name]
 
 
 @BY_JSON_TYPE

@@ -1,45 +1,27 @@
 import pytest
 
-from streams.learners.signature import describe, direction, distance, moved_towards
-
-
-@pytest.mark.parametrize("factor", [0.8, 1.5, 3.0])
-def test_amplitude_hardly_changes_the_direction(factor):
-    moments = {"memory": (8.0, 9.0, 1.0), "latency": (6.0, 8.0, 2.0), "cpu": (-7.0, -8.0, 0.0)}
-    scaled = {name: tuple(factor * part for part in parts) for name, parts in moments.items()}
-    assert distance(direction(moments), direction(scaled)) < 0.03
+from streams.learners.signature import describe, half_way
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "near"),
+    ("series", "name"),
     [
-        ({"cpu": (9.0, 9.0, 0.0)}, {"cpu": (9.0, 9.0, 0.0), "disk": (1.0, 1.9, 0.5)}, True),  # noise counts as nothing
-        ({"cpu": (9.0, 9.0, 0.0)}, {"cpu": (-9.0, -9.0, 0.0)}, False),  # the other way
-        ({"cpu": (9.0, 9.0, 0.0)}, {"memory": (9.0, 9.0, 0.0)}, False),  # another metric
-        ({"cpu": (9.0, 9.0, 0.0)}, {"cpu": (9.0, 9.0, 0.0), "memory": (9.0, 9.0, 0.0)}, False),  # one more metric
-        ({"cpu": (1.0, 1.0, 0.0)}, {}, True),  # nothing and nothing
-        ({"cpu": (9.0, 9.0, 0.0)}, {}, False),
+        ({"memory_mb": (9, 9, 9, 9), "latency_ms": (0, 1, 5, 9)}, "memory_mb up, then latency_ms up"),
+        ({"throughput": (-8, -9, -9, -9), "errors": (9, 10, 9, 9)}, "errors up and throughput down"),
+        ({"cpu": (9, 9), "disk": (1, 2)}, "cpu up"),  # small beside the strongest
+        ({"a": (9, 9), "b": (8, 8), "c": (7, 7), "d": (6, 6)}, "a up and b up and c up"),
+        ({"disk": (1, 1)}, "no metric moved"),
+        ({}, "no metric moved"),
+        ({"cpu": (9,), "event deploy": (6,)}, "cpu up, with event deploy"),
     ],
 )
-def test_what_is_alike_is_near(first, second, near):
-    assert (distance(direction(first), direction(second)) < 0.16) == near
-
-
-def test_moving_towards_a_direction_ends_there():
-    start, end = direction({"cpu": (9.0, 9.0, 0.0)}), direction({"memory": (9.0, 9.0, 0.0)})
-    assert distance(moved_towards(start, end, 1.0), end) == pytest.approx(0)
-    assert distance(moved_towards(start, end, 0.5), start) == pytest.approx(
-        distance(moved_towards(start, end, 0.5), end)
-    )
+def test_a_pattern_is_named_by_what_moved_in_which_order(series, name):
+    assert describe(series) == name
 
 
 @pytest.mark.parametrize(
-    ("moments", "name"),
-    [
-        ({"memory_mb": (9.0, 9.0, 0.0), "latency_ms": (4.0, 10.0, 3.0)}, "memory_mb up, then latency_ms up"),
-        ({"throughput": (-9.0, -9.0, 0.0), "errors": (9.0, 10.0, 0.0)}, "errors up and throughput down"),
-        ({"disk": (1.0, 1.0, 0.0)}, "no metric moved"),
-    ],
+    ("series", "window"),
+    [((9, 9), 0), ((0, 8), 0.5), ((0, 2, 8), pytest.approx(4 / 3)), ((-1, -4, -8), 1), ((0, 0), 0)],
 )
-def test_a_pattern_is_named_by_what_moved_in_which_order(moments, name):
-    assert describe(direction(moments)) == name
+def test_half_way_is_where_a_series_first_gets_half_as_far_as_it_goes(series, window):
+    assert half_way(series) == window

@@ -118,9 +118,7 @@ def telemetry(values: dict[str, np.ndarray], samples: int) -> Iterator[Telemetry
         )
 
 
-def run(
-    seed: int, *, seconds: int = 165, window_us: int = STEP_US, radius: float = RecogniseSettings().radius
-) -> tuple[list[Fault], list[Event]]:
+def run(seed: int, *, seconds: int = 165, window_us: int = STEP_US) -> tuple[list[Fault], list[Event]]:
     """Return the faults injected, and all that detect and recognise wrote."""
     rng = np.random.default_rng(seed)
     entities = [f"service-{number:02d}" for number in range(12)]
@@ -129,7 +127,7 @@ def run(
     for fault in faults:
         break_down(values[fault.entity], fault, rng)
     detect = Detect(DetectSettings(window_us=window_us), loop="lab", partition=0, seed=seed)
-    recognise = Recognise(RecogniseSettings(radius=radius), loop="lab")
+    recognise = Recognise(RecogniseSettings(), loop="lab")
     events: list[Event] = []
     for batch in telemetry(values, 2 * seconds):
         now = Now(int(batch.time_us[-1]), BASE_US)

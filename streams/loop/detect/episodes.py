@@ -220,7 +220,9 @@ class Episodes:
 
     def _signature(self, onset: list[dict[str, float]]) -> dict[str, MetricSignature]:
         return {
-            name: MetricSignature(mean=sum(zs) / len(zs), peak=max(zs, key=abs), trend=_slope(zs))
+            name: MetricSignature(
+                mean=sum(zs) / len(zs), peak=max(zs, key=abs), trend=_slope(zs), series=tuple(round(z, 3) for z in zs)
+            )
             for name, zs in self._strongest(onset).items()
         }
 

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 import msgspec
 
 from schemas.errors import RecoveryError
-from schemas.events import NOVEL, Episode, Event, MetricSignature, Pattern, Recurrence
+from schemas.events import NOVEL, Episode, Event, Pattern, Recurrence
 from schemas.ids import Cause, Mint
-from streams.learners.registry import Cluster, Match, PatternRegistry
-from streams.learners.signature import describe, direction
+from streams.learners.cluster import Cluster
+from streams.learners.registry import Match, PatternRegistry
 from streams.loop.processor import Input, Now, Record
+from streams.loop.recognise.onset import onset_of, signature_of
 from streams.loop.recognise.settings import RecogniseSettings
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 
 
 class _State(msgspec.Struct):
@@ -26,7 +27,7 @@ class _State(msgspec.Struct):
 class Recognise:
     """Decides once per episode, at its onset, which pattern it is (DESIGN section 7).
 
-    Every onset gives one `Recurrence` and the `Pattern` as it is now; patterns that merged or faded are written too.
+    Every onset gives one `Recurrence` and the `Pattern` as it is now; what merged, split or faded is written too.
     """
 
     name = "recognise"
@@ -35,8 +36,8 @@ class Recognise:
         self._settings = settings
         self._loop = loop
         self._registry = PatternRegistry(
-            radius=settings.radius,
-            merge_radius=settings.merge_radius,
+            discount=settings.discount,
+            merge_evidence=settings.merge_evidence,
             limit=settings.pattern_limit,
             remembered_limit=settings.remembered_limit,
         )
@@ -97,16 +98,18 @@ class Recognise:
         self._seen_us = dict(state.seen_us)
 
     def _recognise(self, episode: Episode, cause: Cause, mint: Mint, now: Now) -> list[Event]:
-        moments = {metric: (s.mean, s.peak, s.trend) for metric, s in episode.signature.items()}
-        match = self._registry.learn(direction(moments), moments, episode=episode.episode, time_us=episode.opened_us)
+        match = self._registry.learn(onset_of(episode), episode=episode.episode, time_us=episode.opened_us)
         self._patterns[episode.episode] = match.cluster.id
         while len(self._patterns) > self._settings.episode_limit:
             self._patterns.popitem(last=False)
         self._seen_us[match.cluster.id] = now.us
+        for cluster in match.split:
+            self._seen_us[cluster.id] = now.us
+            self._patterns |= {known: cluster.id for known in cluster.episodes if known in self._patterns}
         for cluster in (*match.merged, *match.faded):
             self._seen_us.pop(cluster.id, None)
         events = [self._pattern(cluster, cause, mint, now, alias_of=match.cluster.id) for cluster in match.merged]
-        events += [self._pattern(cluster, cause, mint, now) for cluster in (*match.faded, match.cluster)]
+        events += [self._pattern(cluster, cause, mint, now) for cluster in (*match.faded, *match.split, match.cluster)]
         return [*events, self._recurrence(episode, match, cause, mint, now)]
 
     def _learn_duration(self, episode: Episode) -> None:
@@ -127,7 +130,7 @@ class Recognise:
             candidate=cluster.id,
             support=cluster.support,
             distance=match.distance,
-            novelty=1.0 if match.is_new else min(1.0, match.distance / self._settings.radius),
+            novelty=match.novelty,
             severity=episode.severity,
             group=episode.group,
             opened_us=episode.opened_us,
@@ -143,13 +146,10 @@ class Recognise:
             time_us=now.us,
             causes=(str(cause),),
             pattern=cluster.id,
-            name=describe(cluster.vector),
+            name=cluster.name,
             status="merged" if alias_of else "faded" if cluster.faded else "recurring" if recurring else "candidate",
             support=cluster.support,
-            signature={
-                metric: MetricSignature(mean=mean, peak=peak, trend=trend)
-                for metric, (mean, peak, trend) in cluster.moments.items()
-            },
+            signature=signature_of(self._registry.series_of(cluster)),
             first_us=cluster.first_us,
             last_us=cluster.last_us,
             episodes=tuple(cluster.episodes),
@@ -157,4 +157,5 @@ class Recognise:
             period_us=period_us,
             next_us=cluster.last_us + period_us if period_us else None,
             duration_us=cluster.duration_us(),
+            split_from=cluster.split_from,
         )

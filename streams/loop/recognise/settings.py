@@ -4,13 +4,16 @@ import msgspec
 
 
 class RecogniseSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How alike two onsets must be to be one pattern (1 - cosine of their directions), and how much is remembered.
+    """What it takes for an onset to be a pattern again, and how much is remembered.
 
     Raises `ValueError` with all its errors at once.
     """
 
-    radius: float = 0.16
-    merge_radius: float = 0.08
+    discount: float = 0.5
+    """From 0 to 1: how strongly onsets that occurred but once speak against the next being a pattern again."""
+    merge_evidence: float = 0.4
+    """How much likelier (natural logarithm, per window) a pattern must be under another than by itself to become one.
+    """
     support: int = 3
     """A pattern recurs from this many occurrences on."""
     fade_us: int = 7 * 24 * 3_600_000_000
@@ -20,11 +23,11 @@ class RecogniseSettings(msgspec.Struct, frozen=True, kw_only=True):
     episode_limit: int = 20_000
 
     def __post_init__(self) -> None:
-        names = ("radius", "merge_radius", "support", "fade_us", "pattern_limit", "remembered_limit", "episode_limit")
+        names = ("merge_evidence", "support", "fade_us", "pattern_limit", "remembered_limit", "episode_limit")
         errors = [
             f"{name} must be positive, got {getattr(self, name)}" for name in names if not getattr(self, name) > 0
         ]
-        if self.merge_radius > self.radius:
-            errors.append(f"merge_radius must be at most {self.radius} (radius), got {self.merge_radius}")
+        if not 0 <= self.discount < 1:
+            errors.append(f"discount must be at least 0 and under 1, got {self.discount}")
         if errors:
             raise ValueError("; ".join(errors))

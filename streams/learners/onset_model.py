@@ -1,0 +1,153 @@
+"""How likely an onset is under each known template, however late the episode was opened and however strong it is."""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Places = npt.NDArray[np.int64]
+
+LEVEL_SD = 5.0
+"""Deviations: how far a metric goes that moves."""
+SHAPE_SD = 1.5
+"""Deviations: how much a metric that moves varies within an onset."""
+HEIGHTS = ((0.7, 0.2), (0.3, 0.6))
+"""How often the height of an occurrence differs from that of its pattern by how much, as a share: most are alike."""
+LEAST_HEIGHT = 0.3
+"""An occurrence is at least so high: never upside down, and not just noise."""
+METRIC_SD = 0.2
+"""By how much the height of one metric differs besides, as a share."""
+INDEPENDENCE = 0.6
+"""Successive windows are correlated: each counts as so much of a window of its own."""
+SHIFT_COST = 1.0
+"""In log likelihood, per window that an onset begins earlier or later than its pattern's first one."""
+LEAST_OVERLAP = 2
+QUIET_POWER = 2.0
+"""Variances of the noise: a metric of which a template shows no more than this has not moved."""
+_LOG_2PI = float(np.log(2 * np.pi))
+
+
+@dataclass(frozen=True, slots=True)
+class OnsetModel:
+    """Onsets as series of z, shape (windows, metrics), around the mean series of their pattern.
+
+    `noise` is the deviation of a metric that stays at its normal; `moving` the share of metrics that move in an onset.
+    An occurrence is its pattern's series times one height near 1, begun up to `reach` windows earlier or later, plus
+    noise; the height is integrated out. What belongs to no known pattern has metrics that move to any level, each for
+    itself. Scores are the logarithm of the ratio of the two (a Bayes factor).
+    """
+
+    noise: float
+    moving: float
+    reach: int
+
+    def unknown(self, series: Floats) -> Floats:
+        """Return the log likelihood of windows i to j of a series when it belongs to nothing, shape (w + 1, w + 1)."""
+        windows = len(series)
+        table = np.zeros((windows + 1, windows + 1))
+        starts, stops = _intervals(windows)
+        table[starts, stops] = self._unknown(series, starts, stops)
+        return table
+
+    def scores(self, series: Floats, sums: Floats, counts: Floats) -> Floats:
+        """Return the score of a series under each template at each shift, shape (k, 2 reach + 1); -inf out of reach.
+
+        A template is the sum of its occurrences, shape (k, positions, metrics), and how many of them each position has
+        seen, shape (k, positions). Only positions that were seen count, for either side.
+        """
+        windows = len(series)
+        sums, counts = sums[:, : windows + 2 * self.reach], counts[:, : windows + 2 * self.reach]
+        size = np.maximum(counts, 1)[:, :, None]
+        sure = self._sure(sums, counts, size)
+        mean = sure * sums / size
+        variance = self.noise**2 * (1 + sure / size) + (METRIC_SD * mean) ** 2
+        weight = INDEPENDENCE * np.minimum(counts, 1)[:, :, None] / variance
+        logs = INDEPENDENCE * np.minimum(counts, 1) * (np.log(variance) + _LOG_2PI).sum(axis=2)
+        places = _stretches(windows, self.reach)
+        squares = np.einsum("kswm,wm->ks", weight[:, places], series * series)
+        products = np.einsum("kswm,wm->ks", (weight * mean)[:, places], series)
+        template = _stretched((weight * mean * mean).sum(axis=2), windows)
+        rest = squares + _stretched(logs, windows)
+        known = np.logaddexp(*(np.log(share) + _of_height(sd, rest, products, template) for share, sd in HEIGHTS))
+        return self._against_unknown(series, known, counts[:, places] > 0)
+
+    def _sure(self, sums: Floats, counts: Floats, size: Floats) -> Floats:
+        """Return by how much to believe that each metric of a template moves at all, shape (k, 1, metrics).
+
+        James and Stein's shrinkage: what few occurrences saw of a metric that stays is noise, and counts as 0.
+        """
+        power = (sums * sums / size).sum(axis=1) / np.maximum(np.minimum(counts, 1).sum(axis=1), 1)[:, None]
+        sure: Floats = np.maximum(1 - QUIET_POWER * self.noise**2 / np.maximum(power, 1e-9), 0)[:, None, :]
+        return sure
+
+    def _against_unknown(self, series: Floats, known: Floats, seen: npt.NDArray[np.bool_]) -> Floats:
+        """Compare with the unknown over the windows that the template has seen (they are contiguous)."""
+        windows = len(series)
+        overlap = seen.sum(axis=2)
+        first = seen.argmax(axis=2)
+        unknown = self.unknown(series)[first, first + overlap]
+        cost = SHIFT_COST * np.abs(np.arange(seen.shape[1]) - self.reach)
+        return np.where(overlap >= min(LEAST_OVERLAP, windows), known - unknown - cost, -np.inf)
+
+    def _unknown(self, series: Floats, starts: Places, stops: Places) -> Floats:
+        """Return the log likelihood of stretches of a series: each metric stays, or moves to a level of its own."""
+        sums = _cumulative(series)
+        squares = _cumulative(series * series)
+        size = (stops - starts)[:, None].astype(float)
+        total, square = sums[stops] - sums[starts], squares[stops] - squares[starts]
+        stays = -0.5 * (size * self._log_noise() + square / self.noise**2)
+        own = self.noise**2 + SHAPE_SD**2
+        whole = own + size * LEVEL_SD**2
+        moves = -0.5 * (
+            size * _LOG_2PI
+            + (size - 1) * np.log(own)
+            + np.log(whole)
+            + square / own
+            - LEVEL_SD**2 * total * total / (own * whole)
+        )
+        either = np.logaddexp(
+            np.log(1 - self.moving) + INDEPENDENCE * stays, np.log(self.moving) + INDEPENDENCE * moves
+        )
+        log: Floats = either.sum(axis=1)
+        return log
+
+    def _log_noise(self) -> float:
+        return _LOG_2PI + 2 * float(np.log(self.noise))
+
+
+@cache
+def _stretches(windows: int, reach: int) -> Places:
+    """Return the positions of so many windows at every shift, shape (2 reach + 1, windows)."""
+    return np.arange(2 * reach + 1)[:, None] + np.arange(windows)
+
+
+@cache
+def _intervals(windows: int) -> tuple[Places, Places]:
+    """Return where every stretch of a series begins and ends."""
+    starts, stops = np.triu_indices(windows + 1, 1)
+    return starts, stops
+
+
+def _stretched(values: Floats, windows: int) -> Floats:
+    """Return the sums over every stretch of so many positions, (k, positions) to (k, shifts)."""
+    sums = np.cumsum(np.concatenate([np.zeros((len(values), 1)), values], axis=1), axis=1)
+    total: Floats = sums[:, windows:] - sums[:, :-windows]
+    return total
+
+
+def _of_height(sd: float, rest: Floats, products: Floats, template: Floats) -> Floats:
+    """Return the log likelihood of a series over a template times a height of mean 1 and this deviation.
+
+    The three are the sums over windows and metrics of x² / v + log v, x m / v and m² / v.
+    """
+    precision = template + 1 / sd**2
+    height = np.maximum((products + 1 / sd**2) / precision, LEAST_HEIGHT)
+    misfit = rest - 2 * height * products + height * height * template + ((height - 1) / sd) ** 2
+    log: Floats = -0.5 * (misfit + np.log(precision * sd**2))
+    return log
+
+
+def _cumulative(values: Floats) -> Floats:
+    return np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])

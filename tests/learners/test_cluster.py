@@ -1,0 +1,40 @@
+from streams.learners.cluster import RECENT, Member, new_cluster
+
+
+def cluster_of(*times: int, number: int = 1):
+    cluster = new_cluster(f"p-{number}", times[0])
+    for time in times:
+        cluster.count(Member(f"episode-{time}", time, 3, {"cpu": (float(time),)}))
+    return cluster
+
+
+def test_the_latest_occurrences_are_kept():
+    cluster = cluster_of(*range(40))
+    assert (cluster.support, cluster.first_us, cluster.last_us) == (40, 0, 39)
+    assert [member.time_us for member in cluster.members] == list(range(40 - RECENT, 40))
+    assert cluster.episodes[-1] == "episode-39"
+
+
+def test_a_cluster_that_takes_another_in_has_the_occurrences_of_both():
+    keeps, gives = cluster_of(1, 3, 5), cluster_of(2, 4, number=2)
+    keeps.take_in(gives, -1)
+    assert (keeps.support, keeps.first_us, keeps.last_us) == (5, 1, 5)
+    assert keeps.starts_us == [1, 2, 3, 4, 5]
+    assert [(member.time_us, member.position) for member in keeps.members] == [(1, 3), (2, 2), (3, 3), (4, 2), (5, 3)]
+
+
+def test_a_part_that_is_let_go_takes_its_occurrences_with_it():
+    whole = cluster_of(1, 2, 3, 4, 5)
+    whole.learn_duration("episode-2", 20)
+    whole.learn_duration("episode-3", 30)
+    part = whole.let_go([whole.members[1], whole.members[3]], "p-9")
+    assert (whole.support, part.support) == (3, 2)
+    assert (whole.episodes, part.episodes) == (["episode-1", "episode-3", "episode-5"], ["episode-2", "episode-4"])
+    assert (whole.duration_us(), part.duration_us()) == (30, 20)
+    assert (part.first_us, part.last_us, part.starts_us, part.split_from) == (2, 4, [2, 4], "p-1")
+
+
+def test_a_period_needs_regular_gaps():
+    assert cluster_of(*range(0, 700, 100)).period_us() == 100
+    assert cluster_of(0, 100, 200, 300).period_us() is None  # too few
+    assert cluster_of(0, 10, 200, 210, 400, 410, 600).period_us() is None
