@@ -33,7 +33,10 @@ def at(second: float) -> Now:
 
 
 def detector(**changes: object) -> Detect:
-    defaults = {"window_us": 0, "warmup_windows": 5, "onset_windows": 2, "close_windows": 2, "measure_after_us": 0}
+    defaults = {
+        "window_us": 0, "warmup_windows": 5, "onset_windows": 2, "close_windows": 2, "measure_after_us": 0,
+        "false_alarms": "1/hour", "rearm_windows": 0, "smooth_windows": 1, "learn_episodes": False,
+    }  # fmt: skip
     return Detect(DetectSettings(**(defaults | changes)), loop="loop", partition=3, seed=1)  # type: ignore[arg-type]
 
 
@@ -194,5 +197,5 @@ def test_a_constant_metric_must_change_by_a_few_floors_to_matter():
 
 
 def test_settings_report_all_their_errors_at_once():
-    with pytest.raises(ValueError, match=r"(?s)threshold must be positive.*window_us must not be negative.*idle must"):
-        DetectSettings(window_us=-1, threshold=0, idle_us=90 * SECOND)
+    with pytest.raises(ValueError, match=r"(?s)z_limit must be positive.*window_us must not be negative.*one rate.*idle must"):
+        DetectSettings(window_us=-1, z_limit=0, idle_us=90 * SECOND, false_alarms="1/day and 2/week")

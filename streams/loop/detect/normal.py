@@ -14,6 +14,7 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 FOREST_SLACK = 3.0
+FOREST_MOST = 1.5
 
 
 class _State(msgspec.Struct, array_like=True):
@@ -54,7 +55,7 @@ class Normal:
     def grow(self, slots: int, metrics: Sequence[str]) -> None:
         """Make room for so many entities, and for these metrics (columns)."""
         self._metrics = list(metrics)
-        self._table.grow(slots, self._floors())
+        self._table.grow(slots, self._settings.floors_of(self._metrics))
         self._seen = np.concatenate([self._seen, np.zeros(max(0, slots - len(self._seen)), np.int64)])
 
     def forget(self, slot: int) -> None:
@@ -81,7 +82,7 @@ class Normal:
         mean, deviation = self._forest_moments
         if deviation > 0:
             beyond = np.maximum((forest - mean) / deviation - FOREST_SLACK, 0)
-            score = score + np.minimum(self._settings.forest_weight * beyond, self._settings.threshold / 2)
+            score = score + np.minimum(self._settings.forest_weight * beyond, FOREST_MOST)
         self._seen[slots] += 1
         return z, np.where(self._seen[slots] > self._settings.warmup_windows, score, 0.0), forest
 
@@ -124,7 +125,7 @@ class Normal:
         state = msgspec.msgpack.decode(snapshot, type=_State)
         self._metrics = state.metrics
         self._seen = np.frombuffer(state.seen, np.int64).copy()
-        self._table.restore(state.table, self._floors())
+        self._table.restore(state.table, self._settings.floors_of(self._metrics))
         self._taught = state.taught
         self._forest_sums, self._forest_moments = state.forest_sums, state.forest_moments
         self._forest = self._new_forest(())
@@ -150,9 +151,6 @@ class Normal:
         return HalfSpaceTrees(
             window_size=self._settings.forest_windows, limits=limits, seed=self._seed, features=list(metrics)
         )
-
-    def _floors(self) -> Floats:
-        return np.array([self._settings.floors.get(name, self._settings.floor_absolute) for name in self._metrics])
 
 
 def _add(start: float, values: Floats) -> float:
