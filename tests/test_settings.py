@@ -54,7 +54,7 @@ TEN_MISTAKES = """\
 nam = "lab"
 [detect]
 window = "soon"
-close_threshold = "high"
+threshold = "high"
 [policy]
 baseline = "reboot"
 hold_out = { loop = 0.6, baseline = 0.6, none = 0.2 }
@@ -70,7 +70,7 @@ cooldown = 10
 TEN_LINES = [
     'loop.toml:2: loop.nam: unknown key, did you mean "name"?',
     'loop.toml:4: detect.window: expected a duration such as "1s", "250ms" or "1h", got "soon"',
-    'loop.toml:5: detect.close_threshold: expected a number, got "high"',
+    'loop.toml:5: detect.threshold: expected a number, got "high"',
     'loop.toml:7: policy.baseline: expected a declared action (restart), got "reboot"',
     "loop.toml:8: policy.hold_out: shares must be at least 0 and add up to 1, got 1.4",
     'loop.toml:10: gate.concurency: unknown key, did you mean "concurrency"?',

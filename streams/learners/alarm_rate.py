@@ -55,9 +55,9 @@ class AlarmRate:
         self._state[:, row] = 0
         self._state[_SINCE, row] = np.inf
 
-    def follow(self, rows: Rows, times_us: Rows) -> tuple[Floats, Flags]:
-        """Note one window of each of distinct rows; return the least surprise, in nats, of an abnormal one, and which
-        rows may raise an alarm again.
+    def follow(self, rows: Rows, times_us: Rows) -> tuple[Floats, Flags, Flags]:
+        """Note one window of each of distinct rows; return the least surprise, in nats, of an abnormal one, which rows
+        may raise an alarm again, and which have a past too short to hold a window so rare.
         """
         state = self._state[:, rows]
         control, gap, last, count, since = state
@@ -71,7 +71,8 @@ class AlarmRate:
         self._state[:, rows] = state
         # with no gap known yet nothing is an alarm
         needed = -np.log(np.maximum(self._per_alarm * expected, np.finfo(float).tiny)) - control
-        return np.maximum(needed, self._least), since >= self._rearm
+        needed = np.maximum(needed, self._least)
+        return needed, since >= self._rearm, np.log(count) < needed
 
     def spend(self, rows: Rows) -> None:
         """Note an alarm of each of distinct rows."""

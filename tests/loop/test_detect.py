@@ -197,5 +197,7 @@ def test_a_constant_metric_must_change_by_a_few_floors_to_matter():
 
 
 def test_settings_report_all_their_errors_at_once():
-    with pytest.raises(ValueError, match=r"(?s)z_limit must be positive.*window_us must not be negative.*one rate.*idle must"):
-        DetectSettings(window_us=-1, z_limit=0, idle_us=90 * SECOND, false_alarms="1/day and 2/week")
+    with pytest.raises(
+        ValueError, match=r"(?s)threshold must be positive.*window_us must not be negative.*one rate.*idle must"
+    ):
+        DetectSettings(window_us=-1, threshold=0, idle_us=90 * SECOND, false_alarms="1/day and 2/week")

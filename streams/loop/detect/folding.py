@@ -77,7 +77,7 @@ class Folding:
             chosen = np.flatnonzero(rounds == number) if number or rounds.any() else np.arange(len(rounds))
             mine, values, times = slots[chosen], closed.values[start + chosen], closed.start_us[start + chosen]
             z, score, all_forest[chosen] = self._normal.judge(mine, values)
-            judged = self._surprise.judge(mine, values, times)
+            judged = self._surprise.judge(mine, values, times, score)
             all_z[chosen] = z
             opens, share = self._watch(mine, judged.abnormal, judged.armed)
             learning = np.ones(len(chosen), bool)

@@ -14,7 +14,6 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 FOREST_SLACK = 3.0
-FOREST_MOST = 1.5
 
 
 class _State(msgspec.Struct, array_like=True):
@@ -82,7 +81,7 @@ class Normal:
         mean, deviation = self._forest_moments
         if deviation > 0:
             beyond = np.maximum((forest - mean) / deviation - FOREST_SLACK, 0)
-            score = score + np.minimum(self._settings.forest_weight * beyond, FOREST_MOST)
+            score = score + np.minimum(self._settings.forest_weight * beyond, self._settings.threshold / 2)
         self._seen[slots] += 1
         return z, np.where(self._seen[slots] > self._settings.warmup_windows, score, 0.0), forest
 

@@ -41,6 +41,9 @@ class DetectSettings(msgspec.Struct, frozen=True, kw_only=True):
     learn_episodes: bool | None = None
     """Whether what an entity does in an episode counts as its past; for one-sample windows, else not: a fault that
     recurs must not become normal."""
+    threshold: float = 3.0
+    """While an entity's past is too short to rank a window in, one of this score (with a slack of 2: one metric 5
+    deviations off) is abnormal too."""
     close_threshold: float = 1.5
     """While an episode is open, windows below this score are normal."""
     open_windows: int = 2
@@ -70,7 +73,7 @@ class DetectSettings(msgspec.Struct, frozen=True, kw_only=True):
     z_limit: float = 10.0
     forest_windows: int = 250
     forest_weight: float = 0.5
-    """Score per deviation of the forest's score beyond 3 of its own; at most 1.5 in all."""
+    """Score per deviation of the forest's score beyond 3 of its own; at most `threshold` / 2 in all."""
 
     entity_limit: int = 10_000
     metric_limit: int = 64
@@ -89,6 +92,8 @@ class DetectSettings(msgspec.Struct, frozen=True, kw_only=True):
         ]
         if not self.open_windows <= self.open_of <= 8:
             errors.append(f"open_windows <= open_of <= 8 must hold, got {self.open_windows} of {self.open_of}")
+        if not self.close_threshold <= self.threshold:
+            errors.append(f"close_threshold must be at most {self.threshold} (threshold), got {self.close_threshold}")
         if not 0 < self.p_floor <= 1:
             errors.append(f"p_floor must be above 0 and at most 1, got {self.p_floor}")
         errors += self._rate_errors()
@@ -144,7 +149,7 @@ class DetectSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _POSITIVE = (
-    "idle_us", "gone_us", "census_us", "p_per_alarm", "open_windows", "close_windows", "accept_windows",
+    "idle_us", "gone_us", "census_us", "threshold", "p_per_alarm", "open_windows", "close_windows", "accept_windows",
     "warmup_windows", "fast_windows", "slow_windows", "prior_windows", "floor_absolute", "z_limit", "forest_windows",
     "entity_limit", "metric_limit", "window_rows_limit", "token_limit", "signature_limit",
 )  # fmt: skip

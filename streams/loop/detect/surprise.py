@@ -83,16 +83,21 @@ class Surprise:
         self._table.clear(slot)
         self._smooth[slot] = 0.0
 
-    def judge(self, slots: Ints, values: Floats, times_us: Ints) -> Judged:
-        """Judge one window of each of distinct slots; values have the shape (n, metrics)."""
+    def judge(self, slots: Ints, values: Floats, times_us: Ints, score: Floats) -> Judged:
+        """Judge one window of each of distinct slots; values have the shape (n, metrics).
+
+        While an entity's past is too short to tell how rare a window is at the stated rate, what is far off by `score`,
+        in deviations that are borrowed from its peers at first, is abnormal too.
+        """
         ratios, over_floor = self._table.ratios(slots, values, times_us)
         known = np.isfinite(ratios)
         excess = np.maximum(over_floor - self._settings.slack, 0)
         surprise = np.minimum(self._features.score_many(slots, ratios), 0.5 * excess * excess)
         total = self._total(slots, np.where(known, surprise, EXPECTED), known[0])
-        needed, armed = self._rate.follow(slots, times_us)
+        needed, armed, short = self._rate.follow(slots, times_us)
         calibrated = self._sums.score_many(slots, total[None, :, None])[0, :, 0]
-        return Judged(ratios=ratios, total=total, abnormal=calibrated >= needed, armed=armed)
+        abnormal = (calibrated >= needed) | (short & (score >= self._settings.threshold))
+        return Judged(ratios=ratios, total=total, abnormal=abnormal, armed=armed)
 
     def learn(self, slots: Ints, values: Floats, times_us: Ints, judged: Judged, chosen: Ints) -> None:
         """Learn some of the windows just judged (`chosen` are their places), and how surprising they were."""
