@@ -13,7 +13,7 @@ Rows = npt.NDArray[np.int64]
 GAP_WEIGHT = 0.01
 GAIN = 0.3
 """Step of the controller, in nats per alarm."""
-TIGHTEST, LOOSEST = -2.0, 2.0
+TIGHTEST, LOOSEST = -3.0, 0.0
 """How far the controller may move the threshold from where calibrated surprise alone would put it, in nats."""
 _CONTROL, _GAP, _LAST, _COUNT, _SINCE = range(5)
 

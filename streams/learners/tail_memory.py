@@ -14,7 +14,7 @@ LEAST_GAP = 1e-3
 """The knots never come closer, so that there is always a slope between them."""
 LEAST_TAIL = 0.05
 """The least mean excess: a tail learned from equal values must not make the next larger one infinitely rare."""
-CLIP = 4.0
+CLIP = 8.0
 """An excess counts as at most so many mean ones: one outlier must not make the next one ordinary."""
 EXPECTED = 1.0
 """The mean surprise of values that are what they always were: -log of a uniform p."""

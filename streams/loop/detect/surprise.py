@@ -16,6 +16,8 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
+FLOOR_RELATIVE = 0.01
+"""The least spread of a metric, as a share of its mean: what changes by less than `slack` of it surprises nobody."""
 SIZE_PRIOR = (-0.17, 0.72, 1.06, 0.3)
 """Median, 90 % and 98 % quantile of ln(|x| / mean |x|) of a normal x, and a mean excess beyond of heavier tails."""
 SUM_PRIOR = (-0.45, 2.9, 5.8, 2.24)
@@ -50,7 +52,7 @@ class Surprise:
 
     def __init__(self, settings: DetectSettings) -> None:
         self._settings = settings
-        self._table = ResidualTable(warmup_windows=settings.warmup_windows, floor_relative=settings.floor_relative)
+        self._table = ResidualTable(warmup_windows=settings.warmup_windows, floor_relative=FLOOR_RELATIVE)
         self._features = TailMemory(planes=FEATURES, prior=SIZE_PRIOR)
         self._sums = TailMemory(planes=1, prior=SUM_PRIOR)
         limit = settings.alarm_limit
