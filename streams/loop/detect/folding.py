@@ -96,7 +96,7 @@ class Folding:
     def _follow(self, window: Window, slot: int, opening: float | None, metrics: list[str]) -> tuple[list[Draft], bool]:
         """Fold a window into its episode. What an entity does in an episode is not learned as its normal."""
         if opening is not None and not self._episodes.is_open(window.entity):
-            self._surprise.spend(slot)
+            self._surprise.spend(np.array([slot]))
         drafts, accepted = self._episodes.follow(window, metrics, opening)
         if accepted:
             self._normal.learn_afresh(slot)
