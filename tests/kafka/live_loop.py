@@ -28,7 +28,7 @@ EventType = TypeVar("EventType", bound=Event)
 QUICK = {
     "telemetry.partitions": "2",
     "detect.window": '"0s"',
-    "detect.warmup_windows": "10",
+    "detect.warmup_windows": "10\nrearm_windows = 0\nsmooth_windows = 1\nlearn_episodes = false",
     "policy.hold_out": "{ loop = 0.0, baseline = 1.0, none = 0.0 }",
     "levels.default": '"act"',
     "levels.novel": '"act"',

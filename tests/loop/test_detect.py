@@ -33,7 +33,10 @@ def at(second: float) -> Now:
 
 
 def detector(**changes: object) -> Detect:
-    defaults = {"window_us": 0, "warmup_windows": 5, "onset_windows": 2, "close_windows": 2, "measure_after_us": 0}
+    defaults = {
+        "window_us": 0, "warmup_windows": 5, "onset_windows": 2, "close_windows": 2, "measure_after_us": 0,
+        "false_alarms": "1/hour", "rearm_windows": 0, "smooth_windows": 1, "learn_episodes": False,
+    }  # fmt: skip
     return Detect(DetectSettings(**(defaults | changes)), loop="loop", partition=3, seed=1)  # type: ignore[arg-type]
 
 
@@ -187,12 +190,14 @@ def test_no_value_poisons_what_is_normal(poison):
 
 
 def test_a_constant_metric_must_change_by_a_few_floors_to_matter():
-    for change, opens in [(0.01, False), (0.2, False), (1.0, True)]:
+    for change, opens in [(0.01, False), (0.03, False), (1.0, True)]:
         detect = detector()
         rows = [("pump", s, {"load": 2.0}) for s in range(30)] + [("pump", 30, {"load": 2.0 + change})]
         assert bool(detect.on_batch([batch(rows)], at(31))) == opens
 
 
 def test_settings_report_all_their_errors_at_once():
-    with pytest.raises(ValueError, match=r"(?s)threshold must be positive.*window_us must not be negative.*idle must"):
-        DetectSettings(window_us=-1, threshold=0, idle_us=90 * SECOND)
+    with pytest.raises(
+        ValueError, match=r"(?s)threshold must be positive.*window_us must not be negative.*one rate.*idle must"
+    ):
+        DetectSettings(window_us=-1, threshold=0, idle_us=90 * SECOND, false_alarms="1/day and 2/week")

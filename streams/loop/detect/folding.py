@@ -10,9 +10,11 @@ from streams.loop.detect.entities import Entities
 from streams.loop.detect.episodes import Draft, Episodes, Window
 from streams.loop.detect.normal import Normal
 from streams.loop.detect.settings import DetectSettings
+from streams.loop.detect.surprise import Surprise
 from streams.loop.detect.windows import Closed
 
 Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 _BITS = np.array([bits.bit_count() for bits in range(256)], np.int64)
 
@@ -22,10 +24,13 @@ class Folding:
     are folded one after another. Events come out in the order of the windows all the same.
     """
 
-    def __init__(self, settings: DetectSettings, *, entities: Entities, normal: Normal, episodes: Episodes) -> None:
+    def __init__(
+        self, settings: DetectSettings, *, entities: Entities, normal: Normal, surprise: Surprise, episodes: Episodes
+    ) -> None:
         self._settings = settings
         self._entities = entities
         self._normal = normal
+        self._surprise = surprise
         self._episodes = episodes
         self._recent = np.zeros(0, np.uint8)
         self._mask = (1 << settings.opening[1]) - 1
@@ -70,43 +75,47 @@ class Folding:
         placed: list[tuple[int, Draft]] = []
         for number in range(int(rounds.max()) + 1):
             chosen = np.flatnonzero(rounds == number) if number or rounds.any() else np.arange(len(rounds))
-            values = closed.values[start + chosen]
-            z, score, all_forest[chosen] = self._normal.judge(slots[chosen], values)
+            mine, values, times = slots[chosen], closed.values[start + chosen], closed.start_us[start + chosen]
+            z, score, all_forest[chosen] = self._normal.judge(mine, values)
+            judged = self._surprise.judge(mine, values, times, score)
             all_z[chosen] = z
-            opens, share = self._watch(slots[chosen], score)
+            opens, share = self._watch(mine, judged.abnormal, judged.armed)
             learning = np.ones(len(chosen), bool)
-            for index in self._of_interest(slots[chosen], opens):
+            for index in self._of_interest(mine, opens):
                 place = start + int(chosen[index])
                 window = self._window(closed, place, cause(place), float(score[index]), z[index])
                 opening = float(share[index]) if opens[index] else None
-                found, learning[index] = self._follow(window, int(slots[chosen[index]]), opening, metrics)
+                found, learning[index] = self._follow(window, int(mine[index]), opening, metrics)
                 placed += [(place, draft) for draft in found]
-            self._normal.learn(slots[chosen[learning]], values[learning])
+            self._normal.learn(mine[learning], values[learning])
+            learned = np.flatnonzero((learning & ~judged.abnormal) | self._settings.learns_episodes)
+            self._surprise.learn(mine, values, times, judged, learned)
         self._normal.learn_shared(all_z, all_forest, warm)
         return [draft for _, draft in sorted(placed, key=lambda item: item[0])]
 
     def _follow(self, window: Window, slot: int, opening: float | None, metrics: list[str]) -> tuple[list[Draft], bool]:
         """Fold a window into its episode. What an entity does in an episode is not learned as its normal."""
+        if opening is not None and not self._episodes.is_open(window.entity):
+            self._surprise.spend(np.array([slot]))
         drafts, accepted = self._episodes.follow(window, metrics, opening)
         if accepted:
             self._normal.learn_afresh(slot)
+            if not self._settings.learns_episodes:
+                self._surprise.learn_afresh(slot)
         if not self._episodes.is_open(window.entity):
             return drafts, True
         self._recent[slot] = 0
         return drafts, False
 
-    def _watch(
-        self, slots: Ints, score: npt.NDArray[np.float64]
-    ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
+    def _watch(self, slots: Ints, abnormal: Flags, armed: Flags) -> tuple[Flags, npt.NDArray[np.float64]]:
         """Note one window of each entity; return where an episode would open, and the share of abnormal windows."""
-        abnormal = score >= self._settings.threshold
         recent = ((self._recent[slots] << 1) | abnormal) & self._mask
         self._recent[slots] = recent
         needed, latest = self._settings.opening
         count = _BITS[recent]
-        return abnormal & (count >= needed), count / latest
+        return abnormal & armed & (count >= needed), count / latest
 
-    def _of_interest(self, slots: Ints, opens: npt.NDArray[np.bool_]) -> list[int]:
+    def _of_interest(self, slots: Ints, opens: Flags) -> list[int]:
         if not self._episodes.any():
             return [int(index) for index in np.flatnonzero(opens)]
         names = self._entities.names

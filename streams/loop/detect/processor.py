@@ -16,11 +16,12 @@ from streams.loop.detect.folding import Folding
 from streams.loop.detect.metrics import Metrics
 from streams.loop.detect.normal import Normal
 from streams.loop.detect.settings import DetectSettings
+from streams.loop.detect.surprise import Surprise
 from streams.loop.detect.windows import Closed, Windows
 from streams.loop.processor import Input, Now
 from streams.loop.telemetry import TelemetryBatch
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -37,6 +38,7 @@ class _State(msgspec.Struct):
     entities: bytes
     windows: bytes
     normal: bytes
+    surprise: bytes
     episodes: bytes
     recent: bytes
     census_due_us: int | None
@@ -67,7 +69,14 @@ class Detect:
         )
         self._normal = Normal(settings, seed=seed)
         self._episodes = Episodes(settings, loop=loop)
-        self._folding = Folding(settings, entities=self._entities, normal=self._normal, episodes=self._episodes)
+        self._surprise = Surprise(settings)
+        self._folding = Folding(
+            settings,
+            entities=self._entities,
+            normal=self._normal,
+            surprise=self._surprise,
+            episodes=self._episodes,
+        )
         self._room = (0, 0)
         """Of how many entities and metrics there is room for in every table."""
         self._census_due_us: int | None = None
@@ -116,6 +125,7 @@ class Detect:
                 entities=self._entities.snapshot(),
                 windows=self._windows.snapshot(),
                 normal=self._normal.snapshot(),
+                surprise=self._surprise.snapshot(),
                 episodes=self._episodes.snapshot(),
                 recent=self._folding.snapshot(),
                 census_due_us=self._census_due_us,
@@ -133,6 +143,7 @@ class Detect:
         self._entities.restore(state.entities)
         self._windows.restore(state.windows, len(state.metrics))
         self._normal.restore(state.normal)
+        self._surprise.restore(state.surprise, state.metrics)
         self._episodes.restore(state.episodes)
         self._folding.restore(state.recent)
         self._room = (0, 0)
@@ -172,11 +183,13 @@ class Detect:
         if self._room != (slots, len(metrics)):
             self._windows.grow(slots, len(metrics))
             self._normal.grow(slots, metrics)
+            self._surprise.grow(slots, metrics)
             self._folding.grow(slots)
             self._room = (slots, len(metrics))
         for slot in recycled:
             self._windows.forget(slot)
             self._normal.forget(slot)
+            self._surprise.forget(slot)
             self._folding.forget(slot)
 
     def _due(self, now_us: int) -> list[_Timer]:

@@ -1,13 +1,19 @@
 """Settings of detect."""
 
+from collections.abc import Sequence
+
 import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from streams.loop.limits import Limit, parse_limits
 
 
 class DetectSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How windows are cut, what is abnormal, and when an episode opens and closes. Times in us.
 
-    Scores are in robust standard deviations beyond the `slack` that every metric is allowed. Raises `ValueError` with
-    all its errors at once.
+    What opens an episode is how surprising a window is by the entity's own past; what closes it is its score, in robust
+    deviations beyond the `slack` that every metric is allowed. Raises `ValueError` with all its errors at once.
     """
 
     window_us: int = 1_000_000
@@ -22,8 +28,22 @@ class DetectSettings(msgspec.Struct, frozen=True, kw_only=True):
     measure_after_us: int = 30_000_000
     """How long, in event time, windows are measured after an episode closed."""
 
+    false_alarms: str = "1/day"
+    """How many episodes without a cause are acceptable per entity; the threshold of surprise steers itself to that."""
+    p_floor: float = 0.01
+    """A window no rarer than this share of its entity's past is never abnormal, however many alarms are acceptable."""
+    p_per_alarm: float = 2.0
+    """Windows this rare at first are let through per acceptable alarm: those that follow one another count as one."""
+    rearm_windows: int | None = None
+    """So many windows after an episode opened the next one may open; 100 for one-sample windows, else at once."""
+    smooth_windows: int | None = None
+    """Surprise counts together with its average over so many windows; 12 for one-sample windows, else 1."""
+    learn_episodes: bool | None = None
+    """Whether what an entity does in an episode counts as its past; for one-sample windows, else not: a fault that
+    recurs must not become normal."""
     threshold: float = 3.0
-    """An abnormal window opens an episode at this score (with a slack of 2: one metric 5 deviations off)."""
+    """While an entity's past is too short to rank a window in, one of this score (with a slack of 2: one metric 5
+    deviations off) is abnormal too."""
     close_threshold: float = 1.5
     """While an episode is open, windows below this score are normal."""
     open_windows: int = 2
@@ -49,6 +69,7 @@ class DetectSettings(msgspec.Struct, frozen=True, kw_only=True):
     floors: dict[str, float] = {}
     """The least spread of the metrics named, instead of `floor_absolute`."""
     slack: float = 2.0
+    """What is within so many spreads, or floors, is never unusual."""
     z_limit: float = 10.0
     forest_windows: int = 250
     forest_weight: float = 0.5
@@ -73,12 +94,35 @@ class DetectSettings(msgspec.Struct, frozen=True, kw_only=True):
             errors.append(f"open_windows <= open_of <= 8 must hold, got {self.open_windows} of {self.open_of}")
         if not self.close_threshold <= self.threshold:
             errors.append(f"close_threshold must be at most {self.threshold} (threshold), got {self.close_threshold}")
+        if not 0 < self.p_floor <= 1:
+            errors.append(f"p_floor must be above 0 and at most 1, got {self.p_floor}")
+        errors += self._rate_errors()
         if self.onset_windows is not None and not 1 <= self.onset_windows <= self.accept_windows:
             errors.append(f"onset_windows must be between 1 and {self.accept_windows}, got {self.onset_windows}")
         if not self.idle_us <= self.gone_us:
             errors.append(f"idle must be at most {self.gone_us} us (gone), got {self.idle_us} us")
         if errors:
             raise ValueError("; ".join(errors))
+
+    @property
+    def alarm_limit(self) -> Limit:
+        """The acceptable false alarms as a count and an interval."""
+        return parse_limits(self.false_alarms)[0]
+
+    @property
+    def rearm(self) -> int:
+        """How many windows after an opening the next one may follow."""
+        return (0 if self.window_us else 100) if self.rearm_windows is None else self.rearm_windows
+
+    @property
+    def smooth(self) -> int:
+        """Over how many windows surprise is averaged."""
+        return self.smooth_windows or (1 if self.window_us else 12)
+
+    @property
+    def learns_episodes(self) -> bool:
+        """Whether windows of episodes are learned."""
+        return not self.window_us if self.learn_episodes is None else self.learn_episodes
 
     @property
     def onset(self) -> int:
@@ -90,9 +134,22 @@ class DetectSettings(msgspec.Struct, frozen=True, kw_only=True):
         """The k and n of "k abnormal windows of the last n open an episode"."""
         return (self.open_windows, self.open_of) if self.window_us else (1, 1)
 
+    def floors_of(self, metrics: Sequence[str]) -> npt.NDArray[np.float64]:
+        """Return the least spread of each metric, in its own unit."""
+        return np.array([self.floors.get(name, self.floor_absolute) for name in metrics])
+
+    def _rate_errors(self) -> list[str]:
+        try:
+            limits = parse_limits(self.false_alarms)
+        except ValueError as error:
+            return [f"false_alarms: {error}"]
+        if len(limits) > 1 or not limits[0].count:
+            return [f'false_alarms must be one rate such as "1/day", got "{self.false_alarms}"']
+        return []
+
 
 _POSITIVE = (
-    "idle_us", "gone_us", "census_us", "threshold", "open_windows", "close_windows", "accept_windows",
+    "idle_us", "gone_us", "census_us", "threshold", "p_per_alarm", "open_windows", "close_windows", "accept_windows",
     "warmup_windows", "fast_windows", "slow_windows", "prior_windows", "floor_absolute", "z_limit", "forest_windows",
     "entity_limit", "metric_limit", "window_rows_limit", "token_limit", "signature_limit",
 )  # fmt: skip

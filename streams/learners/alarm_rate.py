@@ -1,0 +1,90 @@
+"""A threshold on surprise that keeps alarms at a stated rate."""
+
+import math
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+Rows = npt.NDArray[np.int64]
+
+GAP_WEIGHT = 0.01
+GAIN = 0.3
+"""Step of the controller, in nats per alarm."""
+TIGHTEST, LOOSEST = -3.0, 0.0
+"""How far the controller may move the threshold from where calibrated surprise alone would put it, in nats."""
+_CONTROL, _GAP, _LAST, _COUNT, _SINCE = range(5)
+
+
+class _Columns(msgspec.Struct, array_like=True):
+    rows: int
+    state: bytes
+
+
+class AlarmRate:
+    """Steers, per row (entity), the surprise from which on a window is an alarm.
+
+    Were windows independent, p = rate * (time per window) would keep the stated rate; alarms that follow one another
+    count as one, so `per_alarm` times that is allowed. An integral controller in the logarithm (each alarm tightens,
+    each window without one loosens, both balanced at the stated rate) makes up for what that misses, within bounds: it
+    must not get used to faults that truly recur. p never goes above `floor`. `rearm_windows` is how many windows must
+    pass between two alarms of a row.
+    """
+
+    def __init__(self, *, alarms: int, interval_us: int, floor: float, per_alarm: float, rearm_windows: int) -> None:
+        self._rate = alarms / interval_us
+        self._least = -math.log(floor)
+        self._per_alarm = per_alarm
+        self._rearm = rearm_windows
+        self._rows = 0
+        self._state = np.zeros((5, 0))
+
+    def grow(self, rows: int) -> None:
+        """Make room for so many rows."""
+        if rows > self._state.shape[1]:
+            wide = np.zeros((5, max(rows, 2 * self._state.shape[1])))
+            wide[_SINCE] = np.inf
+            wide[:, : self._state.shape[1]] = self._state
+            self._state = wide
+        self._rows = max(rows, self._rows)
+
+    def clear(self, row: int) -> None:
+        """Forget one row."""
+        self._state[:, row] = 0
+        self._state[_SINCE, row] = np.inf
+
+    def follow(self, rows: Rows, times_us: Rows) -> tuple[Floats, Flags, Flags]:
+        """Note one window of each of distinct rows; return the least surprise, in nats, of an abnormal one, which rows
+        may raise an alarm again, and which have a past too short to hold a window so rare.
+        """
+        state = self._state[:, rows]
+        control, gap, last, count, since = state
+        passed = np.where(count > 0, np.maximum(times_us - last, 0), 0)
+        gap += np.maximum(GAP_WEIGHT, 1 / np.maximum(count, 1)) * (passed - gap)
+        expected = self._rate * gap
+        control[:] = np.minimum(control + GAIN * expected, LOOSEST)
+        since += 1
+        count += 1
+        last[:] = times_us
+        self._state[:, rows] = state
+        # with no gap known yet nothing is an alarm
+        needed = -np.log(np.maximum(self._per_alarm * expected, np.finfo(float).tiny)) - control
+        needed = np.maximum(needed, self._least)
+        return needed, since >= self._rearm, np.log(count) < needed
+
+    def spend(self, rows: Rows) -> None:
+        """Note an alarm of each of distinct rows."""
+        self._state[_CONTROL, rows] = np.maximum(self._state[_CONTROL, rows] - GAIN, TIGHTEST)
+        self._state[_SINCE, rows] = 0
+
+    def snapshot(self) -> bytes:
+        """Return the state of all rows; equal states give equal bytes."""
+        return msgspec.msgpack.encode(_Columns(rows=self._rows, state=self._state[:, : self._rows].tobytes()))
+
+    def restore(self, snapshot: bytes) -> None:
+        """Replace the state by what `snapshot` returned."""
+        found = msgspec.msgpack.decode(snapshot, type=_Columns)
+        self._rows = found.rows
+        self._state = np.frombuffer(found.state).reshape(5, found.rows).copy()

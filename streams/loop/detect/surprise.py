@@ -1,0 +1,150 @@
+"""Whether a window of an entity is an alarm: how surprising it is by the entity's own past, against a stated rate."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from streams.learners.alarm_rate import AlarmRate
+from streams.learners.residual_table import FEATURES, ResidualTable
+from streams.learners.tail_memory import EXPECTED, TailMemory
+from streams.loop.detect.settings import DetectSettings
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+FLOOR_RELATIVE = 0.01
+"""The least spread of a metric, as a share of its mean: what changes by less than `slack` of it surprises nobody."""
+SIZE_PRIOR = (-0.17, 0.72, 1.06, 0.3)
+"""Median, 90 % and 98 % quantile of ln(|x| / mean |x|) of a normal x, and a mean excess beyond of heavier tails."""
+SUM_PRIOR = (-0.45, 2.9, 5.8, 2.24)
+"""The same of a sum of `FEATURES` unit exponentials less their mean, a little correlated."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """One window of each of n entities."""
+
+    ratios: Floats
+    """Shape (features, n, metrics)."""
+    total: Floats
+    """Shape (n,): the sum of the features' surprise; NaN where nothing is known yet."""
+    abnormal: Flags
+    armed: Flags
+    """Whether the last alarm of the entity is long enough ago."""
+
+
+class _State(msgspec.Struct, array_like=True):
+    table: bytes
+    features: bytes
+    sums: bytes
+    rate: bytes
+    smooth: bytes
+
+
+class Surprise:
+    """Residuals at several scales, each turned into -log p by its own past; their sum, calibrated the same way again;
+    and a threshold that keeps the stated rate of alarms.
+    """
+
+    def __init__(self, settings: DetectSettings) -> None:
+        self._settings = settings
+        self._table = ResidualTable(warmup_windows=settings.warmup_windows, floor_relative=FLOOR_RELATIVE)
+        self._features = TailMemory(planes=FEATURES, prior=SIZE_PRIOR)
+        self._sums = TailMemory(planes=1, prior=SUM_PRIOR)
+        limit = settings.alarm_limit
+        self._rate = AlarmRate(
+            alarms=limit.count,
+            interval_us=limit.interval_us,
+            floor=settings.p_floor,
+            per_alarm=settings.p_per_alarm,
+            rearm_windows=settings.rearm,
+        )
+        self._smooth = np.zeros(0)
+
+    def grow(self, slots: int, metrics: Sequence[str]) -> None:
+        """Make room for so many entities, and for these metrics (columns)."""
+        self._table.grow(slots, self._settings.floors_of(metrics))
+        self._features.grow(slots, len(metrics))
+        self._sums.grow(slots, 1)
+        self._rate.grow(slots)
+        self._smooth = np.concatenate([self._smooth, np.zeros(max(0, slots - len(self._smooth)))])
+
+    def forget(self, slot: int) -> None:
+        """Forget all about an entity."""
+        self.learn_afresh(slot)
+        self._features.clear(slot)
+        self._sums.clear(slot)
+        self._rate.clear(slot)
+
+    def learn_afresh(self, slot: int) -> None:
+        """Take what the entity does from now on as its normal; how much it varies stays known."""
+        self._table.clear(slot)
+        self._smooth[slot] = 0.0
+
+    def judge(self, slots: Ints, values: Floats, times_us: Ints, score: Floats) -> Judged:
+        """Judge one window of each of distinct slots; values have the shape (n, metrics).
+
+        While an entity's past is too short to tell how rare a window is at the stated rate, what is far off by `score`,
+        in deviations that are borrowed from its peers at first, is abnormal too.
+        """
+        ratios, over_floor = self._table.ratios(slots, values, times_us)
+        known = np.isfinite(ratios)
+        excess = np.maximum(over_floor - self._settings.slack, 0)
+        surprise = np.minimum(self._features.score_many(slots, ratios), 0.5 * excess * excess)
+        total = self._total(slots, np.where(known, surprise, EXPECTED), known[0])
+        needed, armed, short = self._rate.follow(slots, times_us)
+        calibrated = self._sums.score_many(slots, total[None, :, None])[0, :, 0]
+        abnormal = (calibrated >= needed) | (short & (score >= self._settings.threshold))
+        return Judged(ratios=ratios, total=total, abnormal=abnormal, armed=armed)
+
+    def learn(self, slots: Ints, values: Floats, times_us: Ints, judged: Judged, chosen: Ints) -> None:
+        """Learn some of the windows just judged (`chosen` are their places), and how surprising they were."""
+        slots = slots[chosen]
+        self._features.learn_many(slots, judged.ratios[:, chosen])
+        self._sums.learn_many(slots, judged.total[None, chosen, None])
+        self._table.learn(slots, values[chosen], times_us[chosen])
+
+    def spend(self, slots: Ints) -> None:
+        """Note that an episode of each of these entities opened."""
+        self._rate.spend(slots)
+
+    def snapshot(self) -> bytes:
+        """Return all that is known; equal states give equal bytes."""
+        return msgspec.msgpack.encode(
+            _State(
+                table=self._table.snapshot(),
+                features=self._features.snapshot(),
+                sums=self._sums.snapshot(),
+                rate=self._rate.snapshot(),
+                smooth=self._smooth.tobytes(),
+            )
+        )
+
+    def restore(self, snapshot: bytes, metrics: Sequence[str]) -> None:
+        """Replace all that is known by what `snapshot` returned."""
+        state = msgspec.msgpack.decode(snapshot, type=_State)
+        self._table.restore(state.table, self._settings.floors_of(metrics))
+        self._features.restore(state.features)
+        self._sums.restore(state.sums)
+        self._rate.restore(state.rate)
+        self._smooth = np.frombuffer(state.smooth).copy()
+
+    def _total(self, slots: Ints, surprise: Floats, known: Flags) -> Floats:
+        """Return the sum over features and metrics beyond what is expected, over the root of the metrics known: so it
+        varies as much with many as with few. With it goes its own average over the last windows.
+        """
+        if not surprise.shape[2]:
+            return np.full(len(slots), np.nan)
+        # cumsum adds in order whatever the shape, so the last bit does not depend on the batch
+        metrics = np.cumsum(surprise, axis=0)[-1] - FEATURES * EXPECTED
+        some = np.cumsum(known, axis=1)[:, -1]
+        total = np.cumsum(metrics, axis=1)[:, -1] / np.sqrt(np.maximum(some, 1))
+        windows = self._settings.smooth
+        if windows > 1:
+            self._smooth[slots] += (total - self._smooth[slots]) / windows
+            total = total + windows**0.5 * self._smooth[slots]
+        return np.where(some > 0, total, np.nan)

@@ -1,0 +1,79 @@
+import math
+
+import numpy as np
+import pytest
+
+from streams.learners.alarm_rate import AlarmRate
+
+ROW = np.array([0])
+SECOND = 1_000_000
+
+
+def rate(*, every_s: int = 1_000, floor: float = 1.0, rearm_windows: int = 0, rows: int = 1) -> AlarmRate:
+    made = AlarmRate(alarms=1, interval_us=every_s * SECOND, floor=floor, per_alarm=2.0, rearm_windows=rearm_windows)
+    made.grow(rows)
+    return made
+
+
+def alarms(target: AlarmRate, surprise: np.ndarray, *, step_us: int = SECOND) -> np.ndarray:
+    """Return the windows that are alarms."""
+    found = []
+    for number, value in enumerate(surprise.tolist()):
+        needed, armed, _ = target.follow(ROW, np.array([number * step_us]))
+        if value >= needed[0] and armed[0]:
+            target.spend(ROW)
+            found.append(number)
+    return np.array(found)
+
+
+@pytest.mark.parametrize("every_s", [50, 200])
+@pytest.mark.parametrize("inflated", [1.0, 1.25])
+def test_alarms_keep_the_stated_rate_even_where_surprise_is_inflated(every_s, inflated):
+    surprise = inflated * np.random.default_rng(0).exponential(size=12_000)
+    found = alarms(rate(every_s=every_s), surprise)
+    assert 0.5 < len(found[found > 5 * every_s]) * every_s / (12_000 - 5 * every_s) < 2
+
+
+def test_the_rate_is_one_of_time_however_far_apart_the_windows_are():
+    surprise = np.random.default_rng(1).exponential(size=6_000)
+    assert len(alarms(rate(every_s=50 * 60), surprise, step_us=60 * SECOND)) == len(alarms(rate(every_s=50), surprise))
+
+
+def test_no_window_more_common_than_the_floor_is_an_alarm():
+    target = rate(every_s=2, floor=0.01)
+    for number in range(1_000):
+        needed, _, _ = target.follow(ROW, np.array([number * SECOND]))
+    assert needed[0] == pytest.approx(-math.log(0.01))
+
+
+def test_the_controller_does_not_get_used_to_what_is_far_beyond_all_doubt():
+    assert len(alarms(rate(), np.full(1_000, 50.0))) > 990
+
+
+def test_after_an_alarm_it_is_silent_until_it_is_armed_again():
+    found = alarms(rate(rearm_windows=100), np.full(350, 50.0))
+    assert np.diff(found).tolist() == [100] * (len(found) - 1)
+
+
+def test_a_past_shorter_than_the_rate_is_told():
+    target = rate(every_s=100)
+    short = [bool(target.follow(ROW, np.array([number * SECOND]))[2][0]) for number in range(200)]
+    assert short == sorted(short, reverse=True)
+    assert 40 < sum(short) < 120
+
+
+def test_many_rows_are_no_different_from_one_and_a_restored_state_is_the_same():
+    many, one = rate(rows=3), rate(rows=3)
+    for number in range(50):
+        times = np.full(3, number * SECOND)
+        many.follow(np.arange(3), times)
+        for row in range(3):
+            one.follow(np.array([row]), times[:1])
+    for target in (many, one):
+        target.spend(np.array([1]))
+    assert one.snapshot() == many.snapshot()
+    other = rate()
+    other.restore(many.snapshot())
+    assert other.snapshot() == many.snapshot()
+    other.clear(1)
+    assert other.snapshot() != many.snapshot()
