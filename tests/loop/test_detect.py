@@ -82,6 +82,23 @@ def test_with_windows_two_abnormal_of_three_open_an_episode(story, opens):
     assert any(isinstance(e, Episode) and e.phase == "opened" for e in events) == opens
 
 
+@pytest.mark.parametrize("step", [6.0, -8.0])
+def test_a_small_shift_that_lasts_is_one_episode_and_then_normal(step):
+    """Small beside the mean (the score's least spread is 5 % of it), large beside what the entity ever did."""
+    detect = Detect(DetectSettings(), loop="loop", partition=0, seed=1)
+    values = 100 + 0.1 * np.random.default_rng(0).normal(size=1_500)
+    values[500:] += step
+    events = detect.on_batch(
+        [batch([("pump", s, {"load": value}) for s, value in enumerate(values.tolist())])], at(1_500)
+    )
+    opened = [e for e in events if isinstance(e, Episode) and e.phase == "opened"]
+    closed = [e for e in events if isinstance(e, Episode) and e.phase == "closed"]
+    assert 1 <= len(opened) <= 2
+    assert len(closed) == len(opened)
+    assert closed[0].windows == DetectSettings().accept_windows
+    assert all(e.abnormal for e in events if isinstance(e, Measurement) and e.end_us <= closed[0].closed_us)
+
+
 def test_an_onset_says_what_moved_how_and_what_it_was_made_of():
     detect = detector(onset_windows=3)
     rows = [("pump", s, {"load": HEALTHY[s % 5], "heat": HEALTHY[s % 5], "flow": HEALTHY[s % 5]}) for s in range(10)]

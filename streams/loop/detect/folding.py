@@ -83,7 +83,10 @@ class Folding:
             learning = np.ones(len(chosen), bool)
             for index in self._of_interest(mine, opens):
                 place = start + int(chosen[index])
-                window = self._window(closed, place, cause(place), float(score[index]), z[index])
+                abnormal = bool(judged.abnormal[index])
+                window = self._window(
+                    closed, place, cause(place), abnormal=abnormal, score=float(score[index]), z=z[index]
+                )
                 opening = float(share[index]) if opens[index] else None
                 found, learning[index] = self._follow(window, int(mine[index]), opening, metrics)
                 placed += [(place, draft) for draft in found]
@@ -125,7 +128,9 @@ class Folding:
             if opening or self._episodes.is_measured(names[slot])
         ]
 
-    def _window(self, closed: Closed, index: int, cause: Cause, score: float, z: npt.NDArray[np.float64]) -> Window:
+    def _window(
+        self, closed: Closed, index: int, cause: Cause, *, abnormal: bool, score: float, z: npt.NDArray[np.float64]
+    ) -> Window:
         slot, start_us = int(closed.slots[index]), int(closed.start_us[index])
         return Window(
             entity=self._entities.names[slot],
@@ -134,6 +139,7 @@ class Folding:
             start_us=start_us,
             end_us=start_us + self._settings.window_us,
             samples=int(closed.samples[index]),
+            abnormal=abnormal,
             score=score,
             z=z,
             values=closed.values[index],

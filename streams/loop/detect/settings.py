@@ -12,8 +12,9 @@ from streams.loop.limits import Limit, parse_limits
 class DetectSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How windows are cut, what is abnormal, and when an episode opens and closes. Times in us.
 
-    What opens an episode is how surprising a window is by the entity's own past; what closes it is its score, in robust
-    deviations beyond the `slack` that every metric is allowed. Raises `ValueError` with all its errors at once.
+    What opens an episode is how surprising a window is by the entity's own past. What closes it are windows that
+    neither surprise nor score, in robust deviations beyond the `slack` that every metric is allowed; a change that
+    lasts, however small, is accepted after `accept_windows`. Raises `ValueError` with all its errors at once.
     """
 
     window_us: int = 1_000_000
@@ -45,7 +46,7 @@ class DetectSettings(msgspec.Struct, frozen=True, kw_only=True):
     """While an entity's past is too short to rank a window in, one of this score (with a slack of 2: one metric 5
     deviations off) is abnormal too."""
     close_threshold: float = 1.5
-    """While an episode is open, windows below this score are normal."""
+    """While an episode is open, windows below this score that do not surprise either are normal."""
     open_windows: int = 2
     """An episode opens at the k-th abnormal window ..."""
     open_of: int = 3
