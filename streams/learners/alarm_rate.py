@@ -11,6 +11,8 @@ Flags = npt.NDArray[np.bool_]
 Rows = npt.NDArray[np.int64]
 
 GAP_WEIGHT = 0.01
+LONGEST_GAP = 10
+"""An outage counts as so many usual gaps at most: no window was missed that could have been an alarm."""
 GAIN = 0.3
 """Step of the controller, in nats per alarm."""
 TIGHTEST, LOOSEST = -3.0, 0.0
@@ -62,6 +64,7 @@ class AlarmRate:
         state = self._state[:, rows]
         control, gap, last, count, since = state
         passed = np.where(count > 0, np.maximum(times_us - last, 0), 0)
+        passed = np.where((count > 1) & (gap > 0), np.minimum(passed, LONGEST_GAP * gap), passed)
         gap += np.maximum(GAP_WEIGHT, 1 / np.maximum(count, 1)) * (passed - gap)
         expected = self._rate * gap
         control[:] = np.minimum(control + GAIN * expected, LOOSEST)

@@ -39,6 +39,22 @@ def test_the_rate_is_one_of_time_however_far_apart_the_windows_are():
     assert len(alarms(rate(every_s=50 * 60), surprise, step_us=60 * SECOND)) == len(alarms(rate(every_s=50), surprise))
 
 
+def test_an_outage_does_not_loosen_the_threshold():
+    target = rate(every_s=10_000)
+    needed = [target.follow(ROW, np.array([number * SECOND]))[0][0] for number in range(500)]
+    hour_later = 500 + 3_600
+    after = [target.follow(ROW, np.array([(hour_later + number) * SECOND]))[0][0] for number in range(300)]
+    assert min(after) > needed[-1] - 0.1
+    assert after[-1] == pytest.approx(needed[-1], abs=0.01)
+
+
+def test_two_windows_at_once_do_not_stop_the_rate_for_ever():
+    target = rate(every_s=100)
+    for number in (0, 0, *range(1, 50)):
+        needed = target.follow(ROW, np.array([number * SECOND]))[0]
+    assert needed[0] < 10
+
+
 def test_no_window_more_common_than_the_floor_is_an_alarm():
     target = rate(every_s=2, floor=0.01)
     for number in range(1_000):
