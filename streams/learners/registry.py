@@ -36,12 +36,14 @@ class Match:
     """
 
     cluster: Cluster
+    joined: Cluster
+    """What the onset joined at first: another than `cluster` only where it is in a part that split off at once."""
     distance: float
     novelty: float
     merged: tuple[Cluster, ...]
-    """Clusters that `cluster` took in."""
+    """Clusters that `joined` took in."""
     split: tuple[Cluster, ...]
-    """Clusters that `cluster` turned out to be besides itself."""
+    """Clusters that `joined` turned out to be besides itself."""
     faded: tuple[Cluster, ...]
     """Clusters that lost their place."""
 
@@ -105,17 +107,18 @@ class PatternRegistry:
         self._table.add(row, position, series)
         cluster.count(Member(episode, time_us, position, onset))
         self._noise.learn(series)
-        cluster, merged = self._merge(cluster, len(series))
-        split = self._split(cluster, len(series))
-        for changed in (cluster, *split):
+        joined, merged = self._merge(cluster, len(series))
+        split = self._split(joined, len(series))
+        for changed in (joined, *split):
             changed.name = describe(self._table.mean(self._table.row(changed.id)))
         return Match(
-            cluster=cluster,
+            cluster=next((part for part in split if episode in part.episodes), joined),
+            joined=joined,
             distance=_share(-place.likeness),
             novelty=_share(-place.odds),
             merged=merged,
             split=split,
-            faded=self._make_room(cluster),
+            faded=self._make_room((joined, *split)),
         )
 
     def series_of(self, cluster: Cluster) -> dict[str, list[float]]:
@@ -254,11 +257,12 @@ class PatternRegistry:
             self._table.add_all(row, [(member.position, member.onset) for member in changed.members])
         return (other,)
 
-    def _make_room(self, newest: Cluster) -> tuple[Cluster, ...]:
+    def _make_room(self, newest: tuple[Cluster, ...]) -> tuple[Cluster, ...]:
         surplus = len(self._active) - self._limit
         if surplus <= 0:
             return ()
-        others = [cluster for cluster in self._active.values() if cluster is not newest]
+        spared = {cluster.id for cluster in newest}
+        others = [cluster for cluster in self._active.values() if cluster.id not in spared]
         others.sort(key=lambda cluster: (cluster.support, cluster.last_us, cluster.number))
         for cluster in others[:surplus]:
             self._forget(cluster)

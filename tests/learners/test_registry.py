@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from streams.learners.cluster import Cluster
 from streams.learners.registry import PatternRegistry
@@ -98,11 +99,33 @@ def test_a_pattern_that_holds_two_kinds_splits():
     target = registry(merge_evidence=-50.0, limit=20)
     matches = [learn(target, time, cpu=8, memory=8 if time % 2 else -8) for time in range(8)]
     assert not any(match.split for match in matches[:-1])
-    pattern, parts = matches[-1].cluster, matches[-1].split
+    pattern, parts = matches[-1].joined, matches[-1].split
     assert [(part.id, part.split_from) for part in parts] == [("p-4", "p-1")]
     assert (pattern.support, parts[0].support) == (4, 4)
     assert [*pattern.episodes, *parts[0].episodes] == [f"episode-{time}" for time in (0, 2, 4, 6, 1, 3, 5, 7)]
     assert {pattern.name, parts[0].name} == {"cpu up and memory up", "cpu up and memory down"}
+
+
+@pytest.mark.parametrize(("kinds", "pattern"), [("01010101", "p-4"), ("01010110", "p-1")])
+def test_an_onset_that_splits_a_pattern_is_of_the_part_that_holds_it(kinds, pattern):
+    target = registry(merge_evidence=-50.0, limit=20)
+    matches = [learn(target, time, cpu=8, memory=8 if kind == "1" else -8) for time, kind in enumerate(kinds)]
+    assert [part.id for part in matches[-1].split] == ["p-4"]
+    assert (matches[-1].cluster.id, matches[-1].joined.id) == (pattern, "p-1")
+    assert "episode-7" in matches[-1].cluster.episodes
+
+
+def test_neither_part_of_a_pattern_that_has_just_split_has_to_make_room():
+    target = registry(merge_evidence=-50.0, limit=2)
+    for time in range(7):
+        learn(target, time, cpu=8, memory=8 if time % 2 else -8)
+    for time in range(7, 16):
+        other = learn(target, time, other=40, another=-40).cluster
+    match = learn(target, 16, cpu=8, memory=8)
+    assert len(match.split) == 1
+    assert match.faded == (other,)  # the most frequent of the three, but not one that this onset is about
+    assert not match.cluster.faded
+    assert not match.joined.faded
 
 
 def test_a_pattern_of_one_kind_never_splits():

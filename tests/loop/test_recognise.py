@@ -78,6 +78,19 @@ def test_closed_episodes_tell_how_long_the_pattern_takes():
     assert pattern.duration_us == 12 * SECOND
 
 
+def test_an_onset_that_splits_a_pattern_recurs_as_the_part_that_holds_it():
+    """Two kinds whose difference is lost in the noise of few occurrences."""
+    recognise = make()
+    for number in range(8):
+        noise = {f"quiet-{place}": 1.9 * (-1) ** (place + number) for place in range(30)}
+        events = recognise.on_batch([onset(number, cpu=8.0, memory=4.0 + number % 2 * 5, **noise)], at(number))
+    told = {e.pattern: e for e in events if isinstance(e, Pattern)}
+    assert {name: pattern.split_from for name, pattern in told.items()} == {"p-1": None, "p-2": "p-1"}
+    assert told["p-2"].episodes == ("episode-1", "episode-3", "episode-5", "episode-7")
+    recurrence = next(e for e in events if isinstance(e, Recurrence))
+    assert (recurrence.pattern, recurrence.candidate, recurrence.support) == ("p-2", "p-2", 4)
+
+
 def test_a_pattern_fades_and_comes_back_under_its_id():
     recognise = make(fade_us=DAY)
     for number in range(3):

@@ -102,14 +102,14 @@ class Recognise:
         self._patterns[episode.episode] = match.cluster.id
         while len(self._patterns) > self._settings.episode_limit:
             self._patterns.popitem(last=False)
-        self._seen_us[match.cluster.id] = now.us
+        self._seen_us[match.joined.id] = now.us
         for cluster in match.split:
             self._seen_us[cluster.id] = now.us
             self._patterns |= {known: cluster.id for known in cluster.episodes if known in self._patterns}
         for cluster in (*match.merged, *match.faded):
             self._seen_us.pop(cluster.id, None)
-        events = [self._pattern(cluster, cause, mint, now, alias_of=match.cluster.id) for cluster in match.merged]
-        events += [self._pattern(cluster, cause, mint, now) for cluster in (*match.faded, *match.split, match.cluster)]
+        events = [self._pattern(cluster, cause, mint, now, alias_of=match.joined.id) for cluster in match.merged]
+        events += [self._pattern(cluster, cause, mint, now) for cluster in (*match.faded, *match.split, match.joined)]
         return [*events, self._recurrence(episode, match, cause, mint, now)]
 
     def _learn_duration(self, episode: Episode) -> None:
