@@ -20,7 +20,16 @@ from streams.settings import Settings
 SIGNED_BY_ROLE: dict[str, tuple[str, ...]] = {"gate": ("actions",), "improve": ("audit",)}
 """The topics whose records each role signs; nobody else is given those keys."""
 FREE_DETECT_SETTINGS = frozenset(
-    {"false_alarms", "p_floor", "close_threshold", "forest_weight", "census_us", "measure_after_us"}
+    {
+        "false_alarms",
+        "p_floor",
+        "p_per_alarm",
+        "threshold",
+        "close_threshold",
+        "forest_weight",
+        "census_us",
+        "measure_after_us",
+    }
 )
 """What may be changed under a kept state of `detect`; all else (windows, forests, limits) gave it its meaning."""
 

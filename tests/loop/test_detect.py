@@ -213,8 +213,20 @@ def test_a_constant_metric_must_change_by_a_few_floors_to_matter():
         assert bool(detect.on_batch([batch(rows)], at(31))) == opens
 
 
+def test_what_nothing_is_known_of_is_never_abnormal():
+    """However frequent alarms may be: neither a new entity is, nor one that tells no metric."""
+    detect = detector(false_alarms="1/second", p_floor=1.0)
+    rows = [("mute", s, {}) for s in range(20)] + [("pump", s, {"load": HEALTHY[s]}) for s in range(5)]
+    assert detect.on_batch([batch(rows)], at(20)) == []
+
+
 def test_settings_report_all_their_errors_at_once():
     with pytest.raises(
         ValueError, match=r"(?s)threshold must be positive.*window_us must not be negative.*one rate.*idle must"
     ):
         DetectSettings(window_us=-1, threshold=0, idle_us=90 * SECOND, false_alarms="1/day and 2/week")
+    with pytest.raises(
+        ValueError,
+        match=r"rearm_windows must not be negative.*; smooth_windows must be at least 1, got 0; floors.load must be",
+    ):
+        DetectSettings(rearm_windows=-1, smooth_windows=0, floors={"load": 0.0, "heat": 0.1})

@@ -98,6 +98,13 @@ class DetectSettings(msgspec.Struct, frozen=True, kw_only=True):
         if not 0 < self.p_floor <= 1:
             errors.append(f"p_floor must be above 0 and at most 1, got {self.p_floor}")
         errors += self._rate_errors()
+        if self.rearm_windows is not None and not self.rearm_windows >= 0:
+            errors.append(f"rearm_windows must not be negative, got {self.rearm_windows}")
+        if self.smooth_windows is not None and not self.smooth_windows >= 1:
+            errors.append(f"smooth_windows must be at least 1, got {self.smooth_windows}")
+        errors += [
+            f"floors.{name} must be positive, got {floor}" for name, floor in self.floors.items() if not floor > 0
+        ]
         if self.onset_windows is not None and not 1 <= self.onset_windows <= self.accept_windows:
             errors.append(f"onset_windows must be between 1 and {self.accept_windows}, got {self.onset_windows}")
         if not self.idle_us <= self.gone_us:

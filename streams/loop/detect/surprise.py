@@ -98,7 +98,9 @@ class Surprise:
         total = self._total(slots, np.where(known, surprise, EXPECTED), known[0])
         needed, armed, short = self._rate.follow(slots, times_us)
         calibrated = self._sums.score_many(slots, total[None, :, None])[0, :, 0]
-        abnormal = (calibrated >= needed) | (short & (score >= self._settings.threshold))
+        # an unknown total scores as an expected one, which would do where alarms may be frequent
+        surprising = np.isfinite(total) & (calibrated >= needed)
+        abnormal = surprising | (short & (score >= self._settings.threshold))
         return Judged(ratios=ratios, total=total, abnormal=abnormal, armed=armed)
 
     def learn(self, slots: Ints, values: Floats, times_us: Ints, judged: Judged, chosen: Ints) -> None:
