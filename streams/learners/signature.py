@@ -1,6 +1,8 @@
-"""What a pattern is called: which metrics moved, which way, and in which order."""
+"""What is told of series of z by metric: numbers per metric, and a name that says what moved in which order."""
 
 from collections.abc import Mapping, Sequence
+
+from schemas.events import MetricSignature
 
 EVENT_PREFIX = "event "
 """Event tokens stand among the metrics under this prefix."""
@@ -10,6 +12,19 @@ LATER = 1.5
 """Windows: a metric that gets half-way so much later than the one before comes `then`."""
 LEAST = 1.5
 """Deviations under which nothing moved."""
+
+
+def signature_of(series: Mapping[str, Sequence[float]]) -> dict[str, MetricSignature]:
+    """Return the signature of series of z by metric."""
+    return {
+        metric: MetricSignature(
+            mean=sum(values) / len(values),
+            peak=max(values, key=abs),
+            trend=_slope(values),
+            series=tuple(round(value, 3) for value in values),
+        )
+        for metric, values in sorted(series.items())
+    }
 
 
 def describe(series: Mapping[str, Sequence[float]], *, most: int = 3) -> str:
@@ -46,3 +61,10 @@ def half_way(values: Sequence[float]) -> float:
         return 0.0
     before, after = heights[place - 1], heights[place]
     return place - (after - 0.5) / (after - before)
+
+
+def _slope(values: Sequence[float]) -> float:
+    """Return the least-squares slope per window (0 for a single window)."""
+    middle = (len(values) - 1) / 2
+    spread = sum((index - middle) ** 2 for index in range(len(values)))
+    return sum((index - middle) * value for index, value in enumerate(values)) / spread if spread else 0.0

@@ -1,6 +1,7 @@
 import pytest
 
-from streams.learners.signature import describe, half_way
+from schemas.events import MetricSignature
+from streams.learners.signature import describe, half_way, signature_of
 
 
 @pytest.mark.parametrize(
@@ -25,3 +26,14 @@ def test_a_pattern_is_named_by_what_moved_in_which_order(series, name):
 )
 def test_half_way_is_where_a_series_first_gets_half_as_far_as_it_goes(series, window):
     assert half_way(series) == window
+
+
+def test_a_signature_holds_mean_peak_and_slope_of_each_series_and_the_series():
+    found = signature_of({"cpu": [4.0, 5.0, 6.0], "disk": [-2.0, -2.0, -3.00004]})
+    assert found["cpu"] == MetricSignature(mean=5, peak=6, trend=1, series=(4.0, 5.0, 6.0))
+    assert found["disk"].peak == -3.00004
+    assert found["disk"].series == (-2.0, -2.0, -3.0)
+
+
+def test_a_single_window_has_no_trend():
+    assert signature_of({"cpu": [4.0]})["cpu"] == MetricSignature(mean=4, peak=4, trend=0, series=(4.0,))

@@ -1,7 +1,7 @@
-"""What the registry is told of an episode, and what events tell of a pattern."""
+"""What the registry is told of an episode."""
 
 from schemas.events import Episode, MetricSignature
-from streams.loop.recognise.onset import TOKEN_Z, onset_of, signature_of
+from streams.loop.recognise.onset import TOKEN_Z, onset_of
 
 
 def episode(signature: dict[str, MetricSignature], tokens: tuple[str, ...] = ()) -> Episode:
@@ -18,10 +18,3 @@ def test_the_series_and_the_event_tokens_are_what_is_learned():
 
 def test_a_signature_without_series_counts_with_its_mean():
     assert onset_of(episode({"cpu": MetricSignature(mean=5, peak=6, trend=2)})) == {"cpu": (5,)}
-
-
-def test_a_pattern_is_told_as_an_onset_is():
-    found = signature_of({"cpu": [4.0, 5.0, 6.0], "disk": [-2.0, -2.0, -3.00004]})
-    assert found["cpu"] == MetricSignature(mean=5, peak=6, trend=1, series=(4.0, 5.0, 6.0))
-    assert found["disk"].peak == -3.00004
-    assert found["disk"].series == (-2.0, -2.0, -3.0)

@@ -8,8 +8,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from schemas.events import Episode, Event, Measurement, MetricSignature
+from schemas.events import Episode, Event, Measurement
 from schemas.ids import Cause, derive
+from streams.learners.signature import signature_of
 from streams.loop.detect.settings import DetectSettings
 
 Floats = npt.NDArray[np.float64]
@@ -179,7 +180,7 @@ class Episodes:
 
     def _onset(self, entity: str, group: str, cause: Cause) -> Draft:
         episode = self._open[entity]
-        signature = self._signature(episode.onset)
+        signature = signature_of(self._strongest(episode.onset))
         episode.confidence = episode.abnormal / episode.windows
         episode.onset_written = True
         episode.onset = []
@@ -226,14 +227,6 @@ class Episodes:
         strongest = sorted(peaks, key=lambda name: (-peaks[name], name))[: self._settings.signature_limit]
         return {name: [row.get(name, 0.0) for row in onset] for name in sorted(strongest)}
 
-    def _signature(self, onset: list[dict[str, float]]) -> dict[str, MetricSignature]:
-        return {
-            name: MetricSignature(
-                mean=sum(zs) / len(zs), peak=max(zs, key=abs), trend=_slope(zs), series=tuple(round(z, 3) for z in zs)
-            )
-            for name, zs in self._strongest(onset).items()
-        }
-
     def _shares(self, onset: list[dict[str, float]]) -> dict[str, float]:
         """Return each metric's part of the score; where only the combination is unusual, its part of |z|."""
         series = self._strongest(onset)
@@ -246,10 +239,3 @@ class Episodes:
 
 def _present(values: Floats, metrics: list[str]) -> dict[str, float]:
     return {name: value for name, value in zip(metrics, values.tolist(), strict=False) if value == value}  # noqa: PLR0124  # NaN
-
-
-def _slope(series: list[float]) -> float:
-    """Return the least-squares slope per window (0 for a single window)."""
-    middle = (len(series) - 1) / 2
-    spread = sum((index - middle) ** 2 for index in range(len(series)))
-    return sum((index - middle) * value for index, value in enumerate(series)) / spread if spread else 0.0

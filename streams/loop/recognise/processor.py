@@ -10,8 +10,9 @@ from schemas.events import NOVEL, Episode, Event, Pattern, Recurrence
 from schemas.ids import Cause, Mint
 from streams.learners.cluster import Cluster
 from streams.learners.registry import Match, PatternRegistry
+from streams.learners.signature import signature_of
 from streams.loop.processor import Input, Now, Record
-from streams.loop.recognise.onset import onset_of, signature_of
+from streams.loop.recognise.onset import onset_of
 from streams.loop.recognise.settings import RecogniseSettings
 
 STATE_VERSION = 2
