@@ -63,7 +63,8 @@ bench: $(VENV)/.bench  ## The benchmarks that need no outside data, beside peers
 	$(BIN)/python -m tests.bench.transport
 	$(BIN)/python -m tests.bench.latency
 	$(BIN)/python -m tests.bench.fleet
-	$(BIN)/python -m tests.bench.patterns
+	$(BIN)/python -m tests.bench.alarms --stated 200 --workers 2
+	$(BIN)/python -m tests.bench.patterns --seeds 4 --workers 2
 
 documents: $(VENV)/.test  ## Write the generated documents anew (JSON Schema, AsyncAPI, access control)
 	$(BIN)/python -m schemas.documents
