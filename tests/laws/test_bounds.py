@@ -24,7 +24,7 @@ from tests.simulation.loop import ACTIONS, LOOP, SETTINGS_HASH
 
 GENERATION_US = 400_000_000
 FULL, LATER = 6, 12
-"""Generations after which every limit is reached, and after which the state is measured again."""
+"""Generations after which every limit is reached (a life may leave but one thing), and how many are lived in all."""
 _NAME = re.compile(r"[0-9a-f]{32}|node-[0-9.]+")
 
 
@@ -37,13 +37,13 @@ def tight(name: str) -> Processor:
         ),
         "recognise": Recognise(RecogniseSettings(pattern_limit=4, remembered_limit=20, episode_limit=20), loop=LOOP),
         "attribute": Attribute(
-            AttributeSettings(horizon_us=6_000_000, late_us=20_000_000, open_limit=10, remembered=20, windows_limit=20),
+            AttributeSettings(horizon_us=6_000_000, late_us=20_000_000, open_limit=5, remembered=20, windows_limit=20),
             loop=LOOP,
             actions=ACTIONS,
         ),
         "policy": Policy(PolicySettings(open_limit=10, remembered=20), loop=LOOP, seed=1, actions=ACTIONS),
         "gate": Gate(GateSettings(remembered=20, tracked=30), loop=LOOP, settings_hash=SETTINGS_HASH, actions=ACTIONS),
-        "account": Account(AccountSettings(remembered=20), loop=LOOP),
+        "account": Account(AccountSettings(remembered=5), loop=LOOP),
     }
     return made[name]
 
