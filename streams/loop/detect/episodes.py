@@ -152,7 +152,9 @@ class Episodes:
         )
 
     def _extend(self, episode: _Open, window: Window, metrics: list[str]) -> None:
-        normal = self._is_normal(window)
+        # what would open an episode does not close one: nothing is learned meanwhile, so a small change that lasts
+        # would open one after another, and never come to be accepted
+        normal = not window.abnormal and window.score < self._settings.close_threshold
         episode.windows += 1
         episode.normal_run = episode.normal_run + 1 if normal else 0
         episode.abnormal += not normal
@@ -164,12 +166,6 @@ class Episodes:
         if not episode.onset_written:
             episode.onset.append({name: z for name, z in zip(metrics, window.z.tolist(), strict=False) if z})
             episode.shares = self._shares(episode.onset)
-
-    def _is_normal(self, window: Window) -> bool:
-        """Whether the entity is back. What would open an episode does not close one: nothing is learned meanwhile, so a
-        small change that lasts would open one after another, and never come to be accepted.
-        """
-        return not window.abnormal and window.score < self._settings.close_threshold
 
     def _measure_after(self, window: Window, metrics: list[str]) -> list[Draft]:
         episode, until_us = self._after[window.entity]
@@ -212,7 +208,8 @@ class Episodes:
             "start_us": window.start_us,
             "end_us": window.end_us,
             "samples": window.samples,
-            "abnormal": not self._is_normal(window),
+            # a repaired entity is not quite what it was: a recovery is measured within the score's wider bounds
+            "abnormal": window.score >= self._settings.close_threshold,
             "score": window.score,
             "values": _present(window.values, metrics),
         }
