@@ -1,5 +1,6 @@
 """Fixtures for everybody: one real Kafka per test run, and loops of one's own on it."""
 
+import functools
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from hypothesis import settings
 
 from connectors.kafka.admin import apply_topics, delete_topics
 from connectors.kafka.launcher import KafkaUnavailable, LocalKafka
+from streams.operate.cluster import require_kafka
 
 settings.register_profile("shared", deadline=None)  # how long an example takes is no law: machines are shared
 settings.load_profile("shared")
@@ -21,15 +23,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.kafka)
 
 
+@functools.cache
+def why_no_kafka() -> str | None:
+    """Return why no broker can be started here, or None: a machine without network and Java runs everything else."""
+    try:
+        require_kafka()
+    except KafkaUnavailable as unavailable:
+        return str(unavailable)
+    return None
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what needs a broker where there can be none."""
+    if item.get_closest_marker("kafka") and (reason := why_no_kafka()):
+        pytest.skip(reason)
+
+
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalKafka]:
     """Give the one broker of this run, without topics. Tests that stop or kill a broker start their own."""
-    kafka = LocalKafka(data=tmp_path_factory.mktemp("kafka"))
-    try:
+    with LocalKafka(data=tmp_path_factory.mktemp("kafka")) as kafka:
         kafka.start()
-    except KafkaUnavailable as unavailable:  # a machine without network and Java can still run everything else
-        pytest.skip(str(unavailable))
-    with kafka:
         yield kafka
 
 

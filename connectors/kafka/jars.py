@@ -13,7 +13,7 @@ from pathlib import Path
 from schemas.errors import BrokerError
 
 VERSION = "4.0.2"
-"""Not a newer one: from 4.1 to 4.4 at least, a lone broker that is killed tears transactions (KAFKA-20734)."""
+"""Not a newer one: from 4.1 to 4.4, a lone broker that is killed tears transactions (KAFKA-20734)."""
 ENDPOINT = (
     f"org.apache.kafka:kafka_2.13:{VERSION}"
     "+org.apache.logging.log4j:log4j-core:2.25.4!"

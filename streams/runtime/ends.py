@@ -5,7 +5,7 @@ The fetching client's own idea of an end comes with what it fetches: one that fe
 
 from collections.abc import Iterable
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
 from schemas.kafka import make_admin
@@ -23,7 +23,7 @@ class SourceEnds:
         self._ends: dict[tuple[str, int], int] = {}
 
     def ask(self, partitions: Iterable[int]) -> None:
-        """Ask for the ends of all group sources; what is not answered stays as it was."""
+        """Ask where what is committed ends, in all group sources; what is not answered stays as it was."""
         places = {
             TopicPartition(self._spec.full_name(topic), partition): (topic, partition)
             for topic in self._spec.group_sources()
@@ -31,7 +31,11 @@ class SourceEnds:
         }
         if not places:
             return
-        answers = self._admin.list_offsets({place: OffsetSpec.latest() for place in places}, request_timeout=_ANSWER_S)
+        answers = self._admin.list_offsets(
+            {place: OffsetSpec.latest() for place in places},
+            isolation_level=IsolationLevel.READ_COMMITTED,
+            request_timeout=_ANSWER_S,
+        )
         for place, answer in answers.items():
             try:
                 self._ends[places[place]] = answer.result(_ANSWER_S).offset

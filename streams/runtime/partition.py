@@ -114,7 +114,10 @@ class PartitionOwner:
             self._producer.abort()
             return None
         if snapshot and self._held.behind_snapshot:
-            self._take_snapshot()
+            try:
+                self._take_snapshot()
+            except (BrokerError, FencedError):
+                return None
         return self._held
 
     def _waiting_steps_are_committed(self) -> bool:

@@ -73,14 +73,17 @@ class StepProducer:
 
     def write_and_abort(self, messages: Sequence[Message]) -> None:
         """Write messages that nobody will see; every partition that they go to gets the marker of an abort."""
+        refused: list[KafkaError] = []
         try:
             self._producer.begin_transaction()
             for message in messages:
-                self._produce(message, None)
-            self._producer.flush(_COMMIT_S)
+                self._produce(message, lambda error, _: refused.append(error) if error else None)
+            left = self._producer.flush(_COMMIT_S)
             self._producer.abort_transaction(_COMMIT_S)
         except KafkaException as error:
             raise _translated(error, "an aborted transaction") from error
+        if left or refused:
+            raise BrokerError(f"expected Kafka to take {len(messages)} records, {left} wait and {refused} were refused")
 
     def write(self, messages: Sequence[Message], *, receipt_of: int = 0) -> Receipt:
         """Write messages in one transaction and return the receipt of one of them."""

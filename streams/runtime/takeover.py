@@ -53,7 +53,7 @@ def take_over(spec: WorkerSpec, *, partition: int, clock: LoopClock, kept: Held 
     mended = mend(spec, partition, producer)
     if mended:
         _LOG.warning("aborted a transaction that Kafka left undecided", extra={"partition": partition, "in": mended})
-    held = from_snapshot(spec, partition) if kept is None or mended else kept  # what was aborted may be in `kept`
+    held = kept if kept is not None and _is_of_the_journal(spec, partition, kept) else from_snapshot(spec, partition)
     replayed = _replay(spec, partition, held)
     positions = {topic: held.role.next_offset(topic, partition) for topic in spec.group_sources()}
     first = first_offsets(spec, partition)
@@ -70,6 +70,16 @@ def take_over(spec: WorkerSpec, *, partition: int, clock: LoopClock, kept: Held 
     return Takeover(
         held=held, producer=producer, positions=positions, replayed=replayed, seconds=time.monotonic() - began
     )
+
+
+def _is_of_the_journal(spec: WorkerSpec, partition: int, kept: Held) -> bool:
+    """Return whether the last step of a kept state is still in the journal: it may have been aborted since."""
+    if kept.journal_offset == 0:
+        return True
+    topic = spec.full_name(f"{JOURNAL}-{spec.role}")
+    with PartitionReader(spec.connection, topic=topic, partition=partition, start=kept.journal_offset - 1) as reader:
+        last = next(reader.to_end(), None)
+    return last is not None and last.offset() == kept.journal_offset - 1
 
 
 def from_snapshot(spec: WorkerSpec, partition: int) -> Held:

@@ -113,6 +113,7 @@ class _Worker:
         self._control.start()
         self._start_health()
         watch = asyncio.create_task(self._watch())
+        watch.add_done_callback(self._watch_ended)
         await app.start()
         _LOG.info("started")
         await self._until_the_end(app)
@@ -190,6 +191,12 @@ class _Worker:
             if stuck is not None:
                 self._leave(exits.HUNG, stuck)
             await asyncio.sleep(self._spec.presence_s)
+
+    def _watch_ended(self, watch: "asyncio.Task[None]") -> None:
+        """End the process: unwatched, a worker that hangs would stay."""
+        if not watch.cancelled():
+            _LOG.critical("the watchdog ended", exc_info=watch.exception())
+            self._leave(exits.CRASHED, f"watchdog: {watch.exception()!r}")
 
     def _tell(self) -> None:
         owners = self._owners.all()

@@ -4,11 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from connectors.kafka.access import ADMIN, PRINCIPALS, RECOVERY, user
 from connectors.kafka.access_control import apply_acls
-from connectors.kafka.launcher import KafkaUnavailable, LocalKafka, Security
+from connectors.kafka.launcher import LocalKafka, Security
 from schemas.connection import KafkaConnection
 from tests.kafka.certificates import make_certificates
 
@@ -19,12 +17,8 @@ def secured_kafka(folder: Path, *, loop: str) -> Iterator[LocalKafka]:
     keystore, truststore = make_certificates(folder)
     users = {user(loop, role): f"secret-of-{role}" for role in (*PRINCIPALS, ADMIN, RECOVERY)}
     security = Security(users={**users, "root": "root-secret"}, admin="root", keystore=keystore, truststore=truststore)
-    kafka = LocalKafka(data=folder / "kafka", security=security)
-    try:
+    with LocalKafka(data=folder / "kafka", security=security) as kafka:
         kafka.start()
-    except KafkaUnavailable as unavailable:  # a machine without network and Java can still run everything else
-        pytest.skip(str(unavailable))
-    with kafka:
         apply_acls(kafka.connection, loop)
         yield kafka
 

@@ -72,6 +72,7 @@ def test_what_was_never_decided_is_aborted_by_the_next_owner(place: Place) -> No
 
 
 def test_an_owner_whose_last_transaction_kafka_left_undecided_ends(kafka: LocalKafka, place: Place) -> None:
+    place.spec = replace(place.spec, transaction_timeout_s=60)  # what is written meanwhile waits for Kafka
     owner = folded_once(place)
     leave_undecided(place, "somebody-else")  # the owner is not fenced
     kafka.restart()
@@ -79,18 +80,21 @@ def test_an_owner_whose_last_transaction_kafka_left_undecided_ends(kafka: LocalK
     place.fold(owner)
     (failure,) = place.failures
     assert isinstance(failure, BrokerError)
+    assert "hold an open one" in str(failure)
 
 
 def test_a_client_that_owes_an_answer_is_replaced_and_reads_on(kafka: LocalKafka, place: Place) -> None:
     place.feed(10)
     consumer = SteadyConsumer(kafka.connection, topic=place.spec.full_name("telemetry"), partition=PARTITION)
     until(lambda: (message := consumer.poll(0.1)) is not None and message.error() is not None)  # the end
-    (broker,) = kafka.pids
+    broker = kafka.pids[1]
     os.kill(broker, signal.SIGSTOP)
     consumer.seek(5)
     frozen = time.monotonic()
-    until(lambda: consumer.poll(0.1) is None and time.monotonic() > frozen + RENEW_S + 1)
-    os.kill(broker, signal.SIGCONT)
+    try:
+        until(lambda: consumer.poll(0.1) is None and time.monotonic() > frozen + RENEW_S + 1)
+    finally:
+        os.kill(broker, signal.SIGCONT)
     until(lambda: (consumer.poll(0.1), consumer.position)[1] == 10)
     assert consumer.renewed >= 1
     consumer.close()

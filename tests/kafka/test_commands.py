@@ -14,11 +14,9 @@ import polars as pl
 import psutil
 import pytest
 
-from connectors.kafka.jars import KafkaUnavailable
 from connectors.kafka.launcher import LocalKafka
 from schemas.connection import KafkaConnection
 from schemas.events import Approval, Episode, Outcome, Verdict
-from streams.operate.cluster import require_kafka
 from streams.operate.loop_place import ADDRESS_FILE
 from tests.kafka.live_loop import QUICK, ROOT, LiveLoop
 
@@ -52,10 +50,6 @@ def _said(loop: LiveLoop, command: str) -> str:
 @pytest.fixture(scope="module")
 def typed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Typed]:
     """Run a loop as README says: init, edit, run (which starts Kafka, makes topics and activates), executor."""
-    try:
-        require_kafka()
-    except KafkaUnavailable as unavailable:  # as the shared broker: all else can run without
-        pytest.skip(str(unavailable))
     folder = tmp_path_factory.mktemp("typed")
     loop = LiveLoop(folder, name="typed", connection=KafkaConnection(bootstrap="127.0.0.1:1"))
     loop.init(QUICK | {"levels.default": '"approve"', "levels.novel": '"approve"'}, local=True)

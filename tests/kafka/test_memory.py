@@ -172,6 +172,8 @@ def test_memory_stays_level_at_four_fifths_of_the_rate_the_worker_can_take(
     slope_per_minute = np.polyfit(late[:, 0] / 60, late[:, 1], 1)[0] / late[:, 1].mean()
     low, high = late[:, 1].min(), late[:, 1].max()
     print(f"flat out {rate:,.0f} events/s; then {kept:,.0f} folded of {asked:,.0f} sent a second")
+    minutes = [rows[(rows[:, 0] >= 60 * m) & (rows[:, 0] < 60 * (m + 1)), 1].mean() for m in range(int(SECONDS // 60))]
+    print("MB minute by minute: " + " ".join(f"{value:.0f}" for value in minutes))
     print(f"{low:.1f} to {high:.1f} MB, slope {slope_per_minute:+.3%} a minute")
     assert asked > 0.95 * 0.8 * rate  # the sender keeps its pace
     assert kept > 0.95 * asked  # a worker that stands still does not grow either

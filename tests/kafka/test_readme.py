@@ -14,10 +14,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from connectors.kafka.jars import KafkaUnavailable
 from schemas.connection import KafkaConnection
 from schemas.events import Verdict
-from streams.operate.cluster import require_kafka
 from tests.kafka.live_loop import QUICK, ROOT, LiveLoop, edit
 
 EXCLUDED = {
@@ -54,10 +52,6 @@ def commands(path: Path) -> list[str]:
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """Give a folder that looks like the clone that README speaks of, with a data file."""
-    try:
-        require_kafka()
-    except KafkaUnavailable as unavailable:  # as the shared broker: all else can run without
-        pytest.skip(str(unavailable))
     (tmp_path / ".venv").symlink_to(ROOT / ".venv")
     _write_data(tmp_path / "data.csv")
     return tmp_path

@@ -16,7 +16,7 @@ import pytest
 from connectors.executors.handler import Result
 from connectors.executors.runner import ExecutorSettings, run_executor
 from connectors.executors.work import Retries
-from connectors.kafka.launcher import KafkaUnavailable, LocalKafka
+from connectors.kafka.launcher import LocalKafka
 from connectors.kafka.ports import free_ports
 from schemas.client import ActionConsumer
 from schemas.connection import KafkaConnection
@@ -91,12 +91,8 @@ def executor(loop: LiveLoop, cluster_id: str, group: str, handler: "Slow | Faili
 @pytest.fixture(scope="module")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalKafka]:
     """Give a broker that may be stopped: not the one that all tests share."""
-    broker = LocalKafka(data=tmp_path_factory.mktemp("stopped-kafka"))
-    try:
+    with LocalKafka(data=tmp_path_factory.mktemp("stopped-kafka")) as broker:
         broker.start()
-    except KafkaUnavailable as unavailable:  # as the shared broker: all else can run without
-        pytest.skip(str(unavailable))
-    with broker:
         yield broker
 
 

@@ -62,6 +62,24 @@ def test_a_released_state_is_taken_over_again_without_reading_it(place: Place) -
     assert (takeover.replayed, takeover.held.role) == (0, kept.role)
 
 
+def test_what_can_wait_is_committed_at_the_end_at_the_latest(place: Place) -> None:
+    place.spec = replace(place.spec, gather_s=60)
+    owner = folded_once(place)  # writes what cannot wait
+    until(lambda: owner.step > 2)  # timers, which write a census
+    assert (len(place.steps()), place.log("insights")[-1].TYPE) == (1, "flyball.drift.v1")
+    owner.release(snapshot=True)
+    assert [entry.step for entry in place.steps()] == list(range(owner.step))
+    assert place.log("insights")[-1].TYPE == "flyball.census.v1"
+    assert place.take().replayed == 0
+
+
+def test_a_kept_state_whose_last_step_was_aborted_meanwhile_is_read_anew(place: Place) -> None:
+    kept = folded_once(place).release(snapshot=False)
+    assert kept is not None
+    kept.journal_offset += 7  # as if more had been written, and undone
+    assert take_over(place.spec, partition=PARTITION, clock=LoopClock(), kept=kept).replayed > 0
+
+
 def test_another_version_of_the_code_starts_only_behind_a_snapshot(place: Place) -> None:
     owner = folded_once(place)
     with pytest.raises(RecoveryError, match="taken by version 1, this is 2"):

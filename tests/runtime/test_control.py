@@ -5,7 +5,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from streams.runtime.clock import LoopClock
-from streams.runtime.control import ControlFeed
+from streams.runtime.control import TOPIC, ControlFeed
+from streams.runtime.inbox import Inbox
 
 
 def test_the_end_of_the_thread_is_told_to_the_worker() -> None:
@@ -20,6 +21,7 @@ def test_the_end_of_the_thread_is_told_to_the_worker() -> None:
     feed = ControlFeed(without_connection, clock=LoopClock(), heard=lambda _: None, failed=failed)
     assert feed.lives()
     feed.start()
+    feed.subscribe(0, Inbox(positions={TOPIC: 0}))
     assert told.wait(5)
     feed.stop()
     assert not feed.lives()
