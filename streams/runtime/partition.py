@@ -25,7 +25,7 @@ from streams.runtime.inbox import Inbox
 from streams.runtime.metrics import Metrics
 from streams.runtime.spec import WorkerSpec
 from streams.runtime.step_producer import Receipt
-from streams.runtime.takeover import Takeover
+from streams.runtime.takeover import Takeover, read_journal
 from streams.runtime.torn import still_undecided
 
 IDLE_S = 1.0
@@ -212,6 +212,8 @@ class PartitionOwner:
     def _write(self, messages: Sequence[Message], *, receipt_of: int = 0) -> Receipt:
         """Write in one transaction, unless Kafka went away and left the last one undecided: a takeover mends that."""
         if self._producer.disturbed() and (topics := still_undecided(self._spec, self.partition)):
+            if read_journal(self._spec, self.partition, self._held):
+                raise FencedError("another instance owns this partition now (it writes the journal)")
             raise BrokerError(f"expected Kafka to have decided the last transaction, but {topics} hold an open one")
         return self._producer.write(messages, receipt_of=receipt_of)
 
