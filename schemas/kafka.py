@@ -35,20 +35,14 @@ _PATIENCE = {
 _QUIET = {"log_level": 0}  # what matters comes back as an error where it is asked for, not on stderr
 
 
-def make_producer(
-    connection: KafkaConnection, *, on_error: Callable[[KafkaError], None] | None = None, **settings: Setting
-) -> Producer:
-    """Return an idempotent producer. Settings are librdkafka's, dots written as underscores.
-
-    `on_error` hears of lost connections and the like while the producer polls or flushes.
-    """
+def make_producer(connection: KafkaConnection, **settings: Setting) -> Producer:
+    """Return an idempotent producer. Settings are librdkafka's, dots written as underscores."""
     defaults: dict[str, Setting] = {
         "enable.idempotence": True,
         "partitioner": "murmur2_random",
         "compression.type": "lz4",
     }
-    heard = {} if on_error is None else {"error_cb": on_error}
-    return Producer({**_QUIET, **connection.librdkafka(), **defaults, **_dotted(settings), **heard})
+    return Producer({**_QUIET, **connection.librdkafka(), **defaults, **_dotted(settings)})
 
 
 def make_consumer(connection: KafkaConnection, *, group: str, **settings: Setting) -> Consumer:

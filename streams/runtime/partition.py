@@ -9,7 +9,7 @@ transaction follows closely on another, is left alone.
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from schemas.errors import BrokerError, FencedError
 from schemas.raw import Message, RawBatch
@@ -25,8 +25,7 @@ from streams.runtime.inbox import Inbox
 from streams.runtime.metrics import Metrics
 from streams.runtime.spec import WorkerSpec
 from streams.runtime.step_producer import Receipt
-from streams.runtime.takeover import Takeover, read_journal
-from streams.runtime.torn import still_undecided
+from streams.runtime.takeover import Takeover
 
 IDLE_S = 1.0
 WAITING_LIMIT = 5_000
@@ -198,7 +197,7 @@ class PartitionOwner:
         began = time.monotonic()
         self._whole = False
         sent_us = self._process_clock.now_us()
-        receipt = self._write(self._waiting, receipt_of=self._newest_entry)
+        receipt = self._producer.write(self._waiting, receipt_of=self._newest_entry)
         self._waiting = []
         held = self._held
         held.journal_offset = receipt.offset + 1
@@ -208,14 +207,6 @@ class PartitionOwner:
         self._compare_clocks(receipt, sent_us)
         if held.replay_s > max(self._spec.replay_limit_s, _SNAPSHOT_SHARE * self._snapshot_s):
             self._take_snapshot()
-
-    def _write(self, messages: Sequence[Message], *, receipt_of: int = 0) -> Receipt:
-        """Write in one transaction, unless Kafka went away and left the last one undecided: a takeover mends that."""
-        if self._producer.disturbed() and (topics := still_undecided(self._spec, self.partition)):
-            if read_journal(self._spec, self.partition, self._held):
-                raise FencedError("another instance owns this partition now (it writes the journal)")
-            raise BrokerError(f"expected Kafka to have decided the last transaction, but {topics} hold an open one")
-        return self._producer.write(messages, receipt_of=receipt_of)
 
     def _compare_clocks(self, receipt: Receipt, sent_us: int) -> None:
         difference_us = self._check.difference_us(
@@ -233,7 +224,7 @@ class PartitionOwner:
         held, spec = self._held, self._spec
         messages = snapshots.messages_at(spec, partition=self.partition, held=held)
         self._whole = False
-        self._write(messages)
+        self._producer.write(messages)
         self._whole = True
         held.slot, held.replay_s, held.behind_snapshot = next_slot(held.slot), 0.0, 0
         self._snapshot_s = time.monotonic() - began

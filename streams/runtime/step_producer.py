@@ -48,10 +48,8 @@ class StepProducer:
             message_max_bytes=2 * SOURCE_BYTES,
             queue_buffering_max_messages=1_000_000,
             logger=logging.getLogger("librdkafka"),  # type: ignore[arg-type]  # the one setting that is an object
-            on_error=self._note_error,
         )
         self._open = False
-        self._disturbed = False
 
     def open(self, *, timeout_s: float = 30.0) -> None:
         """Fence the former owner and end its open step; blocks until the broker has done so."""
@@ -60,12 +58,6 @@ class StepProducer:
             self._producer.init_transactions(timeout_s)
         except KafkaException as error:
             raise _translated(error, "init_transactions") from error
-
-    def disturbed(self) -> bool:
-        """Return whether Kafka went away since this was asked last: it may have left the last transaction undecided."""
-        self._producer.poll(0)  # callbacks come here
-        disturbed, self._disturbed = self._disturbed, False
-        return disturbed
 
     def partitions_of(self, topic: str) -> int:
         """Return how many partitions a registry topic has."""
@@ -114,9 +106,6 @@ class StepProducer:
             except KafkaException:
                 return
             self._open = False
-
-    def _note_error(self, _error: KafkaError) -> None:
-        self._disturbed = True
 
     def _produce(self, message: Message, on_delivery: object) -> None:
         topic = self._full_names.get(message.topic)

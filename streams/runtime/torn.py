@@ -7,7 +7,7 @@ that recovery had not seen would come back beside the one taken in its place. So
 journal or the state of its partition holds records behind the last decided one, which nobody but its former owners can
 have written, and aborts them with a transaction of its own in every partition that the role may write.
 
-Not found is the other half of such a tear, a journal whose end was written and an output whose end was not: Kafka 4.0
+Not found are a tear that an idle owner lives through, and one whose journal has its end and an output has not: Kafka 4.0
 does not tear transactions, and is what to run on a lone broker.
 """
 
@@ -26,8 +26,7 @@ from streams.runtime.spec import WorkerSpec
 from streams.runtime.step_producer import StepProducer
 
 _ANSWER_S = 30.0
-_MARKERS_S = 5.0
-_MENDED_S = 30.0
+_MARKERS_S = 30.0
 _POLL_S = 0.05
 
 
@@ -50,18 +49,13 @@ def mend(spec: WorkerSpec, partition: int, producer: StepProducer) -> list[str]:
     if not found:
         return []
     producer.write_and_abort([_nothing(*place) for place in _places(spec, partition, producer)])
-    if still_undecided(spec, partition, wait_s=_MENDED_S):
-        raise RecoveryError(
-            f"{spec.loop}/{spec.role}/{partition}: expected to end an unfinished transaction in {found}, but it is "
-            "still there; `kafka-transactions.sh find-hanging` shows whose it is"
-        )
-    return found
-
-
-def still_undecided(spec: WorkerSpec, partition: int, *, wait_s: float = _MARKERS_S) -> list[str]:
-    """Return what `undecided` does once that is empty, or after some seconds: markers are on their way for a while."""
-    deadline = time.monotonic() + wait_s
-    while (found := undecided(spec, partition)) and time.monotonic() < deadline:
+    deadline = time.monotonic() + _MARKERS_S
+    while undecided(spec, partition):
+        if time.monotonic() > deadline:
+            raise RecoveryError(
+                f"{spec.loop}/{spec.role}/{partition}: expected to end an unfinished transaction in {found}, but it is "
+                "still there; `kafka-transactions.sh find-hanging` shows whose it is"
+            )
         time.sleep(_POLL_S)
     return found
 

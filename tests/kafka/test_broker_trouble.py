@@ -13,7 +13,6 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 
 from connectors.kafka.admin import apply_topics
 from connectors.kafka.launcher import LocalKafka
-from schemas.errors import BrokerError
 from schemas.steady import RENEW_S, SteadyConsumer
 from streams.runtime.ends import SourceEnds
 from streams.runtime.torn import undecided
@@ -39,11 +38,13 @@ def place(kafka: LocalKafka, tmp_path: Path, loop_name: str) -> Place:
     return Place(spec=replace(spec_of(subject), replay_limit_s=1e9))
 
 
-def leave_undecided(place: Place, transactional_id: str) -> None:
+def leave_undecided(place: Place) -> None:
     """Write in a transaction without telling the coordinator, and without an end."""
 
     async def write() -> None:
-        producer = AIOKafkaProducer(bootstrap_servers=place.connection.bootstrap, transactional_id=transactional_id)
+        producer = AIOKafkaProducer(
+            bootstrap_servers=place.connection.bootstrap, transactional_id=place.spec.transactional_id(PARTITION)
+        )
         await producer.start()
         await producer.begin_transaction()
         for topic in TOPICS:
@@ -58,7 +59,7 @@ def leave_undecided(place: Place, transactional_id: str) -> None:
 def test_what_was_never_decided_is_aborted_by_the_next_owner(place: Place) -> None:
     folded_once(place).release(snapshot=False)
     steps = len(place.steps())
-    leave_undecided(place, place.spec.transactional_id(PARTITION))
+    leave_undecided(place)
     assert undecided(place.spec, PARTITION) == ["journal-detect"]
     owner = place.owner(place.take())
     assert undecided(place.spec, PARTITION) == []
@@ -69,18 +70,6 @@ def test_what_was_never_decided_is_aborted_by_the_next_owner(place: Place) -> No
     assert [entry.step for entry in place.steps()] == list(range(len(place.steps())))
     assert len(place.steps()) > steps
     assert b"never decided" not in place.values("insights")
-
-
-def test_an_owner_whose_last_transaction_kafka_left_undecided_ends(kafka: LocalKafka, place: Place) -> None:
-    place.spec = replace(place.spec, transaction_timeout_s=60)  # what is written meanwhile waits for Kafka
-    owner = folded_once(place)
-    leave_undecided(place, "somebody-else")  # the owner is not fenced
-    kafka.restart()
-    place.feed(30)
-    place.fold(owner)
-    (failure,) = place.failures
-    assert isinstance(failure, BrokerError)
-    assert "hold an open one" in str(failure)
 
 
 def test_a_client_that_owes_an_answer_is_replaced_and_reads_on(kafka: LocalKafka, place: Place) -> None:
