@@ -7,8 +7,8 @@ that recovery had not seen would come back beside the one taken in its place. So
 journal or the state of its partition holds records behind the last decided one, which nobody but its former owners can
 have written, and aborts them with a transaction of its own in every partition that the role may write.
 
-Not found are a tear that an idle owner lives through, and one whose journal has its end and an output has not: Kafka 4.0
-does not tear transactions, and is what to run on a lone broker.
+Not found are a tear that an idle owner lives through, and one whose journal has its end and an output has not: Kafka
+4.0 does not tear transactions, and is what to run on a lone broker.
 """
 
 import time
