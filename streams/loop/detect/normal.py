@@ -54,7 +54,7 @@ class Normal:
     def grow(self, slots: int, metrics: Sequence[str]) -> None:
         """Make room for so many entities, and for these metrics (columns)."""
         self._metrics = list(metrics)
-        self._table.grow(slots, self._settings.floors_of(self._metrics))
+        self._table.grow(slots, np.array(self._settings.floors_of(self._metrics)))
         self._seen = np.concatenate([self._seen, np.zeros(max(0, slots - len(self._seen)), np.int64)])
 
     def forget(self, slot: int) -> None:
@@ -124,7 +124,7 @@ class Normal:
         state = msgspec.msgpack.decode(snapshot, type=_State)
         self._metrics = state.metrics
         self._seen = np.frombuffer(state.seen, np.int64).copy()
-        self._table.restore(state.table, self._settings.floors_of(self._metrics))
+        self._table.restore(state.table, np.array(self._settings.floors_of(self._metrics)))
         self._taught = state.taught
         self._forest_sums, self._forest_moments = state.forest_sums, state.forest_moments
         self._forest = self._new_forest(())

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
 
 from streams.loop.limits import Limit, parse_limits
 
@@ -142,9 +140,9 @@ class DetectSettings(msgspec.Struct, frozen=True, kw_only=True):
         """The k and n of "k abnormal windows of the last n open an episode"."""
         return (self.open_windows, self.open_of) if self.window_us else (1, 1)
 
-    def floors_of(self, metrics: Sequence[str]) -> npt.NDArray[np.float64]:
+    def floors_of(self, metrics: Sequence[str]) -> list[float]:
         """Return the least spread of each metric, in its own unit."""
-        return np.array([self.floors.get(name, self.floor_absolute) for name in metrics])
+        return [self.floors.get(name, self.floor_absolute) for name in metrics]
 
     def _rate_errors(self) -> list[str]:
         try:

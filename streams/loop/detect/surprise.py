@@ -67,7 +67,7 @@ class Surprise:
 
     def grow(self, slots: int, metrics: Sequence[str]) -> None:
         """Make room for so many entities, and for these metrics (columns)."""
-        self._table.grow(slots, self._settings.floors_of(metrics))
+        self._table.grow(slots, np.array(self._settings.floors_of(metrics)))
         self._features.grow(slots, len(metrics))
         self._sums.grow(slots, 1)
         self._rate.grow(slots)
@@ -129,7 +129,7 @@ class Surprise:
     def restore(self, snapshot: bytes, metrics: Sequence[str]) -> None:
         """Replace all that is known by what `snapshot` returned."""
         state = msgspec.msgpack.decode(snapshot, type=_State)
-        self._table.restore(state.table, self._settings.floors_of(metrics))
+        self._table.restore(state.table, np.array(self._settings.floors_of(metrics)))
         self._features.restore(state.features)
         self._sums.restore(state.sums)
         self._rate.restore(state.rate)
