@@ -14,8 +14,15 @@ PROCESSES = 2
 
 def judge_all(seeds: Sequence[int], *, processes: int = PROCESSES) -> Iterator[Judged]:
     """Judge seeds in parallel, in any order."""
-    with multiprocessing.get_context("spawn").Pool(processes, initializer=gc.freeze) as pool:  # what is imported stays
-        yield from pool.imap_unordered(judge, seeds, chunksize=4)
+    with multiprocessing.get_context("spawn").Pool(processes, initializer=gc.disable) as pool:
+        yield from pool.imap_unordered(_judge, seeds, chunksize=4)
+
+
+def _judge(seed: int) -> Judged:
+    """Judge a seed and then collect what it left: what lives throughout a run is not looked through again and again."""
+    judged = judge(seed)
+    gc.collect()
+    return judged
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
