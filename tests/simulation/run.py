@@ -1,7 +1,6 @@
 """Run seeds of the simulation: `python -m tests.simulation.run --seed 123`, or `--seeds 5000 --start 0`."""
 
 import argparse
-import gc
 import multiprocessing
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,15 +13,8 @@ PROCESSES = 2
 
 def judge_all(seeds: Sequence[int], *, processes: int = PROCESSES) -> Iterator[Judged]:
     """Judge seeds in parallel, in any order."""
-    with multiprocessing.get_context("spawn").Pool(processes, initializer=gc.disable) as pool:
-        yield from pool.imap_unordered(_judge, seeds, chunksize=4)
-
-
-def _judge(seed: int) -> Judged:
-    """Judge a seed and then collect what it left: what lives throughout a run is not looked through again and again."""
-    judged = judge(seed)
-    gc.collect()
-    return judged
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        yield from pool.imap_unordered(judge, seeds, chunksize=4)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
