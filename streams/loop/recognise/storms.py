@@ -240,8 +240,9 @@ class Storms:
         calls = dict(self._calls_among([member.entity for member in members]))
         blame = blame_of(strengths, opened_us, calls, lag_us=self._settings.window_us)
         shares = shares_of(blame, strengths, actionable)
-        candidates = actionable if actionable.any() else ~actionable
-        behind = np.where(candidates, blame, -1.0).argmax(axis=1)
+        # of two ways that trouble may have come, it is the one that others came too
+        begun = blame * shares
+        behind = np.where(begun.any(axis=1), begun.argmax(axis=1), np.arange(len(members)))
         order = sorted(range(len(members)), key=lambda place: (-shares[place], opened_us[place], place))
         return tuple(
             StormMember(
