@@ -71,7 +71,7 @@ def _decide(settings: Settings) -> list[Processor]:
 
     loop, actions = settings.loop.name, settings.actions
     return [
-        Recognise(settings.recognise, loop=loop),
+        Recognise(settings.recognise, loop=loop, graph=settings.graph),
         Attribute(settings.attribute, loop=loop, actions=actions),
         Policy(settings.policy, loop=loop, seed=settings.loop.seed, actions=actions),
     ]

@@ -7,7 +7,18 @@ new class with a `.v2` type. `TYPE` is the CloudEvents type, `TOPIC` the registr
 
 from .base import Event, Telemetry, TelemetryFrame
 from .decisions import Action, Approval, Blocked, Check, Control, HoldOut, Outcome, Proposal, Verdict
-from .insights import Census, Drift, Episode, Loss, Measurement, MetricSignature, Pattern, Recurrence
+from .insights import (
+    Census,
+    Drift,
+    Episode,
+    Loss,
+    Measurement,
+    MetricSignature,
+    Pattern,
+    Recurrence,
+    Storm,
+    StormMember,
+)
 from .learning import AuditEntry, Experience, LedgerEntry, Model, Promotion
 from .records import DeadLetter, InputRange, JournalEntry, Presence, SnapshotChunk, SnapshotManifest
 
@@ -27,6 +38,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         Loss,
         Pattern,
         Recurrence,
+        Storm,
         Proposal,
         Verdict,
         Blocked,
@@ -80,6 +92,8 @@ __all__ = [
     "Recurrence",
     "SnapshotChunk",
     "SnapshotManifest",
+    "Storm",
+    "StormMember",
     "Telemetry",
     "TelemetryFrame",
     "Verdict",

@@ -1,4 +1,4 @@
-"""What was seen: episodes, measurements, patterns, recurrences."""
+"""What was seen: episodes, measurements, patterns, recurrences, storms."""
 
 from typing import ClassVar, Literal
 
@@ -162,3 +162,36 @@ class Recurrence(Event, frozen=True, kw_only=True):
 
     def key(self) -> str:
         return self.pattern
+
+
+class StormMember(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One entity of a storm: the share of all trouble that began there, and the entity that its own likely began at."""
+
+    entity: str
+    episode: str
+    share: float
+    behind: str
+    opened_us: int
+    severity: float
+    actionable: bool = True
+
+
+class Storm(Event, frozen=True, kw_only=True):
+    """Entities that became abnormal together, as known so far: the likely origin first.
+
+    `members` are at most the first few dozen, their shares add up to 1; `size` counts all. `calls` says where the graph
+    that ranked them is from.
+    """
+
+    TYPE: ClassVar[str] = "flyball.storm.v1"
+    TOPIC: ClassVar[str] = "patterns"
+
+    storm: str
+    phase: Literal["open", "closed"]
+    opened_us: int
+    size: int
+    calls: Literal["declared", "learned"]
+    members: tuple[StormMember, ...]
+
+    def key(self) -> str:
+        return self.storm

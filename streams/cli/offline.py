@@ -81,7 +81,7 @@ def backtest(
             verdicts[f"{event.verdict} ({event.decided_by or 'passed'})"] += 1
     if as_json:
         return
-    click.echo(f"{episodes} episodes")
+    click.echo(f"{episodes} episodes, {narration.counts['storms']} storms")
     recurring = [pattern for pattern in patterns.values() if pattern.status == "recurring"]
     print_table(
         "recurring patterns",

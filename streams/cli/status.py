@@ -49,5 +49,10 @@ def _print(found: LoopStatus) -> None:
     print_table("verdicts", ["verdict", "count"], [[name, str(n)] for name, n in found.verdicts.items()])
     print_table("decided by", ["check", "count"], [[name, str(n)] for name, n in found.refusals.items()])
     print_table("actions ended", ["state", "count"], [[name, str(n)] for name, n in found.outcomes.items()])
+    storms = [
+        [utc(storm.opened_us), str(storm.size), ", ".join(f"{one.entity} {one.share:.0%}" for one in storm.members[:3])]
+        for storm in found.storms
+    ]
+    print_table("storms that are not over", ["since", "entities", "likely from"], storms)
     blocked = [[scope, utc(until) if until else "unknown"] for scope, until in found.blocked_until_us.items()]
     print_table("limits that block now", ["scope", "until"], blocked)

@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 
-from schemas.events import NONE, Action, Episode, Event, Experience, Outcome, Pattern, Recurrence, Verdict
+from schemas.events import NONE, Action, Episode, Event, Experience, Outcome, Pattern, Recurrence, Storm, Verdict
 
 HELD_OUT = {"baseline": " (held out: always the baseline)", "none": " (held out: left alone)"}
 TOLD_TOPICS = ("insights", "patterns", "verdicts", "actions", "outcomes", "experience")
@@ -15,6 +15,7 @@ class Narration:
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.patterns: dict[str, str] = {}
+        self._origins: dict[str, str] = {}
 
     def tell(self, event: Event) -> str | None:
         """Return one line for an event, or None for what is not worth a line."""
@@ -34,6 +35,8 @@ class Narration:
                 self.counts["recognised" if event.pattern != "novel" else "novel"] += 1
                 name = self.patterns.get(event.pattern)
                 return f"{event.entity}: {event.pattern} again ({name})" if name else None
+            case Storm(phase="open"):
+                return self._storm(event)
             case Verdict():
                 self.counts[f"verdict {event.verdict}"] += 1
                 if event.verdict == "allow":
@@ -48,6 +51,15 @@ class Narration:
                 return self._experience(event)
             case _:
                 return None
+
+    def _storm(self, event: Storm) -> str | None:
+        """Tell a storm when it comes up, and when another member looks like its origin."""
+        first = event.members[0]
+        self.counts["storms"] += event.storm not in self._origins
+        if self._origins.get(event.storm) == first.entity:
+            return None
+        self._origins[event.storm] = first.entity
+        return f"storm: {event.size} abnormal together, likely from {first.entity} ({first.share:.0%})"
 
     def _experience(self, event: Experience) -> str | None:
         self.counts[f"outcome {event.state}"] += 1

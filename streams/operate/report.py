@@ -9,7 +9,7 @@ import numpy as np
 
 from connectors.lab.record import FaultRecord
 from connectors.lab.scoring import LabScore, score
-from schemas.events import Action, Episode, Event, Experience, LedgerEntry, Outcome, Pattern, Proposal, Verdict
+from schemas.events import Action, Episode, Event, Experience, LedgerEntry, Outcome, Pattern, Proposal, Storm, Verdict
 from schemas.ids import Cause
 from streams.operate.arms import ArmLine, arm_lines
 from streams.operate.topic_reader import StoredRecord
@@ -38,6 +38,7 @@ class Report(msgspec.Struct, kw_only=True):
     seconds: float
     telemetry_events: int
     episodes: int
+    storms: int
     patterns: list[PatternLine]
     proposals: int
     verdicts: dict[str, int]
@@ -126,6 +127,7 @@ def build_report(
         seconds=seconds,
         telemetry_events=len(telemetry_us),
         episodes=sum(event.phase == "opened" for event in tally.of(Episode)),
+        storms=len({event.storm for event in tally.of(Storm)}),
         patterns=_patterns(tally),
         proposals=len(tally.of(Proposal)),
         verdicts=_counts(event.verdict for event in verdicts),

@@ -1,15 +1,17 @@
 """What the loop is doing, as every part of it last said on its topics."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from schemas.events import Blocked, Control, Outcome, Presence, Verdict
+from schemas.events import Blocked, Control, Event, Outcome, Presence, Storm, Verdict
 from streams.operate.topic_reader import TopicReader
 
 STALE_US = 10_000_000
 """A part that has said nothing for so long counts as not answering."""
+STORM_US = 86_400_000_000
+"""A storm that nothing was told of for so long is no longer listed."""
 
 
 class PartStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +43,8 @@ class LoopStatus(msgspec.Struct, frozen=True, kw_only=True):
     refusals: dict[str, int]
     outcomes: dict[str, int]
     blocked_until_us: dict[str, int]
+    storms: tuple[Storm, ...] = ()
+    """Those that are not over, as last told."""
 
     @property
     def stop_confirmed(self) -> bool:
@@ -100,7 +104,14 @@ def read_status(reader: TopicReader, *, loop: str, settings_hash: str, now_us: i
         refusals=dict(sorted(refusals.items())),
         outcomes=_outcome_states(reader),
         blocked_until_us={scope: until for scope, until in sorted(blocked.items()) if until == 0 or until > now_us},
+        storms=open_storms((event for _, event in reader.events("patterns")), since_us=now_us - STORM_US),
     )
+
+
+def open_storms(events: Iterable[Event], *, since_us: int) -> tuple[Storm, ...]:
+    """Return the last word on each storm that is not over and was told since, in the order in which they came up."""
+    latest = {event.storm: event for event in events if isinstance(event, Storm)}
+    return tuple(storm for storm in latest.values() if storm.phase == "open" and storm.time_us >= since_us)
 
 
 def stops_in_force(control: Mapping[str, Control], positions: Mapping[str, int]) -> dict[str, Control]:

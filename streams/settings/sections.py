@@ -14,7 +14,7 @@ from streams.loop.detect import DetectSettings
 from streams.loop.gate import GateSettings, LevelSettings
 from streams.loop.ingest_settings import IngestSettings
 from streams.loop.policy import PolicySettings
-from streams.loop.recognise import RecogniseSettings
+from streams.loop.recognise import GraphSettings, RecogniseSettings
 from streams.worlds.fleet_settings import FleetSettings
 
 Profile = Literal["risk", "speed", "cost"]
@@ -48,6 +48,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ingest: IngestSettings = IngestSettings()
     detect: DetectSettings = DetectSettings()
     recognise: RecogniseSettings = RecogniseSettings()
+    graph: GraphSettings = GraphSettings()
     policy: PolicySettings = PolicySettings()
     attribute: AttributeSettings = AttributeSettings()
     gate: GateSettings = GateSettings()

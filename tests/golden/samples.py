@@ -40,6 +40,8 @@ from schemas.events import (
     Recurrence,
     SnapshotChunk,
     SnapshotManifest,
+    Storm,
+    StormMember,
     TelemetryFrame,
     Verdict,
 )
@@ -141,6 +143,28 @@ SAMPLES: list[Event] = [
                 "opened_us": T,
                 "signature": SIGNATURE,
                 "state": {"load": 1.0},
+            },
+        ),
+        (
+            Storm,
+            {
+                "storm": "s1",
+                "phase": "open",
+                "opened_us": T - 5,
+                "size": 3,
+                "calls": "declared",
+                "members": (
+                    StormMember(entity="db-1", episode="e2", share=0.75, behind="db-1", opened_us=T - 4, severity=3.25),
+                    StormMember(
+                        entity="web-1",
+                        episode="e1",
+                        share=0.25,
+                        behind="db-1",
+                        opened_us=T - 5,
+                        severity=3.5,
+                        actionable=False,
+                    ),
+                ),
             },
         ),
         (

@@ -17,7 +17,7 @@ from streams.loop.gate import Gate, GateSettings
 from streams.loop.ingest import Ingest, IngestSettings
 from streams.loop.policy import Policy, PolicySettings
 from streams.loop.processor import Input, Now, Processor, Record
-from streams.loop.recognise import Recognise, RecogniseSettings
+from streams.loop.recognise import GraphSettings, Recognise, RecogniseSettings
 from streams.loop.telemetry import TelemetryBatch
 from tests.laws.recorded import PROCESSORS, Call, calls_of, give
 from tests.simulation.loop import ACTIONS, LOOP, SETTINGS_HASH
@@ -35,7 +35,11 @@ def tight(name: str) -> Processor:
         "detect": Detect(
             DetectSettings(entity_limit=20, gone_us=15_000_000, warmup_windows=5), loop=LOOP, partition=0, seed=1
         ),
-        "recognise": Recognise(RecogniseSettings(pattern_limit=4, remembered_limit=20, episode_limit=20), loop=LOOP),
+        "recognise": Recognise(
+            RecogniseSettings(pattern_limit=4, remembered_limit=20, episode_limit=20),
+            loop=LOOP,
+            graph=GraphSettings(member_limit=6, storm_limit=3, open_limit=20, order_limit=20),
+        ),
         "attribute": Attribute(
             AttributeSettings(horizon_us=6_000_000, late_us=20_000_000, open_limit=5, remembered=20, windows_limit=20),
             loop=LOOP,

@@ -7,7 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from schemas.errors import RecoveryError
-from schemas.events import NONE, Blocked, Episode, Event, Experience, Proposal, Recurrence, Verdict
+from schemas.events import NONE, Blocked, Episode, Event, Experience, Proposal, Recurrence, Storm, Verdict
 from schemas.ids import Cause, Mint
 from streams.learners.reward_model import RewardModel, RewardModelSettings
 from streams.loop.actions import ActionSettings
@@ -38,6 +38,8 @@ class Policy:
     An entity has one open proposal at a time: the next episode waits until the outcome window closed, and is dropped
     if it is over by then. A proposal that was denied with a time, or never answered, is repeated while the episode is
     open, `attempts` in all; the arm stays the same. Limits that the gate told (`Blocked`) mask actions beforehand.
+    Where a storm by declared calls says that the trouble began at another entity that can be acted on, the episode waits
+    for `hold`, and is dropped if it is over by then.
     """
 
     name = "policy"
@@ -54,6 +56,7 @@ class Policy:
         self._closed: OrderedDict[str, None] = OrderedDict()
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._blocked: dict[str, int] = {}
+        self._held: OrderedDict[str, int] = OrderedDict()
 
     def on_batch(self, inputs: Sequence[Input], now: Now) -> list[Event]:
         """Fold records in order."""
@@ -89,6 +92,7 @@ class Policy:
             closed=list(self._closed),
             blocked=dict(sorted(self._blocked.items())),
             seen=list(self._seen),
+            held=list(self._held.items()),
         )
         return msgspec.msgpack.encode(state)
 
@@ -104,6 +108,7 @@ class Policy:
         self._closed = OrderedDict((key, None) for key in state.closed)
         self._seen = OrderedDict((key, None) for key in state.seen)
         self._blocked = state.blocked
+        self._held = OrderedDict(state.held)
 
     def _timers(self) -> list[Timer]:
         timers: list[Timer] = [(one.free_us, "free", entity) for entity, one in self._open.items()]
@@ -116,6 +121,8 @@ class Policy:
         match event:
             case Recurrence():
                 return self._recur(event, step)
+            case Storm() if event.phase == "open" and event.calls == "declared":
+                self._hold(event)
             case Verdict():
                 self._answer(event)
             case Blocked() if event.id not in self._seen:
@@ -139,7 +146,27 @@ class Policy:
             self._wait(Waiting(recurrence=recurrence, attempt=1, due_us=None))
             return []
         self._waiting.pop(recurrence.entity, None)
+        held_us = self._held.get(episode, 0)
+        if held_us > step.now.us:
+            self._wait(Waiting(recurrence=recurrence, attempt=1, due_us=held_us))
+            return []
         return [self._propose(recurrence, 1, step)]
+
+    def _hold(self, storm: Storm) -> None:
+        """Let those wait whose trouble began elsewhere; one that turns out to be an origin waits no longer."""
+        until_us = storm.time_us + self._settings.hold_us
+        actionable = {member.entity for member in storm.members if member.actionable}
+        for member in storm.members:
+            if member.behind != member.entity and member.behind in actionable:
+                self._held.setdefault(member.episode, until_us)
+            elif self._held.pop(member.episode, None) is not None:
+                self._release(member.entity, member.episode, storm.time_us)
+        _forget(self._held, self._settings.remembered)
+
+    def _release(self, entity: str, episode: str, now_us: int) -> None:
+        waiting = self._waiting.get(entity)
+        if waiting is not None and waiting.recurrence.episode == episode and waiting.due_us is not None:
+            waiting.due_us = min(waiting.due_us, now_us)
 
     def _wait(self, waiting: Waiting) -> None:
         self._waiting[waiting.recurrence.entity] = waiting

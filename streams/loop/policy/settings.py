@@ -33,6 +33,9 @@ class PolicySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """The longest that an entity is kept for a proposal whose experience does not come."""
     attempts: Annotated[int, msgspec.Meta(ge=1, le=10)] = 2
     """Proposals per episode: another one only after one that was denied or expired, while the episode is open."""
+    hold_us: Annotated[int, msgspec.Meta(ge=0)] = 30_000_000
+    """How long an episode waits whose trouble likely began at another entity, by declared calls: that one is acted on
+    first, and most others are over by then."""
     open_limit: Count = 5_000
     """Entities with an open proposal or an episode that waits for one."""
     remembered: Count = 5_000

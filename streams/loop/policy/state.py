@@ -6,7 +6,7 @@ import msgspec
 
 from schemas.events import Recurrence
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 
 
 class Open(msgspec.Struct, kw_only=True):
@@ -29,7 +29,9 @@ class Waiting(msgspec.Struct, kw_only=True):
 
 
 class State(msgspec.Struct):
-    """The whole state, in the order in which things came. `seen` are proposals that ended and `Blocked` events."""
+    """The whole state, in the order in which things came. `seen` are proposals that ended and `Blocked` events; `held` are
+    episodes and the time until which they wait for another entity to be acted on.
+    """
 
     version: int
     model: bytes
@@ -39,6 +41,7 @@ class State(msgspec.Struct):
     closed: list[str]
     blocked: dict[str, int]
     seen: list[str]
+    held: list[tuple[str, int]]
 
 
 Timer = tuple[int, Literal["free", "retry"], str]

@@ -1,4 +1,4 @@
-"""The processor recognise: onsets of episodes in; recurrences and patterns out."""
+"""The processor recognise: onsets of episodes in; recurrences, patterns and storms out."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -6,16 +6,19 @@ from collections.abc import Sequence
 import msgspec
 
 from schemas.errors import RecoveryError
-from schemas.events import NOVEL, Episode, Event, Pattern, Recurrence
+from schemas.events import NOVEL, Census, Episode, Event, Pattern, Recurrence, Storm
 from schemas.ids import Cause, Mint
 from streams.learners.cluster import Cluster
 from streams.learners.registry import Match, PatternRegistry
 from streams.learners.signature import signature_of
 from streams.loop.processor import Input, Now, Record
+from streams.loop.recognise.graph_settings import GraphSettings
 from streams.loop.recognise.onset import onset_of
 from streams.loop.recognise.settings import RecogniseSettings
+from streams.loop.recognise.storms import Storms
 
-STATE_VERSION = 2
+STATE_VERSION = 3
+ANY_GRAPH = GraphSettings()
 
 
 class _State(msgspec.Struct):
@@ -23,18 +26,21 @@ class _State(msgspec.Struct):
     registry: bytes
     patterns: list[tuple[str, str]]
     seen_us: list[tuple[str, int]]
+    storms: bytes
 
 
 class Recognise:
     """Decides once per episode, at its onset, which pattern it is (DESIGN section 7).
 
     Every onset gives one `Recurrence` and the `Pattern` as it is now; what merged, split or faded is written too.
+    Before it comes the `Storm` that the episode belongs to, if it does, with the likely origin of all its members.
     """
 
     name = "recognise"
 
-    def __init__(self, settings: RecogniseSettings, *, loop: str) -> None:
+    def __init__(self, settings: RecogniseSettings, *, loop: str, graph: GraphSettings = ANY_GRAPH) -> None:
         self._settings = settings
+        self._graph = graph
         self._loop = loop
         self._registry = PatternRegistry(
             discount=settings.discount,
@@ -42,6 +48,7 @@ class Recognise:
             limit=settings.pattern_limit,
             remembered_limit=settings.remembered_limit,
         )
+        self._storms = Storms(graph, loop=loop)
         self._patterns: OrderedDict[str, str] = OrderedDict()
         """Episode to the pattern it was recognised as, latest last."""
         self._seen_us: dict[str, int] = {}
@@ -50,10 +57,14 @@ class Recognise:
     def on_batch(self, inputs: Sequence[Input], now: Now) -> list[Event]:
         """Recognise onsets, and learn from the end of episodes how long a pattern takes."""
         mint = Mint(loop=self._loop, processor=self.name)
+        storm_mint = Mint(loop=self._loop, processor=f"{self.name}:storms")
         events: list[Event] = []
         for record in inputs:
+            if isinstance(record, Record) and isinstance(record.event, Census):
+                self._storms.watch(record.event.time_us)
             if not isinstance(record, Record) or not isinstance(record.event, Episode):
                 continue
+            events += self._storm(record.event, record.cause, storm_mint, now)
             if record.event.phase == "onset" and record.event.episode not in self._patterns:
                 events += self._recognise(record.event, record.cause, mint, now)
             elif record.event.phase == "closed":
@@ -86,6 +97,7 @@ class Recognise:
                 registry=self._registry.snapshot(),
                 patterns=list(self._patterns.items()),
                 seen_us=sorted(self._seen_us.items()),
+                storms=self._storms.snapshot(),
             )
         )
 
@@ -97,6 +109,7 @@ class Recognise:
         self._registry.restore(state.registry)
         self._patterns = OrderedDict(state.patterns)
         self._seen_us = dict(state.seen_us)
+        self._storms.restore(state.storms)
 
     def _recognise(self, episode: Episode, cause: Cause, mint: Mint, now: Now) -> list[Event]:
         match = self._registry.learn(onset_of(episode), episode=episode.episode, time_us=episode.opened_us)
@@ -118,6 +131,24 @@ class Recognise:
         cluster = self._registry.resolve(pattern) if pattern else None
         if cluster is not None and episode.closed_us is not None:
             cluster.learn_duration(episode.episode, episode.closed_us - episode.opened_us)
+
+    def _storm(self, episode: Episode, cause: Cause, mint: Mint, now: Now) -> list[Event]:
+        found = self._storms.fold(episode)
+        if found is None:
+            return []
+        return [
+            Storm(
+                id=mint(cause),
+                time_us=now.us,
+                causes=(str(cause),),
+                storm=found.storm,
+                phase="closed" if found.closed else "open",
+                opened_us=found.opened_us,
+                size=found.size,
+                calls="declared" if self._graph.calls else "learned",
+                members=found.members,
+            )
+        ]
 
     def _recurrence(self, episode: Episode, match: Match, cause: Cause, mint: Mint, now: Now) -> Recurrence:
         cluster = match.cluster

@@ -1,0 +1,98 @@
+"""Which entity's trouble tends to come before which other's: a graph of calls learned where none is declared."""
+
+from collections import OrderedDict, deque
+
+import msgspec
+
+SUPPORT = 3
+"""Times that one must have come before the other."""
+
+
+class _State(msgspec.Struct, array_like=True):
+    recent: list[tuple[str, int]]
+    onsets: list[tuple[str, int]]
+    pairs: list[tuple[str, str, int]]
+    total: int
+    first_us: int | None
+    last_us: int
+
+
+class OnsetOrder:
+    """Counts, for pairs of entities, how often one became abnormal within `window_us` before the other.
+
+    What chance alone would bring, and what came the other way round, is taken off. The entities, and the pairs, that
+    were seen last are kept, `limit` and 4 `limit` of them.
+    """
+
+    def __init__(self, *, window_us: int, limit: int) -> None:
+        self._window_us = window_us
+        self._limit = limit
+        self._recent: deque[tuple[str, int]] = deque(maxlen=64)
+        self._onsets: OrderedDict[str, int] = OrderedDict()
+        self._pairs: OrderedDict[tuple[str, str], int] = OrderedDict()
+        """(first, second) to how often."""
+        self._total = 0
+        self._first_us: int | None = None
+        self._last_us = 0
+
+    def watch(self, time_us: int) -> None:
+        """Note that entities were watched at this time, whether or not any became abnormal."""
+        self._first_us = time_us if self._first_us is None else min(self._first_us, time_us)
+        self._last_us = max(self._last_us, time_us)
+
+    def learn(self, entity: str, opened_us: int) -> None:
+        """Learn that an entity became abnormal."""
+        for other, other_us in self._recent:
+            if other != entity and 0 < abs(opened_us - other_us) <= self._window_us:
+                self._count((other, entity) if other_us < opened_us else (entity, other))
+        self._recent.append((entity, opened_us))
+        self._onsets[entity] = self._onsets.pop(entity, 0) + 1
+        if len(self._onsets) > self._limit:
+            self._onsets.popitem(last=False)
+        self._total += 1
+        self.watch(opened_us)
+
+    def trust(self, caller: str, callee: str) -> float:
+        """Return the share (0 to 1) of the caller's troubles that seem to come from the callee's."""
+        before = self._pairs.get((callee, caller), 0)
+        if before < SUPPORT:
+            return 0.0
+        onsets = max(self._onsets.get(caller, 0), before)
+        chance = min(self._onsets.get(callee, 0) / self._windows(), 1.0) * onsets
+        caused = before - self._pairs.get((caller, callee), 0) - chance
+        return min(max(caused / onsets, 0.0), 1.0)
+
+    def expected(self) -> float:
+        """Return how many onsets of any entity a window brought before the last one; half a one is taken for granted."""
+        latest = sum(self._last_us - time_us <= self._window_us for _, time_us in self._recent)
+        return (self._total - latest + 0.5) / max(self._windows() - 1.0, 1.0)
+
+    def snapshot(self) -> bytes:
+        """Return all counts; equal states give equal bytes."""
+        return msgspec.msgpack.encode(
+            _State(
+                recent=list(self._recent),
+                onsets=list(self._onsets.items()),
+                pairs=[(first, second, count) for (first, second), count in self._pairs.items()],
+                total=self._total,
+                first_us=self._first_us,
+                last_us=self._last_us,
+            )
+        )
+
+    def restore(self, snapshot: bytes) -> None:
+        """Replace all counts by those that `snapshot` returned."""
+        state = msgspec.msgpack.decode(snapshot, type=_State)
+        self._recent = deque(state.recent, maxlen=self._recent.maxlen)
+        self._onsets = OrderedDict(state.onsets)
+        self._pairs = OrderedDict(((first, second), count) for first, second, count in state.pairs)
+        self._total, self._first_us, self._last_us = state.total, state.first_us, state.last_us
+
+    def _windows(self) -> float:
+        """Return how many windows long entities were watched, at least 1."""
+        return max((self._last_us - (self._first_us or 0)) / self._window_us, 1.0)
+
+    def _count(self, pair: tuple[str, str]) -> None:
+        self._pairs[pair] = self._pairs.pop(pair, 0) + 1
+        if len(self._pairs) > 4 * self._limit:
+            self._pairs.popitem(last=False)

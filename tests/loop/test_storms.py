@@ -1,0 +1,187 @@
+"""What belongs to a storm, what it likely began with, and what is told of it."""
+
+import random
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.events import Census, Episode, Event, Recurrence, Storm
+from schemas.ids import Cause
+from streams.loop.processor import Now, Record
+from streams.loop.recognise import GraphSettings, Recognise, RecogniseSettings
+
+S = 1_000_000
+CALLS = {"shop": ("search", "cart"), "search": ("database",), "cart": ("database",), "mail": ("queue",)}
+NAMES = ("shop", "search", "cart", "database", "mail", "queue")
+
+
+def recognise(calls: dict[str, tuple[str, ...]] = CALLS, **fields: Any) -> Recognise:
+    return Recognise(RecogniseSettings(), loop="t", graph=GraphSettings(calls=calls, **fields))
+
+
+def phase(entity: str, name: str, *, second: float = 0.0, severity: float = 5.0, number: int = 0) -> Episode:
+    return Episode(
+        id=f"{entity}-{name}-{number}", time_us=0, episode=f"{entity}/{number}", entity=entity, phase=name,  # type: ignore[arg-type]
+        opened_us=round(second * S), windows=4, severity=severity, confidence=1.0,
+        closed_us=1 if name == "closed" else None,
+    )  # fmt: skip
+
+
+def fold(processor: Recognise, *events: Event, seconds: float = 0.0) -> list[Event]:
+    records = [Record(Cause("insights", 0, index), event) for index, event in enumerate(events)]
+    return processor.on_batch(records, Now(round(seconds * S), 0))
+
+
+def storms(events: list[Event]) -> list[Storm]:
+    return [event for event in events if isinstance(event, Storm)]
+
+
+def begin(*entities: str, second: float = 0.0, number: int = 0, severity: float = 5.0) -> list[Episode]:
+    phases = ("opened", "onset")
+    return [phase(one, name, second=second, number=number, severity=severity) for name in phases for one in entities]
+
+
+def shares(storm: Storm) -> dict[str, float]:
+    return {member.entity: member.share for member in storm.members}
+
+
+def test_entities_that_call_each_other_and_leave_their_normal_together_are_one_storm() -> None:
+    told = storms(fold(recognise(), *begin("shop", "search", "database")))
+    assert len({storm.storm for storm in told}) == 1
+    last = told[-1]
+    assert (last.phase, last.size, last.calls) == ("open", 3, "declared")
+    assert [member.entity for member in last.members] == ["database", "search", "shop"]
+    assert {member.behind for member in last.members[:2]} == {"database"}
+    assert sum(shares(last).values()) == pytest.approx(1)
+
+
+def test_the_storm_is_told_before_its_member_is_recognised() -> None:
+    events = fold(recognise(), *begin("shop", "database", "search"))
+    for storm, recurrence in zip(storms(events), [e for e in events if isinstance(e, Recurrence)], strict=True):
+        assert events.index(storm) < events.index(recurrence)
+        assert recurrence.entity in shares(storm)
+
+
+@pytest.mark.parametrize(
+    ("entities", "seconds"),
+    [(("shop", "queue"), (0, 0)), (("shop", "search"), (0, 31)), (("shop", "database"), (0, 0)), (("shop",), (0,))],
+    ids=["not linked", "not together", "linked by one that is normal", "alone"],
+)
+def test_what_does_not_belong_together_is_no_storm(entities: tuple[str, ...], seconds: tuple[float, ...]) -> None:
+    processor = recognise()
+    events = [begin(entity, second=second) for entity, second in zip(entities, seconds, strict=True)]
+    assert storms(fold(processor, *(event for one in events for event in one))) == []
+
+
+def test_unrelated_storms_at_the_same_time_are_two() -> None:
+    told = storms(fold(recognise(), *begin("shop", "search", "mail", "queue")))
+    assert {frozenset(shares(storm)) for storm in told if storm.size == 2} == {
+        frozenset({"shop", "search"}), frozenset({"mail", "queue"})
+    }  # fmt: skip
+
+
+def test_only_what_can_be_acted_on_is_an_origin() -> None:
+    told = storms(fold(recognise(actionable=("shop", "search")), *begin("shop", "search", "database")))
+    assert told[-1].members[0].entity == "search"
+    assert shares(told[-1])["database"] == 0
+    assert [member.actionable for member in told[-1].members if member.entity == "database"] == [False]
+    assert {member.entity: member.behind for member in told[-1].members}["database"] == "database"
+
+
+def test_a_storm_ends_with_the_last_of_its_episodes() -> None:
+    processor = recognise()
+    (first, *_) = storms(fold(processor, *begin("shop", "search")))
+    assert storms(fold(processor, phase("shop", "closed"))) == []
+    (last,) = storms(fold(processor, phase("search", "closed")))
+    assert (last.storm, last.phase, last.size) == (first.storm, "closed", 2)
+    assert storms(fold(processor, *begin("shop", number=1, second=1))) == []
+
+
+def test_an_entity_that_comes_back_takes_the_place_of_its_former_episode() -> None:
+    processor = recognise()
+    fold(processor, *begin("shop", "search"), phase("shop", "closed"))
+    told = storms(fold(processor, *begin("shop", number=1, second=2)))
+    assert (told[-1].size, len(told[-1].members)) == (2, 2)
+    assert {member.episode for member in told[-1].members} == {"search/0", "shop/1"}
+
+
+def test_a_storm_names_its_first_members_and_counts_the_others() -> None:
+    calls = {"hub": tuple(f"leaf-{n}" for n in range(50))}
+    processor = recognise(calls=calls, member_limit=8)
+    told = storms(fold(processor, *begin("hub", *calls["hub"])))
+    assert len(told) <= 8
+    assert len(told[-1].members) == 8
+    everyone = [phase(entity, "closed") for entity in ("hub", *calls["hub"])]
+    (last,) = storms(fold(processor, *everyone))
+    assert (last.phase, last.size) == ("closed", 51)
+
+
+def test_without_calls_many_at_once_after_a_calm_time_are_a_storm() -> None:
+    processor = recognise(calls={})
+    census = Census(id="c", time_us=0, partition=0, group="", live=9, abnormal=0)
+    assert storms(fold(processor, census, *begin("a", "b", second=3_600))) == []
+    (storm,) = storms(fold(processor, *begin("c", second=3_601)))
+    assert (storm.size, storm.calls) == (3, "learned")
+
+
+def test_without_calls_what_is_usual_is_no_storm() -> None:
+    processor = recognise(calls={})
+    told = []
+    for number in range(200):
+        told += storms(fold(processor, *begin(f"e-{number % 40}", number=number, second=10.0 * number)))
+    assert told == []
+
+
+def test_without_calls_the_order_of_former_storms_says_where_this_one_began() -> None:
+    processor = recognise(calls={})
+    fold(processor, Census(id="c", time_us=0, partition=0, group="", live=9, abnormal=0))
+    for number in range(1, 6):
+        start = 50_000.0 * number
+        events = [
+            event
+            for lag, entity in enumerate(("disk", "api", "site"))
+            for event in begin(entity, second=start + 2 * lag, number=number)
+        ]
+        told = storms(fold(processor, *events))
+        fold(processor, *(phase(entity, "closed", number=number) for entity in ("disk", "api", "site")))
+    assert told[-1].members[0].entity == "disk"
+    assert shares(told[-1])["disk"] > 0.5
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.permutations(NAMES), st.randoms(use_true_random=False), st.sampled_from((CALLS, {})))
+def test_renaming_entities_changes_names_alone(
+    names: list[str], chance: random.Random, calls: dict[str, tuple[str, ...]]
+) -> None:
+    renamed = dict(zip(NAMES, names, strict=True))
+    other_calls = {renamed[caller]: tuple(renamed[one] for one in callees) for caller, callees in calls.items()}
+    one, other = recognise(calls), recognise(other_calls)
+    for number in range(6):
+        chosen = chance.sample(NAMES, chance.randint(1, len(NAMES)))
+        episodes = [
+            (entity, chance.randint(0, 40) + 500 * number, chance.choice((0.0, 3.0, 5.0, 8.5))) for entity in chosen
+        ]
+        for name in ("opened", "onset", "closed"):
+            batch = [phase(e, name, second=s, severity=v, number=number) for e, s, v in episodes]
+            twin = [phase(renamed[e], name, second=s, severity=v, number=number) for e, s, v in episodes]
+            ranked = [
+                [(renamed[m.entity], m.share, renamed[m.behind]) for m in x.members] for x in storms(fold(one, *batch))
+            ]
+            assert ranked == [[(m.entity, m.share, m.behind) for m in x.members] for x in storms(fold(other, *twin))]
+
+
+def test_mistakes_in_the_graph_are_all_named() -> None:
+    with pytest.raises(ValueError, match=r"window_us must be positive, got 0; least must be from 2"):
+        GraphSettings(window_us=0, least=1)
+
+
+def test_a_restored_storm_goes_on() -> None:
+    one, other = recognise(), recognise()
+    fold(one, *begin("shop", "search"))
+    other.restore(one.snapshot())
+    events = [*begin("database", second=1), phase("shop", "closed")]
+    assert msgspec.json.encode(fold(one, *events)) == msgspec.json.encode(fold(other, *events))
+    assert one.snapshot() == other.snapshot()
