@@ -143,7 +143,7 @@ class Folding:
             score=score,
             z=z,
             values=closed.values[index],
-            tokens=closed.tokens[index],
+            tokens=closed.tokens.get(index, ()),
         )
 
 
