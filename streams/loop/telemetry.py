@@ -32,7 +32,7 @@ class Coded(Sequence[str]):
     def __getitem__(self, row: int | slice) -> str | list[str]:
         if isinstance(row, slice):
             return [self.names[code] for code in self.codes[row].tolist()]
-        return self.names[self.codes[row]]
+        return self.names[int(self.codes[row])]
 
     def __iter__(self) -> Iterator[str]:
         return map(self.names.__getitem__, self.codes.tolist())

@@ -129,9 +129,10 @@ class _Rows:
         return Coded(names, self._codes) if everything else [names[code] for code in self._codes[good].tolist()]
 
     def _check_names(self, found: Found, checks: Checks) -> None:
-        for code, name in enumerate(self._names):
+        for name in checks.unknown(self._names):
             fault = _MISSING if name is None else _fault(checks.entity, name)
-            _note(found, fault, () if fault is None else np.flatnonzero(self._codes == code).tolist())
+            if fault is not None:
+                _note(found, fault, np.flatnonzero(self._codes == self._names.index(name)).tolist())
         times = self._table.column(TIME)
         if times.null_count:
             _note(found, _MISSING, np.flatnonzero(times.is_null().to_numpy()).tolist())

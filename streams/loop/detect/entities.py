@@ -2,6 +2,7 @@
 
 from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
+from itertools import repeat
 
 import msgspec
 import numpy as np
@@ -43,7 +44,7 @@ class Entities:
         New entities get slots, and those put aside come back, in the order given.
         """
         coded = Coded.of(entities)
-        slots = np.fromiter((self._slots.get(name, -1) for name in coded.names), np.int64, len(coded.names))
+        slots = np.fromiter(map(self._slots.get, coded.names, repeat(-1)), np.int64, len(coded.names))
         recycled: list[int] = []
         if (slots < 0).any() or not self._live[slots].all():
             slots = np.array([self._admit(name, recycled) for name in coded.names], np.int64)

@@ -306,7 +306,7 @@ class Windows:
         )
         counts = np.bincount(new, minlength=cells)
         counts[old] += self._counts.ravel()
-        return sums.reshape(size, metrics), counts.reshape(size, metrics)
+        return np.reshape(sums, (size, metrics)), np.reshape(counts, (size, metrics))
 
     def _take(self, closing: Flags, row_slots: Ints, row_floors: Ints, row_numbers: Ints) -> Closed:
         """Remove closing windows and return them. The other arguments find the row that closed each: slot and floor of
