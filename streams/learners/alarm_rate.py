@@ -41,28 +41,29 @@ class AlarmRate:
         self._per_alarm = per_alarm
         self._rearm = rearm_windows
         self._rows = 0
-        self._state = np.zeros((5, 0))
+        self._state = np.zeros((0, 5))
 
     def grow(self, rows: int) -> None:
         """Make room for so many rows."""
-        if rows > self._state.shape[1]:
-            wide = np.zeros((5, max(rows, 2 * self._state.shape[1])))
-            wide[_SINCE] = np.inf
-            wide[:, : self._state.shape[1]] = self._state
+        had = len(self._state)
+        if rows > had:
+            wide = np.zeros((max(rows, 2 * had), 5))
+            wide[:, _SINCE] = np.inf
+            wide[:had] = self._state
             self._state = wide
         self._rows = max(rows, self._rows)
 
     def clear(self, row: int) -> None:
         """Forget one row."""
-        self._state[:, row] = 0
-        self._state[_SINCE, row] = np.inf
+        self._state[row] = 0
+        self._state[row, _SINCE] = np.inf
 
     def follow(self, rows: Rows, times_us: Rows) -> tuple[Floats, Flags, Flags]:
         """Note one window of each of distinct rows; return the least surprise, in nats, of an abnormal one, which rows
         may raise an alarm again, and which have a past too short to hold a window so rare.
         """
-        state = self._state[:, rows]
-        control, gap, last, count, since = state
+        state = self._state.take(rows, axis=0)
+        control, gap, last, count, since = state.T
         passed = np.where(count > 0, np.maximum(times_us - last, 0), 0)
         passed = np.where((count > 1) & (gap > 0), np.minimum(passed, LONGEST_GAP * gap), passed)
         gap += np.maximum(GAP_WEIGHT, 1 / np.maximum(count, 1)) * (passed - gap)
@@ -71,7 +72,7 @@ class AlarmRate:
         since += 1
         count += 1
         last[:] = times_us
-        self._state[:, rows] = state
+        self._state[rows] = state
         # with no gap known yet nothing is an alarm
         needed = -np.log(np.maximum(self._per_alarm * expected, np.finfo(float).tiny)) - control
         needed = np.maximum(needed, self._least)
@@ -79,15 +80,15 @@ class AlarmRate:
 
     def spend(self, rows: Rows) -> None:
         """Note an alarm of each of distinct rows."""
-        self._state[_CONTROL, rows] = np.maximum(self._state[_CONTROL, rows] - GAIN, TIGHTEST)
-        self._state[_SINCE, rows] = 0
+        self._state[rows, _CONTROL] = np.maximum(self._state[rows, _CONTROL] - GAIN, TIGHTEST)
+        self._state[rows, _SINCE] = 0
 
     def snapshot(self) -> bytes:
         """Return the state of all rows; equal states give equal bytes."""
-        return msgspec.msgpack.encode(_Columns(rows=self._rows, state=self._state[:, : self._rows].tobytes()))
+        return msgspec.msgpack.encode(_Columns(rows=self._rows, state=self._state[: self._rows].tobytes()))
 
     def restore(self, snapshot: bytes) -> None:
         """Replace the state by what `snapshot` returned."""
         found = msgspec.msgpack.decode(snapshot, type=_Columns)
         self._rows = found.rows
-        self._state = np.frombuffer(found.state).reshape(5, found.rows).copy()
+        self._state = np.frombuffer(found.state).reshape(found.rows, 5).copy()

@@ -63,7 +63,7 @@ class HalfSpaceTrees(base.AnomalyDetector):
         self._counter = 0
         self._first_window = True
         self._reference = self._latest = np.zeros((0, 0), np.int64)
-        self._walked: tuple[Floats, list[Counts]] = (np.zeros((0, 0)), [])
+        self._walked: tuple[Floats, Counts] = (np.zeros((0, 0)), np.zeros((0, n_trees), np.int64))
         if features:
             self._plant(features)
 
@@ -89,13 +89,7 @@ class HalfSpaceTrees(base.AnomalyDetector):
         """Return the anomaly score in [0, 1] of each row, shape (n, features); learns nothing."""
         if self._first_window:
             return np.zeros(len(rows))
-        reference = self._reference.ravel()
-        total = np.zeros((len(rows), self.n_trees), np.int64)
-        alive = np.ones_like(total, dtype=bool)
-        for depth, nodes in enumerate(self._paths(rows)):
-            mass = reference[nodes]
-            total += np.where(alive, mass << depth, 0)
-            alive &= mass >= 0.1 * self.window_size  # the paper's size limit: a thin node ends the walk
+        total = self._totals.take(self._leaves(rows))
         largest = self.n_trees * self.window_size * (2 ** (self.height + 1) - 1)
         scores: Floats = 1 - total.sum(axis=1) / largest
         return scores
@@ -106,11 +100,11 @@ class HalfSpaceTrees(base.AnomalyDetector):
         while start < len(rows):
             stop = min(len(rows), start + self.until_pivot)
             latest = self._latest.ravel()
-            for nodes in self._paths(rows[start:stop]):
-                latest += np.bincount(nodes.ravel(), minlength=latest.size)
+            latest += np.bincount(self._leaves(rows[start:stop]).ravel(), minlength=latest.size)
             self._counter += stop - start
             if self._counter == self.window_size:
-                self._reference, self._latest = self._latest, np.zeros_like(self._latest)
+                self._refer_to(self._latest)
+                self._latest = np.zeros_like(self._latest)
                 self._counter, self._first_window = 0, False
             start = stop
 
@@ -133,7 +127,7 @@ class HalfSpaceTrees(base.AnomalyDetector):
         if masses.features:
             self._plant(masses.features)
             shape = self._latest.shape
-            self._reference = np.frombuffer(masses.reference, np.int64).reshape(shape).copy()
+            self._refer_to(np.frombuffer(masses.reference, np.int64).reshape(shape).copy())
             self._latest = np.frombuffer(masses.latest, np.int64).reshape(shape).copy()
         self._counter, self._first_window = masses.counter, masses.first_window
 
@@ -146,28 +140,53 @@ class HalfSpaceTrees(base.AnomalyDetector):
         size = 2 ** (self.height + 1) - 1
         grove = _drawn(self._names, self.n_trees, self.height, self.limits, self.seed)
         self._feature, self._threshold = grove.feature, grove.threshold
-        self._walked = (np.zeros((0, 0)), [])
+        self._walked = (np.zeros((0, 0)), np.zeros((0, self.n_trees), np.int64))
         self._first_node = np.arange(self.n_trees, dtype=np.int64) * size
-        self._reference = np.zeros((self.n_trees, size), np.int64)
-        self._latest = np.zeros((self.n_trees, size), np.int64)
+        self._next_tree = 1 - self._first_node  # 2 * (node - first) + 1 + first
+        leaves = 2**self.height
+        # leaves come last among the nodes of a tree
+        self._first_leaf = self._first_node + leaves - 1 - np.arange(self.n_trees) * leaves
+        self._latest = np.zeros((self.n_trees, leaves), np.int64)
+        self._refer_to(np.zeros_like(self._latest))
 
-    def _paths(self, rows: Floats) -> list[Counts]:
-        """Return for each depth the node that each row reaches in each tree, shape (n, trees), as flat indices.
+    def _refer_to(self, masses: Counts) -> None:
+        """Score by the masses of these leaves, which are read-only from now on."""
+        self._reference = masses
+        self._totals = _ends(masses, least=0.1 * self.window_size)
+
+    def _leaves(self, rows: Floats) -> Counts:
+        """Return the leaf that each row reaches in each tree, shape (n, trees), as flat indices.
 
         The last answer is kept: rows are mostly learned right after they were scored.
         """
         if np.array_equal(rows, self._walked[0]):
             return self._walked[1]
-        node = np.zeros((len(rows), self.n_trees), np.int64)
-        each = np.arange(len(rows))[:, None]
-        feature, threshold = self._feature, self._threshold
-        paths = [node + self._first_node]
+        values, first = rows.ravel(), np.arange(len(rows))[:, None] * rows.shape[1]
+        node = np.broadcast_to(self._first_node, (len(rows), self.n_trees))
         for _ in range(self.height):
-            flat = paths[-1]
-            node = 2 * node + 1 + (rows[each, feature[flat]] >= threshold[flat])
-            paths.append(node + self._first_node)
-        self._walked = (rows.copy(), paths)
-        return paths
+            beyond = values.take(first + self._feature.take(node)) >= self._threshold.take(node)
+            node = 2 * node + self._next_tree + beyond
+        leaves: Counts = node - self._first_leaf
+        self._walked = (rows.copy(), leaves)
+        return leaves
+
+
+def _ends(masses: Counts, *, least: float) -> Counts:
+    """Return for each leaf, shape (trees, leaves), what the walk that ends in it adds up: the mass of each node on the
+    way times 2 to the power of its depth. `masses` are those of the leaves; a node thinner than `least` ends the walk
+    (the paper's size limit).
+    """
+    levels = [masses]
+    while levels[0].shape[1] > 1:
+        levels.insert(0, levels[0][:, ::2] + levels[0][:, 1::2])
+    total = np.zeros((len(masses), 1), np.int64)
+    alive = np.ones((len(masses), 1), bool)
+    for depth, mass in enumerate(levels):
+        if depth:
+            total, alive = total.repeat(2, axis=1), alive.repeat(2, axis=1)
+        total += (mass << depth) * alive
+        alive &= mass >= least
+    return total
 
 
 def _drawn(names: tuple[Any, ...], n_trees: int, height: int, limits: tuple[float, float], seed: int | None) -> _Grove:

@@ -4,6 +4,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from streams.learners.room import room_for, widened
+
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
 
@@ -20,14 +22,19 @@ OUTLIER = 30.0
 """What is learned from one residual, in spreads, is at most this."""
 LEAST, MOST = 1e-3, 3_000.0
 """Ratios are kept within these, so that their logarithms are finite."""
-_COUNT, _MEANS, _SPREADS, _SEASON = 0, slice(1, 4), slice(4, 9), 9
-_PLANES = _SEASON + SEASON_SLOTS
+LARGEST = 1e30
+"""Values are clipped to this, so that they and their residuals fit the table."""
+LONGEST = 2.0**22
+"""Counts end here (49 days of seconds): what one value moves after more would be lost in 32 bits."""
+_COUNT, _MEANS, _SPREADS = 0, slice(1, 4), slice(4, 9)
+_PLANES = 9
 
 
 class _Columns(msgspec.Struct, array_like=True):
     rows: int
     metrics: int
-    state: bytes
+    averages: bytes
+    season: bytes
 
 
 class ResidualTable:
@@ -35,86 +42,112 @@ class ResidualTable:
 
     Averages start as plain means (weight 1/n) and end at 1/scale; a season has 48 slots of the day. The spread of each
     residual is its mean size over the whole past. NaN is an absent value: it is not learned and its ratios are NaN.
+    Kept in 32 bits, computed in 64. Rows never outgrow `limit`.
     """
 
-    def __init__(self, *, warmup_windows: int, floor_relative: float) -> None:
-        self._least_weight = 1 / np.array(SCALES)[:, None, None]
+    def __init__(self, *, warmup_windows: int, floor_relative: float, limit: int | None = None) -> None:
+        self._least_weight = 1 / np.array(SCALES)[:, None]
         self._warmup = warmup_windows
         self._floor_relative = floor_relative
+        self._limit = limit
         self._rows = 0
         self._floors = np.zeros(0)
-        self._state = np.zeros((_PLANES, 0, 0))
+        self._averages = np.zeros((0, _PLANES, 0), np.float32)
+        self._season = np.zeros((0, SEASON_SLOTS, 0), np.float32)
+        self._looked: tuple[Rows, Floats, Floats, Floats] | None = None
 
     def grow(self, rows: int, floors: Floats) -> None:
         """Make room for `rows` rows, and for as many metrics as there are `floors` (the least spread of each)."""
-        self._floors = floors
-        had_rows, had_metrics = self._state.shape[1:]
-        if rows > had_rows or len(floors) > had_metrics:
-            wide = np.zeros((_PLANES, max(rows, 2 * had_rows) if rows > had_rows else had_rows, len(floors)))
-            wide[_SEASON:] = np.nan
-            wide[:, :had_rows, :had_metrics] = self._state
-            self._state = wide
+        self._floors, self._looked = floors, None
+        had_rows, _, had_metrics = self._averages.shape
+        room = room_for(rows, had_rows, limit=self._limit)
+        if (room, len(floors)) != (had_rows, had_metrics):
+            self._averages = widened(self._averages, (room, _PLANES, len(floors)), 0)
+            self._season = widened(self._season, (room, SEASON_SLOTS, len(floors)), np.nan)
         self._rows = max(rows, self._rows)
 
     def clear(self, row: int) -> None:
         """Forget one row: it warms up again."""
-        self._state[:_SEASON, row] = 0
-        self._state[_SEASON:, row] = np.nan
+        self._looked = None
+        self._averages[row] = 0
+        self._season[row] = np.nan
 
     def ratios(self, rows: Rows, values: Floats, times_us: Rows) -> tuple[Floats, Floats]:
-        """Return the sizes of the residuals of values (n, metrics), shape (FEATURES, n, metrics): the logarithms of
+        """Return the sizes of the residuals of values (n, metrics), shape (n, FEATURES, metrics): the logarithms of
         their ratios to their spreads, and their plain ratios to the floors. NaN where absent or not yet warm.
         """
-        state = self._state[:_SEASON, rows]
-        size = np.abs(self._residuals(state, rows, values, times_us))
-        count = state[_COUNT]
-        floor = np.maximum(self._floors, self._floor_relative * np.abs(state[_MEANS][-1]))
-        spread = np.maximum(state[_SPREADS] * (1 + SMALL_SAMPLE / np.maximum(count, 1)), floor)
-        ratio = np.minimum(np.maximum(size / spread, LEAST), MOST)
-        warm = count >= self._warmup
-        return np.log(np.where(warm, ratio, np.nan)), np.where(warm, size / floor, np.nan)
+        averages, residuals = self._look(rows, values, times_us)
+        size = np.abs(residuals)
+        count = averages[:, _COUNT]
+        np.copyto(size, np.nan, where=(count < self._warmup)[:, None])
+        floor = np.maximum(self._floors, self._floor_relative * np.abs(averages[:, _MEANS][:, -1]))[:, None]
+        spread = averages[:, _SPREADS] * (1 + SMALL_SAMPLE / np.maximum(count, 1))[:, None]
+        ratio = size / np.maximum(spread, floor)
+        np.minimum(np.maximum(ratio, LEAST, out=ratio), MOST, out=ratio)
+        return np.log(ratio, out=ratio), size / floor
 
     def learn(self, rows: Rows, values: Floats, times_us: Rows) -> None:
         """Learn one window of each of the given rows, which must be distinct."""
-        state = self._state[:_SEASON, rows]
+        averages, residuals = self._look(rows, values, times_us)
+        self._looked = None
+        values = _clipped(values)
         present = np.isfinite(values)
-        count, spreads = state[_COUNT], state[_SPREADS]
-        bound = np.where(count >= self._warmup, OUTLIER * np.maximum(spreads, self._floors), np.inf)
-        residuals = np.where(present & (count > 0), self._residuals(state, rows, values, times_us), 0.0)
+        count, spreads = averages[:, _COUNT], averages[:, _SPREADS]
+        fresh = self._fresh(count)
+        residuals *= (count > 0)[:, None]
+        np.copyto(residuals, 0.0, where=~present[:, None])
+        bound = OUTLIER * np.maximum(spreads, self._floors)
+        np.copyto(bound, np.inf, where=(count < self._warmup)[:, None])
         residuals = np.minimum(np.maximum(residuals, -bound), bound)
-        state[_MEANS] += np.where(
-            count > 0, self._weights(count) * residuals[: len(SCALES)], np.where(present, values, 0)
-        )
-        state[_SPREADS] += np.where(present, self._fresh(count), 0.0) * (np.abs(residuals) - spreads)
-        state[_COUNT] = count + present
-        self._state[:_SEASON, rows] = state
-        planes = _slots_of_day(times_us)
-        season = self._state[planes, rows]
-        fresh = np.where(present, values, np.nan)
-        self._state[planes, rows] = np.where(np.isnan(season), fresh, season + SEASON_WEIGHT * residuals[-1])
+        steps = np.maximum(self._least_weight, fresh[:, None])
+        steps *= residuals[:, : len(SCALES)]
+        np.copyto(steps, values[:, None], where=(present & (count == 0))[:, None])
+        averages[:, _MEANS] += steps
+        averages[:, _SPREADS] += (present * fresh)[:, None] * (np.abs(residuals) - spreads)
+        averages[:, _COUNT] = np.minimum(count + present, LONGEST)
+        self._averages[rows] = averages
+        places = _places(rows, times_us)
+        flat = self._season.reshape(-1, self._season.shape[2])
+        season = flat.take(places, axis=0)
+        flat[places] = np.where(np.isnan(season), values, season + SEASON_WEIGHT * residuals[:, -1])
 
     def snapshot(self) -> bytes:
         """Return the whole table; equal states give equal bytes."""
-        known = self._state[:, : self._rows]
-        return msgspec.msgpack.encode(_Columns(rows=self._rows, metrics=known.shape[2], state=known.tobytes()))
+        averages, season = self._averages[: self._rows], self._season[: self._rows]
+        return msgspec.msgpack.encode(
+            _Columns(rows=self._rows, metrics=averages.shape[2], averages=averages.tobytes(), season=season.tobytes())
+        )
 
     def restore(self, snapshot: bytes, floors: Floats) -> None:
         """Replace the table by one that `snapshot` returned; `floors` as in `grow`."""
         found = msgspec.msgpack.decode(snapshot, type=_Columns)
-        self._rows, self._floors = found.rows, floors
-        self._state = np.frombuffer(found.state).reshape(_PLANES, found.rows, found.metrics).copy()
+        self._rows, self._floors, self._looked = found.rows, floors, None
+        averages, season = np.frombuffer(found.averages, np.float32), np.frombuffer(found.season, np.float32)
+        self._averages = averages.reshape(found.rows, _PLANES, found.metrics).copy()
+        self._season = season.reshape(found.rows, SEASON_SLOTS, found.metrics).copy()
 
-    def _residuals(self, state: Floats, rows: Rows, values: Floats, times_us: Rows) -> Floats:
-        """Return the signed residuals, shape (FEATURES, n, metrics)."""
-        means, season = state[_MEANS], self._state[_slots_of_day(times_us), rows]
-        residuals = values - means
-        medium = means[1] + self._weights(state[_COUNT])[1] * residuals[1]
-        seasonal = np.where(np.isnan(season), residuals[-1], values - season)
-        return np.concatenate([residuals, (medium - means[-1])[None], seasonal[None]])
+    def _look(self, rows: Rows, values: Floats, times_us: Rows) -> tuple[Floats, Floats]:
+        """Return the averages of rows and the residuals of values, shape (n, FEATURES, metrics).
 
-    def _weights(self, count: Floats) -> Floats:
-        weights: Floats = np.maximum(self._least_weight, self._fresh(count))
-        return weights
+        The last answer is kept for the same arguments: windows are mostly learned right after they were judged.
+        """
+        if self._looked is None or self._looked[0] is not rows or self._looked[1] is not values:
+            averages = self._averages.take(rows, axis=0).astype(np.float64)
+            residuals = self._residuals(averages, rows, _clipped(values), times_us)
+            self._looked = rows, values, averages, residuals
+        return self._looked[2:]
+
+    def _residuals(self, averages: Floats, rows: Rows, values: Floats, times_us: Rows) -> Floats:
+        """Return the signed residuals, shape (n, FEATURES, metrics)."""
+        residuals = np.empty((len(rows), FEATURES, values.shape[1]))
+        means, plain = averages[:, _MEANS], residuals[:, : len(SCALES)]
+        np.subtract(values[:, None], means, out=plain)
+        medium = means[:, 1] + np.maximum(self._least_weight[1], self._fresh(averages[:, _COUNT])) * plain[:, 1]
+        np.subtract(medium, means[:, -1], out=residuals[:, -2])
+        season = self._season.reshape(-1, values.shape[1]).take(_places(rows, times_us), axis=0)
+        np.subtract(values, season, out=residuals[:, -1])
+        np.copyto(residuals[:, -1], plain[:, -1], where=np.isnan(season))
+        return residuals
 
     def _fresh(self, count: Floats) -> Floats:
         """Return the weight of the next value in what is averaged over the whole past; while an entity starts up the
@@ -123,7 +156,12 @@ class ResidualTable:
         return np.where(count < self._warmup, 3 / (count + 3), 1 / (count + 1))
 
 
-def _slots_of_day(times_us: Rows) -> Rows:
-    """Return the plane of the season that each time falls into."""
-    planes: Rows = _SEASON + times_us % DAY_US * SEASON_SLOTS // DAY_US
-    return planes
+def _clipped(values: Floats) -> Floats:
+    clipped: Floats = np.minimum(np.maximum(values, -LARGEST), LARGEST)
+    return clipped
+
+
+def _places(rows: Rows, times_us: Rows) -> Rows:
+    """Return where in the seasons of all rows the slot of the day of each time lies."""
+    places: Rows = rows * SEASON_SLOTS + times_us % DAY_US * SEASON_SLOTS // DAY_US
+    return places

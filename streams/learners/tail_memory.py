@@ -6,7 +6,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from streams.learners.room import room_for, widened
+
 Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 Rows = npt.NDArray[np.int64]
 
 LN_2, LN_10, LN_50 = math.log(2), math.log(10), math.log(50)
@@ -18,23 +21,25 @@ CLIP = 8.0
 """An excess counts as at most so many mean ones: one outlier must not make the next one ordinary."""
 EXPECTED = 1.0
 """The mean surprise of values that are what they always were: -log of a uniform p."""
-_MEDIAN, _UPPER, _TAIL, _EXCESS, _COUNT = range(5)
+_LN_5 = LN_10 - LN_2
 
 
 class _Columns(msgspec.Struct, array_like=True):
     rows: int
     columns: int
-    state: bytes
+    state: list[bytes]
+    counts: bytes
 
 
 class TailMemory:
     """Turns values into -log p, p being the share of the past of the same cell that was at least as large.
 
-    A cell is (plane, row, column) and remembers five numbers: its median, 90 % and 98 % quantile, the mean excess over
+    A cell is (row, plane, column) and remembers five numbers: its median, 90 % and 98 % quantile, the mean excess over
     the last, and a count. Quantiles follow by stochastic approximation (Robbins and Monro 1951, steps of Newton's
     size), beyond the 98 % the tail is exponential, so values given as logarithms have a Pareto tail (Hill 1975). Steps
     shrink with the count and nothing is forgotten. `prior` is what a new cell is born with (the three quantiles and
-    the mean excess); it weighs as much as `prior_windows` values, and `prior_excesses` in the tail.
+    the mean excess); it weighs as much as `prior_windows` values, and `prior_excesses` in the tail. Rows never outgrow
+    `limit`.
     """
 
     def __init__(
@@ -44,66 +49,95 @@ class TailMemory:
         prior: tuple[float, float, float, float],
         prior_windows: float = 20.0,
         prior_excesses: float = 1.0,
+        limit: int | None = None,
     ) -> None:
         self._planes = planes
-        self._born = np.array([*prior, 0.0])[:, None, None, None]
+        self._born = prior
         self._prior_windows = prior_windows
         self._prior_excesses = prior_excesses
+        self._limit = limit
         self._rows = 0
-        self._state = self._new(0, 0)
+        # median, upper and tail quantile, and mean excess; apart, so that computing with one is computing in a row
+        self._state = [np.zeros((0, planes, 0)) for _ in prior]
+        self._counts = np.zeros((0, planes, 0), np.float32)
 
     def grow(self, rows: int, columns: int) -> None:
         """Make room for so many rows and columns."""
-        had_rows, had_columns = self._state.shape[2:]
-        if rows > had_rows or columns > had_columns:
-            wide = self._new(max(rows, 2 * had_rows) if rows > had_rows else had_rows, max(columns, had_columns))
-            wide[:, :, :had_rows, :had_columns] = self._state
-            self._state = wide
+        had_rows, _, had_columns = self._counts.shape
+        room, columns = room_for(rows, had_rows, limit=self._limit), max(columns, had_columns)
+        if (room, columns) != (had_rows, had_columns):
+            shape = (room, self._planes, columns)
+            for place, born in enumerate(self._born):
+                self._state[place] = widened(self._state[place], shape, born)
+            self._counts = widened(self._counts, shape, 0)
         self._rows = max(rows, self._rows)
 
     def clear(self, row: int) -> None:
         """Forget one row."""
-        self._state[:, :, row] = self._born[:, 0]
+        for array, born in zip(self._state, self._born, strict=True):
+            array[row] = born
+        self._counts[row] = 0
 
     def score_many(self, rows: Rows, values: Floats) -> Floats:
-        """Return the surprise of values of shape (planes, n, columns), in nats; an absent value (NaN) is `EXPECTED`."""
-        median, upper, tail, excess, _ = self._state[:, :, rows]
-        below = (upper - median) * LN_2 / (upper - median + np.maximum(median - values, 0))
-        inner = np.minimum(np.maximum(values - median, 0) / (upper - median), 1)
-        outer = np.minimum(np.maximum(values - upper, 0) / (tail - upper), 1)
-        beyond = np.maximum(values - tail, 0) / excess
-        surprise = below + (LN_10 - LN_2) * inner + (LN_50 - LN_10) * outer + beyond
-        return np.where(np.isfinite(values), surprise, EXPECTED)
+        """Return the surprise of values of shape (n, planes, columns), in nats; an absent value (NaN) is `EXPECTED`."""
+        median, upper, tail, excess = (array.take(rows, axis=0) for array in self._state)
+        above, width = values - median, upper - median
+        surprise = width * LN_2
+        surprise /= width + np.maximum(-above, 0)
+        surprise += _LN_5 * np.minimum(np.maximum(above, 0) / width, 1)
+        surprise += (LN_50 - LN_10) * np.minimum(np.maximum(values - upper, 0) / (tail - upper), 1)
+        surprise += np.maximum(values - tail, 0) / excess
+        np.copyto(surprise, EXPECTED, where=np.isnan(surprise))
+        return surprise
 
     def learn_many(self, rows: Rows, values: Floats) -> None:
-        """Learn values of shape (planes, n, columns), one of each cell of the given rows, which must be distinct."""
-        state = self._state[:, :, rows]
-        median, upper, tail, excess, count = state
-        after = count + 1
-        size = after + self._prior_windows
-        learned = np.empty_like(state)
+        """Learn values of shape (n, planes, columns), one of each cell of the given rows, which must be distinct."""
+        before = [array.take(rows, axis=0) for array in self._state]
+        counts = self._counts.take(rows, axis=0)
+        after = counts + np.float32(1)
+        median, upper, tail, excess = before
+        size = after.astype(np.float64)
+        size += self._prior_windows
         exceeds = values > tail
-        seen = 0.02 * size + self._prior_excesses
-        larger = excess + np.where(exceeds, (np.minimum(values - tail, CLIP * excess) - excess) / seen, 0)
-        learned[_EXCESS] = np.maximum(larger, LEAST_TAIL)
-        learned[_MEDIAN] = median + (upper - median) / 0.4 * ((values > median) - 0.5) / size
-        grown = upper + (tail - upper) / 0.08 * ((values > upper) - 0.1) / size
-        learned[_UPPER] = np.maximum(grown, learned[_MEDIAN] + LEAST_GAP)
-        grown = tail + excess / 0.02 * (exceeds - 0.02) / size
-        learned[_TAIL] = np.maximum(grown, learned[_UPPER] + LEAST_GAP)
-        learned[_COUNT] = after
-        self._state[:, :, rows] = np.where(np.isfinite(values), learned, state)
+        larger = np.minimum(values - tail, CLIP * excess)
+        larger -= excess
+        larger /= 0.02 * size + self._prior_excesses
+        larger *= exceeds
+        larger += excess
+        np.maximum(larger, LEAST_TAIL, out=larger)
+        low = _moved(median, (upper - median) / 0.4, values > median, 0.5, size)
+        high = np.maximum(_moved(upper, (tail - upper) / 0.08, values > upper, 0.1, size), low + LEAST_GAP)
+        far = np.maximum(_moved(tail, excess / 0.02, exceeds, 0.02, size), high + LEAST_GAP)
+        absent = np.isnan(values)
+        some_absent = absent.any()
+        for array, old, new in zip(self._state, before, (low, high, far, larger), strict=True):
+            if some_absent:
+                np.copyto(new, old, where=absent)
+            array[rows] = new
+        if some_absent:
+            np.copyto(after, counts, where=absent)
+        self._counts[rows] = after
 
     def snapshot(self) -> bytes:
         """Return all cells; equal states give equal bytes."""
-        known = self._state[:, :, : self._rows]
-        return msgspec.msgpack.encode(_Columns(rows=self._rows, columns=known.shape[3], state=known.tobytes()))
+        state, counts = [array[: self._rows].tobytes() for array in self._state], self._counts[: self._rows]
+        return msgspec.msgpack.encode(
+            _Columns(rows=self._rows, columns=counts.shape[2], state=state, counts=counts.tobytes())
+        )
 
     def restore(self, snapshot: bytes) -> None:
         """Replace all cells by those that `snapshot` returned in a memory of equal planes."""
         found = msgspec.msgpack.decode(snapshot, type=_Columns)
         self._rows = found.rows
-        self._state = np.frombuffer(found.state).reshape(5, self._planes, found.rows, found.columns).copy()
+        shape = (found.rows, self._planes, found.columns)
+        self._state = [np.frombuffer(data).reshape(shape).copy() for data in found.state]
+        self._counts = np.frombuffer(found.counts, np.float32).reshape(shape).copy()
 
-    def _new(self, rows: int, columns: int) -> Floats:
-        return np.broadcast_to(self._born, (5, self._planes, rows, columns)).copy()
+
+def _moved(quantile: Floats, width: Floats, larger: Flags, share: float, size: Floats) -> Floats:
+    """Return a quantile moved up where a value was larger, and a little down where not (balanced at `share`)."""
+    step = np.subtract(larger, share, dtype=np.float64)
+    step *= width
+    step /= size
+    step += quantile
+    return step

@@ -1,11 +1,44 @@
 """Telemetry as columns: what `ingest` and `detect` fold."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
 
 from schemas.ids import Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Coded(Sequence[str]):
+    """Texts that repeat: each different one once, in order of first appearance, and for each row which one it is."""
+
+    names: list[str]
+    codes: npt.NDArray[np.int64]
+
+    @staticmethod
+    def of(texts: Sequence[str]) -> "Coded":
+        """Return texts in this form."""
+        if isinstance(texts, Coded):
+            return texts
+        codes = {name: code for code, name in enumerate(dict.fromkeys(texts))}
+        return Coded(list(codes), np.fromiter(map(codes.__getitem__, texts), np.int64, len(texts)))
+
+    @overload
+    def __getitem__(self, row: int) -> str: ...
+    @overload
+    def __getitem__(self, row: slice) -> list[str]: ...
+    def __getitem__(self, row: int | slice) -> str | list[str]:
+        if isinstance(row, slice):
+            return [self.names[code] for code in self.codes[row].tolist()]
+        return self.names[int(self.codes[row])]
+
+    def __iter__(self) -> Iterator[str]:
+        return map(self.names.__getitem__, self.codes.tolist())
+
+    def __len__(self) -> int:
+        return len(self.codes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +49,7 @@ class TelemetryBatch:
     partition: int
     offsets: npt.NDArray[np.int64]
     """Shape (n,): the offset of the record that each row came from (a record may hold many rows)."""
-    entities: list[str]
+    entities: Sequence[str]
     time_us: npt.NDArray[np.int64]
     """Shape (n,): event time."""
     metrics: tuple[str, ...]

@@ -18,6 +18,7 @@ from streams.runtime.control import ControlFeed
 from streams.runtime.ends import SourceEnds
 from streams.runtime.health import HealthServer
 from streams.runtime.inbox import GapError
+from streams.runtime.memory import keep_freed_memory
 from streams.runtime.metrics import Metrics
 from streams.runtime.owners import Owners
 from streams.runtime.presence import PresenceWriter, presence_of
@@ -36,6 +37,7 @@ def run_worker(spec: WorkerSpec) -> int:
     A fenced, refused or hung worker does not return: the process ends at once, so that nothing more is written.
     """
     logs.set_up(role=spec.role, instance=spec.instance)
+    keep_freed_memory()
     _LOG.info("starting", extra={"loop": spec.loop, "code": spec.code})
     (spec.data / "faust" / spec.instance).mkdir(parents=True, exist_ok=True)
     stopped = _Stop()

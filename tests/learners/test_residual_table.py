@@ -22,7 +22,7 @@ def feed(target: ResidualTable, values: np.ndarray, *, start: int = 0, step_us: 
 def sizes(target: ResidualTable, value: float, time_us: int = 0) -> list[float]:
     """Return the ratio of each residual of a value to its spread."""
     ratios, _ = target.ratios(ROW, np.array([[value]]), np.array([time_us]))
-    return np.exp(ratios[:, 0, 0]).tolist()
+    return np.exp(ratios[0, :, 0]).tolist()
 
 
 def test_a_spike_is_large_against_every_average():
@@ -77,8 +77,8 @@ def test_a_constant_is_held_against_the_floor():
     target = table(floor=0.5)
     feed(target, np.full(50, 2.0))
     ratios, over_floor = target.ratios(ROW, np.array([[3.0]]), ROW)
-    assert over_floor[JUMP, 0, 0] == pytest.approx(2.0)
-    assert np.exp(ratios[JUMP, 0, 0]) == pytest.approx(2.0)
+    assert over_floor[0, JUMP, 0] == pytest.approx(2.0)
+    assert np.exp(ratios[0, JUMP, 0]) == pytest.approx(2.0)
     assert min(sizes(target, 2.0)) == pytest.approx(LEAST)
 
 
@@ -96,5 +96,5 @@ def test_many_rows_at_once_are_no_different_and_a_restored_table_is_the_same():
     assert other.snapshot() == many.snapshot()
     other.clear(3)
     ratios, _ = other.ratios(np.arange(5), values[0], np.zeros(5, np.int64))
-    assert np.isnan(ratios[:, 3]).all()
-    assert np.isfinite(ratios[:, 2]).all()
+    assert np.isnan(ratios[3]).all()
+    assert np.isfinite(ratios[2]).all()

@@ -38,7 +38,7 @@ def test_surprise_is_minus_log_p_of_whatever_it_learned(draw, p):
     rng = np.random.default_rng(0)
     target = taught(getattr(rng, draw)(size=8_000))
     fresh = getattr(rng, draw)(size=50_000)
-    scores = target.score_many(np.zeros(len(fresh), int), fresh[None, :, None])[0, :, 0]
+    scores = target.score_many(np.zeros(len(fresh), int), fresh[:, None, None])[:, 0, 0]
     assert float(np.mean(scores >= -math.log(p))) == pytest.approx(p, rel=0.3)
 
 
@@ -46,7 +46,7 @@ def test_logarithms_of_heavy_tails_have_a_tail_of_their_own():
     rng = np.random.default_rng(1)
     target = taught(np.log(np.abs(rng.standard_t(3, 8_000))))
     fresh = np.log(np.abs(rng.standard_t(3, 200_000)))
-    scores = target.score_many(np.zeros(len(fresh), int), fresh[None, :, None])[0, :, 0]
+    scores = target.score_many(np.zeros(len(fresh), int), fresh[:, None, None])[:, 0, 0]
     assert float(np.mean(scores >= -math.log(1e-3))) == pytest.approx(1e-3, rel=0.5)
 
 
@@ -69,7 +69,7 @@ def test_an_absent_value_is_as_expected_and_not_learned():
 
 
 def test_many_rows_at_once_are_no_different_from_one_after_another():
-    values = np.random.default_rng(3).normal(size=(300, 1, 7, 2))
+    values = np.random.default_rng(3).normal(size=(300, 7, 1, 2))
     many, one = (TailMemory(planes=1, prior=NORMAL) for _ in range(2))
     for target in (many, one):
         target.grow(7, 2)
@@ -78,8 +78,8 @@ def test_many_rows_at_once_are_no_different_from_one_after_another():
         many.learn_many(np.arange(7), batch)
         for row in range(7):
             place = np.array([row])
-            assert one.score_many(place, batch[:, place]).tobytes() == scores[:, place].tobytes()
-            one.learn_many(place, batch[:, place])
+            assert one.score_many(place, batch[place]).tobytes() == scores[place].tobytes()
+            one.learn_many(place, batch[place])
     assert one.snapshot() == many.snapshot()
 
 

@@ -1,6 +1,6 @@
 """Arrow telemetry: whole messages into columns, bad rows apart."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import compress
 from typing import TypeVar, cast
 
@@ -15,6 +15,7 @@ from schemas.wire import VALUE_LIMIT
 from streams.loop.decode.columns import Block, Floats, Integers
 from streams.loop.decode.rows import Messages, Reading
 from streams.loop.decode.samples import Checks
+from streams.loop.telemetry import Coded
 
 _NOT_METRICS = (ENTITY, TIME, EVENT, GROUP)
 _MISSING = ("wrong-type", "expected an entity and a time, got null")
@@ -88,7 +89,8 @@ class _Rows:
 
     def __init__(self, table: pa.Table) -> None:
         self._table = table
-        self._entities, self._events, self._groups = (_texts(table, name) for name in (ENTITY, EVENT, GROUP))
+        self._names, self._codes = _coded(table, ENTITY)
+        self._events, self._groups = _texts(table, EVENT), _texts(table, GROUP)
         self._times: Integers = table.column(TIME).cast(pa.int64()).fill_null(0).to_numpy()
         self._metrics: dict[str, Floats] = {
             name: table.column(name).to_numpy() for name in table.column_names if name not in _NOT_METRICS
@@ -109,24 +111,28 @@ class _Rows:
     def to_block(self, offsets: Integers, good: Mask) -> Block:
         """Return the good rows; a metric that none of them has is left out."""
         everything = bool(good.all())
-        entities = self._entities if everything else list(compress(self._entities, good))
         events = self._events if everything else list(compress(self._events, good))
         groups = self._groups if everything else list(compress(self._groups, good))
         metrics = {name: column if everything else column[good] for name, column in self._metrics.items()}
         return Block(
             offsets=offsets[good],
-            entities=cast("list[str]", entities),  # a row without an entity is a bad one
+            entities=self._entities(good, everything=everything),
             time_us=self._times[good],
             metrics={name: column for name, column in metrics.items() if not np.isnan(column).all()},
             tokens={row: event for row, event in enumerate(events) if event is not None},
             groups={row: group for row, group in enumerate(groups) if group is not None},
         )
 
+    def _entities(self, good: Mask, *, everything: bool) -> Sequence[str]:
+        """Return the entities of good rows; those that only bad rows name must not be among the names."""
+        names = cast("list[str]", self._names)  # a row without an entity is a bad one
+        return Coded(names, self._codes) if everything else [names[code] for code in self._codes[good].tolist()]
+
     def _check_names(self, found: Found, checks: Checks) -> None:
-        faults = {name: _MISSING if name is None else _fault(checks.entity, name) for name in set(self._entities)}
-        bad = {name: fault for name, fault in faults.items() if fault is not None}
-        if bad:
-            found.update((row, bad[name]) for row, name in enumerate(self._entities) if name in bad)
+        for name in checks.unknown(self._names):
+            fault = _MISSING if name is None else _fault(checks.entity, name)
+            if fault is not None:
+                _note(found, fault, np.flatnonzero(self._codes == self._names.index(name)).tolist())
         times = self._table.column(TIME)
         if times.null_count:
             _note(found, _MISSING, np.flatnonzero(times.is_null().to_numpy()).tolist())
@@ -154,12 +160,25 @@ def _texts(table: pa.Table, name: str) -> list[str | None]:
     """Return a text column; each different text is made once."""
     if name not in table.column_names:
         return []
+    names, codes = _coded(table, name)
+    picked: list[str | None] = np.array([*names, None], dtype=object)[codes].tolist()
+    return picked
+
+
+def _coded(table: pa.Table, name: str) -> tuple[list[str | None], Integers]:
+    """Return the different texts of a column, in order of first appearance, and which one each row has.
+
+    None comes last, if any row has none.
+    """
     column = table.column(name).combine_chunks()
     array = pa.concat_arrays(column.chunks) if isinstance(column, pa.ChunkedArray) else column
     encoded = array.dictionary_encode()
-    texts = np.array([*encoded.dictionary.to_pylist(), None], dtype=object)
-    picked: list[str | None] = texts[encoded.indices.fill_null(len(texts) - 1).to_numpy()].tolist()
-    return picked
+    names: list[str | None] = encoded.dictionary.to_pylist()
+    indices = encoded.indices
+    if indices.null_count:
+        indices = indices.fill_null(len(names))
+        names.append(None)
+    return names, indices.to_numpy(zero_copy_only=False).astype(np.int64)
 
 
 def _fault(check: Callable[[_Name], None], value: _Name) -> tuple[str, str] | None:

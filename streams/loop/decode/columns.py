@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ class Block:
     """Good rows in order: column `metrics[j]` of n values each, NaN where absent; `offsets` say where each row lay."""
 
     offsets: Integers
-    entities: list[str]
+    entities: Sequence[str]
     time_us: Integers
     metrics: dict[str, Floats]
     tokens: dict[int, str] = field(default_factory=dict)
@@ -36,22 +37,27 @@ def to_batch(raw: RawBatch, blocks: Sequence[Block]) -> TelemetryBatch | None:
     names = tuple(sorted(set().union(*(block.metrics for block in filled))))
     tokens: dict[int, str] = {}
     groups: dict[int, str] = {}
-    entities: list[str] = []
+    rows = 0
     for block in filled:
-        tokens.update({len(entities) + row: token for row, token in block.tokens.items()})
-        groups.update({len(entities) + row: group for row, group in block.groups.items()})
-        entities += block.entities
+        tokens.update({rows + row: token for row, token in block.tokens.items()})
+        groups.update({rows + row: group for row, group in block.groups.items()})
+        rows += len(block)
     return TelemetryBatch(
         topic=raw.topic,
         partition=raw.partition,
         offsets=np.concatenate([block.offsets for block in filled]),
-        entities=entities,
+        entities=_joined([block.entities for block in filled]),
         time_us=np.concatenate([block.time_us for block in filled]),
         metrics=names,
-        values=_matrix(filled, names, len(entities)),
+        values=_matrix(filled, names, rows),
         tokens=tokens,
         groups=groups,
     )
+
+
+def _joined(parts: list[Sequence[str]]) -> Sequence[str]:
+    """Join texts; where all of a batch are of one block they stay in its form."""
+    return parts[0] if len(parts) == 1 else list(chain.from_iterable(parts))
 
 
 def _matrix(blocks: Sequence[Block], names: tuple[str, ...], rows: int) -> Floats:

@@ -119,6 +119,11 @@ class Checks:
         self._entities: set[str] = set()
         self._metrics: set[str] = set()
 
+    def unknown(self, names: Sequence[str | None]) -> list[str | None]:
+        """Return the names, of different ones, that have not been found to be good entities before."""
+        good = self._entities
+        return [] if good.issuperset(names) else [name for name in names if name not in good]
+
     def entity(self, name: str) -> None:
         """Raise `ContractError` when a name is no entity."""
         if name not in self._entities:

@@ -1,11 +1,14 @@
 """The entities of one partition: each has a slot (a row in every table), a group, and a time of its last row."""
 
 from collections import Counter, OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import repeat
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
+
+from streams.loop.telemetry import Coded
 
 Ints = npt.NDArray[np.int64]
 
@@ -35,17 +38,17 @@ class Entities:
     def __len__(self) -> int:
         return len(self.names)
 
-    def slots_of(self, entities: list[str]) -> tuple[Ints, list[int]]:
+    def slots_of(self, entities: Sequence[str]) -> tuple[Ints, list[int]]:
         """Return the slot of each entity (-1 where there is no room), and the slots that changed hands.
 
         New entities get slots, and those put aside come back, in the order given.
         """
-        known = [self._slots.get(entity, -1) for entity in entities]
-        slots = np.array(known, np.int64)
+        coded = Coded.of(entities)
+        slots = np.fromiter(map(self._slots.get, coded.names, repeat(-1)), np.int64, len(coded.names))
         recycled: list[int] = []
-        if -1 in known or not self._live[slots].all():
-            slots = np.array([self._admit(entity, recycled) for entity in entities], np.int64)
-        return slots, recycled
+        if (slots < 0).any() or not self._live[slots].all():
+            slots = np.array([self._admit(name, recycled) for name in coded.names], np.int64)
+        return slots[coded.codes], recycled
 
     def arrive(self, slots: Ints, now_us: int) -> None:
         """Note rows of these entities."""

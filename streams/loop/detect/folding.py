@@ -1,6 +1,6 @@
 """Folding closed windows, in order: judge, open and close episodes, learn."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,8 @@ from streams.loop.detect.windows import Closed
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
+CELLS = 2_000
+"""So many numbers are judged at a time: with more, what is computed on the way would not stay in the cache."""
 _BITS = np.array([bits.bit_count() for bits in range(256)], np.int64)
 
 
@@ -73,8 +75,7 @@ class Folding:
         all_z = np.zeros((len(rounds), closed.values.shape[1]))
         all_forest = np.zeros(len(rounds))
         placed: list[tuple[int, Draft]] = []
-        for number in range(int(rounds.max()) + 1):
-            chosen = np.flatnonzero(rounds == number) if number or rounds.any() else np.arange(len(rounds))
+        for chosen in _rounds_of(rounds, max(1, CELLS // max(1, len(metrics)))):
             mine, values, times = slots[chosen], closed.values[start + chosen], closed.start_us[start + chosen]
             z, score, all_forest[chosen] = self._normal.judge(mine, values)
             judged = self._surprise.judge(mine, values, times, score)
@@ -90,7 +91,10 @@ class Folding:
                 opening = float(share[index]) if opens[index] else None
                 found, learning[index] = self._follow(window, int(mine[index]), opening, metrics)
                 placed += [(place, draft) for draft in found]
-            self._normal.learn(mine[learning], values[learning])
+            if learning.all():
+                self._normal.learn(mine, values)
+            else:
+                self._normal.learn(mine[learning], values[learning])
             learned = np.flatnonzero((learning & ~judged.abnormal) | self._settings.learns_episodes)
             self._surprise.learn(mine, values, times, judged, learned)
         self._normal.learn_shared(all_z, all_forest, warm)
@@ -143,8 +147,15 @@ class Folding:
             score=score,
             z=z,
             values=closed.values[index],
-            tokens=closed.tokens[index],
+            tokens=closed.tokens.get(index, ()),
         )
+
+
+def _rounds_of(rounds: Ints, size: int) -> Iterator[Ints]:
+    """Yield the places of the windows of each round, at most `size` at a time."""
+    for number in range(int(rounds.max()) + 1):
+        places = np.flatnonzero(rounds == number) if number or rounds.any() else np.arange(len(rounds))
+        yield from (places[start : start + size] for start in range(0, len(places), size))
 
 
 def _occurrences(slots: Ints) -> Ints:

@@ -1,6 +1,7 @@
 """How far a window is from what is normal for its entity: z per metric, and one score."""
 
 from collections.abc import Sequence
+from functools import reduce
 
 import msgspec
 import numpy as np
@@ -42,6 +43,7 @@ class Normal:
             prior_windows=settings.prior_windows,
             floor_relative=settings.floor_relative,
             limit=settings.z_limit,
+            row_limit=settings.entity_limit,
         )
         self._seed = seed
         self._metrics: list[str] = []
@@ -75,8 +77,9 @@ class Normal:
         """Return z (n, metrics), the score (n,) and the forest's raw score of one window of each of distinct slots."""
         z = self._table.standardise(slots, values)
         excess = np.maximum(np.abs(z) - self._settings.slack, 0)
-        # cumsum adds in order of columns whatever the shape, so the last bit does not depend on the batch
-        score = np.sqrt(np.cumsum(excess * excess, axis=1)[:, -1]) if z.shape[1] else np.zeros(len(z))
+        excess *= excess
+        # added column by column, so that the last bit does not depend on how many windows are judged at once
+        score = np.sqrt(reduce(np.add, excess.T)) if z.shape[1] else np.zeros(len(z))
         forest = self._forest.score_many(z[:, self._columns])
         mean, deviation = self._forest_moments
         if deviation > 0:

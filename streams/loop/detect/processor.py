@@ -21,7 +21,7 @@ from streams.loop.detect.windows import Closed, Windows
 from streams.loop.processor import Input, Now
 from streams.loop.telemetry import TelemetryBatch
 
-STATE_VERSION = 2
+STATE_VERSION = 3
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -211,7 +211,7 @@ class Detect:
 
     def _earliest(self) -> int | None:
         times = [] if self._census_due_us is None else [self._census_due_us]
-        waiting = self._windows.rows()
+        waiting = self._windows.waiting()
         if len(waiting):
             times.append(int(self._entities.arrival(waiting).min()) + self._settings.idle_us)
         first = self._entities.first_arrival()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import msgspec
 import numpy as np
@@ -20,6 +21,8 @@ FLOOR_RELATIVE = 0.01
 """The least spread of a metric, as a share of its mean: what changes by less than `slack` of it surprises nobody."""
 SIZE_PRIOR = (-0.17, 0.72, 1.06, 0.3)
 """Median, 90 % and 98 % quantile of ln(|x| / mean |x|) of a normal x, and a mean excess beyond of heavier tails."""
+_FAR = 1e3
+"""Floors beyond which it does not matter how far."""
 SUM_PRIOR = (-0.45, 2.9, 5.8, 2.24)
 """The same of a sum of `FEATURES` unit exponentials less their mean, a little correlated."""
 
@@ -29,7 +32,7 @@ class Judged:
     """One window of each of n entities."""
 
     ratios: Floats
-    """Shape (features, n, metrics)."""
+    """Shape (n, features, metrics)."""
     total: Floats
     """Shape (n,): the sum of the features' surprise; NaN where nothing is known yet."""
     abnormal: Flags
@@ -52,9 +55,10 @@ class Surprise:
 
     def __init__(self, settings: DetectSettings) -> None:
         self._settings = settings
-        self._table = ResidualTable(warmup_windows=settings.warmup_windows, floor_relative=FLOOR_RELATIVE)
-        self._features = TailMemory(planes=FEATURES, prior=SIZE_PRIOR)
-        self._sums = TailMemory(planes=1, prior=SUM_PRIOR)
+        rows = settings.entity_limit
+        self._table = ResidualTable(warmup_windows=settings.warmup_windows, floor_relative=FLOOR_RELATIVE, limit=rows)
+        self._features = TailMemory(planes=FEATURES, prior=SIZE_PRIOR, limit=rows)
+        self._sums = TailMemory(planes=1, prior=SUM_PRIOR, limit=rows)
         limit = settings.alarm_limit
         self._rate = AlarmRate(
             alarms=limit.count,
@@ -93,11 +97,12 @@ class Surprise:
         """
         ratios, over_floor = self._table.ratios(slots, values, times_us)
         known = np.isfinite(ratios)
-        excess = np.maximum(over_floor - self._settings.slack, 0)
+        excess = np.minimum(np.maximum(over_floor - self._settings.slack, 0), _FAR)
         surprise = np.minimum(self._features.score_many(slots, ratios), 0.5 * excess * excess)
-        total = self._total(slots, np.where(known, surprise, EXPECTED), known[0])
+        np.copyto(surprise, EXPECTED, where=~known)
+        total = self._total(slots, surprise, known[:, 0])
         needed, armed, short = self._rate.follow(slots, times_us)
-        calibrated = self._sums.score_many(slots, total[None, :, None])[0, :, 0]
+        calibrated = self._sums.score_many(slots, total[:, None, None])[:, 0, 0]
         # an unknown total scores as an expected one, which would do where alarms may be frequent
         surprising = np.isfinite(total) & (calibrated >= needed)
         abnormal = surprising | (short & (score >= self._settings.threshold))
@@ -105,10 +110,13 @@ class Surprise:
 
     def learn(self, slots: Ints, values: Floats, times_us: Ints, judged: Judged, chosen: Ints) -> None:
         """Learn some of the windows just judged (`chosen` are their places), and how surprising they were."""
-        slots = slots[chosen]
-        self._features.learn_many(slots, judged.ratios[:, chosen])
-        self._sums.learn_many(slots, judged.total[None, chosen, None])
-        self._table.learn(slots, values[chosen], times_us[chosen])
+        ratios, total = judged.ratios, judged.total
+        if len(chosen) < len(slots):
+            slots, ratios, total = slots[chosen], ratios[chosen], total[chosen]
+            values, times_us = values[chosen], times_us[chosen]
+        self._features.learn_many(slots, ratios)
+        self._sums.learn_many(slots, total[:, None, None])
+        self._table.learn(slots, values, times_us)
 
     def spend(self, slots: Ints) -> None:
         """Note that an episode of each of these entities opened."""
@@ -141,10 +149,10 @@ class Surprise:
         """
         if not surprise.shape[2]:
             return np.full(len(slots), np.nan)
-        # cumsum adds in order whatever the shape, so the last bit does not depend on the batch
-        metrics = np.cumsum(surprise, axis=0)[-1] - FEATURES * EXPECTED
-        some = np.cumsum(known, axis=1)[:, -1]
-        total = np.cumsum(metrics, axis=1)[:, -1] / np.sqrt(np.maximum(some, 1))
+        # added column by column, so that the last bit does not depend on how many windows are judged at once
+        metrics = reduce(np.add, (surprise[:, feature] for feature in range(FEATURES))) - FEATURES * EXPECTED
+        some = np.count_nonzero(known, axis=1)
+        total = reduce(np.add, metrics.T) / np.sqrt(np.maximum(some, 1))
         windows = self._settings.smooth
         if windows > 1:
             self._smooth[slots] += (total - self._smooth[slots]) / windows

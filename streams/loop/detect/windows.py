@@ -12,6 +12,8 @@ Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 NEVER = -(2**62)
+_RADIX = 2**16
+"""numpy sorts integers of 16 bits in one pass over them, and longer ones by comparing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,29 +27,50 @@ class Closed:
     """Shape (windows, metrics): the mean of each metric, NaN where the window has none."""
     closers: Ints
     """The row of the batch that closed each window (0 when a timer did)."""
-    tokens: list[tuple[str, ...]]
+    tokens: dict[int, tuple[str, ...]]
+    """Event tokens in the order of their arrival, by place of the window, where it has any."""
 
     def __len__(self) -> int:
         return len(self.slots)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rows:
+    """Rows of a batch, sorted by entity, in the order of arrival within each."""
+
+    numbers: Ints
+    """Their places in the batch."""
+    slots: Ints
+    times: Ints
+    ends: Ints
+    """The end of the window that each falls into."""
+
+    def cut(self, chosen: Flags | Ints) -> "_Rows":
+        """Return some of the rows."""
+        return _Rows(
+            numbers=self.numbers[chosen], slots=self.slots[chosen], times=self.times[chosen], ends=self.ends[chosen]
+        )
+
+
 class _State(msgspec.Struct, array_like=True):
     slots: bytes
-    times: bytes
-    rows: bytes
-    values: bytes
-    tokens: dict[int, str]
+    ends: bytes
+    samples: bytes
+    sums: bytes
+    counts: bytes
+    row_slots: bytes
+    row_times: bytes
+    tokens: list[tuple[int, int, tuple[str, ...]]]
     watermark: bytes
     floor: bytes
-    next_row: int
 
 
 class Windows:
     """The open windows of all entities (slots). A window closes when the latest event time of its entity is `lateness`
     past its end, or when `close` says so. What arrives behind the floor, the end of the last closed window, is late.
 
-    Aggregates are taken over all rows of a window in the order of arrival, when it closes: so it does not matter in
-    how many batches they came. `counts` counts what was left out, by reason.
+    Values are added up one by one in the order of arrival, so it does not matter in how many batches they came. The
+    times of the rows that a window holds are kept to tell a repetition. `counts` counts what was left out, by reason.
     """
 
     def __init__(self, *, window_us: int, lateness_us: int, rows_limit: int, counts: dict[str, int]) -> None:
@@ -55,15 +78,14 @@ class Windows:
         self._single = window_us == 0
         self._lateness = lateness_us
         self._rows_limit = rows_limit
-        self._counts = counts
-        self._slots = np.zeros(0, np.int64)
-        self._times = np.zeros(0, np.int64)
-        self._rows = np.zeros(0, np.int64)
-        self._values = np.zeros((0, 0))
-        self._tokens: dict[int, str] = {}
-        self._watermark = np.zeros(0, np.int64)
-        self._floor = np.zeros(0, np.int64)
-        self._next_row = 0
+        self._left_out = counts
+        nothing = np.zeros(0, np.int64)
+        self._slots = self._ends = self._samples = nothing  # of the open windows, sorted by slot, then by end
+        self._sums = np.zeros((0, 0))
+        self._counts = np.zeros((0, 0), np.int64)
+        self._row_slots = self._row_times = nothing
+        self._tokens: dict[tuple[int, int], tuple[str, ...]] = {}
+        self._watermark = self._floor = nothing
 
     def grow(self, slots: int, metrics: int) -> None:
         """Make room for so many entities and metrics."""
@@ -71,9 +93,10 @@ class Windows:
         if missing > 0:
             self._watermark = np.concatenate([self._watermark, np.full(missing, NEVER)])
             self._floor = np.concatenate([self._floor, np.full(missing, NEVER)])
-        missing = metrics - self._values.shape[1]
+        missing = metrics - self._sums.shape[1]
         if missing > 0:
-            self._values = np.hstack([self._values, np.full((len(self._values), missing), np.nan)])
+            self._sums = np.hstack([self._sums, np.zeros((len(self._sums), missing))])
+            self._counts = np.hstack([self._counts, np.zeros((len(self._counts), missing), np.int64)])
 
     def forget(self, slot: int) -> None:
         """Give the slot to another entity; the former one's windows are closed already."""
@@ -81,11 +104,7 @@ class Windows:
 
     def waiting(self) -> Ints:
         """Return the slots that have an open window, ascending."""
-        return np.flatnonzero(np.bincount(self._slots))
-
-    def rows(self) -> Ints:
-        """Return the slot of every row that waits."""
-        return self._slots
+        return self._slots[_starts(self._slots, self._slots)]
 
     def floor(self, slot: int) -> int:
         """Return the end of the entity's last closed window, in event time."""
@@ -93,182 +112,242 @@ class Windows:
 
     def add(self, slots: Ints, times: Ints, values: Floats, tokens: dict[int, str]) -> Closed:
         """Take rows in the order of arrival, and return the windows they close."""
-        order = slots.argsort(kind="stable")
-        row_slots, row_times = slots[order], times[order]
-        before, after = self._floors(row_slots, row_times)
-        late = row_times < before
-        in_time = np.ones(len(slots), bool)
-        in_time[order] = ~late
-        again = late & (row_times == before - 1) if self._single else np.zeros(len(slots), bool)
-        self._counts["late"] += int(np.count_nonzero(late & ~again))
-        self._counts["duplicates"] += int(np.count_nonzero(again))
-        first_new = len(self._slots)
-        self._append(slots, times, values, tokens, in_time)
-        self._drop_surplus(first_new)
-        self._floor[row_slots] = after  # in order: of equal slots the last one stays
-        return self._take(self._ends() <= self._floor[self._slots], row_slots, after, order)
+        narrow = len(self._floor) <= _RADIX
+        order = (slots.astype(np.uint16) if narrow else slots).argsort(kind="stable")
+        rows = self._rows_of(order, slots[order], times[order])
+        before, after, rising = self._floors(rows)
+        late = rows.times < before
+        if late.any():
+            again = late & (rows.times == before - 1) if self._single else np.zeros(len(slots), bool)
+            self._left_out["late"] += int(np.count_nonzero(late & ~again))
+            self._left_out["duplicates"] += int(np.count_nonzero(again))
+        self._floor[rows.slots] = after  # in order: of equal slots the last one stays
+        self._take_in(self._accepted(rows, late, rising), values, tokens)
+        moved = after > before
+        return self._take(self._ends <= self._floor[self._slots], rows.slots[moved], after[moved], order[moved])
 
     def close(self, slots: Sequence[int]) -> Closed:
         """Close all windows of these entities at once."""
         closing = np.isin(self._slots, slots)
-        np.maximum.at(self._floor, self._slots[closing], self._ends()[closing])
+        np.maximum.at(self._floor, self._slots[closing], self._ends[closing])
         nothing = np.zeros(0, np.int64)
         return self._take(closing, nothing, nothing, nothing)
 
     def snapshot(self) -> bytes:
         """Return the open windows; equal states give equal bytes."""
+        order = np.lexsort((self._row_times, self._row_slots))
         return msgspec.msgpack.encode(
             _State(
                 slots=self._slots.tobytes(),
-                times=self._times.tobytes(),
-                rows=self._rows.tobytes(),
-                values=self._values.tobytes(),
-                tokens=self._tokens,
+                ends=self._ends.tobytes(),
+                samples=self._samples.tobytes(),
+                sums=self._sums.tobytes(),
+                counts=self._counts.tobytes(),
+                row_slots=self._row_slots[order].astype(np.uint32).tobytes(),
+                row_times=self._row_times[order].tobytes(),
+                tokens=sorted((slot, end, texts) for (slot, end), texts in self._tokens.items()),
                 watermark=self._watermark.tobytes(),
                 floor=self._floor.tobytes(),
-                next_row=self._next_row,
             )
         )
 
     def restore(self, snapshot: bytes, metrics: int) -> None:
         """Replace the open windows by those that `snapshot` returned."""
         state = msgspec.msgpack.decode(snapshot, type=_State)
-        self._slots, self._times, self._rows, self._watermark, self._floor = (
+        self._slots, self._ends, self._samples, self._row_times, self._watermark, self._floor = (
             np.frombuffer(data, np.int64).copy()
-            for data in (state.slots, state.times, state.rows, state.watermark, state.floor)
+            for data in (state.slots, state.ends, state.samples, state.row_times, state.watermark, state.floor)
         )
-        self._values = np.frombuffer(state.values).reshape(len(self._slots), metrics).copy()
-        self._tokens, self._next_row = state.tokens, state.next_row
+        self._row_slots = np.frombuffer(state.row_slots, np.uint32).astype(np.int64)
+        self._sums = np.frombuffer(state.sums).reshape(len(self._slots), metrics).copy()
+        self._counts = np.frombuffer(state.counts, np.int64).reshape(len(self._slots), metrics).copy()
+        self._tokens = {(slot, end): texts for slot, end, texts in state.tokens}
 
-    def _floors(self, slots: Ints, times: Ints) -> tuple[Ints, Ints]:
-        """Return the floor of each row's entity before and after the row; rows sorted by slot, then by arrival."""
-        ordered = np.sort(times)
-        fresh = np.ones(len(slots), bool)
-        fresh[1:] = slots[1:] != slots[:-1]
-        base = fresh.cumsum() * len(ordered)  # ranks of later entities are above all of earlier ones
-        latest = ordered[np.maximum.accumulate(ordered.searchsorted(times) + base) - base]
-        known = self._watermark[slots]
-        after = np.maximum(latest, known)
-        before = known.copy()
-        before[1:] = np.where(fresh[1:], known[1:], after[:-1])
+    def _rows_of(self, numbers: Ints, slots: Ints, times: Ints) -> _Rows:
+        return _Rows(numbers=numbers, slots=slots, times=times, ends=(times // self._width + 1) * self._width)
+
+    def _floors(self, rows: _Rows) -> tuple[Ints, Ints, Flags]:
+        """Return the floor of each row's entity before and after the row, and whether the row is later than all of its
+        entity before it.
+        """
+        slots, times = rows.slots, rows.times
+        fresh = _starts(slots, slots)
+        before = self._watermark[slots]
+        known = before[fresh]
+        before[1:] = times[:-1]
+        before[fresh] = known
+        rising = times > before
+        after = times
+        if not rising.all():
+            after = _running_maximum(np.maximum(times, np.where(fresh, before, times)), fresh)
+            before[1:] = after[:-1]
+            before[fresh] = known
+            rising = times > before
         self._watermark[slots] = after  # in order: of equal slots the last one stays
         floor = self._floor[slots]
-        return np.maximum(floor, self._boundary(before)), np.maximum(floor, self._boundary(after))
+        first, last = np.maximum(floor, self._boundary(before)), np.maximum(floor, self._boundary(after))
+        return first, last, rising
 
     def _boundary(self, watermark: Ints) -> Ints:
         """Return the end of the last window that this watermark closes; a one-sample window closes itself."""
         closed: Ints = (watermark - self._lateness + self._single) // self._width * self._width
         return closed
 
-    def _ends(self) -> Ints:
-        ends: Ints = (self._times // self._width + 1) * self._width
-        return ends
-
-    def _append(self, slots: Ints, times: Ints, values: Floats, tokens: dict[int, str], keep: Flags) -> None:
-        rows = np.arange(self._next_row, self._next_row + len(slots))
-        if tokens:
-            self._tokens.update({self._next_row + row: token for row, token in sorted(tokens.items()) if keep[row]})
-        self._next_row += len(slots)
-        self._slots = np.concatenate([self._slots, slots[keep]])
-        self._times = np.concatenate([self._times, times[keep]])
-        self._rows = np.concatenate([self._rows, rows[keep]])
-        self._values = np.concatenate([self._values, values[keep]])
-
-    def _drop_surplus(self, first_new: int) -> None:
-        """Leave out new rows that repeat an entity and time, or find their window full.
-
-        A repetition of a row that found its window full counts as overflow too, as it would in a batch of its own.
+    def _accepted(self, rows: _Rows, late: Flags, rising: Flags) -> _Rows:
+        """Return the rows that windows take in, sorted by window. Left out are those that repeat an entity and time, or
+        find their window full. A repetition of a row that found its window full counts as overflow too, as it would in
+        a batch of its own.
         """
-        order = np.lexsort((self._times, self._slots))
-        fresh = _starts(self._slots[order], self._times[order])
-        repeats = np.zeros(len(order), bool)
-        repeats[order] = ~fresh
-        full = self._full(order, fresh, repeats)
-        drop = repeats | full
-        drop[:first_new] = False
-        if drop.any():
-            self._counts["duplicates"] += int(np.count_nonzero(drop & ~full))
-            self._counts["overflow"] += int(np.count_nonzero(drop & full))
-            self._keep(~drop)
+        if rising.all() and not late.any():  # then no row repeats another
+            accepted, repeats = rows, np.full(len(rows.slots), -1)
+        else:
+            accepted, rising = rows.cut(~late), rising[~late]
+            repeats = self._repeated(accepted, rising)
+            by_window = np.lexsort((accepted.ends, accepted.slots))
+            places = np.empty_like(by_window)
+            places[by_window] = np.arange(len(by_window))
+            accepted, repeats = accepted.cut(by_window), repeats[by_window]
+            repeats = np.where(repeats >= 0, places[np.maximum(repeats, 0)], repeats)
+        full = self._full(accepted, repeats)
+        keep = (repeats == -1) & ~full
+        if keep.all():
+            return accepted
+        self._left_out["duplicates"] += int(np.count_nonzero(~keep & ~full))
+        self._left_out["overflow"] += int(np.count_nonzero(full))
+        return accepted.cut(keep)
 
-    def _full(self, order: Ints, fresh: Flags, repeats: Flags) -> Flags:
-        """Return which rows found their window full, and which repeat such a row."""
-        full = np.zeros(len(order), bool)
-        if len(order) <= self._rows_limit:
+    def _repeated(self, rows: _Rows, rising: Flags) -> Ints:
+        """Return for each row the place of the first row of the batch that it repeats, -2 if it repeats one that a
+        window holds, and -1 if it repeats none. Only entities whose times did not rise throughout are looked at.
+        """
+        repeats = np.full(len(rows.slots), -1)
+        doubtful = np.zeros(len(self._floor), bool)
+        doubtful[rows.slots[~rising]] = True
+        held, new = np.flatnonzero(doubtful[self._row_slots]), np.flatnonzero(doubtful[rows.slots])
+        slots = np.concatenate([self._row_slots[held], rows.slots[new]])
+        times = np.concatenate([self._row_times[held], rows.times[new]])
+        order = np.lexsort((times, slots))
+        fresh = _starts(slots[order], times[order])
+        first = order[np.maximum.accumulate(np.where(fresh, np.arange(len(order)), 0))]
+        again = order[~fresh]
+        first = first[~fresh]
+        in_batch = first >= len(held)
+        repeats[new[again - len(held)]] = np.where(in_batch, new[np.where(in_batch, first - len(held), 0)], -2)
+        return repeats
+
+    def _full(self, rows: _Rows, repeats: Ints) -> Flags:
+        """Return which rows, sorted by window, found it full, or repeat one that did."""
+        full = np.zeros(len(rows.slots), bool)
+        distinct = np.flatnonzero(repeats == -1)
+        starts = _starts(rows.slots[distinct], rows.ends[distinct])
+        first = np.flatnonzero(starts)
+        largest = np.diff(first, append=len(distinct)).max(initial=0) + self._samples.max(initial=0)
+        if largest <= self._rows_limit:
             return full
-        ends = self._ends()
-        distinct = np.flatnonzero(~repeats)
-        by_window = distinct[np.lexsort((ends[distinct], self._slots[distinct]))]
-        starts = _starts(self._slots[by_window], ends[by_window])
-        place = np.arange(len(by_window))
-        full[by_window] = place - np.maximum.accumulate(np.where(starts, place, 0)) >= self._rows_limit
+        held = self._samples_of(rows.slots[distinct][first], rows.ends[distinct][first])
+        window = starts.cumsum() - 1
+        full[distinct] = held[window] + np.arange(len(distinct)) - first[window] >= self._rows_limit
         if full.any():
-            full[order] = full[order][np.maximum.accumulate(np.where(fresh, np.arange(len(order)), 0))]
+            full |= (repeats >= 0) & full[np.maximum(repeats, 0)]
         return full
 
-    def _keep(self, keep: Flags) -> None:
-        if self._tokens:
-            for row in self._rows[~keep].tolist():
-                self._tokens.pop(row, None)
-        self._slots, self._times = self._slots[keep], self._times[keep]
-        self._rows, self._values = self._rows[keep], self._values[keep]
+    def _samples_of(self, slots: Ints, ends: Ints) -> Ints:
+        """Return how many rows some windows hold (0: they are yet to open); sorted by slot, then by end."""
+        places, opened = self._merged(slots, ends)
+        samples = np.zeros(int(max(places.max(initial=-1), opened.max(initial=-1))) + 1, np.int64)
+        samples[opened] = self._samples
+        return samples[places]
+
+    def _merged(self, slots: Ints, ends: Ints) -> tuple[Ints, Ints]:
+        """Return the places that these windows and the open ones have among all of them, sorted by slot and end."""
+        all_slots, all_ends = np.concatenate([self._slots, slots]), np.concatenate([self._ends, ends])
+        order = np.lexsort((all_ends, all_slots))
+        places = np.empty_like(order)
+        places[order] = _starts(all_slots[order], all_ends[order]).cumsum() - 1
+        return places[len(self._slots) :], places[: len(self._slots)]
+
+    def _take_in(self, rows: _Rows, values: Floats, tokens: dict[int, str]) -> None:
+        """Add rows, sorted by window, to their windows."""
+        if not len(rows.slots):
+            return
+        starts = _starts(rows.slots, rows.ends)
+        slots, ends = rows.slots[starts], rows.ends[starts]
+        places, opened = self._merged(slots, ends)
+        size = int(max(places.max(), opened.max(initial=-1))) + 1
+        window = places[starts.cumsum() - 1]
+        self._sums, self._counts = self._added(size, opened, window, values[rows.numbers])
+        self._samples = _moved(self._samples, opened, size) + np.bincount(window, minlength=size)
+        all_slots, all_ends = _moved(self._slots, opened, size), _moved(self._ends, opened, size)
+        all_slots[places], all_ends[places] = slots, ends
+        self._slots, self._ends = all_slots, all_ends
+        self._row_slots = np.concatenate([self._row_slots, rows.slots])
+        self._row_times = np.concatenate([self._row_times, rows.times])
+        if tokens:
+            places_of = {number: place for place, number in enumerate(rows.numbers.tolist()) if number in tokens}
+            for number, place in sorted(places_of.items()):
+                key = int(rows.slots[place]), int(rows.ends[place])
+                self._tokens[key] = (*self._tokens.get(key, ()), tokens[number])
+
+    def _added(self, size: int, opened: Ints, window: Ints, values: Floats) -> tuple[Floats, Ints]:
+        """Return the sums and counts of `size` windows after some values, of rows that belong to `window`.
+
+        bincount adds one by one in order, so the last bit does not depend on what came in one batch.
+        """
+        metrics = values.shape[1]
+        columns = np.arange(metrics)
+        old, new = (opened[:, None] * metrics + columns).ravel(), (window[:, None] * metrics + columns).ravel()
+        weights = values.ravel()
+        present = np.isfinite(weights)
+        if not present.all():
+            new, weights = new[present], weights[present]
+        cells = size * metrics
+        sums = np.bincount(
+            np.concatenate([old, new]), weights=np.concatenate([self._sums.ravel(), weights]), minlength=cells
+        )
+        counts = np.bincount(new, minlength=cells)
+        counts[old] += self._counts.ravel()
+        return np.reshape(sums, (size, metrics)), np.reshape(counts, (size, metrics))
 
     def _take(self, closing: Flags, row_slots: Ints, row_floors: Ints, row_numbers: Ints) -> Closed:
-        """Remove the rows of closing windows, and aggregate them. The other arguments find the row that closed each:
-        slot and floor of the new rows, sorted by slot, and their numbers in the batch.
+        """Remove closing windows and return them. The other arguments find the row that closed each: slot and floor of
+        the rows that moved a floor, sorted by slot, and their numbers in the batch.
         """
         chosen = np.flatnonzero(closing)
-        if not len(chosen):
-            return _nothing(self._values.shape[1])
-        slots, ends = self._slots[chosen], self._ends()[chosen]
-        by_window = np.lexsort((ends, slots))
-        chosen, slots, ends = chosen[by_window], slots[by_window], ends[by_window]
-        starts = _starts(slots, ends)
-        group = starts.cumsum() - 1
-        values, tokens = self._means(chosen, group), self._tokens_of(chosen, group)
-        samples = np.bincount(group)
-        slots, ends = slots[starts], ends[starts]
+        slots, ends = self._slots[chosen], self._ends[chosen]
         closers = np.zeros(len(slots), np.int64)
-        if len(row_slots):
+        if len(row_slots) and len(slots):
             floors = np.sort(np.concatenate([row_floors, ends]))
             row_keys = row_slots * len(floors) + floors.searchsorted(row_floors)
             closers = row_numbers[row_keys.searchsorted(slots * len(floors) + floors.searchsorted(ends))]
-        self._keep(~closing)
         order = np.lexsort((ends, closers))
-        return Closed(
-            slots=slots[order],
-            start_us=ends[order] - self._width,
-            samples=samples[order],
-            values=values[order],
+        chosen, slots, ends = chosen[order], slots[order], ends[order]
+        counts = self._counts[chosen]
+        closed = Closed(
+            slots=slots,
+            start_us=ends - self._width,
+            samples=self._samples[chosen],
+            values=np.where(counts > 0, self._sums[chosen] / np.maximum(counts, 1), np.nan),
             closers=closers[order],
-            tokens=[tokens[index] for index in order.tolist()],
+            tokens=self._tokens_of(slots, ends),
         )
+        if len(chosen):
+            self._remove(closing)
+        return closed
 
-    def _means(self, chosen: Ints, group: Ints) -> Floats:
-        """Sum row by row (bincount adds in order), so that the last bit does not depend on what else closes."""
-        metrics = self._values.shape[1]
-        groups = int(group[-1]) + 1
-        values = self._values[chosen]
-        present = np.isfinite(values)
-        cells = (group[:, None] * metrics + np.arange(metrics))[present]
-        size = groups * metrics
-        sums = np.bincount(cells, weights=values[present], minlength=size)
-        counts = np.bincount(cells, minlength=size)
-        means = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
-        return means.reshape(groups, metrics)
+    def _remove(self, closing: Flags) -> None:
+        """Remove windows, and the rows behind the floors of their entities."""
+        keep = ~closing
+        self._slots, self._ends, self._samples = self._slots[keep], self._ends[keep], self._samples[keep]
+        self._sums, self._counts = self._sums[keep], self._counts[keep]
+        held = self._row_times >= self._floor[self._row_slots]
+        self._row_slots, self._row_times = self._row_slots[held], self._row_times[held]
 
-    def _tokens_of(self, chosen: Ints, group: Ints) -> list[tuple[str, ...]]:
-        tokens: list[tuple[str, ...]] = [()] * (int(group[-1]) + 1)
-        if self._tokens:
-            for row, index in zip(self._rows[chosen].tolist(), group.tolist(), strict=True):
-                if row in self._tokens:
-                    tokens[index] += (self._tokens[row],)
-        return tokens
-
-
-def _nothing(metrics: int) -> Closed:
-    none = np.zeros(0, np.int64)
-    return Closed(slots=none, start_us=none, samples=none, values=np.zeros((0, metrics)), closers=none, tokens=[])
+    def _tokens_of(self, slots: Ints, ends: Ints) -> dict[int, tuple[str, ...]]:
+        """Remove the tokens of windows and return them by place."""
+        if not self._tokens:
+            return {}
+        keys = enumerate(zip(slots.tolist(), ends.tolist(), strict=True))
+        return {place: self._tokens.pop(key) for place, key in keys if key in self._tokens}
 
 
 def _starts(first: Ints, second: Ints) -> Flags:
@@ -276,3 +355,18 @@ def _starts(first: Ints, second: Ints) -> Flags:
     starts = np.ones(len(first), bool)
     starts[1:] = (first[1:] != first[:-1]) | (second[1:] != second[:-1])
     return starts
+
+
+def _moved(column: Ints, places: Ints, size: int) -> Ints:
+    """Return a column of `size` whose values lie at new places, 0 elsewhere."""
+    wide = np.zeros(size, np.int64)
+    wide[places] = column
+    return wide
+
+
+def _running_maximum(times: Ints, fresh: Flags) -> Ints:
+    """Return the largest of the times so far, beginning anew where `fresh`."""
+    ordered = np.sort(times)
+    base = fresh.cumsum() * len(ordered)  # ranks of later entities are above all of earlier ones
+    latest: Ints = ordered[np.maximum.accumulate(ordered.searchsorted(times) + base) - base]
+    return latest
