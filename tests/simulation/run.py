@@ -9,6 +9,8 @@ from tests.promises.checker import report
 from tests.simulation.judged import Judged, judge
 
 PROCESSES = 2
+PROGRESS = 100
+"""After so many seeds it says how far it is."""
 
 
 def judge_all(seeds: Sequence[int], *, processes: int = PROCESSES) -> Iterator[Judged]:
@@ -33,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         judged.append(result)
         if not result.ok:
             print(result, flush=True)
+        if len(judged) % PROGRESS == 0:
+            print(f"{len(judged)} of {len(seeds)} seeds judged", file=sys.stderr, flush=True)
     broken = sum(not result.ok for result in judged)
     print(
         f"{len(judged)} seeds, {broken} broken; {sum(r.steps for r in judged)} steps, "
