@@ -108,6 +108,19 @@ def test_an_entity_that_comes_back_takes_the_place_of_its_former_episode() -> No
     assert {member.episode for member in told[-1].members} == {"search/0", "shop/1"}
 
 
+def test_a_storm_that_goes_on_no_longer_names_what_is_long_over() -> None:
+    calls = {"hub": tuple(f"leaf-{n}" for n in range(50))}
+    processor = recognise(calls=calls, member_limit=4)
+    fold(processor, *begin("hub"))
+    named = []
+    for number, leaf in enumerate(calls["hub"]):
+        told = storms(fold(processor, *begin("hub", leaf, number=number + 1, second=20.0 * number)))
+        named.append([member.entity for member in told[-1].members])
+        fold(processor, phase("hub", "closed", number=number), phase(leaf, "closed", number=number + 1))
+    assert all(leaf in members for leaf, members in zip(calls["hub"], named, strict=True))
+    assert max(map(len, named)) <= 4
+
+
 def test_a_storm_names_its_first_members_and_counts_the_others() -> None:
     calls = {"hub": tuple(f"leaf-{n}" for n in range(50))}
     processor = recognise(calls=calls, member_limit=8)

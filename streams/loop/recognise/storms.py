@@ -139,7 +139,16 @@ class Storms:
         storm = self._storms.get(member.storm)
         if storm is None or episode.episode not in storm.episodes:
             return None
+        self._leave_behind(storm, member)
         return self._view(member.storm, storm, closed=False)
+
+    def _leave_behind(self, storm: _Storm, latest: _Member) -> None:
+        """Name no longer what is over and was not near the latest member: a storm may go on as others come and go."""
+        for episode in list(storm.episodes):
+            member = self._members.get(episode)
+            if member is None or (member.closed and not self._near(member, latest)):
+                storm.episodes.remove(episode)
+                self._drop(episode)
 
     def _measure(self, measurement: Measurement) -> StormView | None:
         """Follow how bad a member is; return its storm if it now seems to have begun elsewhere."""
