@@ -20,7 +20,8 @@ def print_summary(report: Report) -> None:
     """Print what a run came to, the hold-out last."""
     click.echo(f"\n{report.broker}, {report.seconds:.0f} s, {report.telemetry_events} telemetry events")
     click.echo(
-        f"{report.episodes} episodes, {report.storms} storms, {len(report.patterns)} recurring patterns, {report.proposals} proposals, "
+        f"{report.episodes} episodes, {report.storms} storms, {len(report.patterns)} recurring patterns, "
+        f"{report.proposals} proposals, "
         f"{report.actions} actions ({report.actions_executed_twice} executed twice, "
         f"{report.actions_without_outcome} without an outcome), {report.dead_letters} dead letters, "
         f"{report.restarts} workers restarted"

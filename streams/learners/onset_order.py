@@ -63,7 +63,7 @@ class OnsetOrder:
         return min(max(caused / onsets, 0.0), 1.0)
 
     def expected(self) -> float:
-        """Return how many onsets of any entity a window brought before the last one; half a one is taken for granted."""
+        """Return how many onsets a window brought before the last one; half an onset is taken for granted."""
         latest = sum(self._last_us - time_us <= self._window_us for _, time_us in self._recent)
         return (self._total - latest + 0.5) / max(self._windows() - 1.0, 1.0)
 

@@ -38,7 +38,6 @@ class Report(msgspec.Struct, kw_only=True):
     seconds: float
     telemetry_events: int
     episodes: int
-    storms: int
     patterns: list[PatternLine]
     proposals: int
     verdicts: dict[str, int]
@@ -54,6 +53,7 @@ class Report(msgspec.Struct, kw_only=True):
     latency_ms_p99: float | None
     dead_letters: int
     restarts: int = 0
+    storms: int = 0
     lab: LabScore | None = None
 
 

@@ -26,7 +26,7 @@ def report(**fields: object) -> Report:
         "actions_executed_twice": 0, "actions_without_outcome": 0, "outcomes": {"succeeded": 30},
         "experiences": {"observed": 45}, "observed_share": 1.0,
         "arms": {"loop": arm(unrecovered=0), "none": arm(unrecovered=3)},
-        "latency_ms_p50": 57.4, "latency_ms_p99": 120.2, "dead_letters": 0,
+        "latency_ms_p50": 57.4, "latency_ms_p99": 120.2, "dead_letters": 0, "storms": 2,
     }  # fmt: skip
     return Report(**(known | fields))  # type: ignore[arg-type]
 
@@ -39,6 +39,7 @@ def printed(found: Report, capsys: pytest.CaptureFixture[str]) -> str:
 def test_what_happened_is_counted_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     said = printed(report(), capsys)
     assert "30 actions (0 executed twice, 0 without an outcome)" in said
+    assert "50 episodes, 2 storms, 1 recurring patterns" in said
     assert "p50 57 ms, p99 120 ms" in said
     assert "verdicts: allow 48, deny 1" in said
     assert "100% of executed actions have an observed outcome" in said

@@ -21,7 +21,7 @@ def fold(processor: Policy, *events: Event, seconds: float = 0.0, first: int = 0
 
 
 def storm(origin: str, *, calls: Calls = "declared", actionable: bool = True, second: int = 0) -> Storm:
-    """A storm of web-1 (episode e1) and db-1 (e2)."""
+    """Return a storm of web-1 (episode e1) and db-1 (e2)."""
     members = tuple(
         StormMember(
             entity=entity, episode=episode, share=float(entity == origin), behind=origin, opened_us=START, severity=5.0,

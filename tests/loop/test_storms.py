@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.events import Census, Episode, Event, Recurrence, Storm
+from schemas.events import Census, Episode, Event, Measurement, Recurrence, Storm
 from schemas.ids import Cause
 from streams.loop.processor import Now, Record
 from streams.loop.recognise import GraphSettings, Recognise, RecogniseSettings
@@ -27,6 +27,13 @@ def phase(entity: str, name: str, *, second: float = 0.0, severity: float = 5.0,
         id=f"{entity}-{name}-{number}", time_us=0, episode=f"{entity}/{number}", entity=entity, phase=name,  # type: ignore[arg-type]
         opened_us=round(second * S), windows=4, severity=severity, confidence=1.0,
         closed_us=1 if name == "closed" else None,
+    )  # fmt: skip
+
+
+def measured(entity: str, score: float) -> Measurement:
+    return Measurement(
+        id=f"{entity}-{score}", time_us=0, entity=entity, episode=f"{entity}/0", start_us=0, end_us=S, samples=1,
+        abnormal=True, score=score, values={},
     )  # fmt: skip
 
 
@@ -91,6 +98,15 @@ def test_only_what_can_be_acted_on_is_an_origin() -> None:
     assert {member.entity: member.behind for member in told[-1].members}["database"] == "database"
 
 
+def test_it_is_told_when_a_member_gets_so_bad_that_it_looks_like_the_origin() -> None:
+    processor = recognise()
+    told = storms(fold(processor, *begin("shop", severity=9.0), *begin("search", severity=0.5)))
+    assert told[-1].members[0].entity == "shop"
+    (worse,) = storms(fold(processor, measured("search", 30.0), measured("search", 31.0)))
+    assert (worse.members[0].entity, worse.members[0].severity) == ("search", 30.0)
+    assert storms(fold(processor, measured("shop", 2.0), measured("mail", 99.0))) == []
+
+
 def test_a_storm_ends_with_the_last_of_its_episodes() -> None:
     processor = recognise()
     (first, *_) = storms(fold(processor, *begin("shop", "search")))
@@ -106,6 +122,19 @@ def test_an_entity_that_comes_back_takes_the_place_of_its_former_episode() -> No
     told = storms(fold(processor, *begin("shop", number=1, second=2)))
     assert (told[-1].size, len(told[-1].members)) == (2, 2)
     assert {member.episode for member in told[-1].members} == {"search/0", "shop/1"}
+
+
+def test_a_storm_that_goes_on_no_longer_names_what_is_long_over() -> None:
+    calls = {"hub": tuple(f"leaf-{n}" for n in range(50))}
+    processor = recognise(calls=calls, member_limit=4)
+    fold(processor, *begin("hub"))
+    named = []
+    for number, leaf in enumerate(calls["hub"]):
+        told = storms(fold(processor, *begin("hub", leaf, number=number + 1, second=20.0 * number)))
+        named.append([member.entity for member in told[-1].members])
+        fold(processor, phase("hub", "closed", number=number), phase(leaf, "closed", number=number + 1))
+    assert all(leaf in members for leaf, members in zip(calls["hub"], named, strict=True))
+    assert max(map(len, named)) <= 4
 
 
 def test_a_storm_names_its_first_members_and_counts_the_others() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.events import Experience, Pattern
+from schemas.events import Experience, Pattern, Storm, StormMember
 from streams.operate.narration import Narration
 
 
@@ -47,3 +47,21 @@ def test_a_pattern_is_new_once() -> None:
     )  # fmt: skip
     assert narration.tell(pattern) == "00:00:00  new recurring pattern p-1: cpu up"
     assert narration.tell(pattern) is None
+
+
+def test_a_storm_is_told_once_and_again_when_another_looks_like_its_origin() -> None:
+    narration = Narration()
+
+    def told(origin: str, size: int) -> str | None:
+        first = StormMember(entity=origin, episode="e", share=0.75, behind=origin, opened_us=0, severity=5.0)
+        return narration.tell(
+            Storm(
+                id=f"{origin}-{size}", time_us=0, storm="s", phase="open", opened_us=0, size=size, calls="declared",
+                members=(first,),
+            )
+        )  # fmt: skip
+
+    assert told("shop", 2) == "00:00:00  storm: 2 abnormal together, likely from shop (75%)"
+    assert told("shop", 3) is None
+    assert told("database", 4) == "00:00:00  storm: 4 abnormal together, likely from database (75%)"
+    assert narration.counts == {"storms": 1}

@@ -38,8 +38,8 @@ class Policy:
     An entity has one open proposal at a time: the next episode waits until the outcome window closed, and is dropped
     if it is over by then. A proposal that was denied with a time, or never answered, is repeated while the episode is
     open, `attempts` in all; the arm stays the same. Limits that the gate told (`Blocked`) mask actions beforehand.
-    Where a storm by declared calls says that the trouble began at another entity that can be acted on, the episode waits
-    for `hold`, and is dropped if it is over by then.
+    Where a storm by declared calls says that the trouble began at another entity that can be acted on, the episode
+    waits for `hold`, and is dropped if it is over by then.
     """
 
     name = "policy"

@@ -29,8 +29,8 @@ class Waiting(msgspec.Struct, kw_only=True):
 
 
 class State(msgspec.Struct):
-    """The whole state, in the order in which things came. `seen` are proposals that ended and `Blocked` events; `held` are
-    episodes and the time until which they wait for another entity to be acted on.
+    """The whole state, in the order in which things came. `seen` are proposals that ended and `Blocked` events; `held`
+    are episodes and the time until which they wait for another entity to be acted on.
     """
 
     version: int

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from schemas.errors import RecoveryError
-from schemas.events import NOVEL, Census, Episode, Event, Pattern, Recurrence, Storm
+from schemas.events import NOVEL, Episode, Event, Pattern, Recurrence, Storm
 from schemas.ids import Cause, Mint
 from streams.learners.cluster import Cluster
 from streams.learners.registry import Match, PatternRegistry
@@ -15,7 +15,7 @@ from streams.loop.processor import Input, Now, Record
 from streams.loop.recognise.graph_settings import GraphSettings
 from streams.loop.recognise.onset import onset_of
 from streams.loop.recognise.settings import RecogniseSettings
-from streams.loop.recognise.storms import Storms
+from streams.loop.recognise.storms import Storms, StormView
 
 STATE_VERSION = 3
 ANY_GRAPH = GraphSettings()
@@ -60,11 +60,12 @@ class Recognise:
         storm_mint = Mint(loop=self._loop, processor=f"{self.name}:storms")
         events: list[Event] = []
         for record in inputs:
-            if isinstance(record, Record) and isinstance(record.event, Census):
-                self._storms.watch(record.event.time_us)
-            if not isinstance(record, Record) or not isinstance(record.event, Episode):
+            if not isinstance(record, Record):
                 continue
-            events += self._storm(record.event, record.cause, storm_mint, now)
+            found = self._storms.fold(record.event)
+            events += [self._storm(found, record.cause, storm_mint, now)] if found else []
+            if not isinstance(record.event, Episode):
+                continue
             if record.event.phase == "onset" and record.event.episode not in self._patterns:
                 events += self._recognise(record.event, record.cause, mint, now)
             elif record.event.phase == "closed":
@@ -132,23 +133,18 @@ class Recognise:
         if cluster is not None and episode.closed_us is not None:
             cluster.learn_duration(episode.episode, episode.closed_us - episode.opened_us)
 
-    def _storm(self, episode: Episode, cause: Cause, mint: Mint, now: Now) -> list[Event]:
-        found = self._storms.fold(episode)
-        if found is None:
-            return []
-        return [
-            Storm(
-                id=mint(cause),
-                time_us=now.us,
-                causes=(str(cause),),
-                storm=found.storm,
-                phase="closed" if found.closed else "open",
-                opened_us=found.opened_us,
-                size=found.size,
-                calls="declared" if self._graph.calls else "learned",
-                members=found.members,
-            )
-        ]
+    def _storm(self, found: StormView, cause: Cause, mint: Mint, now: Now) -> Storm:
+        return Storm(
+            id=mint(cause),
+            time_us=now.us,
+            causes=(str(cause),),
+            storm=found.storm,
+            phase="closed" if found.closed else "open",
+            opened_us=found.opened_us,
+            size=found.size,
+            calls="declared" if self._graph.calls else "learned",
+            members=found.members,
+        )
 
     def _recurrence(self, episode: Episode, match: Match, cause: Cause, mint: Mint, now: Now) -> Recurrence:
         cluster = match.cluster

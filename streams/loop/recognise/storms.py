@@ -8,13 +8,13 @@ from itertools import islice
 import msgspec
 import numpy as np
 
-from schemas.events import Episode, StormMember
+from schemas.events import Census, Episode, Event, Measurement, StormMember
 from schemas.ids import derive
 from streams.learners.onset_order import OnsetOrder
 from streams.learners.origins import blame_of, shares_of
 from streams.loop.recognise.graph_settings import GraphSettings
 
-LEAST_STRENGTH = 0.5
+LEAST_SEVERITY = 0.5
 """What an episode counts at least: one may open on surprise alone, with no metric far off."""
 LEAST_UNLINKED = 3
 CHANCE = 1e-3
@@ -35,6 +35,8 @@ class _Storm(msgspec.Struct, array_like=True):
     episodes: list[str]
     size: int
     open: int
+    origin: str = ""
+    """The entity told last."""
 
 
 class StormView(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +60,8 @@ class Storms:
 
     With declared calls, an episode belongs to those of the entities that it calls or that call it, directly or by way
     of other abnormal ones, if they opened within the window; else to all that opened within the window. A storm is told
-    at the onset of each member that it names, before that member is decided, and when the last of its episodes closed.
+    at the onset of each member that it names, before that member is decided, when another member looks like the origin
+    since one got worse, and when the last of its episodes closed.
     """
 
     def __init__(self, settings: GraphSettings, *, loop: str) -> None:
@@ -78,21 +81,22 @@ class Storms:
         """Entity to its latest episode among the members."""
         self._storms: OrderedDict[str, _Storm] = OrderedDict()
 
-    def watch(self, time_us: int) -> None:
-        """Note that entities were watched at this time: calm is what tells a storm from the usual."""
-        if not self._calls:
-            self._order.watch(time_us)
-
-    def fold(self, episode: Episode) -> StormView | None:
-        """Follow an episode; return the storm that it changes, if that is worth telling."""
-        match episode.phase:
-            case "opened":
-                self._admit(episode)
-                return None
-            case "onset":
-                return self._onset(episode)
+    def fold(self, event: Event) -> StormView | None:
+        """Follow an event; return the storm that it changes, if that is worth telling."""
+        match event:
+            case Episode(phase="opened"):
+                self._admit(event)
+            case Episode(phase="onset"):
+                return self._onset(event)
+            case Episode():
+                return self._close(event)
+            case Measurement():
+                return self._measure(event)
+            case Census() if not self._calls:
+                self._order.watch(event.time_us)
             case _:
-                return self._close(episode)
+                pass
+        return None
 
     def snapshot(self) -> bytes:
         """Return all storms; equal states give equal bytes."""
@@ -135,7 +139,29 @@ class Storms:
         storm = self._storms.get(member.storm)
         if storm is None or episode.episode not in storm.episodes:
             return None
+        self._leave_behind(storm, member)
         return self._view(member.storm, storm, closed=False)
+
+    def _leave_behind(self, storm: _Storm, latest: _Member) -> None:
+        """Name no longer what is over and was not near the latest member: a storm may go on as others come and go."""
+        for episode in list(storm.episodes):
+            member = self._members.get(episode)
+            if member is None or (member.closed and not self._near(member, latest)):
+                storm.episodes.remove(episode)
+                self._drop(episode)
+
+    def _measure(self, measurement: Measurement) -> StormView | None:
+        """Follow how bad a member is; return its storm if it now seems to have begun elsewhere."""
+        member = self._members.get(measurement.episode)
+        if member is None or member.closed or not member.onset or measurement.score <= member.severity:
+            return None
+        member.severity = measurement.score
+        storm = self._storms.get(member.storm)
+        if storm is None or measurement.episode not in storm.episodes:
+            return None
+        former = storm.origin
+        view = self._view(member.storm, storm, closed=False)
+        return view if storm.origin != former else None
 
     def _close(self, episode: Episode) -> StormView | None:
         member = self._members.get(episode.episode)
@@ -152,7 +178,8 @@ class Storms:
             self._drop(episode.episode)
         if storm.open:
             return None
-        view = self._view(member.storm, storm, closed=True)
+        known = any(one in self._members for one in storm.episodes)
+        view = self._view(member.storm, storm, closed=True) if known else None
         self._forget(member.storm)
         return view
 
@@ -223,18 +250,15 @@ class Storms:
         return size >= max(self._settings.least, LEAST_UNLINKED) and _tail(self._order.expected(), size) < CHANCE
 
     def _view(self, name: str, storm: _Storm, *, closed: bool) -> StormView:
-        return StormView(
-            storm=name,
-            opened_us=storm.opened_us,
-            size=storm.size,
-            closed=closed,
-            members=self._ranked([one for one in storm.episodes if one in self._members]),
-        )
+        members = self._ranked([one for one in storm.episodes if one in self._members])
+        storm.origin = members[0].entity
+        return StormView(storm=name, opened_us=storm.opened_us, size=storm.size, closed=closed, members=members)
 
     def _ranked(self, episodes: list[str]) -> tuple[StormMember, ...]:
         """Return the members, likely origin first; of equals the one that opened, then came, first."""
         members = [self._members[episode] for episode in episodes]
-        strengths = [max(member.severity, LEAST_STRENGTH) for member in members]
+        # how many deviations tells how steady an entity used to be, too: so their order of magnitude counts
+        strengths = [math.log1p(max(member.severity, LEAST_SEVERITY)) for member in members]
         opened_us = [member.opened_us for member in members]
         actionable = np.array([not self._actionable or member.entity in self._actionable for member in members])
         calls = dict(self._calls_among([member.entity for member in members]))
