@@ -23,8 +23,8 @@ _PLANES = 5
 class _Columns(msgspec.Struct, array_like=True):
     rows: int
     metrics: int
-    peers: bytes
-    state: bytes
+    peers: memoryview
+    state: memoryview
 
 
 class NormalTable:
@@ -130,7 +130,7 @@ class NormalTable:
         """Return the whole table; equal states give equal bytes."""
         state = self._state[: self._rows]
         return msgspec.msgpack.encode(
-            _Columns(rows=self._rows, metrics=self._metrics, peers=self._peers.tobytes(), state=state.tobytes())
+            _Columns(rows=self._rows, metrics=self._metrics, peers=self._peers.data, state=state.data)
         )
 
     def restore(self, snapshot: bytes, floors: Floats) -> None:

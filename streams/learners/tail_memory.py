@@ -24,11 +24,13 @@ EXPECTED = 1.0
 _LN_5 = LN_10 - LN_2
 
 
-class _Columns(msgspec.Struct, array_like=True):
+class Tails(msgspec.Struct, array_like=True):
+    """All cells of a memory: its own arrays, which change with it."""
+
     rows: int
     columns: int
-    state: list[bytes]
-    counts: bytes
+    state: list[memoryview]
+    counts: memoryview
 
 
 class TailMemory:
@@ -118,20 +120,25 @@ class TailMemory:
             np.copyto(after, counts, where=absent)
         self._counts[rows] = after
 
-    def snapshot(self) -> bytes:
-        """Return all cells; equal states give equal bytes."""
-        state, counts = [array[: self._rows].tobytes() for array in self._state], self._counts[: self._rows]
-        return msgspec.msgpack.encode(
-            _Columns(rows=self._rows, columns=counts.shape[2], state=state, counts=counts.tobytes())
-        )
+    def columns(self) -> Tails:
+        """Return all cells, uncopied."""
+        state, counts = [array[: self._rows].data for array in self._state], self._counts[: self._rows]
+        return Tails(rows=self._rows, columns=counts.shape[2], state=state, counts=counts.data)
 
-    def restore(self, snapshot: bytes) -> None:
-        """Replace all cells by those that `snapshot` returned in a memory of equal planes."""
-        found = msgspec.msgpack.decode(snapshot, type=_Columns)
+    def adopt(self, found: Tails) -> None:
+        """Replace all cells by a copy of those of a memory of equal planes."""
         self._rows = found.rows
         shape = (found.rows, self._planes, found.columns)
         self._state = [np.frombuffer(data).reshape(shape).copy() for data in found.state]
         self._counts = np.frombuffer(found.counts, np.float32).reshape(shape).copy()
+
+    def snapshot(self) -> bytes:
+        """Return all cells; equal states give equal bytes."""
+        return msgspec.msgpack.encode(self.columns())
+
+    def restore(self, snapshot: bytes) -> None:
+        """Replace all cells by those that `snapshot` returned in a memory of equal planes."""
+        self.adopt(msgspec.msgpack.decode(snapshot, type=Tails))
 
 
 def _moved(quantile: Floats, width: Floats, larger: Flags, share: float, size: Floats) -> Floats:

@@ -20,6 +20,8 @@ SLOTS = 2
 CHUNK_BYTES = 650_000
 """Bytes of compressed state per chunk; in base64, with the rest of its JSON, a record stays below 900 kB."""
 _CODEC = "zstd"
+_LEVEL = -3
+"""Twice as fast as zstd's own choice, and hardly larger: most of a state is the last bits of numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +45,13 @@ class Snapshot:
 
 def snapshot_messages(snapshot: Snapshot, *, loop: str, next_offsets: Mapping[tuple[str, int], int]) -> list[Message]:
     """Return the records of a snapshot, manifest last; they belong in one transaction."""
-    packed = len(snapshot.state).to_bytes(8, "big") + pa.compress(snapshot.state, codec=_CODEC, asbytes=True)
-    pieces = [packed[at : at + CHUNK_BYTES] for at in range(0, len(packed), CHUNK_BYTES)]
+    size = len(snapshot.state).to_bytes(8, "big")
+    packed = pa.Codec(_CODEC, compression_level=_LEVEL).compress(snapshot.state)
+    digest = hashlib.sha256(size)
+    digest.update(packed)
+    first = CHUNK_BYTES - len(size)
+    places = range(first, packed.size, CHUNK_BYTES)
+    pieces = [size + packed[:first].to_pybytes(), *(packed[at : at + CHUNK_BYTES].to_pybytes() for at in places)]
     name = (loop, STATE, snapshot.role, snapshot.partition, snapshot.step)
     chunks: list[Event] = [
         SnapshotChunk(
@@ -63,7 +70,7 @@ def snapshot_messages(snapshot: Snapshot, *, loop: str, next_offsets: Mapping[tu
         slot=snapshot.slot,
         partition=snapshot.partition,
         chunks=len(chunks),
-        digest=hashlib.sha256(packed).hexdigest(),
+        digest=digest.hexdigest(),
         step=snapshot.step,
         journal_offset=snapshot.journal_offset,
         next_offsets=tuple(

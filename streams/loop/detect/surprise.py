@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.learners.alarm_rate import AlarmRate
-from streams.learners.residual_table import FEATURES, ResidualTable
-from streams.learners.tail_memory import EXPECTED, TailMemory
+from streams.learners.residual_table import FEATURES, Residuals, ResidualTable
+from streams.learners.tail_memory import EXPECTED, TailMemory, Tails
 from streams.loop.detect.settings import DetectSettings
 
 Ints = npt.NDArray[np.int64]
@@ -40,10 +40,12 @@ class Judged:
     """Whether the last alarm of the entity is long enough ago."""
 
 
-class _State(msgspec.Struct, array_like=True):
-    table: bytes
-    features: bytes
-    sums: bytes
+class Known(msgspec.Struct, array_like=True):
+    """All that a `Surprise` knows; its tables are not copied, since they are most of the state of detect."""
+
+    table: Residuals
+    features: Tails
+    sums: Tails
     rate: bytes
     smooth: bytes
 
@@ -122,26 +124,23 @@ class Surprise:
         """Note that an episode of each of these entities opened."""
         self._rate.spend(slots)
 
-    def snapshot(self) -> bytes:
-        """Return all that is known; equal states give equal bytes."""
-        return msgspec.msgpack.encode(
-            _State(
-                table=self._table.snapshot(),
-                features=self._features.snapshot(),
-                sums=self._sums.snapshot(),
-                rate=self._rate.snapshot(),
-                smooth=self._smooth.tobytes(),
-            )
+    def columns(self) -> Known:
+        """Return all that is known, the tables uncopied; equal states encode to equal bytes."""
+        return Known(
+            table=self._table.columns(),
+            features=self._features.columns(),
+            sums=self._sums.columns(),
+            rate=self._rate.snapshot(),
+            smooth=self._smooth.tobytes(),
         )
 
-    def restore(self, snapshot: bytes, metrics: Sequence[str]) -> None:
-        """Replace all that is known by what `snapshot` returned."""
-        state = msgspec.msgpack.decode(snapshot, type=_State)
-        self._table.restore(state.table, np.array(self._settings.floors_of(metrics)))
-        self._features.restore(state.features)
-        self._sums.restore(state.sums)
-        self._rate.restore(state.rate)
-        self._smooth = np.frombuffer(state.smooth).copy()
+    def adopt(self, known: Known, metrics: Sequence[str]) -> None:
+        """Replace all that is known by a copy of what `columns` returned."""
+        self._table.adopt(known.table, np.array(self._settings.floors_of(metrics)))
+        self._features.adopt(known.features)
+        self._sums.adopt(known.sums)
+        self._rate.restore(known.rate)
+        self._smooth = np.frombuffer(known.smooth).copy()
 
     def _total(self, slots: Ints, surprise: Floats, known: Flags) -> Floats:
         """Return the sum over features and metrics beyond what is expected, over the root of the metrics known: so it
