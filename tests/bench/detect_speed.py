@@ -3,7 +3,7 @@
 `python -m tests.bench.detect_speed [--json OUT] [--seeds RUNS] [--without-kafka]`. On a real Kafka (one topic of four
 partitions, lz4), one process per system, pinned to one core, median of interleaved runs: case `json` (one 170-byte
 event per message, beside stock Faust, Quix Streams and Bytewax with river per event) and `arrow` (messages of 1,000
-events). 200 entities send 4 metrics every second; windows are a minute long, and 10 s in the cases `-10s`. A peer's
+events). 400 entities send 4 metrics every second; windows are a minute long, and 10 s in the cases `-10s`. A peer's
 cost does not depend on a window, ours does.
 
 Without Kafka, on the step interface and per CPU second: the cost per event by number of entities, for a window of a
@@ -32,7 +32,7 @@ from tests.bench.rows import Row, median_rows, print_table, write_rows
 from tests.bench.transport import PARTITIONS, fill
 
 NAME = "detect_speed"
-ENTITIES, METRICS = 200, 4
+ENTITIES, METRICS = 400, 4
 FRAME_ROWS = 1_000
 WINDOW_S, SHORT_WINDOW_S = 60, 10
 EVENTS = {"json": 600_000, "arrow": 6_000_000}
