@@ -1,21 +1,25 @@
 """Whether a window of an entity is an alarm: how surprising it is by the entity's own past, against a stated rate."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from typing import TypeVar
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import replace
 
 from streams.learners.alarm_rate import AlarmRate
 from streams.learners.residual_table import FEATURES, Residuals, ResidualTable
 from streams.learners.tail_memory import EXPECTED, TailMemory, Tails
 from streams.loop.detect.settings import DetectSettings
+from streams.loop.packing import pack, unpack
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+Table = TypeVar("Table", Residuals, Tails)
 
 FLOOR_RELATIVE = 0.01
 """The least spread of a metric, as a share of its mean: what changes by less than `slack` of it surprises nobody."""
@@ -41,7 +45,7 @@ class Judged:
 
 
 class Known(msgspec.Struct, array_like=True):
-    """All that a `Surprise` knows; its tables are not copied, since they are most of the state of detect."""
+    """All that a `Surprise` knows. Its tables are most of the state of detect: they are packed without being copied."""
 
     table: Residuals
     features: Tails
@@ -59,7 +63,7 @@ class Surprise:
         self._settings = settings
         rows = settings.entity_limit
         self._table = ResidualTable(warmup_windows=settings.warmup_windows, floor_relative=FLOOR_RELATIVE, limit=rows)
-        self._features = TailMemory(planes=FEATURES, prior=SIZE_PRIOR, limit=rows)
+        self._features = TailMemory(planes=FEATURES, prior=SIZE_PRIOR, limit=rows, kept=np.float32)
         self._sums = TailMemory(planes=1, prior=SUM_PRIOR, limit=rows)
         limit = settings.alarm_limit
         self._rate = AlarmRate(
@@ -125,20 +129,20 @@ class Surprise:
         self._rate.spend(slots)
 
     def columns(self) -> Known:
-        """Return all that is known, the tables uncopied; equal states encode to equal bytes."""
+        """Return all that is known; equal states encode to equal bytes."""
         return Known(
-            table=self._table.columns(),
-            features=self._features.columns(),
-            sums=self._sums.columns(),
+            table=_each(self._table.columns(), pack),
+            features=_each(self._features.columns(), pack),
+            sums=_each(self._sums.columns(), pack),
             rate=self._rate.snapshot(),
             smooth=self._smooth.tobytes(),
         )
 
     def adopt(self, known: Known, metrics: Sequence[str]) -> None:
         """Replace all that is known by a copy of what `columns` returned."""
-        self._table.adopt(known.table, np.array(self._settings.floors_of(metrics)))
-        self._features.adopt(known.features)
-        self._sums.adopt(known.sums)
+        self._table.adopt(_each(known.table, unpack), np.array(self._settings.floors_of(metrics)))
+        self._features.adopt(_each(known.features, unpack))
+        self._sums.adopt(_each(known.sums, unpack))
         self._rate.restore(known.rate)
         self._smooth = np.frombuffer(known.smooth).copy()
 
@@ -157,3 +161,15 @@ class Surprise:
             self._smooth[slots] += (total - self._smooth[slots]) / windows
             total = total + windows**0.5 * self._smooth[slots]
         return np.where(some > 0, total, np.nan)
+
+
+def _each(table: Table, change: Callable[[memoryview], bytes]) -> Table:
+    """Return a table with each of its arrays changed."""
+    changed: dict[str, memoryview | list[memoryview]] = {}
+    for name in table.__struct_fields__:
+        value = getattr(table, name)
+        if isinstance(value, memoryview):
+            changed[name] = memoryview(change(value))
+        elif isinstance(value, list):
+            changed[name] = [memoryview(change(array)) for array in value]
+    return replace(table, **changed)
