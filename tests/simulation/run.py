@@ -1,7 +1,6 @@
 """Run seeds of the simulation: `python -m tests.simulation.run --seed 123`, or `--seeds 5000 --start 0`."""
 
 import argparse
-import gc
 import multiprocessing
 import sys
 from collections.abc import Iterator, Sequence
@@ -10,11 +9,13 @@ from tests.promises.checker import report
 from tests.simulation.judged import Judged, judge
 
 PROCESSES = 2
+PROGRESS = 100
+"""After so many seeds it says how far it is."""
 
 
 def judge_all(seeds: Sequence[int], *, processes: int = PROCESSES) -> Iterator[Judged]:
     """Judge seeds in parallel, in any order."""
-    with multiprocessing.get_context("spawn").Pool(processes, initializer=gc.freeze) as pool:  # what is imported stays
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
         yield from pool.imap_unordered(judge, seeds, chunksize=4)
 
 
@@ -34,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         judged.append(result)
         if not result.ok:
             print(result, flush=True)
+        if len(judged) % PROGRESS == 0:
+            print(f"{len(judged)} of {len(seeds)} seeds judged", file=sys.stderr, flush=True)
     broken = sum(not result.ok for result in judged)
     print(
         f"{len(judged)} seeds, {broken} broken; {sum(r.steps for r in judged)} steps, "
