@@ -17,8 +17,8 @@ from streams.runtime.clock import LoopClock
 from streams.runtime.control import ControlFeed
 from streams.runtime.ends import SourceEnds
 from streams.runtime.health import HealthServer
+from streams.runtime.heap import tune_heap
 from streams.runtime.inbox import GapError
-from streams.runtime.memory import keep_freed_memory
 from streams.runtime.metrics import Metrics
 from streams.runtime.owners import Owners
 from streams.runtime.presence import PresenceWriter, presence_of
@@ -36,8 +36,8 @@ def run_worker(spec: WorkerSpec) -> int:
 
     A fenced, refused or hung worker does not return: the process ends at once, so that nothing more is written.
     """
+    tune_heap()
     logs.set_up(role=spec.role, instance=spec.instance)
-    keep_freed_memory()
     _LOG.info("starting", extra={"loop": spec.loop, "code": spec.code})
     (spec.data / "faust" / spec.instance).mkdir(parents=True, exist_ok=True)
     stopped = _Stop()
