@@ -12,7 +12,7 @@ from streams.loop.processor import Now
 from streams.loop.role import Role
 from streams.loop.snapshot import Snapshot, newest_snapshot, snapshot_messages
 from streams.loop.step import take_step
-from streams.runtime.memory import keep_freed_memory
+from streams.runtime.heap import tune_heap
 from tests.bench.detect_load import SECOND_US, Load
 from tests.bench.rows import Row
 
@@ -28,7 +28,7 @@ SNAPSHOT_ENTITIES, SNAPSHOT_METRICS, DAY_TICKS = 10_000, 8, 60
 
 def without_kafka() -> Iterator[Row]:
     """Yield the cost per event by window and number of entities, and what a snapshot costs."""
-    keep_freed_memory()
+    tune_heap()
     for window_s in (60, 10, 1):
         for entities in PARTITION_ENTITIES:
             yield _speed(entities, window_s)
