@@ -61,6 +61,7 @@ soak: $(VENV)/.test  ## The long versions of the same tests (hours)
 
 bench: $(VENV)/.bench  ## The benchmarks that need no outside data, beside peers and baselines
 	$(BIN)/python -m tests.bench.transport
+	$(BIN)/python -m tests.bench.detect_speed
 	$(BIN)/python -m tests.bench.latency
 	$(BIN)/python -m tests.bench.fleet
 	$(BIN)/python -m tests.bench.alarms --stated 200 --workers 2

@@ -23,8 +23,8 @@ _PLANES = 5
 class _Columns(msgspec.Struct, array_like=True):
     rows: int
     metrics: int
-    peers: bytes
-    state: bytes
+    peers: memoryview
+    state: memoryview
 
 
 class NormalTable:
@@ -116,10 +116,12 @@ class NormalTable:
         asked = self._state[: self._rows : max(1, self._rows // SURVEYED)]
         count, mean, variance = asked[:, _COUNT], asked[:, _MEAN][:, 1], asked[:, _VARIANCE][:, 1]
         ratio = np.sqrt(variance) / (np.abs(mean) + self._floors)
-        for metric in range(self._metrics):
-            warm = ratio[count[:, metric] >= self._warmup, metric]
-            if warm.size:
-                self._peers[metric] = float(np.median(warm))
+        warm = count >= self._warmup
+        np.copyto(ratio, np.inf, where=~warm)
+        ratio.sort(axis=0)
+        number, metric = np.count_nonzero(warm, axis=0), np.arange(self._metrics)
+        middle = (ratio[(number - 1) // 2, metric] + ratio[number // 2, metric]) / 2
+        self._peers = np.where(number > 0, middle, self._peers)
 
     def warm_metrics(self) -> list[int]:
         """Return the metrics (columns) of which at least one row knows enough."""
@@ -130,7 +132,7 @@ class NormalTable:
         """Return the whole table; equal states give equal bytes."""
         state = self._state[: self._rows]
         return msgspec.msgpack.encode(
-            _Columns(rows=self._rows, metrics=self._metrics, peers=self._peers.tobytes(), state=state.tobytes())
+            _Columns(rows=self._rows, metrics=self._metrics, peers=self._peers.data, state=state.data)
         )
 
     def restore(self, snapshot: bytes, floors: Floats) -> None:

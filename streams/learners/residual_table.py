@@ -30,11 +30,13 @@ _COUNT, _MEANS, _SPREADS = 0, slice(1, 4), slice(4, 9)
 _PLANES = 9
 
 
-class _Columns(msgspec.Struct, array_like=True):
+class Residuals(msgspec.Struct, array_like=True):
+    """All of a table: its own arrays, which change with it."""
+
     rows: int
     metrics: int
-    averages: bytes
-    season: bytes
+    averages: memoryview
+    season: memoryview
 
 
 class ResidualTable:
@@ -111,20 +113,25 @@ class ResidualTable:
         season = flat.take(places, axis=0)
         flat[places] = np.where(np.isnan(season), values, season + SEASON_WEIGHT * residuals[:, -1])
 
-    def snapshot(self) -> bytes:
-        """Return the whole table; equal states give equal bytes."""
+    def columns(self) -> Residuals:
+        """Return the whole table, uncopied."""
         averages, season = self._averages[: self._rows], self._season[: self._rows]
-        return msgspec.msgpack.encode(
-            _Columns(rows=self._rows, metrics=averages.shape[2], averages=averages.tobytes(), season=season.tobytes())
-        )
+        return Residuals(rows=self._rows, metrics=averages.shape[2], averages=averages.data, season=season.data)
 
-    def restore(self, snapshot: bytes, floors: Floats) -> None:
-        """Replace the table by one that `snapshot` returned; `floors` as in `grow`."""
-        found = msgspec.msgpack.decode(snapshot, type=_Columns)
+    def adopt(self, found: Residuals, floors: Floats) -> None:
+        """Replace the table by a copy of another; `floors` as in `grow`."""
         self._rows, self._floors, self._looked = found.rows, floors, None
         averages, season = np.frombuffer(found.averages, np.float32), np.frombuffer(found.season, np.float32)
         self._averages = averages.reshape(found.rows, _PLANES, found.metrics).copy()
         self._season = season.reshape(found.rows, SEASON_SLOTS, found.metrics).copy()
+
+    def snapshot(self) -> bytes:
+        """Return the whole table; equal states give equal bytes."""
+        return msgspec.msgpack.encode(self.columns())
+
+    def restore(self, snapshot: bytes, floors: Floats) -> None:
+        """Replace the table by one that `snapshot` returned; `floors` as in `grow`."""
+        self.adopt(msgspec.msgpack.decode(snapshot, type=Residuals), floors)
 
     def _look(self, rows: Rows, values: Floats, times_us: Rows) -> tuple[Floats, Floats]:
         """Return the averages of rows and the residuals of values, shape (n, FEATURES, metrics).

@@ -1,6 +1,7 @@
 """How surprising a value is, by its own past: rank inside, an exponential tail beyond the top 2 %."""
 
 import math
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -21,14 +22,18 @@ CLIP = 8.0
 """An excess counts as at most so many mean ones: one outlier must not make the next one ordinary."""
 EXPECTED = 1.0
 """The mean surprise of values that are what they always were: -log of a uniform p."""
+LONGEST = 2.0**18
+"""Steps end to shrink after so many values (3 days of seconds): smaller ones would be lost in 32 bits."""
 _LN_5 = LN_10 - LN_2
 
 
-class _Columns(msgspec.Struct, array_like=True):
+class Tails(msgspec.Struct, array_like=True):
+    """All cells of a memory: its own arrays, which change with it."""
+
     rows: int
     columns: int
-    state: list[bytes]
-    counts: bytes
+    state: list[memoryview]
+    counts: memoryview
 
 
 class TailMemory:
@@ -37,9 +42,9 @@ class TailMemory:
     A cell is (row, plane, column) and remembers five numbers: its median, 90 % and 98 % quantile, the mean excess over
     the last, and a count. Quantiles follow by stochastic approximation (Robbins and Monro 1951, steps of Newton's
     size), beyond the 98 % the tail is exponential, so values given as logarithms have a Pareto tail (Hill 1975). Steps
-    shrink with the count and nothing is forgotten. `prior` is what a new cell is born with (the three quantiles and
-    the mean excess); it weighs as much as `prior_windows` values, and `prior_excesses` in the tail. Rows never outgrow
-    `limit`.
+    shrink with the count, up to `LONGEST`. `prior` is what a new cell is born with (the three quantiles and the mean
+    excess); it weighs as much as `prior_windows` values, and `prior_excesses` in the tail. Numbers are `kept` in 32 or
+    64 bits, and computed in 64. Rows never outgrow `limit`.
     """
 
     def __init__(
@@ -50,6 +55,7 @@ class TailMemory:
         prior_windows: float = 20.0,
         prior_excesses: float = 1.0,
         limit: int | None = None,
+        kept: type[np.float32 | np.float64] = np.float64,
     ) -> None:
         self._planes = planes
         self._born = prior
@@ -58,7 +64,8 @@ class TailMemory:
         self._limit = limit
         self._rows = 0
         # median, upper and tail quantile, and mean excess; apart, so that computing with one is computing in a row
-        self._state = [np.zeros((0, planes, 0)) for _ in prior]
+        self._state: list[npt.NDArray[Any]] = [np.zeros((0, planes, 0), kept) for _ in prior]
+        self._kept = kept
         self._counts = np.zeros((0, planes, 0), np.float32)
 
     def grow(self, rows: int, columns: int) -> None:
@@ -80,7 +87,7 @@ class TailMemory:
 
     def score_many(self, rows: Rows, values: Floats) -> Floats:
         """Return the surprise of values of shape (n, planes, columns), in nats; an absent value (NaN) is `EXPECTED`."""
-        median, upper, tail, excess = (array.take(rows, axis=0) for array in self._state)
+        median, upper, tail, excess = self._of(rows)
         above, width = values - median, upper - median
         surprise = width * LN_2
         surprise /= width + np.maximum(-above, 0)
@@ -92,9 +99,9 @@ class TailMemory:
 
     def learn_many(self, rows: Rows, values: Floats) -> None:
         """Learn values of shape (n, planes, columns), one of each cell of the given rows, which must be distinct."""
-        before = [array.take(rows, axis=0) for array in self._state]
+        before = self._of(rows)
         counts = self._counts.take(rows, axis=0)
-        after = counts + np.float32(1)
+        after = np.minimum(counts + np.float32(1), np.float32(LONGEST))
         median, upper, tail, excess = before
         size = after.astype(np.float64)
         size += self._prior_windows
@@ -118,20 +125,29 @@ class TailMemory:
             np.copyto(after, counts, where=absent)
         self._counts[rows] = after
 
+    def columns(self) -> Tails:
+        """Return all cells, uncopied."""
+        state, counts = [array[: self._rows].data for array in self._state], self._counts[: self._rows]
+        return Tails(rows=self._rows, columns=counts.shape[2], state=state, counts=counts.data)
+
+    def adopt(self, found: Tails) -> None:
+        """Replace all cells by a copy of those of a memory of equal planes."""
+        self._rows = found.rows
+        shape = (found.rows, self._planes, found.columns)
+        self._state = [np.frombuffer(data, self._kept).reshape(shape).copy() for data in found.state]
+        self._counts = np.frombuffer(found.counts, np.float32).reshape(shape).copy()
+
     def snapshot(self) -> bytes:
         """Return all cells; equal states give equal bytes."""
-        state, counts = [array[: self._rows].tobytes() for array in self._state], self._counts[: self._rows]
-        return msgspec.msgpack.encode(
-            _Columns(rows=self._rows, columns=counts.shape[2], state=state, counts=counts.tobytes())
-        )
+        return msgspec.msgpack.encode(self.columns())
 
     def restore(self, snapshot: bytes) -> None:
         """Replace all cells by those that `snapshot` returned in a memory of equal planes."""
-        found = msgspec.msgpack.decode(snapshot, type=_Columns)
-        self._rows = found.rows
-        shape = (found.rows, self._planes, found.columns)
-        self._state = [np.frombuffer(data).reshape(shape).copy() for data in found.state]
-        self._counts = np.frombuffer(found.counts, np.float32).reshape(shape).copy()
+        self.adopt(msgspec.msgpack.decode(snapshot, type=Tails))
+
+    def _of(self, rows: Rows) -> list[Floats]:
+        """Return median, upper and tail quantile and mean excess of the cells of some rows."""
+        return [np.asarray(array.take(rows, axis=0), np.float64) for array in self._state]
 
 
 def _moved(quantile: Floats, width: Floats, larger: Flags, share: float, size: Floats) -> Floats:

@@ -4,22 +4,21 @@ A worker writes `snapshot_messages` in one transaction; a takeover reads the top
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-
-import pyarrow as pa
+from itertools import chain
 
 from schemas import wire
 from schemas.errors import RecoveryError
 from schemas.events import Event, InputRange, SnapshotChunk, SnapshotManifest
 from schemas.ids import derive
 from schemas.raw import Message
+from streams.loop.packing import SIZE_BYTES, packed_parts, unpack
 
 STATE = "state"
 SLOTS = 2
 CHUNK_BYTES = 650_000
 """Bytes of compressed state per chunk; in base64, with the rest of its JSON, a record stays below 900 kB."""
-_CODEC = "zstd"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,27 +42,29 @@ class Snapshot:
 
 def snapshot_messages(snapshot: Snapshot, *, loop: str, next_offsets: Mapping[tuple[str, int], int]) -> list[Message]:
     """Return the records of a snapshot, manifest last; they belong in one transaction."""
-    packed = len(snapshot.state).to_bytes(8, "big") + pa.compress(snapshot.state, codec=_CODEC, asbytes=True)
-    pieces = [packed[at : at + CHUNK_BYTES] for at in range(0, len(packed), CHUNK_BYTES)]
+    size, packed = packed_parts(snapshot.state)
+    digest = hashlib.sha256(size)
+    digest.update(packed)
     name = (loop, STATE, snapshot.role, snapshot.partition, snapshot.step)
-    chunks: list[Event] = [
+    places = range(-SIZE_BYTES, len(packed), CHUNK_BYTES)
+    chunks: Iterator[Event] = (  # one after another: all of them in bytes and in JSON would be twice the memory
         SnapshotChunk(
             id=derive(*name, number),
             time_us=snapshot.time_us,
             slot=snapshot.slot,
             partition=snapshot.partition,
             number=number,
-            data=piece,
+            data=b"".join([size if at < 0 else b"", packed[max(at, 0) : at + CHUNK_BYTES]]),
         )
-        for number, piece in enumerate(pieces)
-    ]
+        for number, at in enumerate(places)
+    )
     manifest = SnapshotManifest(
         id=derive(*name, "manifest"),
         time_us=snapshot.time_us,
         slot=snapshot.slot,
         partition=snapshot.partition,
-        chunks=len(chunks),
-        digest=hashlib.sha256(packed).hexdigest(),
+        chunks=len(places),
+        digest=digest.hexdigest(),
         step=snapshot.step,
         journal_offset=snapshot.journal_offset,
         next_offsets=tuple(
@@ -76,7 +77,7 @@ def snapshot_messages(snapshot: Snapshot, *, loop: str, next_offsets: Mapping[tu
     topic = f"{STATE}-{snapshot.role}"
     return [
         replace(wire.encode(event, loop=loop, topic=topic), partition=snapshot.partition)
-        for event in (*chunks, manifest)
+        for event in chain(chunks, [manifest])
     ]
 
 
@@ -110,11 +111,10 @@ def newest_snapshot(records: Iterable[Event], *, role: str, partition: int) -> S
 
 
 def _opened(manifest: SnapshotManifest, packed: bytes, *, role: str) -> Snapshot:
-    size = int.from_bytes(packed[:8], "big")
     return Snapshot(
         role=role,
         partition=manifest.partition,
-        state=pa.decompress(packed[8:], decompressed_size=size, codec=_CODEC, asbytes=True),
+        state=unpack(packed),
         step=manifest.step,
         journal_offset=manifest.journal_offset,
         time_us=manifest.time_us,

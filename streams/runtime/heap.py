@@ -13,9 +13,9 @@ def tune_heap() -> bool:
     """Make glibc keep a bounded heap; returns False where there is no glibc.
 
     By itself it gives back the top of a heap as soon as 128 KiB are free, so that computing, which frees and takes a
-    megabyte again and again, waits half of its time for pages that the kernel clears; and every thread may have an arena
-    of its own, where fetches fragment and memory only grows. To be called before threads begin. Source: mallopt(3).
-    What a person has set (`MALLOC_*`, `GLIBC_TUNABLES`) stays.
+    megabyte again and again, waits half of its time for pages that the kernel clears; and every thread may have an
+    arena of its own, where fetches fragment and memory only grows. To be called before threads begin. Source:
+    mallopt(3). What a person has set (`MALLOC_*`, `GLIBC_TUNABLES`) stays.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:

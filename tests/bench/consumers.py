@@ -1,5 +1,7 @@
 """The systems of the transport benchmark, each run in a process of its own until it has decoded `count` events.
 
+What a peer does with each event is an argument, and so are our processors: see `detect_consumers`.
+
 `python -m tests.bench.consumers SYSTEM BOOTSTRAP LOOP COUNT` prints one JSON line: seconds and CPU seconds between the
 first decoded events and the last.
 """
@@ -19,10 +21,20 @@ import msgspec
 
 from schemas.connection import KafkaConnection
 from schemas.events import Event, Telemetry
-from streams.loop.processor import Input, Now
+from streams.loop.processor import Input, Now, Processor
 from streams.loop.telemetry import TelemetryBatch
 
 SAMPLE = msgspec.json.Decoder(Telemetry)
+Each = Callable[[bytes], object]
+"""What a peer does with the value of one message."""
+
+
+MakeProcessors = Callable[[int], Sequence[Processor]]
+"""The processors of a partition, before the one that counts."""
+
+
+def _none(_partition: int) -> Sequence[Processor]:
+    return []
 
 
 class Meter:
@@ -82,7 +94,7 @@ class Count:
         self._rows = msgspec.msgpack.decode(snapshot, type=int)
 
 
-def flyball(bootstrap: str, loop: str, meter: Meter) -> None:
+def flyball(bootstrap: str, loop: str, meter: Meter, make_processors: MakeProcessors = _none) -> None:
     """Our worker as it runs in production: decoding, journal, one transaction per step, snapshots."""
     from streams.loop.decode import make_decode
     from streams.loop.role import Role
@@ -96,7 +108,12 @@ def flyball(bootstrap: str, loop: str, meter: Meter) -> None:
             connection=KafkaConnection(bootstrap=bootstrap),
             instance=f"bench-{os.getpid()}",
             partitions=4,
-            make_role=lambda _: Role(name="detect", loop=loop, processors=[Count(meter)], decode=make_decode()),
+            make_role=lambda partition: Role(
+                name="detect",
+                loop=loop,
+                processors=[*make_processors(partition), Count(meter)],
+                decode=make_decode(),
+            ),
             sign={},
             settings_hash="bench",
             code="bench",
@@ -105,13 +122,13 @@ def flyball(bootstrap: str, loop: str, meter: Meter) -> None:
     )
 
 
-def faust(bootstrap: str, loop: str, meter: Meter) -> None:
+def faust(bootstrap: str, loop: str, meter: Meter, each: Each = SAMPLE.decode) -> None:
     """Stock Faust: an agent, one event per message."""
     app, stream_of = _faust_app(bootstrap, loop)
 
     async def agent(stream: object) -> None:
         async for value in stream:  # type: ignore[attr-defined]
-            SAMPLE.decode(value)
+            each(value)
             meter.add(1)
 
     _run_faust(app, stream_of, agent)
@@ -130,7 +147,7 @@ def faust_arrow(bootstrap: str, loop: str, meter: Meter) -> None:
     _run_faust(app, stream_of, agent)
 
 
-def quix(bootstrap: str, loop: str, meter: Meter) -> None:
+def quix(bootstrap: str, loop: str, meter: Meter, each: Each = SAMPLE.decode) -> None:
     """Quix Streams: a data frame over the topic."""
     from quixstreams import Application
 
@@ -144,16 +161,16 @@ def quix(bootstrap: str, loop: str, meter: Meter) -> None:
     )
     frame = app.dataframe(app.topic(f"{loop}.telemetry", value_deserializer="bytes"))
 
-    def decoded(value: bytes) -> Telemetry:
-        sample = SAMPLE.decode(value)
+    def decoded(value: bytes) -> object:
+        found = each(value)
         meter.add(1)
-        return sample
+        return found
 
     frame.apply(decoded)
     app.run()
 
 
-def bytewax(bootstrap: str, loop: str, meter: Meter) -> None:
+def bytewax(bootstrap: str, loop: str, meter: Meter, each: Each = SAMPLE.decode) -> None:
     """Bytewax: a dataflow from Kafka, one worker."""
     import bytewax.operators as op
     from bytewax.connectors.kafka import operators as kafka
@@ -165,7 +182,7 @@ def bytewax(bootstrap: str, loop: str, meter: Meter) -> None:
     source = kafka.input("in", flow, brokers=[bootstrap], topics=[f"{loop}.telemetry"], batch_size=1000)
 
     def decoded(message: object) -> None:
-        SAMPLE.decode(message.value)  # type: ignore[attr-defined]
+        each(message.value)  # type: ignore[attr-defined]
         meter.add(1)
 
     op.output("out", op.filter_map("decode", source.oks, decoded), StdOutSink())

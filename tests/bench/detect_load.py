@@ -21,13 +21,14 @@ FAULT_TICKS, FAULT_PERIOD, FAULT_SIZE = 30, 600, 8.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """`entities` of one partition that send `metrics` numbers every second from `start_us` on."""
+    """`entities` of one partition that send `metrics` numbers every tick from `start_us` on."""
 
     partition: int
     entities: int
     metrics: int
     start_us: int
     seed: int = 1
+    tick_us: int = SECOND_US
 
     def names(self) -> list[str]:
         """Return the entities."""
@@ -52,7 +53,7 @@ class Load:
             for name, row in zip(names, self.values(tick, 1)[0].tolist(), strict=True):
                 sample = Telemetry(
                     entity=name,
-                    time=self.start_us + tick * SECOND_US,
+                    time=self.start_us + tick * self.tick_us,
                     values=dict(zip(METRICS, row, strict=False)),
                 )
                 yield Message(
@@ -66,7 +67,7 @@ class Load:
         for first in range(0, ticks, at_once):
             values = self.values(first, min(at_once, ticks - first)).reshape(-1, self.metrics)
             entities = np.tile(names, len(values) // self.entities)
-            times = self.start_us + (first + np.arange(len(values)) // self.entities) * SECOND_US
+            times = self.start_us + (first + np.arange(len(values)) // self.entities) * self.tick_us
             for start in range(0, len(values), rows):
                 part = slice(start, start + rows)
                 yield self._frame(f"{first}-{start}", entities[part], times[part], values[part])

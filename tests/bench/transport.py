@@ -55,8 +55,8 @@ def main() -> None:
 
 
 def _measure(connection: KafkaConnection, runs: int) -> Iterator[Row]:
-    _fill(connection, "bench-json", _json_messages())
-    _fill(connection, "bench-arrow", _arrow_messages())
+    fill(connection, "bench-json", _json_messages())
+    fill(connection, "bench-arrow", _arrow_messages())
     for run in range(runs):
         for system, count in COUNTS.items():
             yield from _rows(connection, Run(case="json", system=system, count=count, number=run))
@@ -78,7 +78,7 @@ def _rows(connection: KafkaConnection, run: Run) -> Iterator[Row]:
     loop, own = f"bench-{run.case}", run.system == "flyball" and run.number > 0
     if own:  # a worker goes on where its journal ends: every run of ours gets a loop of its own
         loop = f"{loop}-{run.number}"
-        _fill(connection, loop, _json_messages() if run.case == "json" else _arrow_messages())
+        fill(connection, loop, _json_messages() if run.case == "json" else _arrow_messages())
     command = [sys.executable, "-m", "tests.bench.consumers", run.system, connection.bootstrap, loop, str(run.count)]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=CHILD_S, check=True)
     told = msgspec.json.decode(done.stdout.splitlines()[-1], type=dict[str, float])
@@ -102,7 +102,8 @@ def _ratios(rows: list[Row]) -> Iterator[Row]:
             )
 
 
-def _fill(connection: KafkaConnection, loop: str, messages: Iterator[Message]) -> None:
+def fill(connection: KafkaConnection, loop: str, messages: Iterator[Message]) -> None:
+    """Create the topics of a loop and write its telemetry."""
     apply_topics(connection, loop, partitions={"telemetry": PARTITIONS})
     producer = make_producer(connection, linger_ms=50, batch_size=1_000_000, queue_buffering_max_messages=500_000)
     for message in messages:

@@ -133,5 +133,5 @@ def told(one: Input) -> bytes:
         return msgspec.json.encode((str(one.cause), one.event))
     arrays = one.offsets.tobytes() + one.time_us.tobytes() + one.values.tobytes()
     return arrays + msgspec.json.encode(
-        (one.entities, one.metrics, sorted(one.tokens.items()), sorted(one.groups.items()))
+        (list(one.entities), one.metrics, sorted(one.tokens.items()), sorted(one.groups.items()))
     )

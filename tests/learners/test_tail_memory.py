@@ -91,3 +91,16 @@ def test_a_restored_memory_is_the_same_and_a_cleared_row_is_newborn():
     assert surprise(other, 7.0) == surprise(target, 7.0)
     other.clear(0)
     assert surprise(other, 1.28) == pytest.approx(math.log(10))
+
+
+def test_a_memory_kept_in_32_bits_scores_almost_alike_and_is_restored_to_the_bit():
+    values = np.random.default_rng(5).normal(size=(2_000, 1, 1, 1))
+    half, whole = (TailMemory(planes=1, prior=NORMAL, kept=kept) for kept in (np.float32, np.float64))
+    for target in (half, whole):
+        target.grow(1, 1)
+        for value in values:
+            target.learn_many(ROW, value)
+    assert surprise(half, 2.5) == pytest.approx(surprise(whole, 2.5), rel=1e-4)
+    other = TailMemory(planes=1, prior=NORMAL, kept=np.float32)
+    other.restore(half.snapshot())
+    assert other.snapshot() == half.snapshot()

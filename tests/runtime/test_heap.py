@@ -1,4 +1,4 @@
-"""Threads share few arenas, so that what one frees another can use."""
+"""Threads share few arenas, so that what one frees another can use, and freed memory is kept for what comes next."""
 
 import ctypes
 import os
@@ -47,3 +47,37 @@ def test_threads_share_two_arenas() -> None:
 @needs_glibc
 def test_what_a_person_has_set_stays() -> None:
     assert arenas("tuned", MALLOC_ARENA_MAX="4") > 2
+
+
+RESTLESS = """
+import resource, sys
+import numpy as np
+from streams.runtime.heap import tune_heap
+
+if sys.argv[1] == "tuned":
+    tune_heap()
+
+def work():
+    return [np.ones(25_000) for _ in range(40)]
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+work()
+before = faults()
+for _ in range(50):
+    work()
+print(faults() - before)
+"""
+
+
+def faults(how: str) -> int:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOC_", "GLIBC_"))}
+    command = [sys.executable, "-c", RESTLESS, how]
+    told = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
+    return int(told.stdout)
+
+
+@needs_glibc
+def test_memory_that_was_freed_is_taken_again_without_new_pages() -> None:
+    assert faults("tuned") * 10 < faults("as it is")

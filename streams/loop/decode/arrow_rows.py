@@ -31,7 +31,7 @@ def arrow_blocks(messages: Messages, reading: Reading) -> list[Block]:
     runs: list[list[_Read]] = []
     for value, index, offset in zip(messages.values, messages.places, messages.offsets.tolist(), strict=True):
         try:
-            table = read(value, reading.checks)
+            table = read(value, reading.checks, runs[-1][-1][2].schema if runs else None)
         except ContractError as error:
             reading.faults.add(index, error.reason, error.detail)
             continue
@@ -41,14 +41,16 @@ def arrow_blocks(messages: Messages, reading: Reading) -> list[Block]:
     return [_block(run, reading) for run in runs]
 
 
-def read(value: bytes | None, checks: Checks) -> pa.Table:
-    """Return one message as a table with the contract's column types; raises `ContractError`."""
+def read(value: bytes | None, checks: Checks, known: pa.Schema | None = None) -> pa.Table:
+    """Return one message as a table with the contract's column types, among them `known`; raises `ContractError`."""
     if value is None:
         raise ContractError("null-value", "expected telemetry, got a null value")
     if len(value) > VALUE_LIMIT:
         raise ContractError("too-large", f"expected at most {VALUE_LIMIT} bytes, got {len(value)}")
     try:
         table = from_stream(value)
+        if known is not None and table.schema.equals(known):
+            return table
         if not _is_normal(table.schema):
             table = normalise(table)
         names = table.column_names

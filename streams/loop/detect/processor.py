@@ -16,7 +16,7 @@ from streams.loop.detect.folding import Folding
 from streams.loop.detect.metrics import Metrics
 from streams.loop.detect.normal import Normal
 from streams.loop.detect.settings import DetectSettings
-from streams.loop.detect.surprise import Surprise
+from streams.loop.detect.surprise import Known, Surprise
 from streams.loop.detect.windows import Closed, Windows
 from streams.loop.processor import Input, Now
 from streams.loop.telemetry import TelemetryBatch
@@ -38,7 +38,7 @@ class _State(msgspec.Struct):
     entities: bytes
     windows: bytes
     normal: bytes
-    surprise: bytes
+    surprise: Known
     episodes: bytes
     recent: bytes
     census_due_us: int | None
@@ -125,7 +125,7 @@ class Detect:
                 entities=self._entities.snapshot(),
                 windows=self._windows.snapshot(),
                 normal=self._normal.snapshot(),
-                surprise=self._surprise.snapshot(),
+                surprise=self._surprise.columns(),
                 episodes=self._episodes.snapshot(),
                 recent=self._folding.snapshot(),
                 census_due_us=self._census_due_us,
@@ -143,7 +143,7 @@ class Detect:
         self._entities.restore(state.entities)
         self._windows.restore(state.windows, len(state.metrics))
         self._normal.restore(state.normal)
-        self._surprise.restore(state.surprise, state.metrics)
+        self._surprise.adopt(state.surprise, state.metrics)
         self._episodes.restore(state.episodes)
         self._folding.restore(state.recent)
         self._room = (0, 0)

@@ -1,21 +1,25 @@
 """Whether a window of an entity is an alarm: how surprising it is by the entity's own past, against a stated rate."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from typing import TypeVar
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import replace
 
 from streams.learners.alarm_rate import AlarmRate
-from streams.learners.residual_table import FEATURES, ResidualTable
-from streams.learners.tail_memory import EXPECTED, TailMemory
+from streams.learners.residual_table import FEATURES, Residuals, ResidualTable
+from streams.learners.tail_memory import EXPECTED, TailMemory, Tails
 from streams.loop.detect.settings import DetectSettings
+from streams.loop.packing import pack, unpack
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+Table = TypeVar("Table", Residuals, Tails)
 
 FLOOR_RELATIVE = 0.01
 """The least spread of a metric, as a share of its mean: what changes by less than `slack` of it surprises nobody."""
@@ -40,10 +44,12 @@ class Judged:
     """Whether the last alarm of the entity is long enough ago."""
 
 
-class _State(msgspec.Struct, array_like=True):
-    table: bytes
-    features: bytes
-    sums: bytes
+class Known(msgspec.Struct, array_like=True):
+    """All that a `Surprise` knows. Its tables are most of the state of detect: they are packed without being copied."""
+
+    table: Residuals
+    features: Tails
+    sums: Tails
     rate: bytes
     smooth: bytes
 
@@ -57,7 +63,7 @@ class Surprise:
         self._settings = settings
         rows = settings.entity_limit
         self._table = ResidualTable(warmup_windows=settings.warmup_windows, floor_relative=FLOOR_RELATIVE, limit=rows)
-        self._features = TailMemory(planes=FEATURES, prior=SIZE_PRIOR, limit=rows)
+        self._features = TailMemory(planes=FEATURES, prior=SIZE_PRIOR, limit=rows, kept=np.float32)
         self._sums = TailMemory(planes=1, prior=SUM_PRIOR, limit=rows)
         limit = settings.alarm_limit
         self._rate = AlarmRate(
@@ -122,26 +128,23 @@ class Surprise:
         """Note that an episode of each of these entities opened."""
         self._rate.spend(slots)
 
-    def snapshot(self) -> bytes:
-        """Return all that is known; equal states give equal bytes."""
-        return msgspec.msgpack.encode(
-            _State(
-                table=self._table.snapshot(),
-                features=self._features.snapshot(),
-                sums=self._sums.snapshot(),
-                rate=self._rate.snapshot(),
-                smooth=self._smooth.tobytes(),
-            )
+    def columns(self) -> Known:
+        """Return all that is known; equal states encode to equal bytes."""
+        return Known(
+            table=_each(self._table.columns(), pack),
+            features=_each(self._features.columns(), pack),
+            sums=_each(self._sums.columns(), pack),
+            rate=self._rate.snapshot(),
+            smooth=self._smooth.tobytes(),
         )
 
-    def restore(self, snapshot: bytes, metrics: Sequence[str]) -> None:
-        """Replace all that is known by what `snapshot` returned."""
-        state = msgspec.msgpack.decode(snapshot, type=_State)
-        self._table.restore(state.table, np.array(self._settings.floors_of(metrics)))
-        self._features.restore(state.features)
-        self._sums.restore(state.sums)
-        self._rate.restore(state.rate)
-        self._smooth = np.frombuffer(state.smooth).copy()
+    def adopt(self, known: Known, metrics: Sequence[str]) -> None:
+        """Replace all that is known by a copy of what `columns` returned."""
+        self._table.adopt(_each(known.table, unpack), np.array(self._settings.floors_of(metrics)))
+        self._features.adopt(_each(known.features, unpack))
+        self._sums.adopt(_each(known.sums, unpack))
+        self._rate.restore(known.rate)
+        self._smooth = np.frombuffer(known.smooth).copy()
 
     def _total(self, slots: Ints, surprise: Floats, known: Flags) -> Floats:
         """Return the sum over features and metrics beyond what is expected, over the root of the metrics known: so it
@@ -158,3 +161,15 @@ class Surprise:
             self._smooth[slots] += (total - self._smooth[slots]) / windows
             total = total + windows**0.5 * self._smooth[slots]
         return np.where(some > 0, total, np.nan)
+
+
+def _each(table: Table, change: Callable[[memoryview], bytes]) -> Table:
+    """Return a table with each of its arrays changed."""
+    changed: dict[str, memoryview | list[memoryview]] = {}
+    for name in table.__struct_fields__:
+        value = getattr(table, name)
+        if isinstance(value, memoryview):
+            changed[name] = memoryview(change(value))
+        elif isinstance(value, list):
+            changed[name] = [memoryview(change(array)) for array in value]
+    return replace(table, **changed)

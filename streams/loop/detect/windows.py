@@ -298,13 +298,15 @@ class Windows:
         old, new = (opened[:, None] * metrics + columns).ravel(), (window[:, None] * metrics + columns).ravel()
         weights = values.ravel()
         present = np.isfinite(weights)
-        if not present.all():
-            new, weights = new[present], weights[present]
         cells = size * metrics
+        if present.all():
+            counts = np.bincount(window, minlength=size).repeat(metrics)
+        else:
+            new, weights = new[present], weights[present]
+            counts = np.bincount(new, minlength=cells)
         sums = np.bincount(
             np.concatenate([old, new]), weights=np.concatenate([self._sums.ravel(), weights]), minlength=cells
         )
-        counts = np.bincount(new, minlength=cells)
         counts[old] += self._counts.ravel()
         return np.reshape(sums, (size, metrics)), np.reshape(counts, (size, metrics))
 
