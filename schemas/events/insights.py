@@ -83,7 +83,11 @@ class Census(Event, frozen=True, kw_only=True):
 
 
 class Drift(Event, frozen=True, kw_only=True):
-    """A stream of inputs, scores or rewards changed its distribution for good."""
+    """A stream of values changed its level for good: means before and after.
+
+    `subject`: `inputs/METRIC` (over the calm windows of a partition), `scores` (over all its windows), or of the
+    occurrences of a pattern `patterns/PATTERN/distance` (to its template), `patterns/PATTERN/gap_s` (since the last).
+    """
 
     TYPE: ClassVar[str] = "flyball.drift.v1"
     TOPIC: ClassVar[str] = "insights"
@@ -91,6 +95,7 @@ class Drift(Event, frozen=True, kw_only=True):
     subject: str
     before: float
     after: float
+    partition: int | None = None
 
     def key(self) -> str:
         return self.subject

@@ -359,6 +359,13 @@ LATER: dict[str, Event] = {
         last_us=T,
         split_from="P1",
     ),
+    "flyball.drift.v1+partition": Drift(
+        **BASE,  # type: ignore[arg-type]
+        subject="inputs/cpu",
+        before=0.25,
+        after=0.5,
+        partition=0,
+    ),
 }
 """Members that were added to a type after its first file was written, by the name of a file of their own."""
 
