@@ -7,7 +7,7 @@ new class with a `.v2` type. `TYPE` is the CloudEvents type, `TOPIC` the registr
 
 from .base import Event, Telemetry, TelemetryFrame
 from .decisions import Action, Approval, Blocked, Check, Control, HoldOut, Outcome, Proposal, Verdict
-from .insights import Census, Drift, Episode, Loss, Measurement, MetricSignature, Pattern, Recurrence
+from .insights import Census, Drift, Episode, Loss, Measurement, MetricSignature, Pattern, Recurrence, Sequence
 from .learning import AuditEntry, Experience, LedgerEntry, Model, Promotion
 from .records import DeadLetter, InputRange, JournalEntry, Presence, SnapshotChunk, SnapshotManifest
 
@@ -27,6 +27,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         Loss,
         Pattern,
         Recurrence,
+        Sequence,
         Proposal,
         Verdict,
         Blocked,
@@ -78,6 +79,7 @@ __all__ = [
     "Promotion",
     "Proposal",
     "Recurrence",
+    "Sequence",
     "SnapshotChunk",
     "SnapshotManifest",
     "Telemetry",

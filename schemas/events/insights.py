@@ -167,3 +167,28 @@ class Recurrence(Event, frozen=True, kw_only=True):
 
     def key(self) -> str:
         return self.pattern
+
+
+class Sequence(Event, frozen=True, kw_only=True):
+    """One pattern, or event token (`event NAME`), follows another within a bounded time more often than by chance.
+
+    `relation`: on the same entity, or on another of its group. `support` times so far, after `lag_us` on average, where
+    chance alone would have it `expected` times. A sequence fades with either of its two patterns.
+    """
+
+    TYPE: ClassVar[str] = "flyball.sequence.v1"
+    TOPIC: ClassVar[str] = "patterns"
+
+    sequence: str
+    name: str
+    status: Literal["recurring", "faded"]
+    first: str
+    second: str
+    relation: Literal["same", "other"]
+    within_us: int = 0
+    lag_us: int = 0
+    support: int = 0
+    expected: float = 0.0
+
+    def key(self) -> str:
+        return self.sequence

@@ -10,7 +10,7 @@ from streams.learners.drift_watch import DriftWatch, Shift
 
 Floats = npt.NDArray[np.float64]
 VALUES = 200_000
-WITHIN = {2.0: 48, 3.0: 28, 5.0: 24, 50.0: 24}
+WITHIN = {2.0: 48, 3.0: 36, 5.0: 36, 50.0: 36}
 """Values within which a shift of so many standard deviations is told after 200 values."""
 
 
