@@ -106,12 +106,12 @@ class DriftWatch:
         deviations = [mean - centre for mean in self._first]
         squares = sum(d * d for d in deviations)
         together = sum(d * e for d, e in pairwise(deviations))
-        if together > MOST_CORRELATED * squares and self._length < LONGEST:
+        deviation, least = (squares / len(deviations)) ** 0.5, max(LEAST_RELATIVE * abs(centre), LEAST)
+        if deviation > least and together > MOST_CORRELATED * squares and self._length < LONGEST:
             self._first = [sum(pair) / 2 for pair in zip(self._first[::2], self._first[1::2], strict=True)]
             self._length *= 2
             return None
-        self._centre = centre
-        self._scale = max((squares / len(deviations)) ** 0.5, LEAST_RELATIVE * abs(centre), LEAST)
+        self._centre, self._scale = centre, max(deviation, least)
         first, self._first = self._first, []
         return next((shift for shift in map(self._judge, first) if shift), None)
 

@@ -103,8 +103,9 @@ class Sequences:
         ]
         for _, scope in self._scopes_of(happened):
             self._note(scope, happened)
+        findings = [finding for pair in counted if (finding := self._finding(pair))]
         self._make_room()
-        return [finding for pair in counted if (finding := self._finding(pair))]
+        return findings
 
     def forget(self, item: str) -> None:
         """Forget an item that will not happen again."""

@@ -3,7 +3,19 @@
 import time
 from collections import Counter
 
-from schemas.events import NONE, Action, Episode, Event, Experience, Outcome, Pattern, Recurrence, Verdict
+from schemas.events import (
+    NONE,
+    Action,
+    Drift,
+    Episode,
+    Event,
+    Experience,
+    Outcome,
+    Pattern,
+    Recurrence,
+    Sequence,
+    Verdict,
+)
 
 HELD_OUT = {"baseline": " (held out: always the baseline)", "none": " (held out: left alone)"}
 TOLD_TOPICS = ("insights", "patterns", "verdicts", "actions", "outcomes", "experience")
@@ -15,6 +27,7 @@ class Narration:
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.patterns: dict[str, str] = {}
+        self._sequences: set[str] = set()
 
     def tell(self, event: Event) -> str | None:
         """Return one line for an event, or None for what is not worth a line."""
@@ -34,6 +47,8 @@ class Narration:
                 self.counts["recognised" if event.pattern != "novel" else "novel"] += 1
                 name = self.patterns.get(event.pattern)
                 return f"{event.entity}: {event.pattern} again ({name})" if name else None
+            case Sequence(status="recurring") | Drift():
+                return self._change(event)
             case Verdict():
                 self.counts[f"verdict {event.verdict}"] += 1
                 if event.verdict == "allow":
@@ -48,6 +63,15 @@ class Narration:
                 return self._experience(event)
             case _:
                 return None
+
+    def _change(self, event: Sequence | Drift) -> str | None:
+        if isinstance(event, Drift):
+            self.counts["drifts"] += 1
+            where = "" if event.partition is None else f" (partition {event.partition})"
+            return f"{event.subject} changed for good: {event.before:.4g}, now {event.after:.4g}{where}"
+        is_new = event.sequence not in self._sequences
+        self._sequences.add(event.sequence)
+        return f"new recurring sequence {event.sequence}: {event.name}" if is_new else None
 
     def _experience(self, event: Experience) -> str | None:
         self.counts[f"outcome {event.state}"] += 1

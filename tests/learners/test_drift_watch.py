@@ -59,10 +59,12 @@ def test_a_shift_is_told_once_and_soon_whatever_the_unit(deviations: float, scal
         assert shift.after == pytest.approx((100 + deviations) * scale, abs=1.5 * scale)
 
 
-def test_what_was_constant_drifts_when_it_moves() -> None:
+@pytest.mark.parametrize("level", [0.0, 0.1, np.log(3_600)])
+def test_what_was_constant_drifts_when_it_moves(level: float) -> None:
     watch = DriftWatch()
-    assert told(watch, np.zeros(500)) == []
-    assert [shift for _, shift in told(watch, np.full(50, 0.2))] == [Shift(before=0.0, after=pytest.approx(0.2))]
+    assert told(watch, np.full(500, level)) == []
+    moved = Shift(before=pytest.approx(level), after=pytest.approx(level + 0.2))
+    assert [shift for _, shift in told(watch, np.full(50, level + 0.2))] == [moved]
 
 
 def test_a_season_is_told_a_few_times_and_then_known() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.events import Experience, Pattern
+from schemas.events import Drift, Experience, Pattern, Sequence
 from streams.operate.narration import Narration
 
 
@@ -47,3 +47,16 @@ def test_a_pattern_is_new_once() -> None:
     )  # fmt: skip
     assert narration.tell(pattern) == "00:00:00  new recurring pattern p-1: cpu up"
     assert narration.tell(pattern) is None
+
+
+def test_a_new_sequence_is_told_once_and_every_drift() -> None:
+    narration = Narration()
+    sequence = Sequence(
+        id="s", time_us=0, sequence="s-1", name="cpu up, then disk up", status="recurring", first="p-1", second="p-2",
+        relation="same",
+    )  # fmt: skip
+    assert narration.tell(sequence) == "00:00:00  new recurring sequence s-1: cpu up, then disk up"
+    assert narration.tell(sequence) is None
+    drift = Drift(id="d", time_us=0, subject="inputs/cpu", before=10.0, after=12.5, partition=1)
+    assert narration.tell(drift) == "00:00:00  inputs/cpu changed for good: 10, now 12.5 (partition 1)"
+    assert narration.counts == {"drifts": 1}
