@@ -28,14 +28,18 @@ class PatternDrift:
 
     def follow(self, pattern: str, *, distance: float, time_us: int) -> dict[str, Shift]:
         """Note one occurrence; return what has drifted, by subject."""
-        if pattern not in self._last_us:
+        if pattern not in self._last_us:  # what founds a pattern has neither a template nor a gap
             self._distances[pattern] = DriftWatch(calibration=CALIBRATION)
             self._gaps[pattern] = DriftWatch(calibration=CALIBRATION)
-        shifts = {f"patterns/{pattern}/distance": self._distances[pattern].update(distance)}
-        if pattern in self._last_us:
-            gap = math.log(max(time_us - self._last_us[pattern], SHORTEST_US) / 1e6)
-            shifts[f"patterns/{pattern}/gap_s"] = _seconds(self._gaps[pattern].update(gap))
-        self._last_us[pattern] = max(time_us, self._last_us.get(pattern, time_us))
+            self._last_us[pattern] = time_us
+            return {}
+        last_us = self._last_us[pattern]
+        self._last_us[pattern] = max(time_us, last_us)
+        gap = math.log(max(time_us - last_us, SHORTEST_US) / 1e6)
+        shifts = {
+            f"patterns/{pattern}/distance": self._distances[pattern].update(distance),
+            f"patterns/{pattern}/gap_s": _seconds(self._gaps[pattern].update(gap)),
+        }
         return {subject: shift for subject, shift in shifts.items() if shift}
 
     def forget(self, pattern: str) -> None:
