@@ -1,6 +1,7 @@
 """Deterministic ids: an output's id is the hash of its cause, so a re-run of a step writes the same ids."""
 
 import hashlib
+from functools import lru_cache
 
 import msgspec
 
@@ -21,6 +22,7 @@ class Cause(msgspec.Struct, frozen=True, order=True, gc=False):
         return cls(*split_cause(text))
 
 
+@lru_cache(maxsize=4096)  # whoever reads an event asks several times
 def split_cause(text: str) -> tuple[str, int, int]:
     """Return topic, partition and offset of a cause that was written as text, without making a `Cause` of it."""
     topic, partition, offset = text.rsplit("/", 2)

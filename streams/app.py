@@ -145,7 +145,7 @@ def make_worker(
         code=importlib.metadata.version("flyball"),
         data=data,
         health_port=health_port,
-        fetch_pace_s=0.1 if role == "improve" else 0.01,  # nobody waits for what improve does
+        fetch_pace_s=0.1 if role == "improve" else 0.003,  # nobody waits for what improve does
     )
 
 

@@ -198,14 +198,17 @@ def _align(admin: AdminClient, wanted: Mapping[str, dict[str, str]]) -> dict[str
 
 
 def _read_configs(admin: AdminClient, full_names: Sequence[str]) -> dict[str, dict[str, str]]:
-    if not full_names:
-        return {}
-    resources = [ConfigResource(ResourceType.TOPIC, full) for full in full_names]
-    answers = admin.describe_configs(resources, request_timeout=TIMEOUT_S)
-    return {
-        resource.name: {entry.name: entry.value for entry in future.result().values()}
-        for resource, future in answers.items()
-    }
+    """Read what topics are set to; of several brokers, the one that answers may hear of a new topic a little later."""
+    deadline = time.monotonic() + SETTLE_S
+    configs: dict[str, dict[str, str]] = {}
+    while left := [full for full in full_names if full not in configs]:
+        resources = [ConfigResource(ResourceType.TOPIC, full) for full in left]
+        for resource, future in admin.describe_configs(resources, request_timeout=TIMEOUT_S).items():
+            if _tolerate(future, KafkaError.UNKNOWN_TOPIC_OR_PART):
+                configs[resource.name] = {entry.name: entry.value for entry in future.result().values()}
+        if len(configs) < len(full_names):
+            _pause(deadline, f"every broker to know {left[0]}")
+    return configs
 
 
 def _settle(admin: AdminClient, wanted: Mapping[str, int]) -> None:
@@ -227,13 +230,15 @@ def _pause(deadline: float, what: str) -> None:
     time.sleep(0.05)
 
 
-def _tolerate(future: Any, code: int) -> None:
-    """Take the answer; another client that did the same first is no error."""
+def _tolerate(future: Any, code: int) -> bool:
+    """Take the answer and return True, or False where it is this error, which is none here; raises any other."""
     try:
         future.result()
     except KafkaException as error:
         if error.args[0].code() != code:
             raise
+        return False
+    return True
 
 
 @contextmanager

@@ -29,6 +29,7 @@ from streams.cli.options import config_option, orders_of, reader_of
 from streams.operate.cluster import activate_if_new, keys_if_new, local_kafka, prepare_topics
 from streams.operate.loop_place import LoopPlace
 from streams.operate.processes import LOCAL_ROLES, role_commands
+from streams.runtime.heap import keep_heap_small
 from streams.settings import world_settings
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 10.0
@@ -117,6 +118,7 @@ def lab_settings(place: LoopPlace) -> LabSettings:
 
 
 def _run_worker(place: LoopPlace, role: str, instance: str, health_port: int | None) -> int:
+    keep_heap_small()
     from streams.runtime.worker import run_worker  # noqa: PLC0415  # Faust loads in workers only
 
     audience = _wait_for_kafka(place)

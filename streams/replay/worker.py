@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 from schemas.errors import FencedError, RecoveryError
 from schemas.events import JournalEntry
-from schemas.raw import RawBatch
+from schemas.raw import Message, RawBatch
 from schemas.topics import GROUP_SOURCES, SHARED_SOURCES
 from streams.loop.processor import Now
 from streams.loop.role import Role
@@ -106,6 +106,8 @@ class Worker:
         self._journal_offset = 0
         self._slot = 0
         self._since_snapshot = 0
+        self._waiting: list[list[Message]] = []
+        """Steps folded but not committed yet: each its journal entry and what it wrote."""
         self._last_us = 0
         self._heard_us = 0
 
@@ -133,17 +135,19 @@ class Worker:
         now = self._now(clock)
         batches = self._gather()
         if batches:
-            yield from self._commit(producer, batches, now)
+            yield from self._take_step(producer, batches, now)
         due_us = self.role.next_time()
         if due_us is not None and due_us <= now.us:
-            yield from self._commit(producer, [], now)
+            yield from self._take_step(producer, [], now)
         elif not batches:
+            yield from self._commit(producer)
             yield "idle"
             return
         if self._since_snapshot >= self.place.steps_per_snapshot:
             yield from self._save(producer)
 
-    def _commit(self, producer: MemoryProducer, batches: Sequence[RawBatch], now: Now) -> Iterator[Point]:
+    def _take_step(self, producer: MemoryProducer, batches: Sequence[RawBatch], now: Now) -> Iterator[Point]:
+        """Fold; what only wrote what can wait (`Event.PATIENT`) is committed with the next step, or when idle."""
         yield "before-fold"
         output = take_step(self.role, batches, now, loop=self.place.loop)
         entry = journal_entry(
@@ -156,20 +160,31 @@ class Worker:
             settings_hash=self.place.settings_hash,
             instance=self.instance,
         )
-        yield "after-fold"
-        (offset,) = producer.send([journal_message(entry, loop=self.place.loop)])
-        yield "in-transaction"
-        producer.send(output.messages)
-        producer.commit()
-        yield "after-commit"
+        self._waiting.append([journal_message(entry, loop=self.place.loop), *output.messages])
         self.step += 1
         self._since_snapshot += 1
-        self._journal_offset = offset + 1
         self._last_us = now.us
-        if abs(now.us - self._log.now_us) > CLOCK_TOLERANCE_US:
+        yield "after-fold"
+        if not all(event.PATIENT for event in output.events):
+            yield from self._commit(producer)
+
+    def _commit(self, producer: MemoryProducer) -> Iterator[Point]:
+        """Commit the steps that wait, and what they wrote, in one transaction."""
+        if not self._waiting:
+            return
+        for entry, *outputs in self._waiting:
+            (offset,) = producer.send([entry])
+            yield "in-transaction"
+            producer.send(outputs)
+            self._journal_offset = offset + 1
+        self._waiting = []
+        producer.commit()
+        yield "after-commit"
+        if abs(self._last_us - self._log.now_us) > CLOCK_TOLERANCE_US:
             self.stopping = True
 
     def _save(self, producer: MemoryProducer) -> Iterator[Point]:
+        yield from self._commit(producer)
         snapshot = Snapshot(
             role=self.place.role,
             partition=self.place.partition,

@@ -39,7 +39,7 @@ class WorkerSpec:
     hint_commit_s: float = 1.0
     """How often group offsets are written; they are a hint for lag tools, positions live in the state."""
     transaction_timeout_s: float = 6.0
-    fetch_pace_s: float = 0.01
+    fetch_pace_s: float = 0.003
     """The least time between two fetches."""
     gather_s: float = 0.1
     """Under load a step gathers this long."""

@@ -1,7 +1,10 @@
 """One seed, run and judged: the whole loop against a fleet, under faults drawn from the seed."""
 
+import gc
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from schemas.events import Verdict
@@ -97,6 +100,18 @@ def evidence_of(driver: Driver, seed: int, *, filter_duplicates: bool = True) ->
     )
 
 
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Collect garbage once, behind the block: what lives throughout a run need not be looked through again."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.collect(0)
+
+
+@_without_collection()
 def judge(seed: int, *, fencing: bool = True, filter_duplicates: bool = True) -> Judged:
     """Run one seed and check every promise, and that enough happened for that to mean something."""
     began = time.perf_counter()

@@ -1,7 +1,6 @@
 """Run seeds of the simulation: `python -m tests.simulation.run --seed 123`, or `--seeds 5000 --start 0`."""
 
 import argparse
-import gc
 import multiprocessing
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,7 +13,7 @@ PROCESSES = 2
 
 def judge_all(seeds: Sequence[int], *, processes: int = PROCESSES) -> Iterator[Judged]:
     """Judge seeds in parallel, in any order."""
-    with multiprocessing.get_context("spawn").Pool(processes, initializer=gc.freeze) as pool:  # what is imported stays
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
         yield from pool.imap_unordered(judge, seeds, chunksize=4)
 
 
