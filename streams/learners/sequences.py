@@ -57,6 +57,7 @@ class _Scope(msgspec.Struct, array_like=True):
 
 
 class _State(msgspec.Struct, array_like=True):
+    horizons: tuple[int, ...]
     scopes: list[tuple[str, _Scope]]
     pairs: list[tuple[Pair, Follows]]
     looked_at: int
@@ -115,13 +116,15 @@ class Sequences:
 
     def snapshot(self) -> bytes:
         """Return all that is known; equal states give equal bytes."""
-        return msgspec.msgpack.encode(_State(list(self._scopes.items()), list(self._pairs.items()), self._looked_at))
+        return msgspec.msgpack.encode(
+            _State(self._horizons, list(self._scopes.items()), list(self._pairs.items()), self._looked_at)
+        )
 
     def restore(self, snapshot: bytes) -> None:
-        """Replace all that is known by what `snapshot` returned."""
+        """Replace all that is known by what `snapshot` returned; what was counted within other horizons is left out."""
         state = msgspec.msgpack.decode(snapshot, type=_State)
         self._scopes = OrderedDict(state.scopes)
-        self._pairs = dict(state.pairs)
+        self._pairs = dict(state.pairs) if state.horizons == self._horizons else {}
         self._looked_at = state.looked_at
 
     def _scopes_of(self, happened: Occurrence) -> Iterator[tuple[Relation, _Scope]]:

@@ -104,6 +104,17 @@ def test_what_is_forgotten_is_told_no_more() -> None:
     assert found(sequences, [happened("b", 21 * HOUR_S)]) == []
 
 
+def test_what_was_counted_within_other_horizons_does_not_count() -> None:
+    def of(hours: range) -> list[Occurrence]:
+        return [happened(item, hour * HOUR_S + place) for hour in hours for place, item in enumerate("ab")]
+
+    before, after = Sequences(within_us=WITHIN_US), Sequences(within_us=WITHIN_US // 2)
+    assert found(before, of(range(20)))
+    after.restore(before.snapshot())
+    assert found(after, of(range(20, 24))) == []
+    assert found(after, of(range(24, 40)))
+
+
 def test_a_restored_state_continues_alike_and_stays_small() -> None:
     def make() -> Sequences:
         return Sequences(within_us=WITHIN_US, scope_limit=10, item_limit=6, pair_limit=20)
