@@ -7,7 +7,7 @@ import msgspec
 
 from streams.learners.adaptive_window import AdaptiveWindow
 
-DELTA = 1e-5
+DELTA = 1e-4
 CLOCK = 4
 MOST_CORRELATED = 0.2
 """Batches whose means follow one another more closely than this are too short to be told from a drift."""
@@ -18,7 +18,9 @@ LIMIT = 4.0
 LEAST_RELATIVE = 0.001
 """The least deviation, as a share of the mean: what moves by less has not moved."""
 LEAST = 1e-9
-RECENT = 32
+RECENT = 64
+LEAST_PART = 5
+"""Batches after a change at least."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,10 +118,11 @@ class DriftWatch:
         return next((shift for shift in map(self._judge, first) if shift), None)
 
     def _judge(self, mean: float) -> Shift | None:
-        self._window.update(min(max((mean - self._centre) / self._scale, -LIMIT), LIMIT))
+        unit = LIMIT * self._scale  # what is told apart from chance is within one unit of the centre
+        self._window.update(min(max((mean - self._centre) / unit, -1.0), 1.0))
         if not self._window.drift_detected:
             return None
-        shift = Shift(before=self._centre + self._scale * self._window.before, after=_level(self._recent))
+        shift = Shift(before=self._centre + unit * self._window.before, after=_level(self._recent))
         self._length = min(2 * self._length, LONGEST)
         self._scale = 0.0
         self._recent = []
@@ -129,9 +132,8 @@ class DriftWatch:
 
 def _level(means: list[float]) -> float:
     """Return the mean since the likeliest place of a change."""
-    total, best, level = sum(means), -1.0, means[-1]
-    old = 0.0
-    for place, mean in enumerate(means[:-1], start=1):
+    total, old, best, level = sum(means), 0.0, -1.0, means[-1]
+    for place, mean in enumerate(means[:-LEAST_PART], start=1):
         old += mean
         new = len(means) - place
         apart = (old / place - (total - old) / new) ** 2 * place * new

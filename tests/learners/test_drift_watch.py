@@ -10,7 +10,7 @@ from streams.learners.drift_watch import DriftWatch, Shift
 
 Floats = npt.NDArray[np.float64]
 VALUES = 200_000
-WITHIN = {2.0: 48, 3.0: 36, 5.0: 36, 50.0: 36}
+WITHIN = {2.0: 72, 3.0: 60, 5.0: 60, 50.0: 60}
 """Values within which a shift of so many standard deviations is told after 200 values."""
 
 

@@ -12,7 +12,7 @@ from streams.loop.telemetry import TelemetryBatch
 SECOND = 1_000_000
 ENTITIES = 12
 BLOCK_S = 5
-WITHIN_BLOCKS = 24
+WITHIN_BLOCKS = 60
 """A shift of a third of a deviation of every entity is told within so many counts (here of five windows each)."""
 
 

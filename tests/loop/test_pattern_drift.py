@@ -25,7 +25,7 @@ def spread(around: float, count: int) -> list[float]:
 def test_occurrences_that_grow_unlike_their_template_are_told() -> None:
     drift = PatternDrift()
     assert follow(drift, [0.9, *spread(0.1, 60)]) == {}  # the first one founds it, unlike anything before
-    found = follow(drift, spread(0.3, 30), start=61)
+    found = follow(drift, spread(0.3, 60), start=61)
     assert list(found) == ["patterns/p-1/distance"]
     assert found["patterns/p-1/distance"].before == pytest.approx(0.1, abs=0.02)
     assert found["patterns/p-1/distance"].after == pytest.approx(0.3, abs=0.02)
@@ -39,7 +39,7 @@ def test_a_restored_state_continues_alike() -> None:
     living, restored = PatternDrift(), PatternDrift()
     follow(living, spread(0.1, 60))
     restored.restore(living.snapshot())
-    assert follow(restored, spread(0.3, 30), start=61) == follow(living, spread(0.3, 30), start=61)
+    assert follow(restored, spread(0.3, 60), start=61) == follow(living, spread(0.3, 60), start=61)
     assert restored.snapshot() == living.snapshot()
 
 
