@@ -16,6 +16,7 @@ from .insights import (
     MetricSignature,
     Pattern,
     Recurrence,
+    Sequence,
     Storm,
     StormMember,
 )
@@ -39,6 +40,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         Pattern,
         Recurrence,
         Storm,
+        Sequence,
         Proposal,
         Verdict,
         Blocked,
@@ -90,6 +92,7 @@ __all__ = [
     "Promotion",
     "Proposal",
     "Recurrence",
+    "Sequence",
     "SnapshotChunk",
     "SnapshotManifest",
     "Storm",

@@ -83,7 +83,11 @@ class Census(Event, frozen=True, kw_only=True):
 
 
 class Drift(Event, frozen=True, kw_only=True):
-    """A stream of inputs, scores or rewards changed its distribution for good."""
+    """A stream of values changed its level for good: means before and after.
+
+    `subject`: `inputs/METRIC` (over the calm windows of a partition), `scores` (over all its windows), or of the
+    occurrences of a pattern `patterns/PATTERN/distance` (to its template), `patterns/PATTERN/gap_s` (since the last).
+    """
 
     TYPE: ClassVar[str] = "flyball.drift.v1"
     TOPIC: ClassVar[str] = "insights"
@@ -91,6 +95,7 @@ class Drift(Event, frozen=True, kw_only=True):
     subject: str
     before: float
     after: float
+    partition: int | None = None
 
     def key(self) -> str:
         return self.subject
@@ -195,3 +200,28 @@ class Storm(Event, frozen=True, kw_only=True):
 
     def key(self) -> str:
         return self.storm
+
+
+class Sequence(Event, frozen=True, kw_only=True):
+    """One pattern, or event token (`event NAME`), follows another within a bounded time more often than by chance.
+
+    `relation`: on the same entity, or on another of its group. `support` times so far, after `lag_us` on average, where
+    chance alone would have it `expected` times. A sequence fades with either of its two patterns.
+    """
+
+    TYPE: ClassVar[str] = "flyball.sequence.v1"
+    TOPIC: ClassVar[str] = "patterns"
+
+    sequence: str
+    name: str
+    status: Literal["recurring", "faded"]
+    first: str
+    second: str
+    relation: Literal["same", "other"]
+    within_us: int = 0
+    lag_us: int = 0
+    support: int = 0
+    expected: float = 0.0
+
+    def key(self) -> str:
+        return self.sequence

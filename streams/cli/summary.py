@@ -29,6 +29,7 @@ def print_summary(report: Report) -> None:
     if report.latency_ms_p50 is not None and report.latency_ms_p99 is not None:
         click.echo(f"telemetry to action: p50 {report.latency_ms_p50:.0f} ms, p99 {report.latency_ms_p99:.0f} ms")
     _print_patterns(report)
+    _print_sequences(report)
     _print_counts("verdicts", report.verdicts)
     _print_counts("decided by", report.reasons)
     _print_counts("outcomes", report.outcomes)
@@ -80,6 +81,27 @@ def _print_patterns(report: Report) -> None:
         f"{report.lab.faults} faults injected, {report.lab.faults_seen} seen; pure recurring patterns hold "
         f"{report.lab.pure_share:.0%} of {report.lab.fault_episodes} fault episodes"
     )
+
+
+def _print_sequences(report: Report) -> None:
+    if report.sequences:
+        rows = [
+            [line.sequence, line.name, str(line.support), f"{line.expected:.1f}", f"{line.lag_s:.0f}"]
+            for line in report.sequences
+        ]
+        columns = ["sequence", "name", "support", "by chance", "seconds apart"]
+        print_table("patterns that follow one another", columns, rows)
+    if report.drifts:
+        rows = [
+            [
+                line.subject,
+                "-" if line.partition is None else str(line.partition),
+                f"{line.before:.4g}",
+                f"{line.after:.4g}",
+            ]
+            for line in report.drifts
+        ]
+        print_table("changed for good", ["subject", "partition", "before", "after"], rows)
 
 
 def _print_counts(title: str, counts: dict[str, int]) -> None:

@@ -1,6 +1,7 @@
 """Which entity's trouble tends to come before which other's: a graph of calls learned where none is declared."""
 
 from collections import OrderedDict, deque
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -61,6 +62,14 @@ class OnsetOrder:
         chance = min(self._onsets.get(callee, 0) / self._windows(), 1.0) * onsets
         caused = before - self._pairs.get((caller, callee), 0) - chance
         return min(max(caused / onsets, 0.0), 1.0)
+
+    def among(self, entities: Sequence[str]) -> Iterator[tuple[tuple[int, int], float]]:
+        """Yield (row of the caller, row of the callee) and the trust, for each pair of the entities that has any."""
+        often = self._pairs
+        for row, caller in enumerate(entities):
+            for column, callee in enumerate(entities):
+                if often.get((callee, caller), 0) >= SUPPORT and (trust := self.trust(caller, callee)):
+                    yield (row, column), trust
 
     def expected(self) -> float:
         """Return how many onsets a window brought before the last one; half an onset is taken for granted."""

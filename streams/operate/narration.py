@@ -3,7 +3,20 @@
 import time
 from collections import Counter
 
-from schemas.events import NONE, Action, Episode, Event, Experience, Outcome, Pattern, Recurrence, Storm, Verdict
+from schemas.events import (
+    NONE,
+    Action,
+    Drift,
+    Episode,
+    Event,
+    Experience,
+    Outcome,
+    Pattern,
+    Recurrence,
+    Sequence,
+    Storm,
+    Verdict,
+)
 
 HELD_OUT = {"baseline": " (held out: always the baseline)", "none": " (held out: left alone)"}
 TOLD_TOPICS = ("insights", "patterns", "verdicts", "actions", "outcomes", "experience")
@@ -16,6 +29,7 @@ class Narration:
         self.counts: Counter[str] = Counter()
         self.patterns: dict[str, str] = {}
         self._origins: dict[str, str] = {}
+        self._sequences: set[str] = set()
 
     def tell(self, event: Event) -> str | None:
         """Return one line for an event, or None for what is not worth a line."""
@@ -23,6 +37,23 @@ class Narration:
         return None if text is None else f"{time.strftime('%H:%M:%S', time.gmtime(event.time_us / 1e6))}  {text}"
 
     def _text(self, event: Event) -> str | None:
+        match event:
+            case Verdict():
+                self.counts[f"verdict {event.verdict}"] += 1
+                if event.verdict == "allow":
+                    return None
+                return f"gate: {event.verdict} {event.proposal.action} on {event.proposal.entity} ({event.decided_by})"
+            case Action():
+                self.counts["actions"] += 1
+                return f"{event.entity}: {event.action}"
+            case Outcome() if event.state not in ("claimed", "succeeded"):
+                return f"{event.entity}: action {event.state} ({event.detail})"
+            case Experience():
+                return self._experience(event)
+            case _:
+                return self._insight(event)
+
+    def _insight(self, event: Event) -> str | None:
         match event:
             case Episode(phase="opened"):
                 self.counts["episodes"] += 1
@@ -37,18 +68,8 @@ class Narration:
                 return f"{event.entity}: {event.pattern} again ({name})" if name else None
             case Storm(phase="open"):
                 return self._storm(event)
-            case Verdict():
-                self.counts[f"verdict {event.verdict}"] += 1
-                if event.verdict == "allow":
-                    return None
-                return f"gate: {event.verdict} {event.proposal.action} on {event.proposal.entity} ({event.decided_by})"
-            case Action():
-                self.counts["actions"] += 1
-                return f"{event.entity}: {event.action}"
-            case Outcome() if event.state not in ("claimed", "succeeded"):
-                return f"{event.entity}: action {event.state} ({event.detail})"
-            case Experience():
-                return self._experience(event)
+            case Sequence(status="recurring") | Drift():
+                return self._change(event)
             case _:
                 return None
 
@@ -60,6 +81,15 @@ class Narration:
             return None
         self._origins[event.storm] = first.entity
         return f"storm: {event.size} abnormal together, likely from {first.entity} ({first.share:.0%})"
+
+    def _change(self, event: Sequence | Drift) -> str | None:
+        if isinstance(event, Drift):
+            self.counts["drifts"] += 1
+            where = "" if event.partition is None else f" (partition {event.partition})"
+            return f"{event.subject} changed for good: {event.before:.4g}, now {event.after:.4g}{where}"
+        is_new = event.sequence not in self._sequences
+        self._sequences.add(event.sequence)
+        return f"new recurring sequence {event.sequence}: {event.name}" if is_new else None
 
     def _experience(self, event: Experience) -> str | None:
         self.counts[f"outcome {event.state}"] += 1

@@ -1,7 +1,8 @@
 """What a run of the loop came to, counted from its own topics."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from collections.abc import Sequence as Items
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -9,7 +10,20 @@ import numpy as np
 
 from connectors.lab.record import FaultRecord
 from connectors.lab.scoring import LabScore, score
-from schemas.events import Action, Episode, Event, Experience, LedgerEntry, Outcome, Pattern, Proposal, Storm, Verdict
+from schemas.events import (
+    Action,
+    Drift,
+    Episode,
+    Event,
+    Experience,
+    LedgerEntry,
+    Outcome,
+    Pattern,
+    Proposal,
+    Sequence,
+    Storm,
+    Verdict,
+)
 from schemas.ids import Cause
 from streams.operate.arms import ArmLine, arm_lines
 from streams.operate.topic_reader import StoredRecord
@@ -26,6 +40,25 @@ class PatternLine(msgspec.Struct, frozen=True, kw_only=True):
     pattern: str
     name: str
     support: int
+
+
+class SequenceLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One recurring sequence, as last written; chance alone would have had it `expected` times."""
+
+    sequence: str
+    name: str
+    support: int
+    expected: float
+    lag_s: float
+
+
+class DriftLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One level that changed for good, as last written."""
+
+    subject: str
+    partition: int | None
+    before: float
+    after: float
 
 
 class Report(msgspec.Struct, kw_only=True):
@@ -54,6 +87,8 @@ class Report(msgspec.Struct, kw_only=True):
     dead_letters: int
     restarts: int = 0
     storms: int = 0
+    sequences: list[SequenceLine] = []
+    drifts: list[DriftLine] = []
     lab: LabScore | None = None
 
 
@@ -94,7 +129,7 @@ class Tally:
 class Source(Protocol):
     """Where the records of a run are read: Kafka, or a log in memory."""
 
-    def records(self, topics: Sequence[str]) -> Iterator[StoredRecord | None]:
+    def records(self, topics: Items[str]) -> Iterator[StoredRecord | None]:
         """Yield the records of some topics, up to the present end."""
         ...
 
@@ -109,7 +144,7 @@ def build_report(
     broker: str,
     seconds: float,
     restarts: int = 0,
-    faults: Sequence[FaultRecord] | None = None,
+    faults: Items[FaultRecord] | None = None,
 ) -> Report:
     """Read a loop's topics to their end and sum up; raises `BrokerError`."""
     tally = Tally(row for topic in TOPICS_OF_A_REPORT for row in reader.events(topic))
@@ -143,6 +178,8 @@ def build_report(
         latency_ms_p99=_percentile(latencies_ms, 99),
         dead_letters=sum(1 for _ in reader.events("dead-letters")),
         restarts=restarts,
+        sequences=_sequences(tally),
+        drifts=_drifts(tally),
         lab=None if faults is None else score(faults, tally.all()),
     )
 
@@ -162,6 +199,29 @@ def _patterns(tally: Tally) -> list[PatternLine]:
     return [
         PatternLine(pattern=event.pattern, name=event.name, support=event.support)
         for event in sorted(recurring, key=lambda event: -event.support)
+    ]
+
+
+def _sequences(tally: Tally) -> list[SequenceLine]:
+    latest = {event.sequence: event for event in tally.of(Sequence)}
+    return [
+        SequenceLine(
+            sequence=event.sequence,
+            name=event.name,
+            support=event.support,
+            expected=event.expected,
+            lag_s=event.lag_us / 1e6,
+        )
+        for event in sorted(latest.values(), key=lambda event: -event.support)
+        if event.status == "recurring"
+    ]
+
+
+def _drifts(tally: Tally) -> list[DriftLine]:
+    latest = {(event.subject, event.partition): event for event in tally.of(Drift)}
+    return [
+        DriftLine(subject=subject, partition=partition, before=event.before, after=event.after)
+        for (subject, partition), event in latest.items()
     ]
 
 

@@ -7,7 +7,7 @@ from connectors.lab.intervals import Interval
 from connectors.lab.scoring import score
 from streams.cli.summary import print_summary
 from streams.operate.arms import ArmLine
-from streams.operate.report import PatternLine, Report
+from streams.operate.report import DriftLine, PatternLine, Report, SequenceLine
 
 TWO = Interval(mean=2.0, low=1.5, high=2.5)
 
@@ -44,6 +44,16 @@ def test_what_happened_is_counted_in_words(capsys: pytest.CaptureFixture[str]) -
     assert "verdicts: allow 48, deny 1" in said
     assert "100% of executed actions have an observed outcome" in said
     assert "cpu up" in said
+
+
+def test_what_follows_what_and_what_changed_is_shown_where_patterns_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "follow one another" not in printed(report(), capsys)
+    sequence = SequenceLine(sequence="s-1", name="cpu up, then disk up", support=9, expected=0.5, lag_s=12.0)
+    drift = DriftLine(subject="inputs/cpu", partition=0, before=10.0, after=12.5)
+    said = printed(report(sequences=[sequence], drifts=[drift]), capsys)
+    assert "cpu up, then disk up" in said
+    assert "inputs/cpu" in said
+    assert "12.5" in said
 
 
 def test_a_mean_over_what_did_not_recover_in_time_is_told_as_a_bound(capsys: pytest.CaptureFixture[str]) -> None:

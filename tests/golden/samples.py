@@ -38,6 +38,7 @@ from schemas.events import (
     Promotion,
     Proposal,
     Recurrence,
+    Sequence,
     SnapshotChunk,
     SnapshotManifest,
     Storm,
@@ -165,6 +166,21 @@ SAMPLES: list[Event] = [
                         actionable=False,
                     ),
                 ),
+            },
+        ),
+        (
+            Sequence,
+            {
+                "sequence": "s-1",
+                "name": "cpu up, then elsewhere in the group memory up",
+                "status": "recurring",
+                "first": "P1",
+                "second": "P2",
+                "relation": "other",
+                "within_us": 75,
+                "lag_us": 40,
+                "support": 9,
+                "expected": 0.5,
             },
         ),
         (
@@ -382,6 +398,13 @@ LATER: dict[str, Event] = {
         first_us=1,
         last_us=T,
         split_from="P1",
+    ),
+    "flyball.drift.v1+partition": Drift(
+        **BASE,  # type: ignore[arg-type]
+        subject="inputs/cpu",
+        before=0.25,
+        after=0.5,
+        partition=0,
     ),
 }
 """Members that were added to a type after its first file was written, by the name of a file of their own."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from schemas.events import Episode, MetricSignature, Pattern, Recurrence
+from schemas.events import Drift, Episode, MetricSignature, Pattern, Recurrence, Sequence
 from schemas.ids import Cause
 from streams.loop.processor import Now, Record
 from streams.loop.recognise import Recognise, RecogniseSettings
@@ -11,6 +11,7 @@ from tests.loop.lab_like import run, score
 
 SECOND = 1_000_000
 DAY = 24 * 3_600 * SECOND
+SIGNATURE = {"cpu": MetricSignature(mean=9.0, peak=9.0, trend=0.0)}
 
 
 def onset(number: int, **means: float) -> Record:
@@ -102,6 +103,44 @@ def test_a_pattern_fades_and_comes_back_under_its_id():
     assert recognise.next_time() is None
     again = recognise.on_batch([onset(9, cpu=9.0)], Now(4 * DAY, 0))
     assert [(e.pattern, e.support) for e in again if isinstance(e, Recurrence)] == [("p-1", 4)]
+
+
+def one_after_the_other(hours: int) -> list[Record]:
+    """Every hour a fault of one kind, and 20 s later one of another kind elsewhere in the group."""
+    records = []
+    for number in range(2 * hours):
+        opened_us = (number // 2 * 3_600 + number % 2 * 20) * SECOND
+        signature = {("cpu", "disk")[number % 2]: MetricSignature(mean=9.0, peak=9.0, trend=0.0)}
+        records.append(record(number, "onset", opened_us=opened_us, signature=signature))
+    return records
+
+
+def test_patterns_that_follow_one_another_are_told_with_their_names():
+    recognise = make()
+    events = recognise.on_batch(one_after_the_other(20), at(1))
+    told = [e for e in events if isinstance(e, Sequence)]
+    assert {(e.sequence, e.first, e.second, e.relation) for e in told} == {("s-1", "p-1", "p-2", "other")}
+    assert told[0].support <= 10
+    assert (told[-1].support, told[-1].lag_us) == (20, 20 * SECOND)
+    assert told[-1].name == "cpu up, then elsewhere in the group disk up"
+    faded = [e for e in recognise.on_time(Now(30 * DAY, 0)) if isinstance(e, Sequence)]
+    assert [(e.sequence, e.status) for e in faded] == [("s-1", "faded")]
+
+
+def test_a_pattern_that_comes_more_often_than_before_drifts():
+    recognise = make()
+    times = np.cumsum([3_600.0] * 60 + [300.0] * 40)
+    events = [
+        event
+        for number, time_s in enumerate(times.tolist())
+        for event in recognise.on_batch(
+            [record(number, "onset", opened_us=round(time_s) * SECOND, signature=SIGNATURE)], at(time_s)
+        )
+    ]
+    drift = next(e for e in events if isinstance(e, Drift))
+    assert drift.subject == "patterns/p-1/gap_s"
+    assert drift.before == pytest.approx(3_600, rel=0.05)
+    assert drift.after == pytest.approx(300, rel=0.05)
 
 
 def random_inputs(seed: int) -> list[Record]:

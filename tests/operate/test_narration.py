@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.events import Experience, Pattern, Storm, StormMember
+from schemas.events import Drift, Experience, Pattern, Sequence, Storm, StormMember
 from streams.operate.narration import Narration
 
 
@@ -65,3 +65,16 @@ def test_a_storm_is_told_once_and_again_when_another_looks_like_its_origin() -> 
     assert told("shop", 3) is None
     assert told("database", 4) == "00:00:00  storm: 4 abnormal together, likely from database (75%)"
     assert narration.counts == {"storms": 1}
+
+
+def test_a_new_sequence_is_told_once_and_every_drift() -> None:
+    narration = Narration()
+    sequence = Sequence(
+        id="s", time_us=0, sequence="s-1", name="cpu up, then disk up", status="recurring", first="p-1", second="p-2",
+        relation="same",
+    )  # fmt: skip
+    assert narration.tell(sequence) == "00:00:00  new recurring sequence s-1: cpu up, then disk up"
+    assert narration.tell(sequence) is None
+    drift = Drift(id="d", time_us=0, subject="inputs/cpu", before=10.0, after=12.5, partition=1)
+    assert narration.tell(drift) == "00:00:00  inputs/cpu changed for good: 10, now 12.5 (partition 1)"
+    assert narration.counts == {"drifts": 1}

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.ids import Cause
+from streams.loop.detect.drift import DriftWatches
 from streams.loop.detect.entities import Entities
 from streams.loop.detect.episodes import Draft, Episodes, Window
 from streams.loop.detect.normal import Normal
@@ -27,13 +28,21 @@ class Folding:
     """
 
     def __init__(
-        self, settings: DetectSettings, *, entities: Entities, normal: Normal, surprise: Surprise, episodes: Episodes
+        self,
+        settings: DetectSettings,
+        *,
+        entities: Entities,
+        normal: Normal,
+        surprise: Surprise,
+        episodes: Episodes,
+        drifts: DriftWatches,
     ) -> None:
         self._settings = settings
         self._entities = entities
         self._normal = normal
         self._surprise = surprise
         self._episodes = episodes
+        self._drifts = drifts
         self._recent = np.zeros(0, np.uint8)
         self._mask = (1 << settings.opening[1]) - 1
 
@@ -73,13 +82,14 @@ class Folding:
         slots = closed.slots[start : start + len(rounds)]
         warm = self._normal.warm(slots, rounds)
         all_z = np.zeros((len(rounds), closed.values.shape[1]))
-        all_forest = np.zeros(len(rounds))
+        all_forest, all_scores = np.zeros(len(rounds)), np.zeros(len(rounds))
+        calm = np.zeros(len(rounds), bool)
         placed: list[tuple[int, Draft]] = []
         for chosen in _rounds_of(rounds, max(1, CELLS // max(1, len(metrics)))):
             mine, values, times = slots[chosen], closed.values[start + chosen], closed.start_us[start + chosen]
             z, score, all_forest[chosen] = self._normal.judge(mine, values)
             judged = self._surprise.judge(mine, values, times, score)
-            all_z[chosen] = z
+            all_z[chosen], all_scores[chosen] = z, score
             opens, share = self._watch(mine, judged.abnormal, judged.armed)
             learning = np.ones(len(chosen), bool)
             for index in self._of_interest(mine, opens):
@@ -95,9 +105,11 @@ class Folding:
                 self._normal.learn(mine, values)
             else:
                 self._normal.learn(mine[learning], values[learning])
+            calm[chosen] = learning & ~judged.abnormal
             learned = np.flatnonzero((learning & ~judged.abnormal) | self._settings.learns_episodes)
             self._surprise.learn(mine, values, times, judged, learned)
         self._normal.learn_shared(all_z, all_forest, warm)
+        self._drifts.note(closed.values[start : start + len(rounds)], all_scores, calm=calm, warm=warm)
         return [draft for _, draft in sorted(placed, key=lambda item: item[0])]
 
     def _follow(self, window: Window, slot: int, opening: float | None, metrics: list[str]) -> tuple[list[Draft], bool]:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from schemas.errors import RecoveryError
 from schemas.events import Census, Event
 from schemas.ids import Cause, Mint
+from streams.loop.detect.drift import DriftWatches
 from streams.loop.detect.entities import Entities
 from streams.loop.detect.episodes import Draft, Episodes
 from streams.loop.detect.folding import Folding
@@ -41,6 +42,7 @@ class _State(msgspec.Struct):
     surprise: Known
     episodes: bytes
     recent: bytes
+    drifts: bytes
     census_due_us: int | None
     census_groups: list[str]
 
@@ -70,12 +72,14 @@ class Detect:
         self._normal = Normal(settings, seed=seed)
         self._episodes = Episodes(settings, loop=loop)
         self._surprise = Surprise(settings)
+        self._drifts = DriftWatches(partition=partition)
         self._folding = Folding(
             settings,
             entities=self._entities,
             normal=self._normal,
             surprise=self._surprise,
             episodes=self._episodes,
+            drifts=self._drifts,
         )
         self._room = (0, 0)
         """Of how many entities and metrics there is room for in every table."""
@@ -128,6 +132,7 @@ class Detect:
                 surprise=self._surprise.columns(),
                 episodes=self._episodes.snapshot(),
                 recent=self._folding.snapshot(),
+                drifts=self._drifts.snapshot(),
                 census_due_us=self._census_due_us,
                 census_groups=sorted(self._census_groups),
             )
@@ -146,6 +151,7 @@ class Detect:
         self._surprise.adopt(state.surprise, state.metrics)
         self._episodes.restore(state.episodes)
         self._folding.restore(state.recent)
+        self._drifts.restore(state.drifts)
         self._room = (0, 0)
         self._census_due_us = state.census_due_us
         self._census_groups = set(state.census_groups)
@@ -185,6 +191,7 @@ class Detect:
             self._normal.grow(slots, metrics)
             self._surprise.grow(slots, metrics)
             self._folding.grow(slots)
+            self._drifts.grow(metrics)
             self._room = (slots, len(metrics))
         for slot in recycled:
             self._windows.forget(slot)
@@ -243,7 +250,7 @@ class Detect:
         groups = sorted(set(live) | self._census_groups)
         self._census_groups = set(live)
         self._census_due_us = _next_multiple(now.us, self._settings.census_us) if live else None
-        return [
+        censuses = [
             Draft(
                 type=Census,
                 # every partition counts at the same times: only its number tells the ids of two counts apart
@@ -257,6 +264,7 @@ class Detect:
             )
             for group in groups
         ]
+        return censuses + self._drifts.close_block(due_us)
 
     def _written(self, drafts: list[Draft], mint: Mint, now: Now) -> list[Event]:
         return [

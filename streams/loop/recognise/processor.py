@@ -1,24 +1,32 @@
 """The processor recognise: onsets of episodes in; recurrences, patterns and storms out."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator
+from collections.abc import Sequence as Items
+from typing import Any
 
 import msgspec
 
 from schemas.errors import RecoveryError
-from schemas.events import NOVEL, Episode, Event, Pattern, Recurrence, Storm
+from schemas.events import NOVEL, Drift, Episode, Event, Pattern, Recurrence, Sequence, Storm
 from schemas.ids import Cause, Mint
 from streams.learners.cluster import Cluster
 from streams.learners.registry import Match, PatternRegistry
 from streams.learners.signature import signature_of
 from streams.loop.processor import Input, Now, Record
+from streams.loop.recognise.drift import PatternDrift
 from streams.loop.recognise.graph_settings import GraphSettings
 from streams.loop.recognise.onset import onset_of
+from streams.loop.recognise.sequence_book import SequenceBook
 from streams.loop.recognise.settings import RecogniseSettings
 from streams.loop.recognise.storms import Storms, StormView
 
-STATE_VERSION = 3
+STATE_VERSION = 4
 ANY_GRAPH = GraphSettings()
+PAIRS_PER_PATTERN = 16
+ENTITIES_PER_EPISODE = 0.1
+"""How much is known of what follows what, for what is known of patterns and episodes."""
+RELATIONS = {"same": "", "other": "elsewhere in the group "}
 
 
 class _State(msgspec.Struct):
@@ -27,6 +35,8 @@ class _State(msgspec.Struct):
     patterns: list[tuple[str, str]]
     seen_us: list[tuple[str, int]]
     storms: bytes
+    drift: bytes
+    sequences: bytes
 
 
 class Recognise:
@@ -49,12 +59,18 @@ class Recognise:
             remembered_limit=settings.remembered_limit,
         )
         self._storms = Storms(graph, loop=loop)
+        self._drift = PatternDrift()
+        self._sequences = SequenceBook(
+            within_us=settings.sequence_us,
+            scope_limit=max(1, round(ENTITIES_PER_EPISODE * settings.episode_limit)),
+            pair_limit=PAIRS_PER_PATTERN * settings.pattern_limit,
+        )
         self._patterns: OrderedDict[str, str] = OrderedDict()
         """Episode to the pattern it was recognised as, latest last."""
         self._seen_us: dict[str, int] = {}
         """Active pattern to the loop time of its last occurrence."""
 
-    def on_batch(self, inputs: Sequence[Input], now: Now) -> list[Event]:
+    def on_batch(self, inputs: Items[Input], now: Now) -> list[Event]:
         """Recognise onsets, and learn from the end of episodes how long a pattern takes."""
         mint = Mint(loop=self._loop, processor=self.name)
         storm_mint = Mint(loop=self._loop, processor=f"{self.name}:storms")
@@ -85,6 +101,7 @@ class Recognise:
             cluster = self._registry.fade(pattern)
             cause = Cause(f"timer:{self.name}:fade/{pattern}", 0, due_us)
             events.append(self._pattern(cluster, cause, mint, now))
+            events += self._forget(cluster, cause, mint, now)
         return events
 
     def next_time(self) -> int | None:
@@ -99,6 +116,8 @@ class Recognise:
                 patterns=list(self._patterns.items()),
                 seen_us=sorted(self._seen_us.items()),
                 storms=self._storms.snapshot(),
+                drift=self._drift.snapshot(),
+                sequences=self._sequences.snapshot(),
             )
         )
 
@@ -111,6 +130,8 @@ class Recognise:
         self._patterns = OrderedDict(state.patterns)
         self._seen_us = dict(state.seen_us)
         self._storms.restore(state.storms)
+        self._drift.restore(state.drift)
+        self._sequences.restore(state.sequences)
 
     def _recognise(self, episode: Episode, cause: Cause, mint: Mint, now: Now) -> list[Event]:
         match = self._registry.learn(onset_of(episode), episode=episode.episode, time_us=episode.opened_us)
@@ -123,9 +144,42 @@ class Recognise:
             self._patterns |= {known: cluster.id for known in cluster.episodes if known in self._patterns}
         for cluster in (*match.merged, *match.faded):
             self._seen_us.pop(cluster.id, None)
-        events = [self._pattern(cluster, cause, mint, now, alias_of=match.joined.id) for cluster in match.merged]
+        events: list[Event] = []
+        events += [self._pattern(cluster, cause, mint, now, alias_of=match.joined.id) for cluster in match.merged]
         events += [self._pattern(cluster, cause, mint, now) for cluster in (*match.faded, *match.split, match.joined)]
-        return [*events, self._recurrence(episode, match, cause, mint, now)]
+        events.append(self._recurrence(episode, match, cause, mint, now))
+        for cluster in (*match.merged, *match.faded):
+            events += self._forget(cluster, cause, mint, now)
+        return [*events, *self._compare(episode, match, cause, mint, now)]
+
+    def _compare(self, episode: Episode, match: Match, cause: Cause, mint: Mint, now: Now) -> Iterator[Event]:
+        """Hold an occurrence against those before it: what has changed for good, and what it follows."""
+        pattern = match.cluster.id
+        shifts = self._drift.follow(pattern, distance=match.distance, time_us=episode.opened_us)
+        for subject, shift in shifts.items():
+            yield Drift(
+                id=mint(cause),
+                time_us=now.us,
+                causes=(str(cause),),
+                subject=subject,
+                before=shift.before,
+                after=shift.after,
+            )
+        for fields in self._sequences.follow(episode, pattern):
+            yield self._sequence(fields, cause, mint, now)
+
+    def _forget(self, cluster: Cluster, cause: Cause, mint: Mint, now: Now) -> list[Event]:
+        """Watch a pattern no longer that merged or faded; what it led to fades with it."""
+        self._drift.forget(cluster.id)
+        return [self._sequence(fields, cause, mint, now) for fields in self._sequences.forget(cluster.id)]
+
+    def _sequence(self, fields: dict[str, Any], cause: Cause, mint: Mint, now: Now) -> Sequence:
+        name = f"{self._name(fields['first'])}, then {RELATIONS[fields['relation']]}{self._name(fields['second'])}"
+        return Sequence(id=mint(cause), time_us=now.us, causes=(str(cause),), name=name, **fields)
+
+    def _name(self, item: str) -> str:
+        cluster = self._registry.resolve(item)
+        return cluster.name if cluster else item
 
     def _learn_duration(self, episode: Episode) -> None:
         pattern = self._patterns.get(episode.episode)

@@ -18,12 +18,16 @@ class RecogniseSettings(msgspec.Struct, frozen=True, kw_only=True):
     """A pattern recurs from this many occurrences on."""
     fade_us: int = 7 * 24 * 3_600_000_000
     """Loop time without an occurrence after which a pattern fades; it comes back under the same id."""
+    sequence_us: int = 300_000_000
+    """How much later, in event time, what follows a pattern may begin; a quarter and a sixteenth are looked at too."""
     pattern_limit: int = 256
     remembered_limit: int = 1_024
     episode_limit: int = 20_000
 
     def __post_init__(self) -> None:
-        names = ("merge_evidence", "support", "fade_us", "pattern_limit", "remembered_limit", "episode_limit")
+        names = (
+            "merge_evidence", "support", "fade_us", "sequence_us", "pattern_limit", "remembered_limit", "episode_limit",
+        )  # fmt: skip
         errors = [
             f"{name} must be positive, got {getattr(self, name)}" for name in names if not getattr(self, name) > 0
         ]

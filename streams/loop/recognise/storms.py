@@ -282,14 +282,12 @@ class Storms:
         )
 
     def _calls_among(self, entities: list[str]) -> Iterable[tuple[tuple[int, int], float]]:
+        if not self._calls:
+            yield from self._order.among(entities)
+            return
         for row, caller in enumerate(entities):
-            for column, callee in enumerate(entities):
-                if self._calls:
-                    trust = float(callee in self._calls.get(caller, {}))
-                else:
-                    trust = self._order.trust(caller, callee)
-                if trust:
-                    yield (row, column), trust
+            called = self._calls.get(caller, {})
+            yield from (((row, column), 1.0) for column, callee in enumerate(entities) if callee in called)
 
 
 def _tail(mean: float, count: int) -> float:

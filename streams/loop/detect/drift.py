@@ -1,0 +1,85 @@
+"""Whether what a whole partition sees has changed for good: the level of each metric, and how unusual windows are."""
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from schemas.events import Drift
+from schemas.ids import Cause
+from streams.learners.drift_watch import DriftWatch
+from streams.loop.detect.episodes import Draft
+
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+SCORES = "scores"
+
+
+class _State(msgspec.Struct, array_like=True):
+    subjects: list[str]
+    sums: bytes
+    counts: bytes
+    watches: list[bytes]
+
+
+class DriftWatches:
+    """One watch per metric, over the mean of all entities' calm windows between two counts (`close_block`), and one
+    over the mean score: so the cost does not grow with the entities, and what one of them does is an episode, no drift.
+    """
+
+    def __init__(self, *, partition: int) -> None:
+        self._partition = partition
+        self._subjects = [SCORES]
+        self._sums = np.zeros(1)
+        self._counts = np.zeros(1, np.int64)
+        self._watches = [DriftWatch()]
+
+    def grow(self, metrics: Sequence[str]) -> None:
+        """Watch these metrics (columns)."""
+        new = metrics[len(self._subjects) - 1 :]
+        self._subjects += [f"inputs/{metric}" for metric in new]
+        self._watches += [DriftWatch() for _ in new]
+        self._sums = np.concatenate([self._sums, np.zeros(len(new))])
+        self._counts = np.concatenate([self._counts, np.zeros(len(new), np.int64)])
+
+    def note(self, values: Floats, scores: Floats, *, calm: Flags, warm: Flags) -> None:
+        """Note windows in order: their values, shape (n, metrics), where calm, and their scores where warm."""
+        columns = np.column_stack([np.where(warm, scores, np.nan), np.where(calm[:, None], values, np.nan)])
+        present = np.isfinite(columns)
+        addends = np.where(present, columns, 0.0)
+        # cumsum adds in order of the windows, so that the last bit does not depend on where a batch ended
+        self._sums = np.cumsum(np.vstack([self._sums, addends]), axis=0)[-1]
+        self._counts += np.count_nonzero(present, axis=0)
+
+    def close_block(self, due_us: int) -> list[Draft]:
+        """Judge the means since the last block; a subject without values waits."""
+        drafts = []
+        for index in np.flatnonzero(self._counts).tolist():
+            shift = self._watches[index].update(float(self._sums[index] / self._counts[index]))
+            if shift:
+                drafts.append(self._drift(self._subjects[index], shift.before, shift.after, due_us))
+        self._sums[:] = 0.0
+        self._counts[:] = 0
+        return drafts
+
+    def snapshot(self) -> bytes:
+        """Return all that is known; equal states give equal bytes."""
+        watches = [watch.snapshot() for watch in self._watches]
+        return msgspec.msgpack.encode(_State(self._subjects, self._sums.tobytes(), self._counts.tobytes(), watches))
+
+    def restore(self, snapshot: bytes) -> None:
+        """Replace all that is known by what `snapshot` returned."""
+        state = msgspec.msgpack.decode(snapshot, type=_State)
+        self._subjects = state.subjects
+        self._sums = np.frombuffer(state.sums).copy()
+        self._counts = np.frombuffer(state.counts, np.int64).copy()
+        self._watches = [DriftWatch() for _ in state.watches]
+        for watch, known in zip(self._watches, state.watches, strict=True):
+            watch.restore(known)
+
+    def _drift(self, subject: str, before: float, after: float, due_us: int) -> Draft:
+        cause = Cause(f"timer:detect:drift/{subject}", self._partition, due_us)
+        fields = {"subject": subject, "partition": self._partition, "before": before, "after": after}
+        return Draft(type=Drift, cause=cause, fields=fields)
