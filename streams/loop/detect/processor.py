@@ -21,7 +21,7 @@ from streams.loop.detect.windows import Closed, Windows
 from streams.loop.processor import Input, Now
 from streams.loop.telemetry import TelemetryBatch
 
-STATE_VERSION = 2
+STATE_VERSION = 3
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -184,7 +184,7 @@ class Detect:
             self._windows.grow(slots, len(metrics))
             self._normal.grow(slots, metrics)
             self._surprise.grow(slots, metrics)
-            self._folding.grow(slots)
+            self._folding.grow(slots, len(metrics))
             self._room = (slots, len(metrics))
         for slot in recycled:
             self._windows.forget(slot)
