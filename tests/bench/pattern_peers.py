@@ -18,6 +18,8 @@ DBSTREAM_RADIUS = 4.0
 HEIGHT_FACTORS = (0.6, 0.75, 0.87, 1.0, 1.15, 1.33, 1.6)
 LATEST = 9
 """Windows after its start at which an episode may have been opened."""
+LEAD = 1
+"""Windows before it opened that an onset shows."""
 
 
 def each_its_own(onsets: Sequence[Episode]) -> list[str]:
@@ -71,12 +73,12 @@ def _shapes(templates: Sequence[Template], windows: int) -> tuple[Floats, npt.ND
     shapes, names = [], []
     for name, template in enumerate(templates):
         length = round(template.length)
-        whole = np.zeros((length + LATEST + windows, len(METRICS)))
+        whole = np.zeros((LEAD + length + LATEST + windows, len(METRICS)))
         for move in template.moves:
             begins = int(move.lag * length)
             phase = (np.arange(length - begins) + 0.5) / (length - begins)
-            whole[begins:length, move.metric] += move.height * shape_of(move.shape, phase)
-        for start in range(LATEST):
+            whole[LEAD + begins : LEAD + length, move.metric] += move.height * shape_of(move.shape, phase)
+        for start in range(LEAD + LATEST):
             shapes += [factor * whole[start : start + windows] for factor in HEIGHT_FACTORS]
             names += [name] * len(HEIGHT_FACTORS)
     return np.array(shapes), np.array(names)

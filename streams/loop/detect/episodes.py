@@ -11,6 +11,7 @@ import numpy.typing as npt
 from schemas.events import Episode, Event, Measurement
 from schemas.ids import Cause, derive
 from streams.learners.signature import signature_of
+from streams.loop.detect.lead import LeadIn
 from streams.loop.detect.settings import DetectSettings
 
 Floats = npt.NDArray[np.float64]
@@ -42,7 +43,9 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Open(msgspec.Struct, array_like=True):
-    """An open episode. `onset` holds z by metric (0 where absent) per window, until the onset is written."""
+    """An open episode. `onset` holds z by metric (0 where absent) per window, those just before it
+    opened included, until the onset is written.
+    """
 
     episode: str
     opened_us: int
@@ -89,20 +92,23 @@ class Episodes:
         """Whether the next window of the entity may be of interest."""
         return entity in self._open or entity in self._after
 
-    def follow(self, window: Window, metrics: list[str], opening_share: float | None) -> tuple[list[Draft], bool]:
+    def follow(
+        self, window: Window, metrics: list[str], opening_share: float | None, lead: LeadIn
+    ) -> tuple[list[Draft], bool]:
         """Fold a window of an entity whose episode opens with it (then `opening_share` is the share of abnormal ones
-        among the latest windows), is open, or closed recently. Returns events, and whether its normal has changed.
+        among the latest windows, and `lead` what came before), is open, or closed recently. Returns events, and whether
+        its normal has changed.
         """
         opens = opening_share is not None and window.entity not in self._open
         if opens:
-            self._start(window, opening_share or 0.0)
+            self._start(window, opening_share or 0.0, lead, metrics)
         elif window.entity not in self._open:
             return self._measure_after(window, metrics), False
         episode = self._open[window.entity]
         self._extend(episode, window, metrics)
         drafts = [self._episode(window.entity, window.group, window.cause, "opened")] if opens else []
         drafts.append(self._measurement(window, episode.episode, metrics))
-        if not episode.onset_written and len(episode.onset) >= self._settings.onset:
+        if not episode.onset_written and episode.windows >= self._settings.onset:
             drafts.append(self._onset(window.entity, window.group, window.cause))
         accepted = episode.windows >= self._settings.accept_windows
         if accepted or episode.normal_run >= self._settings.close_windows:
@@ -133,18 +139,18 @@ class Episodes:
         self._open = dict(state.open)
         self._after = {entity: (episode, until_us) for entity, episode, until_us in state.after}
 
-    def _start(self, window: Window, share: float) -> None:
+    def _start(self, window: Window, share: float, lead: LeadIn, metrics: list[str]) -> None:
         self._after.pop(window.entity, None)
         self._open[window.entity] = _Open(
             episode=derive(self._loop, "episode", window.entity, str(window.cause), window.start_us),
-            opened_us=window.start_us,
+            opened_us=window.start_us if lead.began_us is None else lead.began_us,
             windows=0,
             abnormal=0,
             normal_run=0,
             score_sum=0.0,
             peak=0.0,
             confidence=share,
-            onset=[],
+            onset=[_moved(z, metrics) for z in lead.z],
             onset_written=False,
             tokens=(),
             shares={},
@@ -164,7 +170,7 @@ class Episodes:
         episode.tokens = (*episode.tokens, *new)[: self._settings.token_limit]
         episode.state |= _present(window.values, metrics)
         if not episode.onset_written:
-            episode.onset.append({name: z for name, z in zip(metrics, window.z.tolist(), strict=False) if z})
+            episode.onset.append(_moved(window.z, metrics))
             episode.shares = self._shares(episode.onset)
 
     def _measure_after(self, window: Window, metrics: list[str]) -> list[Draft]:
@@ -232,6 +238,10 @@ class Episodes:
             parts = {name: sum(map(abs, zs)) for name, zs in series.items()}
         total = sum(parts.values())
         return {name: part / total for name, part in parts.items() if part > 0}
+
+
+def _moved(z: Floats, metrics: list[str]) -> dict[str, float]:
+    return {name: value for name, value in zip(metrics, z.tolist(), strict=False) if value}
 
 
 def _present(values: Floats, metrics: list[str]) -> dict[str, float]:

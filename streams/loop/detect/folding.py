@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -9,6 +10,7 @@ from schemas.ids import Cause
 from streams.loop.detect.drift import DriftWatches
 from streams.loop.detect.entities import Entities
 from streams.loop.detect.episodes import Draft, Episodes, Window
+from streams.loop.detect.lead import NO_LEAD, Lead, LeadIn
 from streams.loop.detect.normal import Normal
 from streams.loop.detect.settings import DetectSettings
 from streams.loop.detect.surprise import Surprise
@@ -45,14 +47,17 @@ class Folding:
         self._drifts = drifts
         self._recent = np.zeros(0, np.uint8)
         self._mask = (1 << settings.opening[1]) - 1
+        self._lead = Lead(windows=settings.opening[1] - 1)
 
-    def grow(self, slots: int) -> None:
-        """Make room for so many entities."""
+    def grow(self, slots: int, metrics: int) -> None:
+        """Make room for so many entities and metrics."""
         self._recent = np.concatenate([self._recent, np.zeros(max(0, slots - len(self._recent)), np.uint8)])
+        self._lead.grow(slots, metrics)
 
     def forget(self, slot: int) -> None:
         """Give the slot to another entity."""
         self._recent[slot] = 0
+        self._lead.clear(slot)
 
     def fold(self, closed: Closed, cause: Callable[[int], Cause], metrics: list[str]) -> list[Draft]:
         """Fold windows in order and return their events in order. `cause` names what closed the window at an index."""
@@ -68,12 +73,14 @@ class Folding:
         return drafts
 
     def snapshot(self) -> bytes:
-        """Return which of the latest windows of each entity were abnormal."""
-        return self._recent.tobytes()
+        """Return what the latest windows of each entity were like."""
+        return msgspec.msgpack.encode((self._recent.tobytes(), self._lead.snapshot()))
 
     def restore(self, snapshot: bytes) -> None:
         """Replace it by what `snapshot` returned."""
-        self._recent = np.frombuffer(snapshot, np.uint8).copy()
+        recent, lead = msgspec.msgpack.decode(snapshot, type=tuple[bytes, bytes])
+        self._recent = np.frombuffer(recent, np.uint8).copy()
+        self._lead.restore(lead)
 
     def _fold_chunk(
         self, closed: Closed, start: int, rounds: Ints, cause: Callable[[int], Cause], metrics: list[str]
@@ -99,8 +106,10 @@ class Folding:
                     closed, place, cause(place), abnormal=abnormal, score=float(score[index]), z=z[index]
                 )
                 opening = float(share[index]) if opens[index] else None
-                found, learning[index] = self._follow(window, int(mine[index]), opening, metrics)
+                lead = self._lead.before(int(mine[index]), int(self._recent[mine[index]])) if opens[index] else NO_LEAD
+                found, learning[index] = self._follow(window, int(mine[index]), opening, lead, metrics)
                 placed += [(place, draft) for draft in found]
+            self._lead.push(mine, times, z)
             if learning.all():
                 self._normal.learn(mine, values)
             else:
@@ -112,11 +121,13 @@ class Folding:
         self._drifts.note(closed.values[start : start + len(rounds)], all_scores, calm=calm, warm=warm)
         return [draft for _, draft in sorted(placed, key=lambda item: item[0])]
 
-    def _follow(self, window: Window, slot: int, opening: float | None, metrics: list[str]) -> tuple[list[Draft], bool]:
+    def _follow(
+        self, window: Window, slot: int, opening: float | None, lead: LeadIn, metrics: list[str]
+    ) -> tuple[list[Draft], bool]:
         """Fold a window into its episode. What an entity does in an episode is not learned as its normal."""
         if opening is not None and not self._episodes.is_open(window.entity):
             self._surprise.spend(np.array([slot]))
-        drafts, accepted = self._episodes.follow(window, metrics, opening)
+        drafts, accepted = self._episodes.follow(window, metrics, opening, lead)
         if accepted:
             self._normal.learn_afresh(slot)
             if not self._settings.learns_episodes:

@@ -37,7 +37,7 @@ class Normal:
     def __init__(self, settings: DetectSettings, *, seed: int) -> None:
         self._settings = settings
         self._table = NormalTable(
-            fast_windows=settings.fast_windows,
+            fast_windows=settings.fast,
             slow_windows=settings.slow_windows,
             warmup_windows=settings.warmup_windows,
             prior_windows=settings.prior_windows,

@@ -190,7 +190,7 @@ class Detect:
             self._windows.grow(slots, len(metrics))
             self._normal.grow(slots, metrics)
             self._surprise.grow(slots, metrics)
-            self._folding.grow(slots)
+            self._folding.grow(slots, len(metrics))
             self._drifts.grow(metrics)
             self._room = (slots, len(metrics))
         for slot in recycled:

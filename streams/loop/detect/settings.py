@@ -43,6 +43,9 @@ class DetectSettings(msgspec.Struct, frozen=True, kw_only=True):
     threshold: float = 3.0
     """While an entity's past is too short to rank a window in, one of this score (with a slack of 2: one metric 5
     deviations off) is abnormal too."""
+    least_threshold: float = 2.0
+    """So is one of this score that is also rarer than `p_floor` by what past there is, where one abnormal window does
+    not open an episode."""
     close_threshold: float = 1.5
     """While an episode is open, windows below this score that do not surprise either are normal."""
     open_windows: int = 2
@@ -52,12 +55,14 @@ class DetectSettings(msgspec.Struct, frozen=True, kw_only=True):
     close_windows: int = 3
     """An episode closes after so many normal windows in a row."""
     onset_windows: int | None = None
-    """The first windows of an episode, which its signature is taken over; 4, or 1 for one-sample windows."""
+    """The first windows of an episode, which its signature is taken over; 4, or 1 for one-sample windows. With windows,
+    the one just before goes with them: it shows what was there first."""
     accept_windows: int = 60
     """An episode of so many windows is a new normal: it closes and the entity is learned afresh."""
 
     warmup_windows: int = 10
-    fast_windows: float = 20.0
+    fast_windows: float | None = None
+    """Over how many windows the quicker of two averages is taken; 60, or 20 for one-sample windows."""
     slow_windows: float = 240.0
     prior_windows: float = 10.0
     """How many windows the borrowed spread of its peers weighs for a new entity."""
@@ -93,9 +98,16 @@ class DetectSettings(msgspec.Struct, frozen=True, kw_only=True):
             errors.append(f"open_windows <= open_of <= 8 must hold, got {self.open_windows} of {self.open_of}")
         if not self.close_threshold <= self.threshold:
             errors.append(f"close_threshold must be at most {self.threshold} (threshold), got {self.close_threshold}")
+        if not self.close_threshold <= self.least_threshold <= self.threshold:
+            errors.append(
+                f"least_threshold must be between {self.close_threshold} (close_threshold) and {self.threshold} "
+                f"(threshold), got {self.least_threshold}"
+            )
         if not 0 < self.p_floor <= 1:
             errors.append(f"p_floor must be above 0 and at most 1, got {self.p_floor}")
         errors += self._rate_errors()
+        if self.fast_windows is not None and not self.fast_windows > 0:
+            errors.append(f"fast_windows must be positive, got {self.fast_windows}")
         if self.rearm_windows is not None and not self.rearm_windows >= 0:
             errors.append(f"rearm_windows must not be negative, got {self.rearm_windows}")
         if self.smooth_windows is not None and not self.smooth_windows >= 1:
@@ -124,6 +136,16 @@ class DetectSettings(msgspec.Struct, frozen=True, kw_only=True):
     def smooth(self) -> int:
         """Over how many windows surprise is averaged."""
         return self.smooth_windows or (1 if self.window_us else 12)
+
+    @property
+    def fast(self) -> float:
+        """Over how many windows the quicker average is taken."""
+        return self.fast_windows or (60.0 if self.window_us else 20.0)
+
+    @property
+    def rare_threshold(self) -> float:
+        """The score from which on a rare window is abnormal."""
+        return self.threshold if self.opening[1] == 1 else self.least_threshold
 
     @property
     def learns_episodes(self) -> bool:
@@ -156,7 +178,7 @@ class DetectSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 _POSITIVE = (
     "idle_us", "gone_us", "census_us", "threshold", "p_per_alarm", "open_windows", "close_windows", "accept_windows",
-    "warmup_windows", "fast_windows", "slow_windows", "prior_windows", "floor_absolute", "z_limit", "forest_windows",
+    "warmup_windows", "slow_windows", "prior_windows", "floor_absolute", "z_limit", "forest_windows",
     "entity_limit", "metric_limit", "window_rows_limit", "token_limit", "signature_limit",
 )  # fmt: skip
 _NOT_NEGATIVE = (

@@ -1,5 +1,6 @@
 """Whether a window of an entity is an alarm: how surprising it is by the entity's own past, against a stated rate."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -25,8 +26,6 @@ FLOOR_RELATIVE = 0.01
 """The least spread of a metric, as a share of its mean: what changes by less than `slack` of it surprises nobody."""
 SIZE_PRIOR = (-0.17, 0.72, 1.06, 0.3)
 """Median, 90 % and 98 % quantile of ln(|x| / mean |x|) of a normal x, and a mean excess beyond of heavier tails."""
-_FAR = 1e3
-"""Floors beyond which it does not matter how far."""
 SUM_PRIOR = (-0.45, 2.9, 5.8, 2.24)
 """The same of a sum of `FEATURES` unit exponentials less their mean, a little correlated."""
 
@@ -99,19 +98,22 @@ class Surprise:
         """Judge one window of each of distinct slots; values have the shape (n, metrics).
 
         While an entity's past is too short to tell how rare a window is at the stated rate, what is far off by `score`,
-        in deviations that are borrowed from its peers at first, is abnormal too.
+        in deviations that are borrowed from its peers at first, is abnormal too; and what is a little off and rare.
         """
         ratios, over_floor = self._table.ratios(slots, values, times_us)
         known = np.isfinite(ratios)
-        excess = np.minimum(np.maximum(over_floor - self._settings.slack, 0), _FAR)
-        surprise = np.minimum(self._features.score_many(slots, ratios), 0.5 * excess * excess)
+        notable = over_floor > self._settings.slack
+        surprise = self._features.score_many(slots, ratios)
+        np.minimum(surprise, EXPECTED, out=surprise, where=~notable)
         np.copyto(surprise, EXPECTED, where=~known)
         total = self._total(slots, surprise, known[:, 0])
         needed, armed, short = self._rate.follow(slots, times_us)
         calibrated = self._sums.score_many(slots, total[:, None, None])[:, 0, 0]
         # an unknown total scores as an expected one, which would do where alarms may be frequent
-        surprising = np.isfinite(total) & (calibrated >= needed)
-        abnormal = surprising | (short & (score >= self._settings.threshold))
+        surprising = np.isfinite(total) & notable.any(axis=(1, 2)) & (calibrated >= needed)
+        rare = np.isfinite(total) & (calibrated >= -math.log(self._settings.p_floor))
+        off = (score >= self._settings.threshold) | (rare & (score >= self._settings.rare_threshold))
+        abnormal = surprising | (short & off)
         return Judged(ratios=ratios, total=total, abnormal=abnormal, armed=armed)
 
     def learn(self, slots: Ints, values: Floats, times_us: Ints, judged: Judged, chosen: Ints) -> None:

@@ -1,0 +1,109 @@
+"""Whether a window surprises: one entity, one metric, a window a second."""
+
+import numpy as np
+import pytest
+
+from streams.loop.detect import DetectSettings
+from streams.loop.detect.surprise import Judged, Surprise
+
+SECOND = 1_000_000
+SLOT = np.array([0])
+
+
+def settings(**changes: object) -> DetectSettings:
+    defaults = {"false_alarms": "1/500s", "p_per_alarm": 1.0, "smooth_windows": 1}
+    return DetectSettings(**(defaults | changes))  # type: ignore[arg-type]
+
+
+def taught(values: np.ndarray, **changes: object) -> tuple[Surprise, list[Judged]]:
+    """Judge and learn a window per value of one entity."""
+    surprise = Surprise(settings(**changes))
+    surprise.grow(1, ["load"])
+    judged = [step(surprise, second, value) for second, value in enumerate(values.tolist())]
+    return surprise, judged
+
+
+def step(surprise: Surprise, second: int, value: float, *, score: float = 0.0, learn: bool = True) -> Judged:
+    window = (SLOT, np.array([[value]]), np.array([second * SECOND]))
+    judged = surprise.judge(*window, np.array([score]))
+    if learn:
+        surprise.learn(*window, judged, SLOT)
+    return judged
+
+
+def noise(windows: int, *, level: float = 100.0, seed: int = 0) -> np.ndarray:
+    return level + np.random.default_rng(seed).normal(size=windows)
+
+
+def test_what_never_happened_is_abnormal_and_what_always_does_is_not():
+    surprise, _ = taught(noise(1_000))
+    assert not step(surprise, 1_000, 100.5, learn=False).abnormal[0]
+    assert step(surprise, 1_000, 108.0, learn=False).abnormal[0]
+
+
+@pytest.mark.parametrize("level", [10.0, 100.0])
+def test_noise_is_abnormal_as_often_as_stated_though_most_of_it_is_within_the_slack(level):
+    """At 100, one deviation is all that the least spread of 1 % allows."""
+    runs = [taught(noise(2_500, level=level, seed=seed))[1] for seed in range(2)]
+    alarms = sum(bool(judged.abnormal[0]) for run in runs for judged in run[1_000:])
+    assert 1 <= alarms <= 24  # 6 are stated
+
+
+def test_less_than_the_slack_of_the_least_spread_surprises_nobody():
+    surprise, _ = taught(100 + 0.01 * (noise(1_000) - 100))
+    assert not step(surprise, 1_000, 101.5, learn=False).abnormal[0]  # 150 deviations, but 1.5 %
+    assert step(surprise, 1_000, 104.0, learn=False).abnormal[0]
+
+
+@pytest.mark.parametrize(
+    ("value", "score", "window_us", "abnormal"),
+    [
+        (105.0, 3.0, SECOND, True),
+        (100.5, 3.0, SECOND, True),  # far off by score
+        (105.0, 2.0, SECOND, True),  # a little off, and rare
+        (100.5, 2.0, SECOND, False),  # a little off, but not rare
+        (105.0, 1.9, SECOND, False),
+        (105.0, 2.0, 0, False),  # where one window opens an episode
+    ],
+)
+def test_while_the_past_is_short_the_score_counts(value, score, window_us, abnormal):
+    surprise, _ = taught(noise(100), false_alarms="1/day", window_us=window_us)
+    assert bool(step(surprise, 100, value, score=score, learn=False).abnormal[0]) == abnormal
+
+
+def test_an_absent_value_is_never_abnormal():
+    surprise, _ = taught(noise(1_000))
+    judged = step(surprise, 1_000, np.nan)
+    assert np.isnan(judged.total[0])
+    assert not judged.abnormal[0]
+
+
+def test_an_entity_that_is_forgotten_starts_afresh():
+    surprise, judged = taught(noise(200))
+    surprise.forget(0)
+    again = [step(surprise, second, value) for second, value in enumerate(noise(200).tolist())]
+    assert [one.total.tobytes() for one in again] == [one.total.tobytes() for one in judged]
+
+
+def test_entities_judged_together_are_judged_as_if_alone():
+    rows = np.stack([noise(300, seed=seed) for seed in range(3)], axis=1)
+    together = Surprise(settings())
+    together.grow(3, ["load"])
+    slots = np.arange(3)
+    totals = []
+    for second, values in enumerate(rows):
+        window = (slots, values[:, None], np.full(3, second * SECOND))
+        judged = together.judge(*window, np.zeros(3))
+        together.learn(*window, judged, slots)
+        totals.append(judged.total)
+    alone = [[one.total[0] for one in taught(rows[:, slot])[1]] for slot in slots]
+    assert np.array(totals).T.tobytes() == np.array(alone).tobytes()
+
+
+def test_a_restored_one_goes_on_alike():
+    whole, _ = taught(noise(300))
+    other = Surprise(settings())
+    other.restore(whole.snapshot(), ["load"])
+    for second, value in enumerate(noise(50, seed=1).tolist()):
+        assert step(whole, 300 + second, value).total == step(other, 300 + second, value).total
+    assert other.snapshot() == whole.snapshot()
