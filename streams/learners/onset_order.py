@@ -55,21 +55,21 @@ class OnsetOrder:
 
     def trust(self, caller: str, callee: str) -> float:
         """Return the share (0 to 1) of the caller's troubles that seem to come from the callee's."""
-        before = self._pairs.get((callee, caller), 0)
-        if before < SUPPORT:
-            return 0.0
-        onsets = max(self._onsets.get(caller, 0), before)
-        chance = min(self._onsets.get(callee, 0) / self._windows(), 1.0) * onsets
-        caused = before - self._pairs.get((caller, callee), 0) - chance
-        return min(max(caused / onsets, 0.0), 1.0)
+        return max((trust for place, trust in self.among((caller, callee)) if place == (0, 1)), default=0.0)
 
     def among(self, entities: Sequence[str]) -> Iterator[tuple[tuple[int, int], float]]:
         """Yield (row of the caller, row of the callee) and the trust, for each pair of the entities that has any."""
-        often = self._pairs
+        often, onsets, windows = self._pairs, self._onsets, self._windows()
         for row, caller in enumerate(entities):
             for column, callee in enumerate(entities):
-                if often.get((callee, caller), 0) >= SUPPORT and (trust := self.trust(caller, callee)):
-                    yield (row, column), trust
+                before = often.get((callee, caller), 0)
+                if before < SUPPORT:
+                    continue
+                own = max(onsets.get(caller, 0), before)
+                chance = min(onsets.get(callee, 0) / windows, 1.0) * own
+                caused = before - often.get((caller, callee), 0) - chance
+                if caused > 0:
+                    yield (row, column), min(caused / own, 1.0)
 
     def expected(self) -> float:
         """Return how many onsets a window brought before the last one; half an onset is taken for granted."""

@@ -17,6 +17,8 @@ from streams.loop.recognise.graph_settings import GraphSettings
 LEAST_SEVERITY = 0.5
 """What an episode counts at least: one may open on surprise alone, with no metric far off."""
 LEAST_UNLINKED = 3
+WORSE = 1.1
+"""A member is ranked anew when it is so many times as bad as when it was ranked last."""
 CHANCE = 1e-3
 """Entities that nothing links are a storm when so many at once are less likely than this."""
 
@@ -153,7 +155,7 @@ class Storms:
     def _measure(self, measurement: Measurement) -> StormView | None:
         """Follow how bad a member is; return its storm if it now seems to have begun elsewhere."""
         member = self._members.get(measurement.episode)
-        if member is None or member.closed or not member.onset or measurement.score <= member.severity:
+        if member is None or member.closed or not member.onset or measurement.score <= WORSE * member.severity:
             return None
         member.severity = measurement.score
         storm = self._storms.get(member.storm)
