@@ -12,7 +12,7 @@ from streams.loop.gate import Gate, GateSettings, LevelSettings
 from streams.loop.ingest import Ingest, IngestSettings
 from streams.loop.policy import Policy, PolicySettings
 from streams.loop.processor import Processor
-from streams.loop.recognise import Recognise, RecogniseSettings
+from streams.loop.recognise import GraphSettings, Recognise, RecogniseSettings
 from streams.loop.role import Role
 from streams.replay import RoleFactory
 from streams.worlds.fleet_settings import FleetSettings
@@ -57,6 +57,7 @@ DETECT = DetectSettings(
     metric_limit=8,
     gone_us=15_000_000,
 )
+GRAPH = GraphSettings(member_limit=6, order_limit=100)
 POLICY = PolicySettings(hold_out={"loop": 0.5, "baseline": 0.45, "none": 0.05})
 """Many episodes under the baseline, which always acts: a loop that has learned to wait would leave limits untried."""
 ATTRIBUTE = AttributeSettings(horizon_us=6_000_000, grace_us=2_000_000, late_us=30_000_000)
@@ -71,7 +72,7 @@ def processors_of(role: str, partition: int, *, seed: int) -> list[Processor]:
             return [Detect(DETECT, loop=LOOP, partition=partition, seed=seed)]
         case "decide":
             return [
-                Recognise(RecogniseSettings(), loop=LOOP),
+                Recognise(RecogniseSettings(), loop=LOOP, graph=GRAPH),
                 Attribute(ATTRIBUTE, loop=LOOP, actions=ACTIONS),
                 Policy(POLICY, loop=LOOP, seed=seed, actions=ACTIONS),
             ]
