@@ -52,7 +52,7 @@ lint: $(VENV)/.test  ## Style, types and import contracts
 	$(BIN)/lint-imports
 
 test: lint  ## Everything that must hold, on a real Kafka
-	$(BIN)/python -m pytest -m "not kafka and not soak" -n 2
+	$(BIN)/python -m pytest -m "not kafka and not soak" -n 2 --dist worksteal
 	$(BIN)/python -m pytest -m "kafka and not soak" -n 2 --dist loadfile
 
 soak: $(VENV)/.test  ## The long versions of the same tests (hours)
