@@ -13,8 +13,9 @@ from schemas.signing import Audience, Signer
 from schemas.topics import GROUP_SOURCES, TOPICS
 from streams.loop.decode import make_decode
 from streams.loop.processor import Processor
+from streams.loop.recognise.graph_settings import GraphSettings
 from streams.loop.role import Decode, Role
-from streams.runtime.spec import WorkerSpec
+from streams.runtime.spec import FETCH_PACE_S, WorkerSpec
 from streams.settings import Settings
 
 SIGNED_BY_ROLE: dict[str, tuple[str, ...]] = {"gate": ("actions",), "improve": ("audit",)}
@@ -25,6 +26,7 @@ FREE_DETECT_SETTINGS = frozenset(
         "p_floor",
         "p_per_alarm",
         "threshold",
+        "least_threshold",
         "close_threshold",
         "forest_weight",
         "census_us",
@@ -71,10 +73,16 @@ def _decide(settings: Settings) -> list[Processor]:
 
     loop, actions = settings.loop.name, settings.actions
     return [
-        Recognise(settings.recognise, loop=loop, graph=settings.graph),
+        Recognise(settings.recognise, loop=loop, graph=_graph(settings)),
         Attribute(settings.attribute, loop=loop, actions=actions),
         Policy(settings.policy, loop=loop, seed=settings.loop.seed, actions=actions),
     ]
+
+
+def _graph(settings: Settings) -> GraphSettings:
+    """Return the graph of storms: what opens one window of detect apart is together."""
+    window_us = max(settings.graph.window_us, settings.detect.window_us)
+    return msgspec.structs.replace(settings.graph, window_us=window_us)
 
 
 def make_role(settings: Settings, *, role: str, partition: int, decode: Decode, filter_duplicates: bool = True) -> Role:
@@ -145,7 +153,7 @@ def make_worker(
         code=importlib.metadata.version("flyball"),
         data=data,
         health_port=health_port,
-        fetch_pace_s=0.1 if role == "improve" else 0.003,  # nobody waits for what improve does
+        fetch_pace_s=0.1 if role == "improve" else FETCH_PACE_S,  # nobody waits for what improve does
     )
 
 

@@ -1,4 +1,4 @@
-"""What was seen: episodes, measurements, patterns, recurrences, storms."""
+"""What was seen: episodes, measurements, patterns, recurrences, storms, sequences, drifts."""
 
 from typing import ClassVar, Literal
 
@@ -85,7 +85,7 @@ class Census(Event, frozen=True, kw_only=True):
 class Drift(Event, frozen=True, kw_only=True):
     """A stream of values changed its level for good: means before and after.
 
-    `subject`: `inputs/METRIC` (over the calm windows of a partition), `scores` (over all its windows), or of the
+    `subject`: `inputs/METRIC` (over the calm windows of a partition), `scores` (over those of warm entities), or of the
     occurrences of a pattern `patterns/PATTERN/distance` (to its template), `patterns/PATTERN/gap_s` (since the last).
     """
 

@@ -109,7 +109,11 @@ class DriftWatch:
         squares = sum(d * d for d in deviations)
         together = sum(d * e for d, e in pairwise(deviations))
         deviation, least = (squares / len(deviations)) ** 0.5, max(LEAST_RELATIVE * abs(centre), LEAST)
-        if deviation > least and together > MOST_CORRELATED * squares and self._length < LONGEST:
+        correlated = deviation > least and together > MOST_CORRELATED * squares
+        if correlated and self._length == LONGEST:  # nothing that a drift could be told from: look further
+            del self._first[: self._calibration // 2]
+            return None
+        if correlated:
             self._first = [sum(pair) / 2 for pair in zip(self._first[::2], self._first[1::2], strict=True)]
             self._length *= 2
             return None

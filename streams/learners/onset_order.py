@@ -10,6 +10,7 @@ SUPPORT = 3
 
 
 class _State(msgspec.Struct, array_like=True):
+    window_us: int
     recent: list[tuple[str, int]]
     onsets: list[tuple[str, int]]
     pairs: list[tuple[str, str, int]]
@@ -37,12 +38,12 @@ class OnsetOrder:
         self._last_us = 0
 
     def watch(self, time_us: int) -> None:
-        """Note that entities were watched at this time, whether or not any became abnormal."""
+        """Note that entities were watched at this (loop) time, whether or not any became abnormal."""
         self._first_us = time_us if self._first_us is None else min(self._first_us, time_us)
         self._last_us = max(self._last_us, time_us)
 
     def learn(self, entity: str, opened_us: int) -> None:
-        """Learn that an entity became abnormal."""
+        """Learn that an entity became abnormal, at which event time."""
         for other, other_us in self._recent:
             if other != entity and 0 < abs(opened_us - other_us) <= self._window_us:
                 self._count((other, entity) if other_us < opened_us else (entity, other))
@@ -51,14 +52,11 @@ class OnsetOrder:
         if len(self._onsets) > self._limit:
             self._onsets.popitem(last=False)
         self._total += 1
-        self.watch(opened_us)
-
-    def trust(self, caller: str, callee: str) -> float:
-        """Return the share (0 to 1) of the caller's troubles that seem to come from the callee's."""
-        return max((trust for place, trust in self.among((caller, callee)) if place == (0, 1)), default=0.0)
 
     def among(self, entities: Sequence[str]) -> Iterator[tuple[tuple[int, int], float]]:
-        """Yield (row of the caller, row of the callee) and the trust, for each pair of the entities that has any."""
+        """Yield (row of the caller, row of the callee) and a trust above 0, at most 1, for each pair that has any: the
+        share of the caller's troubles that seem to come from the callee's.
+        """
         often, onsets, windows = self._pairs, self._onsets, self._windows()
         for row, caller in enumerate(entities):
             for column, callee in enumerate(entities):
@@ -73,13 +71,15 @@ class OnsetOrder:
 
     def expected(self) -> float:
         """Return how many onsets a window brought before the last one; half an onset is taken for granted."""
-        latest = sum(self._last_us - time_us <= self._window_us for _, time_us in self._recent)
+        newest_us = max((time_us for _, time_us in self._recent), default=0)
+        latest = sum(newest_us - time_us <= self._window_us for _, time_us in self._recent)
         return (self._total - latest + 0.5) / max(self._windows() - 1.0, 1.0)
 
     def snapshot(self) -> bytes:
         """Return all counts; equal states give equal bytes."""
         return msgspec.msgpack.encode(
             _State(
+                window_us=self._window_us,
                 recent=list(self._recent),
                 onsets=list(self._onsets.items()),
                 pairs=[(first, second, count) for (first, second), count in self._pairs.items()],
@@ -90,11 +90,13 @@ class OnsetOrder:
         )
 
     def restore(self, snapshot: bytes) -> None:
-        """Replace all counts by those that `snapshot` returned."""
+        """Replace all counts by those that `snapshot` returned; those of pairs within another window are left out."""
         state = msgspec.msgpack.decode(snapshot, type=_State)
         self._recent = deque(state.recent, maxlen=self._recent.maxlen)
         self._onsets = OrderedDict(state.onsets)
-        self._pairs = OrderedDict(((first, second), count) for first, second, count in state.pairs)
+        self._pairs = OrderedDict(
+            ((first, second), count) for first, second, count in state.pairs if state.window_us == self._window_us
+        )
         self._total, self._first_us, self._last_us = state.total, state.first_us, state.last_us
 
     def _windows(self) -> float:

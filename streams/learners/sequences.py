@@ -170,7 +170,8 @@ class Sequences:
         item.last_us = max(item.last_us, happened.time_us)
         scope.items[happened.item] = item
         while len(scope.items) > self._item_limit:
-            del scope.items[next(iter(scope.items))]
+            gone = scope.items.pop(next(iter(scope.items)))
+            scope.since_us = max(scope.since_us, gone.last_us)  # what may have happened before is not known
 
     def _make_room(self) -> None:
         while len(self._scopes) > self._scope_limit:

@@ -147,7 +147,7 @@ class Worker:
             yield from self._save(producer)
 
     def _take_step(self, producer: MemoryProducer, batches: Sequence[RawBatch], now: Now) -> Iterator[Point]:
-        """Fold; what only wrote what can wait (`Event.PATIENT`) is committed with the next step, or when idle."""
+        """Fold; what only wrote what can wait (`Event.PATIENT`) is committed with a step that cannot, or when idle."""
         yield "before-fold"
         output = take_step(self.role, batches, now, loop=self.place.loop)
         entry = journal_entry(

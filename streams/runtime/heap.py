@@ -9,8 +9,8 @@ KEPT_BYTES = 32 << 20
 ARENAS = 2
 
 
-def tune_heap() -> bool:
-    """Make glibc keep a bounded heap; returns False where there is no glibc.
+def tune_heap() -> None:
+    """Make glibc keep a bounded heap; elsewhere do nothing.
 
     By itself it gives back the top of a heap as soon as 128 KiB are free, so that computing, which frees and takes a
     megabyte again and again, waits half of its time for pages that the kernel clears; and every thread may have an
@@ -18,12 +18,6 @@ def tune_heap() -> bool:
     mallopt(3). What a person has set (`MALLOC_*`, `GLIBC_TUNABLES`) stays.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None:
-        return False
-    if not any(name.startswith(("MALLOC_", "GLIBC_TUNABLES")) for name in os.environ):
+    if mallopt is not None and not any(name.startswith(("MALLOC_", "GLIBC_TUNABLES")) for name in os.environ):
         for option, value in ((_M_ARENA_MAX, ARENAS), (_M_MMAP_THRESHOLD, KEPT_BYTES), (_M_TRIM_THRESHOLD, KEPT_BYTES)):
             mallopt(option, value)
-    return True
-
-
-__all__ = ["tune_heap"]

@@ -9,6 +9,8 @@ from schemas.signing import Signer
 from schemas.topics import GROUP_SOURCES, TOPICS
 from streams.loop.role import Role
 
+FETCH_PACE_S = 0.003
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSpec:
@@ -39,7 +41,7 @@ class WorkerSpec:
     hint_commit_s: float = 1.0
     """How often group offsets are written; they are a hint for lag tools, positions live in the state."""
     transaction_timeout_s: float = 6.0
-    fetch_pace_s: float = 0.003
+    fetch_pace_s: float = FETCH_PACE_S
     """The least time between two fetches."""
     gather_s: float = 0.1
     """Under load a step gathers this long."""

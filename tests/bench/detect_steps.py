@@ -37,18 +37,20 @@ def without_kafka() -> Iterator[Row]:
 
 def _speed(entities: int, window_s: int) -> Row:
     """Return events per CPU second of one partition, once its entities are warm."""
-    role, width = _role(window_s), window_s or 1
-    warm_ticks = WARM_WINDOWS * width if entities <= PARTITION_ENTITIES[1] else 2 * width
-    ticks = warm_ticks + max(EVENTS // entities, width)
-    batches = _batches(entities, ticks, 4)
+    role, ticks = _role(window_s), max(EVENTS // entities, window_s)
+    start_us = START_US + WARM_WINDOWS * window_s * SECOND_US
+    warm = Load(partition=0, entities=entities, metrics=4, start_us=START_US, tick_us=window_s * SECOND_US)
+    offset = 0
+    for message in warm.arrow(WARM_WINDOWS, rows=STEP_EVENTS):  # one sample per window is enough to be warm
+        take_step(role, [_batch([message], offset)], Now(start_us, START_US), loop="bench")
+        offset += 1
     spent = seen = 0.0
-    for number, batch in enumerate(batches):
-        now = Now(START_US + ticks * SECOND_US + number, START_US)
+    for batch in _batches(entities, ticks, start_us=start_us, offset=offset):
+        now = Now(start_us + ticks * SECOND_US, START_US)
         began = time.process_time()
         take_step(role, [batch], now, loop="bench")
-        if batch.start >= warm_ticks * entities:
-            spent += time.process_time() - began
-            seen += len(batch)
+        spent += time.process_time() - began
+        seen += len(batch)
     case = f"{4 * entities} entities"
     return Row(
         benchmark=NAME,
@@ -98,10 +100,9 @@ def _role(window_s: int) -> Role:
     return Role(name="detect", loop="bench", processors=[detect], decode=make_decode())
 
 
-def _batches(entities: int, ticks: int, metrics: int) -> Iterator[RawBatch]:
-    """Yield the JSON telemetry of one partition in steps; what does not fill a step is left out."""
-    load = Load(partition=0, entities=entities, metrics=metrics, start_us=START_US)
-    messages, offset = load.json(ticks), 0
+def _batches(entities: int, ticks: int, *, start_us: int, offset: int) -> Iterator[RawBatch]:
+    """Yield the JSON telemetry of one partition in steps, from an offset on; what does not fill a step is left out."""
+    messages = Load(partition=0, entities=entities, metrics=4, start_us=start_us).json(ticks)
     while len(part := list(islice(messages, STEP_EVENTS))) == STEP_EVENTS:
         yield _batch(part, offset)
         offset += len(part)

@@ -16,24 +16,30 @@ def lead(windows: int = 2) -> Lead:
 
 
 def test_an_episode_began_at_its_first_abnormal_window():
-    began = [lead().before(0, recent).began_us for recent in (0b001, 0b011, 0b101, 0b111)]
+    began = [lead().before(0, recent, since_us=0).began_us for recent in (0b001, 0b011, 0b101, 0b111)]
     assert began == [None, 30, 20, 20]
 
 
 def test_z_is_that_of_the_window_just_before():
-    assert lead().before(1, 0b101).z.tolist() == [[6.0]]
+    assert lead().before(1, 0b101, since_us=0).z.tolist() == [[6.0]]
+
+
+def test_what_lies_before_a_silence_did_not_lead_to_it():
+    assert lead().before(0, 0b111, since_us=25).began_us == 30
+    found = lead().before(0, 0b111, since_us=31)
+    assert (found.began_us, len(found.z)) == (None, 0)
 
 
 def test_one_sample_windows_have_no_lead():
-    found = lead(windows=0).before(0, 0b1)
+    found = lead(windows=0).before(0, 0b1, since_us=0)
     assert (found.began_us, len(found.z)) == (None, 0)
 
 
 def test_another_entity_in_the_slot_knows_nothing_of_it():
     shared = lead()
     shared.clear(0)
-    assert shared.before(0, 0b001).z.tolist() == [[0.0]]
-    assert shared.before(1, 0b011).began_us == 35
+    assert shared.before(0, 0b001, since_us=0).z.tolist() == [[0.0]]
+    assert shared.before(1, 0b011, since_us=0).began_us == 35
 
 
 def test_a_restored_lead_goes_on_alike():

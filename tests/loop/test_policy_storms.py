@@ -6,7 +6,7 @@ import pytest
 
 from schemas.events import Event, Proposal, Storm, StormMember
 from streams.loop.policy import Policy, PolicySettings
-from tests.loop.decided import ACTIONS, START, S, at, closed, recorded, recurrence
+from tests.loop.decided import ACTIONS, START, S, at, closed, experience, recorded, recurrence, verdict
 
 Calls = Literal["declared", "learned"]
 
@@ -55,6 +55,24 @@ def test_who_turns_out_to_be_the_origin_waits_no_longer() -> None:
     assert fold(processor, storm("db-1"), recurrence("e1", "web-1")) == []
     assert fold(processor, storm("web-1", second=2), seconds=2, first=2) == []
     assert [one.entity for one in processor.on_time(at(2)) if isinstance(one, Proposal)] == ["web-1"]
+
+
+def test_a_held_episode_waits_its_time_though_its_entity_is_free_sooner() -> None:
+    processor = policy()
+    (earlier,) = fold(processor, recurrence("e0", "web-1"))
+    assert fold(processor, recurrence("e1", "web-1"), storm("db-1"), seconds=1, first=1) == []
+    assert fold(processor, experience(earlier), seconds=2, first=3) == []
+    assert processor.next_time() == START + 10 * S
+
+
+def test_a_storm_does_not_hurry_what_the_gate_put_off() -> None:
+    processor = policy()
+    fold(processor, storm("db-1"), recurrence("e1", "web-1"))
+    (held,) = [one for one in processor.on_time(at(10)) if isinstance(one, Proposal)]
+    denied = verdict(held, "deny", seconds=11, retry_after_us=START + 100 * S)
+    fold(processor, denied, experience(held, "censored"), seconds=12, first=2)
+    fold(processor, storm("web-1", second=13), seconds=13, first=4)
+    assert processor.next_time() == START + 100 * S
 
 
 @pytest.mark.parametrize(

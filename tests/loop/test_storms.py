@@ -24,7 +24,8 @@ def recognise(calls: dict[str, tuple[str, ...]] = CALLS, **fields: Any) -> Recog
 
 def phase(entity: str, name: str, *, second: float = 0.0, severity: float = 5.0, number: int = 0) -> Episode:
     return Episode(
-        id=f"{entity}-{name}-{number}", time_us=0, episode=f"{entity}/{number}", entity=entity, phase=name,  # type: ignore[arg-type]
+        id=f"{entity}-{name}-{number}", time_us=round(second * S), episode=f"{entity}/{number}", entity=entity,
+        phase=name,  # type: ignore[arg-type]
         opened_us=round(second * S), windows=4, severity=severity, confidence=1.0,
         closed_us=1 if name == "closed" else None,
     )  # fmt: skip

@@ -57,8 +57,10 @@ DETECT = DetectSettings(
     metric_limit=8,
     gone_us=15_000_000,
 )
-GRAPH = GraphSettings(member_limit=6, order_limit=100)
-POLICY = PolicySettings(hold_out={"loop": 0.5, "baseline": 0.45, "none": 0.05})
+CALLS = {f"node-{number:02d}": (f"node-{number // 2:02d}",) for number in range(1, FLEET.entities)}
+GRAPHS = [GraphSettings(calls=calls, window_us=6_000_000, member_limit=6, order_limit=100) for calls in ({}, CALLS)]
+"""Some seeds learn the order of onsets, others are told who calls whom and let episodes wait for their origin."""
+POLICY = PolicySettings(hold_us=1_000_000, hold_out={"loop": 0.5, "baseline": 0.45, "none": 0.05})
 """Many episodes under the baseline, which always acts: a loop that has learned to wait would leave limits untried."""
 ATTRIBUTE = AttributeSettings(horizon_us=6_000_000, grace_us=2_000_000, late_us=30_000_000)
 
@@ -72,7 +74,7 @@ def processors_of(role: str, partition: int, *, seed: int) -> list[Processor]:
             return [Detect(DETECT, loop=LOOP, partition=partition, seed=seed)]
         case "decide":
             return [
-                Recognise(RecogniseSettings(), loop=LOOP, graph=GRAPH),
+                Recognise(RecogniseSettings(), loop=LOOP, graph=GRAPHS[seed % 2]),
                 Attribute(ATTRIBUTE, loop=LOOP, actions=ACTIONS),
                 Policy(POLICY, loop=LOOP, seed=seed, actions=ACTIONS),
             ]

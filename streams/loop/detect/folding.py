@@ -106,7 +106,7 @@ class Folding:
                     closed, place, cause(place), abnormal=abnormal, score=float(score[index]), z=z[index]
                 )
                 opening = float(share[index]) if opens[index] else None
-                lead = self._lead.before(int(mine[index]), int(self._recent[mine[index]])) if opens[index] else NO_LEAD
+                lead = self._before(int(mine[index]), int(times[index])) if opens[index] else NO_LEAD
                 found, learning[index] = self._follow(window, int(mine[index]), opening, lead, metrics)
                 placed += [(place, draft) for draft in found]
             self._lead.push(mine, times, z)
@@ -120,6 +120,10 @@ class Folding:
         self._normal.learn_shared(all_z, all_forest, warm)
         self._drifts.note(closed.values[start : start + len(rounds)], all_scores, calm=calm, warm=warm)
         return [draft for _, draft in sorted(placed, key=lambda item: item[0])]
+
+    def _before(self, slot: int, time_us: int) -> LeadIn:
+        """Return what led to a window; what lies before a silence in which an entity would be gone did not."""
+        return self._lead.before(slot, int(self._recent[slot]), since_us=time_us - self._settings.gone_us)
 
     def _follow(
         self, window: Window, slot: int, opening: float | None, lead: LeadIn, metrics: list[str]

@@ -52,13 +52,14 @@ class Lead:
         self._starts[:, slot] = 0
         self._z[slot] = 0
 
-    def before(self, slot: int, recent: int) -> LeadIn:
-        """Return what came before the window that opened an episode; bit k of `recent` is set where the window k
-        before it was abnormal.
+    def before(self, slot: int, recent: int, *, since_us: int) -> LeadIn:
+        """Return what came before the window that opened an episode, but nothing that began before `since_us`; bit k
+        of `recent` is set where the window k before it was abnormal.
         """
-        if not self._windows:
+        if not self._windows or self._starts[0, slot] < since_us:
             return NO_LEAD
-        began = max((age for age in range(1, self._windows + 1) if recent >> age & 1), default=0)
+        near = (age for age in range(1, self._windows + 1) if self._starts[age - 1, slot] >= since_us)
+        began = max((age for age in near if recent >> age & 1), default=0)
         began_us = int(self._starts[began - 1, slot]) if began else None
         return LeadIn(began_us, self._z[slot : slot + 1].astype(float))
 

@@ -142,14 +142,12 @@ class Policy:
         if episode in self._decided:
             return []
         _remember(self._decided, episode, self._settings.remembered)
-        if recurrence.entity in self._open:
-            self._wait(Waiting(recurrence=recurrence, attempt=1, due_us=None))
+        held_us = self._held.get(episode, 0)
+        due_us = held_us if held_us > step.now.us else None
+        if recurrence.entity in self._open or due_us is not None:
+            self._wait(Waiting(recurrence=recurrence, attempt=1, due_us=due_us))
             return []
         self._waiting.pop(recurrence.entity, None)
-        held_us = self._held.get(episode, 0)
-        if held_us > step.now.us:
-            self._wait(Waiting(recurrence=recurrence, attempt=1, due_us=held_us))
-            return []
         return [self._propose(recurrence, 1, step)]
 
     def _hold(self, storm: Storm) -> None:
@@ -158,14 +156,22 @@ class Policy:
         actionable = {member.entity for member in storm.members if member.actionable}
         for member in storm.members:
             if member.behind != member.entity and member.behind in actionable:
-                self._held.setdefault(member.episode, until_us)
+                self._delay(member.entity, member.episode, self._held.setdefault(member.episode, until_us))
             elif self._held.pop(member.episode, None) is not None:
                 self._release(member.entity, member.episode, storm.time_us)
         _forget(self._held, self._settings.remembered)
 
-    def _release(self, entity: str, episode: str, now_us: int) -> None:
+    def _delay(self, entity: str, episode: str, until_us: int) -> None:
         waiting = self._waiting.get(entity)
-        if waiting is not None and waiting.recurrence.episode == episode and waiting.due_us is not None:
+        if waiting is not None and waiting.recurrence.episode == episode and waiting.due_us is None:
+            waiting.due_us = until_us
+
+    def _release(self, entity: str, episode: str, now_us: int) -> None:
+        """Let an episode that was held be decided; when to try again after an answer is not the storm's to say."""
+        waiting = self._waiting.get(entity)
+        if waiting is None or waiting.due_us is None or waiting.attempt > 1:
+            return
+        if waiting.recurrence.episode == episode:
             waiting.due_us = min(waiting.due_us, now_us)
 
     def _wait(self, waiting: Waiting) -> None:

@@ -33,6 +33,9 @@ class GraphSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         ]
         if not 2 <= self.least <= self.member_limit <= 256:
             errors.append(f"least must be from 2 to member_limit ({self.member_limit}, at most 256), got {self.least}")
+        known = set(self.calls).union(*self.calls.values())
+        if self.calls and (unknown := sorted(set(self.actionable) - known)):
+            errors.append(f"actionable must be entities of calls, got {', '.join(unknown)}")
         edges = sum(map(len, self.calls.values()))
         if edges > CALLS_LIMIT:
             errors.append(f"calls must be at most {CALLS_LIMIT} pairs, got {edges}")

@@ -121,8 +121,18 @@ class Storms:
             self._episodes.pop(episode.entity, None)
             self._episodes[episode.entity] = episode.episode
             if len(self._members) > self._settings.open_limit:
-                self._drop(next(iter(self._members)))
+                self._give_up(next(iter(self._members)))
         return member
+
+    def _give_up(self, episode: str) -> None:
+        """Follow an episode no longer: its storm ends without it."""
+        member = self._members[episode]
+        storm = self._storms.get(member.storm)
+        if storm is not None and not member.closed:
+            storm.open -= 1
+            if not storm.open:
+                self._forget(member.storm)
+        self._drop(episode)
 
     def _drop(self, episode: str) -> None:
         member = self._members.pop(episode, None)
@@ -135,6 +145,7 @@ class Storms:
             return None
         member.onset, member.severity = True, episode.severity
         if not self._calls:
+            self._order.watch(episode.time_us)
             self._order.learn(member.entity, member.opened_us)
         if not member.storm:
             self._gather(episode.episode, member)
