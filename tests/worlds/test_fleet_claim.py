@@ -5,7 +5,9 @@ import pytest
 from streams.loop.policy import PolicySettings
 from tests.bench.fleet import CASES, interval_of, rows_of, run_seed
 
-SEEDS = 6
+SEEDS = 16
+"""A seed has some ten decisions of the baseline in its last quarter: with six seeds luck decides."""
+CONTROL_SEEDS = 6
 MINUTES = 10
 
 
@@ -24,5 +26,6 @@ def test_in_the_last_quarter_the_loop_earns_more_than_the_baseline() -> None:
 def test_a_policy_that_only_explores_does_not_make_the_claim() -> None:
     """Shows that the claim above is about learning: the same loop, its choice even over all actions."""
     explorer = PolicySettings(floor=1.0)
-    runs = [run_seed(seed, world=CASES["steady"], minutes=MINUTES, policy=explorer) for seed in range(2)]
-    assert all(run.difference() < 0.05 for run in runs)
+    runs = [run_seed(seed, world=CASES["steady"], minutes=MINUTES, policy=explorer) for seed in range(CONTROL_SEEDS)]
+    _, low, _ = interval_of([run.difference() for run in runs])
+    assert low < 0.0
