@@ -165,9 +165,22 @@ def _create(
         NewTopic(TOPICS[name].full_name(loop), count, replication, config=configs[name])
         for name, count in wanted.items()
     ]
-    if new:
-        for future in admin.create_topics(new, operation_timeout=TIMEOUT_S).values():
-            _tolerate(future, KafkaError.TOPIC_ALREADY_EXISTS)
+    deadline = time.monotonic() + SETTLE_S
+    while new:
+        answers = admin.create_topics(new, operation_timeout=TIMEOUT_S)
+        new = [topic for topic in new if not _is_created(answers[topic.topic])]
+        if new:
+            _pause(deadline, f"Kafka to create {new[0].topic}")
+
+
+def _is_created(future: Any) -> bool:
+    """Return whether a topic is there now; not where the connection ended before the answer (brokers come and go)."""
+    try:
+        return _tolerate(future, KafkaError.TOPIC_ALREADY_EXISTS) or True
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError._DESTROY_BROKER:
+            raise
+        return False
 
 
 def _align(admin: AdminClient, wanted: Mapping[str, dict[str, str]]) -> dict[str, tuple[str, ...]]:

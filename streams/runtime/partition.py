@@ -6,6 +6,7 @@ something matters, its readers are not woken for every record, and Kafka, which 
 transaction follows closely on another, is left alone.
 """
 
+import logging
 import os
 import threading
 import time
@@ -27,6 +28,7 @@ from streams.runtime.spec import WorkerSpec
 from streams.runtime.step_producer import Receipt
 from streams.runtime.takeover import Takeover
 
+_LOG = logging.getLogger("flyball.worker")
 IDLE_S = 1.0
 WAITING_LIMIT = 5_000
 """With so many messages at hand nothing waits for more."""
@@ -124,16 +126,23 @@ class PartitionOwner:
         try:
             if self._waiting:
                 self._commit()
-        except (BrokerError, FencedError):
+        except (BrokerError, FencedError) as error:
+            self._note_release(error)
             return False
         return True
+
+    def _note_release(self, error: BaseException) -> None:
+        """Say what came in between a release: whoever takes over next finds out what was committed."""
+        _LOG.warning("released without its last step: %s", error, extra={"partition": self.partition})
 
     def _run(self) -> None:
         try:
             while not self._stopping.is_set():
                 self._turn()
         except BaseException as error:  # whatever it is, only the worker may decide what follows
-            if not self._stopping.is_set():  # released: whoever takes over next finds out what was committed
+            if self._stopping.is_set():
+                self._note_release(error)
+            else:
                 self._failed(self.partition, error)
 
     def _turn(self) -> None:

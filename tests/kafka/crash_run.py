@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 
 from confluent_kafka import KafkaException, TopicPartition
@@ -47,6 +48,12 @@ class Result:
     violations: str
     steps: int
     exits: list[int]
+    fenced: int
+    """Zombies that were refused when they wrote; one that has nothing to write when it wakes up is told to leave."""
+    successions: int
+    """How often another writer went on with the journal of a partition."""
+    returned: list[str]
+    """Writers with a step behind one of their heirs: zombies that nobody kept from writing."""
     unequal: list[int]
     """Partitions whose recovered state is not that of an uninterrupted fold."""
     altered_steps_that_differ: int
@@ -154,10 +161,16 @@ class CrashRun:
         log = KafkaLog(self.connection, self.loop)
         evidence = log.evidence(roles=[ROLE], make_role=lambda _, partition: make_role(self.loop, partition))
         entries = [entry for journal in evidence.journals().values() for entry in journal]
+        writers = [
+            [name for name, _ in groupby(e.instance for e in journal)] for journal in evidence.journals().values()
+        ]
         return Result(
             violations=report(check_promises(evidence)),
             steps=len(entries),
             exits=[code for process in processes for code in process.exits],
+            fenced=sum(process.told("another instance owns this partition now") for process in processes),
+            successions=sum(len(names) - 1 for names in writers),
+            returned=[name for names in writers for name, times in Counter(names).items() if times > 1],
             unequal=[partition for partition in range(self.partitions) if not self._equal(evidence, partition)],
             altered_steps_that_differ=self._altered(evidence),
             recovery_s=[wait for moment in moments for wait in _next_step_s(entries, moment)],

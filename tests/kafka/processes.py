@@ -46,6 +46,10 @@ class WorkerProcess:
             os.kill(self._process.pid, number)
         return moment
 
+    def told(self, words: str) -> int:
+        """Return how often its log says something, all its lives together."""
+        return self.log.read_text().count(words)
+
     def finish(self) -> None:
         """Stop cleanly and for good; a process that does not end is a failure of the test."""
         self._wanted = False
