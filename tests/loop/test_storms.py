@@ -138,6 +138,21 @@ def test_a_storm_that_goes_on_no_longer_names_what_is_long_over() -> None:
     assert max(map(len, named)) <= 4
 
 
+def test_a_storm_that_goes_on_for_long_counts_nobody_twice() -> None:
+    processor = recognise(calls={})
+    fold(processor, Census(id="c", time_us=0, partition=0, group="", live=9, abnormal=0))
+    fold(processor, *begin("a", "b", "c", second=3_600))
+    sizes = []
+    for number in range(1, 100):
+        entity = "abcde"[number % 5]
+        told = storms(fold(processor, *begin(entity, second=3_600 + 10.0 * number, number=number)))
+        sizes += [storm.size for storm in told]
+        closing = number - 2
+        fold(processor, phase("abcde"[closing % 5], "closed", number=closing))
+    assert len(sizes) > 50
+    assert max(sizes) <= 5
+
+
 def test_a_storm_names_its_first_members_and_counts_the_others() -> None:
     calls = {"hub": tuple(f"leaf-{n}" for n in range(50))}
     processor = recognise(calls=calls, member_limit=8)

@@ -156,11 +156,12 @@ class Storms:
         return self._view(member.storm, storm, closed=False)
 
     def _leave_behind(self, storm: _Storm, latest: _Member) -> None:
-        """Name no longer what is over and was not near the latest member: a storm may go on as others come and go."""
+        """Name and count no longer what is over and was not near the latest: a storm may go on as others come."""
         for episode in list(storm.episodes):
             member = self._members.get(episode)
             if member is None or (member.closed and not self._near(member, latest)):
                 storm.episodes.remove(episode)
+                storm.size -= 1
                 self._drop(episode)
 
     def _measure(self, measurement: Measurement) -> StormView | None:
