@@ -27,6 +27,7 @@ EVENTS_PER_S = 200
 ENTITIES = 100
 WARM_UP_ROUNDS = 120
 """A minute: so long the broker's Java compiles what it runs, which costs a core meanwhile."""
+SAMPLE_US = 1_000_000 * ENTITIES // EVENTS_PER_S
 FAIL_EVERY = 40
 """Every entity fails once in so many of its samples: long enough to be normal again, and its outcome to be closed."""
 HOPS = ("telemetry", "insight", "proposal", "action", "claim", "hand-over")
@@ -100,20 +101,25 @@ def measure(loop: LiveLoop, clocked: Clocked) -> np.ndarray:
             continue
         times = _chain(record, stored)
         produced = [us for us in clocked.produced_us.get(action.entity, []) if us <= action.issued_us]
-        if times is None or not produced:
-            continue
+        if times is None or not produced or times[0] - produced[-1] > SAMPLE_US:
+            continue  # decided later, or by a sample that did not fail
         rows.append([produced[-1], *times, record.timestamp_us, claims[action.id], clocked.handed_us[action.id]])
     return np.diff(np.array(rows), axis=1) / 1e3
 
 
 def _chain(record: StoredRecord, stored: dict[str, StoredRecord]) -> tuple[int, int, int] | None:
-    """Return the append times of the telemetry, the onset and the proposal that led to an action."""
+    """Return the append times of the telemetry, the onset and the proposal that led to an action; None where a timer
+    did: its episode waited until the outcome of its entity's former action was known.
+    """
     times: dict[str, int] = {}
     for _ in range(8):
         event = record.event()
         if event is None or not event.causes:
             return None
-        record = stored[event.causes[0]]
+        found = stored.get(event.causes[0])
+        if found is None:
+            return None
+        record = found
         times[record.topic] = record.timestamp_us
         if record.topic == "telemetry":
             return times["telemetry"], times["insights"], times["policy"]
