@@ -125,14 +125,6 @@ class ResidualTable:
         self._averages = averages.reshape(found.rows, _PLANES, found.metrics).copy()
         self._season = season.reshape(found.rows, SEASON_SLOTS, found.metrics).copy()
 
-    def snapshot(self) -> bytes:
-        """Return the whole table; equal states give equal bytes."""
-        return msgspec.msgpack.encode(self.columns())
-
-    def restore(self, snapshot: bytes, floors: Floats) -> None:
-        """Replace the table by one that `snapshot` returned; `floors` as in `grow`."""
-        self.adopt(msgspec.msgpack.decode(snapshot, type=Residuals), floors)
-
     def _look(self, rows: Rows, values: Floats, times_us: Rows) -> tuple[Floats, Floats]:
         """Return the averages of rows and the residuals of values, shape (n, FEATURES, metrics).
 

@@ -137,14 +137,6 @@ class TailMemory:
         self._state = [np.frombuffer(data, self._kept).reshape(shape).copy() for data in found.state]
         self._counts = np.frombuffer(found.counts, np.float32).reshape(shape).copy()
 
-    def snapshot(self) -> bytes:
-        """Return all cells; equal states give equal bytes."""
-        return msgspec.msgpack.encode(self.columns())
-
-    def restore(self, snapshot: bytes) -> None:
-        """Replace all cells by those that `snapshot` returned in a memory of equal planes."""
-        self.adopt(msgspec.msgpack.decode(snapshot, type=Tails))
-
     def _of(self, rows: Rows) -> list[Floats]:
         """Return median, upper and tail quantile and mean excess of the cells of some rows."""
         return [np.asarray(array.take(rows, axis=0), np.float64) for array in self._state]
