@@ -77,7 +77,7 @@ def test_a_season_is_told_a_few_times_and_then_known() -> None:
 
 
 def test_a_random_walk_has_no_level_to_leave() -> None:
-    assert told(DriftWatch(), np.random.default_rng(4).normal(0, 1, 300_000).cumsum()) == []
+    assert told(DriftWatch(), np.random.default_rng(4).normal(0, 1, 2_000_000).cumsum()) == []
 
 
 def test_a_restored_watch_continues_alike() -> None:
