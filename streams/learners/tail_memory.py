@@ -16,7 +16,7 @@ Rows = npt.NDArray[np.int64]
 LN_2, LN_10, LN_50 = math.log(2), math.log(10), math.log(50)
 LEAST_GAP = 1e-3
 """The knots never come closer, so that there is always a slope between them."""
-LEAST_TAIL = 0.05
+LEAST_EXCESS = 0.05
 """The least mean excess: a tail learned from equal values must not make the next larger one infinitely rare."""
 CLIP = 8.0
 """An excess counts as at most so many mean ones: one outlier must not make the next one ordinary."""
@@ -43,7 +43,8 @@ class TailMemory:
     the last, and a count. Quantiles follow by stochastic approximation (Robbins and Monro 1951, steps of Newton's
     size), beyond the 98 % the tail is exponential, so values given as logarithms have a Pareto tail (Hill 1975). Steps
     shrink with the count, up to `LONGEST`. `prior` is what a new cell is born with (the three quantiles and the mean
-    excess); it weighs as much as `prior_windows` values, and `prior_excesses` in the tail. Numbers are `kept` in 32 or
+    excess); it weighs as much as `prior_windows` values, and `prior_excesses` in the tail, whose mean excess never
+    falls below `least_excess`. Numbers are `kept` in 32 or
     64 bits, and computed in 64. Rows never outgrow `limit`.
     """
 
@@ -54,6 +55,7 @@ class TailMemory:
         prior: tuple[float, float, float, float],
         prior_windows: float = 20.0,
         prior_excesses: float = 1.0,
+        least_excess: float = LEAST_EXCESS,
         limit: int | None = None,
         kept: type[np.float32 | np.float64] = np.float64,
     ) -> None:
@@ -61,6 +63,7 @@ class TailMemory:
         self._born = prior
         self._prior_windows = prior_windows
         self._prior_excesses = prior_excesses
+        self._least_excess = least_excess
         self._limit = limit
         self._rows = 0
         # median, upper and tail quantile, and mean excess; apart, so that computing with one is computing in a row
@@ -111,7 +114,7 @@ class TailMemory:
         larger /= 0.02 * size + self._prior_excesses
         larger *= exceeds
         larger += excess
-        np.maximum(larger, LEAST_TAIL, out=larger)
+        np.maximum(larger, self._least_excess, out=larger)
         low = _moved(median, (upper - median) / 0.4, values > median, 0.5, size)
         high = np.maximum(_moved(upper, (tail - upper) / 0.08, values > upper, 0.1, size), low + LEAST_GAP)
         far = np.maximum(_moved(tail, excess / 0.02, exceeds, 0.02, size), high + LEAST_GAP)

@@ -27,7 +27,10 @@ FLOOR_RELATIVE = 0.01
 SIZE_PRIOR = (-0.17, 0.72, 1.06, 0.3)
 """Median, 90 % and 98 % quantile of ln(|x| / mean |x|) of a normal x, and a mean excess beyond of heavier tails."""
 SUM_PRIOR = (-0.45, 2.9, 5.8, 2.24)
-"""The same of a sum of `FEATURES` unit exponentials less their mean, a little correlated."""
+"""The same of a sum of `FEATURES` unit exponentials less their mean, a little correlated. A sum of surprises is never
+taken to be rarer than it says: beyond its tail quantile a nat more counts as one at most (`least_excess`). Otherwise, of
+a metric that takes few values, whose sums are few too, one that is a hair larger than ever would be infinitely rare.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +66,7 @@ class Surprise:
         rows = settings.entity_limit
         self._table = ResidualTable(warmup_windows=settings.warmup_windows, floor_relative=FLOOR_RELATIVE, limit=rows)
         self._features = TailMemory(planes=FEATURES, prior=SIZE_PRIOR, limit=rows, kept=np.float32)
-        self._sums = TailMemory(planes=1, prior=SUM_PRIOR, limit=rows)
+        self._sums = TailMemory(planes=1, prior=SUM_PRIOR, least_excess=EXPECTED, limit=rows)
         limit = settings.alarm_limit
         self._rate = AlarmRate(
             alarms=limit.count,
