@@ -28,8 +28,8 @@ SIZE_PRIOR = (-0.17, 0.72, 1.06, 0.3)
 """Median, 90 % and 98 % quantile of ln(|x| / mean |x|) of a normal x, and a mean excess beyond of heavier tails."""
 SUM_PRIOR = (-0.45, 2.9, 5.8, 2.24)
 """The same of a sum of `FEATURES` unit exponentials less their mean, a little correlated. A sum of surprises is never
-taken to be rarer than it says: beyond its tail quantile a nat more counts as one at most (`least_excess`). Otherwise, of
-a metric that takes few values, whose sums are few too, one that is a hair larger than ever would be infinitely rare.
+taken to be rarer than it says: beyond its tail quantile a nat more counts as one at most (`least_excess`). Otherwise a
+metric of few values, whose sums are few too, would make one that is a hair larger than ever infinitely rare.
 """
 
 
