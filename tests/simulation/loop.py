@@ -13,8 +13,9 @@ from streams.loop.ingest import Ingest, IngestSettings
 from streams.loop.policy import Policy, PolicySettings
 from streams.loop.processor import Processor
 from streams.loop.recognise import GraphSettings, Recognise, RecogniseSettings
-from streams.loop.role import Role
+from streams.loop.role import Decode, Role
 from streams.replay import RoleFactory
+from streams.replay.reading import decode
 from streams.worlds.fleet_settings import FleetSettings
 
 LOOP = "sim"
@@ -84,13 +85,21 @@ def processors_of(role: str, partition: int, *, seed: int) -> list[Processor]:
             return [Account(AccountSettings(), loop=LOOP)]
 
 
+def decoding() -> Decode:
+    """Return a decoder that reads a record once for all roles, their lives and the checker."""
+    return Decode(
+        event=lambda topic, _key, value, headers, _now: decode(topic, value, headers),
+        telemetry=make_decode().telemetry,
+    )
+
+
 def make_role(role: str, partition: int, *, seed: int = 7, filter_duplicates: bool = True) -> Role:
     """Return a role without state."""
     return Role(
         name=role,
         loop=LOOP,
         processors=processors_of(role, partition, seed=seed),
-        decode=make_decode(),
+        decode=decoding(),
         filter_duplicates=filter_duplicates,
     )
 
