@@ -46,8 +46,10 @@ class Folding:
         self._episodes = episodes
         self._drifts = drifts
         self._recent = np.zeros(0, np.uint8)
-        self._mask = (1 << settings.opening[1]) - 1
-        self._lead = Lead(windows=settings.opening[1] - 1)
+        self._needed, self._latest = settings.opening
+        self._mask = (1 << self._latest) - 1
+        self._lead = Lead(windows=self._latest - 1)
+        self._learns_episodes = settings.learns_episodes
 
     def grow(self, slots: int, metrics: int) -> None:
         """Make room for so many entities and metrics."""
@@ -110,13 +112,12 @@ class Folding:
                 found, learning[index] = self._follow(window, int(mine[index]), opening, lead, metrics)
                 placed += [(place, draft) for draft in found]
             self._lead.push(mine, times, z)
-            if learning.all():
+            if np.count_nonzero(learning) == len(learning):
                 self._normal.learn(mine, values)
             else:
                 self._normal.learn(mine[learning], values[learning])
-            calm[chosen] = learning & ~judged.abnormal
-            learned = np.flatnonzero((learning & ~judged.abnormal) | self._settings.learns_episodes)
-            self._surprise.learn(mine, values, times, judged, learned)
+            calm[chosen] = quiet = learning & ~judged.abnormal
+            self._surprise.learn(mine, values, times, judged, None if self._learns_episodes else quiet)
         self._normal.learn_shared(all_z, all_forest, warm)
         self._drifts.note(closed.values[start : start + len(rounds)], all_scores, calm=calm, warm=warm)
         return [draft for _, draft in sorted(placed, key=lambda item: item[0])]
@@ -134,7 +135,7 @@ class Folding:
         drafts, accepted = self._episodes.follow(window, metrics, opening, lead)
         if accepted:
             self._normal.learn_afresh(slot)
-            if not self._settings.learns_episodes:
+            if not self._learns_episodes:
                 self._surprise.learn_afresh(slot)
         if not self._episodes.is_open(window.entity):
             return drafts, True
@@ -145,9 +146,8 @@ class Folding:
         """Note one window of each entity; return where an episode would open, and the share of abnormal windows."""
         recent = ((self._recent[slots] << 1) | abnormal) & self._mask
         self._recent[slots] = recent
-        needed, latest = self._settings.opening
         count = _BITS[recent]
-        return abnormal & armed & (count >= needed), count / latest
+        return abnormal & armed & (count >= self._needed), count / self._latest
 
     def _of_interest(self, slots: Ints, opens: Flags) -> list[int]:
         if not self._episodes.any():

@@ -119,10 +119,10 @@ class Surprise:
         abnormal = surprising | (short & off)
         return Judged(ratios=ratios, total=total, abnormal=abnormal, armed=armed)
 
-    def learn(self, slots: Ints, values: Floats, times_us: Ints, judged: Judged, chosen: Ints) -> None:
-        """Learn some of the windows just judged (`chosen` are their places), and how surprising they were."""
+    def learn(self, slots: Ints, values: Floats, times_us: Ints, judged: Judged, chosen: Flags | None) -> None:
+        """Learn the windows just judged, or those of them that are `chosen`, and how surprising they were."""
         ratios, total = judged.ratios, judged.total
-        if len(chosen) < len(slots):
+        if chosen is not None and np.count_nonzero(chosen) < len(slots):
             slots, ratios, total = slots[chosen], ratios[chosen], total[chosen]
             values, times_us = values[chosen], times_us[chosen]
         self._features.learn_many(slots, ratios)

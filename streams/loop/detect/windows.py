@@ -117,7 +117,7 @@ class Windows:
         rows = self._rows_of(order, slots[order], times[order])
         before, after, rising = self._floors(rows)
         late = rows.times < before
-        if late.any():
+        if np.count_nonzero(late):
             again = late & (rows.times == before - 1) if self._single else np.zeros(len(slots), bool)
             self._left_out["late"] += int(np.count_nonzero(late & ~again))
             self._left_out["duplicates"] += int(np.count_nonzero(again))
@@ -178,7 +178,7 @@ class Windows:
         before[fresh] = known
         rising = times > before
         after = times
-        if not rising.all():
+        if np.count_nonzero(rising) < len(rising):
             after = _running_maximum(np.maximum(times, np.where(fresh, before, times)), fresh)
             before[1:] = after[:-1]
             before[fresh] = known
@@ -198,7 +198,9 @@ class Windows:
         find their window full. A repetition of a row that found its window full counts as overflow too, as it would in
         a batch of its own.
         """
-        if rising.all() and not late.any():  # then no row repeats another
+        if np.count_nonzero(rising) == len(rising) and not np.count_nonzero(late):  # then no row repeats another
+            if self._have_room(len(rows.slots)):
+                return rows
             accepted, repeats = rows, np.full(len(rows.slots), -1)
         else:
             accepted, rising = rows.cut(~late), rising[~late]
@@ -238,6 +240,8 @@ class Windows:
     def _full(self, rows: _Rows, repeats: Ints) -> Flags:
         """Return which rows, sorted by window, found it full, or repeat one that did."""
         full = np.zeros(len(rows.slots), bool)
+        if self._have_room(len(rows.slots)):
+            return full
         distinct = np.flatnonzero(repeats == -1)
         starts = _starts(rows.slots[distinct], rows.ends[distinct])
         first = np.flatnonzero(starts)
@@ -250,6 +254,10 @@ class Windows:
         if full.any():
             full |= (repeats >= 0) & full[np.maximum(repeats, 0)]
         return full
+
+    def _have_room(self, rows: int) -> bool:
+        """Whether every window would find room for so many rows."""
+        return rows + int(self._samples.max(initial=0)) <= self._rows_limit
 
     def _samples_of(self, slots: Ints, ends: Ints) -> Ints:
         """Return how many rows some windows hold (0: they are yet to open); sorted by slot, then by end."""
@@ -273,7 +281,7 @@ class Windows:
         starts = _starts(rows.slots, rows.ends)
         slots, ends = rows.slots[starts], rows.ends[starts]
         places, opened = self._merged(slots, ends)
-        size = int(max(places.max(), opened.max(initial=-1))) + 1
+        size = int(max(places[-1], opened[-1] if len(opened) else -1)) + 1
         window = places[starts.cumsum() - 1]
         self._sums, self._counts = self._added(size, opened, window, values[rows.numbers])
         self._samples = _moved(self._samples, opened, size) + np.bincount(window, minlength=size)
@@ -299,7 +307,7 @@ class Windows:
         weights = values.ravel()
         present = np.isfinite(weights)
         cells = size * metrics
-        if present.all():
+        if np.count_nonzero(present) == len(present):
             counts = np.bincount(window, minlength=size).repeat(metrics)
         else:
             new, weights = new[present], weights[present]
