@@ -159,7 +159,7 @@ class Surprise:
             return np.full(len(slots), np.nan)
         # added column by column, so that the last bit does not depend on how many windows are judged at once
         metrics = reduce(np.add, (surprise[:, feature] for feature in range(FEATURES))) - FEATURES * EXPECTED
-        some = np.count_nonzero(known, axis=1)
+        some = np.add.reduce(known, axis=1, dtype=np.int64)
         total = reduce(np.add, metrics.T) / np.sqrt(np.maximum(some, 1))
         windows = self._settings.smooth
         if windows > 1:
