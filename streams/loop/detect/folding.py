@@ -112,12 +112,9 @@ class Folding:
                 found, learning[index] = self._follow(window, int(mine[index]), opening, lead, metrics)
                 placed += [(place, draft) for draft in found]
             self._lead.push(mine, times, z)
-            if np.count_nonzero(learning) == len(learning):
-                self._normal.learn(mine, values)
-            else:
-                self._normal.learn(mine[learning], values[learning])
+            self._normal.learn(mine, values, _places(learning))
             calm[chosen] = quiet = learning & ~judged.abnormal
-            self._surprise.learn(mine, values, times, judged, None if self._learns_episodes else quiet)
+            self._surprise.learn(mine, values, times, judged, None if self._learns_episodes else _places(quiet))
         self._normal.learn_shared(all_z, all_forest, warm)
         self._drifts.note(closed.values[start : start + len(rounds)], all_scores, calm=calm, warm=warm)
         return [draft for _, draft in sorted(placed, key=lambda item: item[0])]
@@ -176,6 +173,11 @@ class Folding:
             values=closed.values[index],
             tokens=closed.tokens.get(index, ()),
         )
+
+
+def _places(flags: Flags) -> Ints | None:
+    """Return where flags are set, or None where all are."""
+    return None if np.count_nonzero(flags) == len(flags) else flags.nonzero()[0]
 
 
 def _rounds_of(rounds: Ints, size: int) -> Iterator[Ints]:
