@@ -103,7 +103,7 @@ class TailMemory:
         above = values - known[:3]
         widths = known[1:3] - known[:2]
         below = np.maximum(np.negative(above[0]), 0)
-        surprise = widths[0] * LN_2
+        surprise: Floats = widths[0] * LN_2
         below += widths[0]
         surprise /= below
         np.maximum(above, 0, out=above)
