@@ -57,6 +57,18 @@ class _Look:
     residuals: Floats
     """Shape (n, FEATURES, metrics)."""
 
+    def cut(self, chosen: Rows) -> "_Look":
+        """Return the same of some of the rows."""
+        return _Look(
+            self.rows[chosen],
+            self.values[chosen],
+            self.averages[chosen],
+            self.clipped[chosen],
+            self.places[chosen],
+            self.fresh[chosen],
+            self.residuals[chosen],
+        )
+
 
 class ResidualTable:
     """Exponentially weighted averages per (entity row, metric), and the mean size of each residual so far.
@@ -107,10 +119,12 @@ class ResidualTable:
         np.minimum(np.maximum(ratio, LEAST, out=ratio), MOST, out=ratio)
         return np.log(ratio, out=ratio), size / floor
 
-    def learn(self, rows: Rows, values: Floats, times_us: Rows) -> None:
-        """Learn one window of each of the given rows, which must be distinct."""
+    def learn(self, rows: Rows, values: Floats, times_us: Rows, chosen: Rows | None = None) -> None:
+        """Learn one window of each of the given rows, which must be distinct; of these the places `chosen`, or all."""
         look = self._look(rows, values, times_us)
         self._looked = None
+        if chosen is not None:
+            look = look.cut(chosen)
         averages, residuals, values, fresh, places = (
             look.averages,
             look.residuals,
@@ -131,7 +145,7 @@ class ResidualTable:
         averages[:, _MEANS] += steps
         averages[:, _SPREADS] += (present * fresh)[:, None] * (np.abs(residuals) - spreads)
         averages[:, _COUNT] = np.minimum(count + present, LONGEST)
-        self._averages[rows] = averages
+        self._averages[look.rows] = averages
         flat = self._season.reshape(-1, self._season.shape[2])
         season = flat.take(places, axis=0)
         flat[places] = np.where(np.isnan(season), values, season + SEASON_WEIGHT * residuals[:, -1])

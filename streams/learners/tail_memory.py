@@ -103,7 +103,7 @@ class TailMemory:
         above = values - known[:3]
         widths = known[1:3] - known[:2]
         below = np.maximum(np.negative(above[0]), 0)
-        surprise = widths[0] * LN_2
+        surprise: Floats = widths[0] * LN_2
         below += widths[0]
         surprise /= below
         np.maximum(above, 0, out=above)
@@ -119,10 +119,14 @@ class TailMemory:
         np.copyto(surprise, EXPECTED, where=np.isnan(surprise))
         return surprise
 
-    def learn_many(self, rows: Rows, values: Floats) -> None:
-        """Learn values of shape (n, planes, columns), one of each cell of the given rows, which must be distinct."""
+    def learn_many(self, rows: Rows, values: Floats, chosen: Rows | None = None) -> None:
+        """Learn values of shape (n, planes, columns), one of each cell of the given rows, which must be distinct; of
+        these the places `chosen`, or all.
+        """
         before = self._look(rows)
         self._looked = None
+        if chosen is not None:
+            before, rows, values = before.take(chosen, axis=1), rows[chosen], values[chosen]
         counts = self._counts.take(rows, axis=0)
         after = np.minimum(counts + np.float32(1), np.float32(LONGEST))
         size = after.astype(np.float64)

@@ -112,12 +112,9 @@ class Folding:
                 found, learning[index] = self._follow(window, int(mine[index]), opening, lead, metrics)
                 placed += [(place, draft) for draft in found]
             self._lead.push(mine, times, z)
-            if np.count_nonzero(learning) == len(learning):
-                self._normal.learn(mine, values)
-            else:
-                self._normal.learn(mine[learning], values[learning])
+            self._normal.learn(mine, values, _places(learning))
             calm[chosen] = quiet = learning & ~judged.abnormal
-            self._surprise.learn(mine, values, times, judged, None if self._learns_episodes else quiet)
+            self._surprise.learn(mine, values, times, judged, None if self._learns_episodes else _places(quiet))
         self._normal.learn_shared(all_z, all_forest, warm)
         self._drifts.note(closed.values[start : start + len(rounds)], all_scores, calm=calm, warm=warm)
         return [draft for _, draft in sorted(placed, key=lambda item: item[0])]
@@ -151,7 +148,7 @@ class Folding:
 
     def _of_interest(self, slots: Ints, opens: Flags) -> list[int]:
         if not self._episodes.any():
-            return [int(index) for index in np.flatnonzero(opens)]
+            return opens.nonzero()[0].tolist()
         names = self._entities.names
         return [
             index
@@ -178,10 +175,16 @@ class Folding:
         )
 
 
+def _places(flags: Flags) -> Ints | None:
+    """Return where flags are set, or None where all are."""
+    return None if np.count_nonzero(flags) == len(flags) else flags.nonzero()[0]
+
+
 def _rounds_of(rounds: Ints, size: int) -> Iterator[Ints]:
     """Yield the places of the windows of each round, at most `size` at a time."""
-    for number in range(int(rounds.max()) + 1):
-        places = np.flatnonzero(rounds == number) if number or rounds.any() else np.arange(len(rounds))
+    last = int(rounds.max())
+    for number in range(last + 1):
+        places = (rounds == number).nonzero()[0] if last else np.arange(len(rounds))
         yield from (places[start : start + size] for start in range(0, len(places), size))
 
 
@@ -189,10 +192,11 @@ def _occurrences(slots: Ints) -> Ints:
     """Return how often each slot occurred before, e.g. 7 3 7 7 -> 0 0 1 2."""
     order = slots.argsort(kind="stable")
     ordered = slots[order]
-    fresh = np.ones(len(slots), bool)
-    fresh[1:] = ordered[1:] != ordered[:-1]
+    again = ordered[1:] == ordered[:-1]
     occurrences = np.zeros(len(slots), np.int64)
-    if not fresh.all():
+    if np.count_nonzero(again):
         place = np.arange(len(slots))
-        occurrences[order] = place - np.maximum.accumulate(np.where(fresh, place, 0))
+        first = place.copy()
+        first[1:][again] = 0
+        occurrences[order] = place - np.maximum.accumulate(first)
     return occurrences

@@ -88,9 +88,9 @@ class Normal:
         self._seen[slots] += 1
         return z, np.where(self._seen[slots] > self._settings.warmup_windows, score, 0.0), forest
 
-    def learn(self, slots: Ints, values: Floats) -> None:
-        """Learn one window of each of distinct slots."""
-        self._table.learn(slots, values)
+    def learn(self, slots: Ints, values: Floats, chosen: Ints | None) -> None:
+        """Learn one window of each of distinct slots, or of those at the `chosen` places."""
+        self._table.learn(slots, values, chosen)
 
     def learn_shared(self, z: Floats, forest: Floats, warm: npt.NDArray[np.bool_]) -> None:
         """Learn what entities share from windows in order, at most up to the pivot: their z and forest scores."""

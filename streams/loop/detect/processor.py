@@ -160,7 +160,7 @@ class Detect:
     def _fold(self, batch: TelemetryBatch, now: Now) -> list[Draft]:
         """Take the rows that find room, and fold the windows they close."""
         slots, recycled = self._entities.slots_of(batch.entities)
-        rows = np.flatnonzero(slots >= 0)
+        rows = (slots >= 0).nonzero()[0]
         self.counts["overflow"] += len(slots) - len(rows)
         if not len(rows):
             return []

@@ -119,15 +119,11 @@ class Surprise:
         abnormal = surprising | (short & off)
         return Judged(ratios=ratios, total=total, abnormal=abnormal, armed=armed)
 
-    def learn(self, slots: Ints, values: Floats, times_us: Ints, judged: Judged, chosen: Flags | None) -> None:
-        """Learn the windows just judged, or those of them that are `chosen`, and how surprising they were."""
-        ratios, total = judged.ratios, judged.total
-        if chosen is not None and np.count_nonzero(chosen) < len(slots):
-            slots, ratios, total = slots[chosen], ratios[chosen], total[chosen]
-            values, times_us = values[chosen], times_us[chosen]
-        self._features.learn_many(slots, ratios)
-        self._sums.learn_many(slots, total[:, None, None])
-        self._table.learn(slots, values, times_us)
+    def learn(self, slots: Ints, values: Floats, times_us: Ints, judged: Judged, chosen: Ints | None) -> None:
+        """Learn the windows just judged, or those at the `chosen` places, and how surprising they were."""
+        self._features.learn_many(slots, judged.ratios, chosen)
+        self._sums.learn_many(slots, judged.total[:, None, None], chosen)
+        self._table.learn(slots, values, times_us, chosen)
 
     def spend(self, slots: Ints) -> None:
         """Note that an episode of each of these entities opened."""
@@ -159,7 +155,7 @@ class Surprise:
             return np.full(len(slots), np.nan)
         # added column by column, so that the last bit does not depend on how many windows are judged at once
         metrics = reduce(np.add, (surprise[:, feature] for feature in range(FEATURES))) - FEATURES * EXPECTED
-        some = np.count_nonzero(known, axis=1)
+        some = np.add.reduce(known, axis=1, dtype=np.int64)
         total = reduce(np.add, metrics.T) / np.sqrt(np.maximum(some, 1))
         windows = self._settings.smooth
         if windows > 1:

@@ -322,7 +322,7 @@ class Windows:
         """Remove closing windows and return them. The other arguments find the row that closed each: slot and floor of
         the rows that moved a floor, sorted by slot, and their numbers in the batch.
         """
-        chosen = np.flatnonzero(closing)
+        chosen = closing.nonzero()[0]
         slots, ends = self._slots[chosen], self._ends[chosen]
         closers = np.zeros(len(slots), np.int64)
         if len(row_slots) and len(slots):
@@ -362,8 +362,11 @@ class Windows:
 
 def _starts(first: Ints, second: Ints) -> Flags:
     """Return where a new pair begins, in columns sorted by both."""
-    starts = np.ones(len(first), bool)
-    starts[1:] = (first[1:] != first[:-1]) | (second[1:] != second[:-1])
+    starts = np.empty(len(first), bool)
+    starts[:1] = True
+    np.not_equal(first[1:], first[:-1], out=starts[1:])
+    if second is not first:
+        starts[1:] |= second[1:] != second[:-1]
     return starts
 
 
