@@ -9,6 +9,7 @@ import numpy.typing as npt
 from streams.learners.room import room_for, widened
 
 Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 Rows = npt.NDArray[np.int64]
 
 SCALES = (1.0, 16.0, 256.0)
@@ -17,6 +18,8 @@ SEASON_SLOTS = 48
 DAY_US = 86_400_000_000
 FEATURES = 5
 """Planes of `ratios`: jump, medium and long residual, medium against long average, residual of the time of day."""
+LEVEL = 3
+"""The plane of medium against long average."""
 SEASON_WEIGHT = 0.1
 SMALL_SAMPLE = 5.0
 """A spread from n windows is widened by 1 + 5/n."""
@@ -29,6 +32,7 @@ LARGEST = 1e30
 LONGEST = 2.0**22
 """Counts end here (49 days of seconds): what one value moves after more would be lost in 32 bits."""
 _COUNT, _MEANS, _SPREADS = 0, slice(1, 4), slice(4, 9)
+_MEDIUM, _LONG = 2, 3
 _PLANES = 9
 
 
@@ -149,6 +153,12 @@ class ResidualTable:
         flat = self._season.reshape(-1, self._season.shape[2])
         season = flat.take(places, axis=0)
         flat[places] = np.where(np.isnan(season), values, season + SEASON_WEIGHT * residuals[:, -1])
+
+    def settle(self, rows: Rows, moved: Flags) -> None:
+        """Take the medium average for the long one where `moved`, shape (n, metrics): the level is another now."""
+        self._looked = None
+        averages = self._averages
+        averages[rows, _LONG] = np.where(moved, averages[rows, _MEDIUM], averages[rows, _LONG])
 
     def columns(self) -> Residuals:
         """Return the whole table, uncopied."""

@@ -30,7 +30,7 @@ def random_through_our_alert_layer(times_us: Ints, settings: DetectSettings, rng
     rate = AlarmRate(
         alarms=limit.count,
         interval_us=limit.interval_us,
-        floor=settings.p_floor,
+        floor=settings.floor,
         per_alarm=settings.p_per_alarm,
         rearm_windows=settings.rearm,
     )

@@ -46,6 +46,19 @@ def test_a_slow_shift_shows_between_the_averages_though_no_value_stands_out():
     assert found[JUMP] < 5
 
 
+def test_a_level_that_is_accepted_no_longer_stands_out():
+    rng = np.random.default_rng(1)
+    target = table(metrics=2)
+    shifted = np.concatenate([rng.normal(100, 1, 500), rng.normal(106, 1, 60)])
+    for number, value in enumerate(shifted.tolist()):
+        target.learn(ROW, np.array([[value, value]]), np.array([number * HOUR_US]))
+    target.settle(ROW, np.array([[True, False]]))
+    ratios, _ = target.ratios(ROW, np.full((1, 2), 106.0), np.array([0]))
+    settled, unsettled = np.exp(ratios[0, [LONG, LEVEL]]).T
+    assert settled.max() < 2
+    assert unsettled.min() > 3
+
+
 def test_what_returns_every_day_is_expected_by_the_time_of_day():
     rng = np.random.default_rng(2)
     days = np.tile(np.where(np.arange(24) == 12, 50.0, 10.0), 40) + rng.normal(0, 0.5, 960)

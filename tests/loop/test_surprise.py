@@ -72,6 +72,29 @@ def test_while_the_past_is_short_the_score_counts(value, score, window_us, abnor
     assert bool(step(surprise, 100, value, score=score, learn=False).abnormal[0]) == abnormal
 
 
+def test_a_shift_does_not_make_the_next_one_ordinary():
+    """Samples each a window; the settings are the defaults."""
+    shifts = [1_500, 2_300, 3_100, 3_900, 4_700]
+    values = noise(5_500)
+    for shift in shifts:
+        values[shift:] += 6
+    surprise = Surprise(DetectSettings(window_us=0, false_alarms="1/1000s"))
+    surprise.grow(1, ["load"])
+    alarms = []
+    for second, value in enumerate(values.tolist()):
+        judged = step(surprise, second, value)
+        if judged.abnormal[0] and judged.armed[0]:
+            surprise.spend(SLOT)
+            alarms.append(second)
+    raised = [[alarm for alarm in alarms if shift <= alarm < shift + 500] for shift in shifts]
+    assert all(1 <= len(found) <= 2 and found[0] < shift + 50 for shift, found in zip(shifts, raised, strict=True))
+
+
+def test_the_floor_is_lower_where_every_sample_is_a_window():
+    assert [settings(window_us=window_us).floor for window_us in (0, SECOND)] == [0.001, 0.01]
+    assert settings(window_us=0, p_floor=0.02).floor == 0.02
+
+
 def test_an_absent_value_is_never_abnormal():
     surprise, _ = taught(noise(1_000))
     judged = step(surprise, 1_000, np.nan)

@@ -22,7 +22,7 @@ from streams.loop.detect.windows import Closed, Windows
 from streams.loop.processor import Input, Now
 from streams.loop.telemetry import TelemetryBatch
 
-STATE_VERSION = 3
+STATE_VERSION = 4
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

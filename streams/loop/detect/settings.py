@@ -29,8 +29,9 @@ class DetectSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     false_alarms: str = "1/day"
     """How many episodes without a cause are acceptable per entity; the threshold of surprise steers itself to that."""
-    p_floor: float = 0.01
-    """A window no rarer than this share of its entity's past is never abnormal, however many alarms are acceptable."""
+    p_floor: float | None = None
+    """A window no rarer than this share of its entity's past is never abnormal, however many alarms are acceptable;
+    0.001 for one-sample windows, of whose past what followed an alarm is left out, else 0.01."""
     p_per_alarm: float = 2.0
     """Windows this rare at first are let through per acceptable alarm: those that follow one another count as one."""
     rearm_windows: int | None = None
@@ -103,7 +104,7 @@ class DetectSettings(msgspec.Struct, frozen=True, kw_only=True):
                 f"least_threshold must be between {self.close_threshold} (close_threshold) and {self.threshold} "
                 f"(threshold), got {self.least_threshold}"
             )
-        if not 0 < self.p_floor <= 1:
+        if self.p_floor is not None and not 0 < self.p_floor <= 1:
             errors.append(f"p_floor must be above 0 and at most 1, got {self.p_floor}")
         errors += self._rate_errors()
         if self.fast_windows is not None and not self.fast_windows > 0:
@@ -126,6 +127,11 @@ class DetectSettings(msgspec.Struct, frozen=True, kw_only=True):
     def alarm_limit(self) -> Limit:
         """The acceptable false alarms as a count and an interval."""
         return parse_limits(self.false_alarms)[0]
+
+    @property
+    def floor(self) -> float:
+        """The share of its past than which an abnormal window is rarer."""
+        return self.p_floor or (0.01 if self.window_us else 0.001)
 
     @property
     def rearm(self) -> int:

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from msgspec.structs import replace
 
 from streams.learners.alarm_rate import AlarmRate
-from streams.learners.residual_table import FEATURES, Residuals, ResidualTable
-from streams.learners.tail_memory import EXPECTED, TailMemory, Tails
+from streams.learners.residual_table import FEATURES, LEVEL, Residuals, ResidualTable
+from streams.learners.tail_memory import EXPECTED, LN_50, TailMemory, Tails
 from streams.loop.detect.settings import DetectSettings
 from streams.loop.packing import pack, unpack
 
@@ -24,6 +24,8 @@ Table = TypeVar("Table", Residuals, Tails)
 
 FLOOR_RELATIVE = 0.01
 """The least spread of a metric, as a share of its mean: what changes by less than `slack` of it surprises nobody."""
+SETTLED_WINDOWS = 25
+"""So many windows after an alarm a level that is still among the rarest 2 % of the past is accepted."""
 SIZE_PRIOR = (-0.17, 0.72, 1.06, 0.3)
 """Median, 90 % and 98 % quantile of ln(|x| / mean |x|) of a normal x, and a mean excess beyond of heavier tails."""
 SUM_PRIOR = (-0.45, 2.9, 5.8, 2.24)
@@ -43,7 +45,9 @@ class Judged:
     """Shape (n,): the sum of the features' surprise; NaN where nothing is known yet."""
     abnormal: Flags
     armed: Flags
-    """Whether the last alarm of the entity is long enough ago."""
+    """Whether the last alarm of the entity is long enough ago, and over."""
+    moved: Flags
+    """Shape (n, metrics): whether the level is to be accepted as it is since the last alarm."""
 
 
 class Known(msgspec.Struct, array_like=True):
@@ -71,7 +75,7 @@ class Surprise:
         self._rate = AlarmRate(
             alarms=limit.count,
             interval_us=limit.interval_us,
-            floor=settings.p_floor,
+            floor=settings.floor,
             per_alarm=settings.p_per_alarm,
             rearm_windows=settings.rearm,
         )
@@ -114,16 +118,26 @@ class Surprise:
         calibrated = self._sums.score_many(slots, total[:, None, None])[:, 0, 0]
         # an unknown total scores as an expected one, which would do where alarms may be frequent
         surprising = np.isfinite(total) & notable.any(axis=(1, 2)) & (calibrated >= needed)
-        rare = np.isfinite(total) & (calibrated >= -math.log(self._settings.p_floor))
+        lasting = surprising & ~armed
+        self._rate.hold(slots[lasting], calibrated[lasting])
+        rare = np.isfinite(total) & (calibrated >= -math.log(self._settings.floor))
         off = (score >= self._settings.threshold) | (rare & (score >= self._settings.rare_threshold))
         abnormal = surprising | (short & off)
-        return Judged(ratios=ratios, total=total, abnormal=abnormal, armed=armed)
+        moved = (~armed & (self._rate.ago(slots) == SETTLED_WINDOWS))[:, None] & (surprise[:, LEVEL] >= LN_50)
+        return Judged(ratios=ratios, total=total, abnormal=abnormal, armed=armed, moved=moved)
 
     def learn(self, slots: Ints, values: Floats, times_us: Ints, judged: Judged, chosen: Ints | None) -> None:
-        """Learn the windows just judged, or those at the `chosen` places, and how surprising they were."""
+        """Learn the windows just judged, or those at the `chosen` places, and how surprising they were.
+
+        What follows an alarm until the next may be raised is no surprise of the past: it is the same event, and events
+        are what is kept at a stated rate. Otherwise a shift would make the next one ordinary.
+        """
         self._features.learn_many(slots, judged.ratios, chosen)
-        self._sums.learn_many(slots, judged.total[:, None, None], chosen)
+        self._sums.learn_many(slots, np.where(judged.armed, judged.total, np.nan)[:, None, None], chosen)
         self._table.learn(slots, values, times_us, chosen)
+        settled = judged.moved.any(axis=1)
+        if np.count_nonzero(settled):
+            self._table.settle(slots[settled], judged.moved[settled])
 
     def spend(self, slots: Ints) -> None:
         """Note that an episode of each of these entities opened."""
