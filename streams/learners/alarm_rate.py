@@ -94,6 +94,10 @@ class AlarmRate:
         held = rows[(self._state[rows, _SINCE] < LONGEST_ALARM) & (surprise >= self._least_held)]
         self._state[held, _QUIET] = 0
 
+    def refund(self, rows: Rows) -> None:
+        """Note that the last alarm of each of distinct rows was none without a cause: the stated rate is of those."""
+        self._state[rows, _CONTROL] = np.minimum(self._state[rows, _CONTROL] + GAIN, LOOSEST)
+
     def ago(self, rows: Rows) -> Floats:
         """Return how many windows ago the last alarm of each row was (infinity: never)."""
         since: Floats = self._state[rows, _SINCE]

@@ -96,6 +96,20 @@ def test_it_is_told_how_long_ago_an_alarm_was():
     assert target.ago(ROW)[0] == 3
 
 
+def test_an_alarm_that_had_a_cause_does_not_tighten_the_threshold():
+    caused, uncaused, silent = (rate() for _ in range(3))
+    needed = []
+    for number in range(20):
+        needed = [target.follow(ROW, np.array([number * SECOND]))[0][0] for target in (caused, uncaused, silent)]
+        if number in {5, 10}:
+            caused.spend(ROW)
+            uncaused.spend(ROW)
+        elif number in {7, 12}:
+            caused.refund(ROW)
+    assert needed[0] == pytest.approx(needed[2])
+    assert needed[1] > needed[2] + 0.5
+
+
 def test_a_past_shorter_than_the_rate_is_told():
     target = rate(every_s=100)
     short = [bool(target.follow(ROW, np.array([number * SECOND]))[2][0]) for number in range(200)]

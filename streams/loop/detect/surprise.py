@@ -25,7 +25,9 @@ Table = TypeVar("Table", Residuals, Tails)
 FLOOR_RELATIVE = 0.01
 """The least spread of a metric, as a share of its mean: what changes by less than `slack` of it surprises nobody."""
 SETTLED_WINDOWS = 25
-"""So many windows after an alarm a level that is still among the rarest 2 % of the past is accepted."""
+"""So many windows after an alarm a level that is still among the rarest 2 % of the past is accepted: something did
+change. Until then no size of a residual is learned.
+"""
 SIZE_PRIOR = (-0.17, 0.72, 1.06, 0.3)
 """Median, 90 % and 98 % quantile of ln(|x| / mean |x|) of a normal x, and a mean excess beyond of heavier tails."""
 SUM_PRIOR = (-0.45, 2.9, 5.8, 2.24)
@@ -46,6 +48,8 @@ class Judged:
     abnormal: Flags
     armed: Flags
     """Whether the last alarm of the entity is long enough ago, and over."""
+    fresh: Flags
+    """Whether it is so fresh that it may yet turn out to be another level."""
     moved: Flags
     """Shape (n, metrics): whether the level is to be accepted as it is since the last alarm."""
 
@@ -117,14 +121,17 @@ class Surprise:
         needed, armed, short = self._rate.follow(slots, times_us)
         calibrated = self._sums.score_many(slots, total[:, None, None])[:, 0, 0]
         # an unknown total scores as an expected one, which would do where alarms may be frequent
-        surprising = np.isfinite(total) & notable.any(axis=(1, 2)) & (calibrated >= needed)
-        lasting = surprising & ~armed
+        rarest = np.isfinite(total) & (calibrated >= needed)
+        surprising = rarest & notable.any(axis=(1, 2))
+        lasting = rarest & ~armed
         self._rate.hold(slots[lasting], calibrated[lasting])
         rare = np.isfinite(total) & (calibrated >= -math.log(self._settings.floor))
         off = (score >= self._settings.threshold) | (rare & (score >= self._settings.rare_threshold))
         abnormal = surprising | (short & off)
-        moved = (~armed & (self._rate.ago(slots) == SETTLED_WINDOWS))[:, None] & (surprise[:, LEVEL] >= LN_50)
-        return Judged(ratios=ratios, total=total, abnormal=abnormal, armed=armed, moved=moved)
+        ago = self._rate.ago(slots)
+        moved = (~armed & (ago == SETTLED_WINDOWS))[:, None] & (surprise[:, LEVEL] >= LN_50)
+        fresh = ~armed & (ago < SETTLED_WINDOWS)
+        return Judged(ratios=ratios, total=total, abnormal=abnormal, armed=armed, fresh=fresh, moved=moved)
 
     def learn(self, slots: Ints, values: Floats, times_us: Ints, judged: Judged, chosen: Ints | None) -> None:
         """Learn the windows just judged, or those at the `chosen` places, and how surprising they were.
@@ -132,12 +139,14 @@ class Surprise:
         What follows an alarm until the next may be raised is no surprise of the past: it is the same event, and events
         are what is kept at a stated rate. Otherwise a shift would make the next one ordinary.
         """
-        self._features.learn_many(slots, judged.ratios, chosen)
+        ratios = np.where(judged.fresh[:, None, None], np.nan, judged.ratios) if judged.fresh.any() else judged.ratios
+        self._features.learn_many(slots, ratios, chosen)
         self._sums.learn_many(slots, np.where(judged.armed, judged.total, np.nan)[:, None, None], chosen)
         self._table.learn(slots, values, times_us, chosen)
         settled = judged.moved.any(axis=1)
         if np.count_nonzero(settled):
             self._table.settle(slots[settled], judged.moved[settled])
+            self._rate.refund(slots[settled])
 
     def spend(self, slots: Ints) -> None:
         """Note that an episode of each of these entities opened."""
