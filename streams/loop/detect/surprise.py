@@ -24,9 +24,9 @@ Table = TypeVar("Table", Residuals, Tails)
 
 FLOOR_RELATIVE = 0.01
 """The least spread of a metric, as a share of its mean: what changes by less than `slack` of it surprises nobody."""
-SETTLED_WINDOWS = 25
-"""So many windows after an alarm a level that is still among the rarest 2 % of the past is accepted: something did
-change. Until then no size of a residual is learned.
+SETTLED_WINDOWS = 35
+"""So many windows after an alarm, about two medium averages, a level that is still among the rarest 2 % of the past is
+accepted: something did change. Until then no size of a residual is learned.
 """
 SIZE_PRIOR = (-0.17, 0.72, 1.06, 0.3)
 """Median, 90 % and 98 % quantile of ln(|x| / mean |x|) of a normal x, and a mean excess beyond of heavier tails."""
