@@ -123,15 +123,17 @@ class Surprise:
         # an unknown total scores as an expected one, which would do where alarms may be frequent
         rarest = np.isfinite(total) & (calibrated >= needed)
         surprising = rarest & notable.any(axis=(1, 2))
-        lasting = rarest & ~armed
-        self._rate.hold(slots[lasting], calibrated[lasting])
+        lasting = (rarest & ~armed).nonzero()[0]
+        if len(lasting):
+            self._rate.hold(slots[lasting], calibrated[lasting])
         rare = np.isfinite(total) & (calibrated >= -math.log(self._settings.floor))
         off = (score >= self._settings.threshold) | (rare & (score >= self._settings.rare_threshold))
         abnormal = surprising | (short & off)
-        ago = self._rate.ago(slots)
-        moved = (~armed & (ago == SETTLED_WINDOWS))[:, None] & (surprise[:, LEVEL] >= LN_50)
-        fresh = ~armed & (ago < SETTLED_WINDOWS)
-        return Judged(ratios=ratios, total=total, abnormal=abnormal, armed=armed, fresh=fresh, moved=moved)
+        ago = np.where(armed, np.inf, self._rate.ago(slots))
+        moved = (ago == SETTLED_WINDOWS)[:, None] & (surprise[:, LEVEL] >= LN_50)
+        return Judged(
+            ratios=ratios, total=total, abnormal=abnormal, armed=armed, fresh=ago < SETTLED_WINDOWS, moved=moved
+        )
 
     def learn(self, slots: Ints, values: Floats, times_us: Ints, judged: Judged, chosen: Ints | None) -> None:
         """Learn the windows just judged, or those at the `chosen` places, and how surprising they were.
@@ -139,12 +141,14 @@ class Surprise:
         What follows an alarm until the next may be raised is no surprise of the past: it is the same event, and events
         are what is kept at a stated rate. Otherwise a shift would make the next one ordinary.
         """
-        ratios = np.where(judged.fresh[:, None, None], np.nan, judged.ratios) if judged.fresh.any() else judged.ratios
+        ratios = judged.ratios
+        if np.count_nonzero(judged.fresh):
+            ratios = np.where(judged.fresh[:, None, None], np.nan, ratios)
         self._features.learn_many(slots, ratios, chosen)
         self._sums.learn_many(slots, np.where(judged.armed, judged.total, np.nan)[:, None, None], chosen)
         self._table.learn(slots, values, times_us, chosen)
-        settled = judged.moved.any(axis=1)
-        if np.count_nonzero(settled):
+        if np.count_nonzero(judged.moved):
+            settled = judged.moved.any(axis=1)
             self._table.settle(slots[settled], judged.moved[settled])
             self._rate.refund(slots[settled])
 
