@@ -1,6 +1,7 @@
 """A threshold on surprise that keeps alarms at a stated rate."""
 
 import math
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -57,6 +58,10 @@ class AlarmRate:
         """Forget one row."""
         self._state[row] = 0
         self._state[row, _SINCE] = np.inf
+
+    def row(self, row: int) -> list[npt.NDArray[Any]]:
+        """Return all that is known of one row, as views."""
+        return [self._state[row]]
 
     def follow(self, rows: Rows, times_us: Rows) -> tuple[Floats, Flags, Flags]:
         """Note one window of each of distinct rows; return the least surprise, in nats, of an abnormal one, which rows

@@ -1,6 +1,7 @@
 """Folding closed windows, in order: judge, open and close episodes, learn."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -58,6 +59,10 @@ class Folding:
         """Give the slot to another entity."""
         self._recent[slot] = 0
         self._lead.clear(slot)
+
+    def row(self, slot: int) -> list[npt.NDArray[Any]]:
+        """Return all that is known of an entity, as views."""
+        return [self._recent[slot : slot + 1], *self._lead.row(slot)]
 
     def fold(self, closed: Closed, cause: Callable[[int], Cause], metrics: list[str]) -> list[Draft]:
         """Fold windows in order and return their events in order. `cause` names what closed the window at an index."""

@@ -10,8 +10,9 @@ import numpy.typing as npt
 from schemas.errors import RecoveryError
 from schemas.events import Census, Event
 from schemas.ids import Cause, Mint
+from streams.loop.detect.aside import Aside, Row
 from streams.loop.detect.drift import DriftWatches
-from streams.loop.detect.entities import Entities
+from streams.loop.detect.entities import Entities, Seated
 from streams.loop.detect.episodes import Draft, Episodes
 from streams.loop.detect.folding import Folding
 from streams.loop.detect.metrics import Metrics
@@ -22,7 +23,9 @@ from streams.loop.detect.windows import Closed, Windows
 from streams.loop.processor import Input, Now
 from streams.loop.telemetry import TelemetryBatch
 
-STATE_VERSION = 3
+STATE_VERSION = 4
+ASIDE_AT_ONCE = 500
+"""So many entities are put aside at a count at most (0.1 ms each): a step stays short."""
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -37,6 +40,7 @@ class _State(msgspec.Struct):
     counts: dict[str, int]
     metrics: list[str]
     entities: bytes
+    aside: bytes
     windows: bytes
     normal: bytes
     surprise: Known
@@ -63,6 +67,7 @@ class Detect:
         self.counts = {"late": 0, "duplicates": 0, "overflow": 0}
         self._metrics = Metrics(limit=settings.metric_limit, counts=self.counts)
         self._entities = Entities(limit=settings.entity_limit)
+        self._aside = Aside(limit=settings.aside_limit)
         self._windows = Windows(
             window_us=settings.window_us,
             lateness_us=settings.lateness_us,
@@ -95,7 +100,7 @@ class Detect:
         return [event for batch in batches for event in self._written(self._fold(batch, now), mint, now)]
 
     def on_time(self, now: Now) -> list[Event]:
-        """Close the windows of silent entities, put gone ones aside, and count."""
+        """Close the windows of silent entities, note who is gone, count, and put aside who has been gone for long."""
         mint = Mint(loop=self._loop, processor=self.name)
         events: list[Event] = []
         idle: list[_Timer] = []
@@ -106,9 +111,10 @@ class Detect:
             events += self._written(self._close_idle(idle), mint, now)
             idle = []
             if timer[1] == "gone":
-                events += self._written(self._put_aside(timer), mint, now)
+                events += self._written(self._leave(timer), mint, now)
             else:
                 events += self._written(self._count(timer[0], now), mint, now)
+                self._put_aside()
         events += self._written(self._close_idle(idle), mint, now)
         self._next_is_known = False
         return events
@@ -127,6 +133,7 @@ class Detect:
                 counts=dict(sorted(self.counts.items())),
                 metrics=self._metrics.names,
                 entities=self._entities.snapshot(),
+                aside=self._aside.snapshot(),
                 windows=self._windows.snapshot(),
                 normal=self._normal.snapshot(),
                 surprise=self._surprise.columns(),
@@ -146,6 +153,7 @@ class Detect:
         self.counts.update(state.counts)
         self._metrics.names = state.metrics
         self._entities.restore(state.entities)
+        self._aside.restore(state.aside)
         self._windows.restore(state.windows, len(state.metrics))
         self._normal.restore(state.normal)
         self._surprise.adopt(state.surprise, state.metrics)
@@ -159,13 +167,15 @@ class Detect:
 
     def _fold(self, batch: TelemetryBatch, now: Now) -> list[Draft]:
         """Take the rows that find room, and fold the windows they close."""
-        slots, recycled = self._entities.slots_of(batch.entities)
+        slots, seated = self._entities.slots_of(batch.entities)
         rows = np.flatnonzero(slots >= 0)
         self.counts["overflow"] += len(slots) - len(rows)
         if not len(rows):
             return []
         values = self._metrics.columns(batch.metrics, batch.values[rows])
-        self._grow(recycled)
+        self._grow()
+        for one in seated:
+            self._seat(one)
         self._entities.arrive(slots[rows], now.us)
         self._next_is_known = False
         if self._census_due_us is None:
@@ -184,7 +194,34 @@ class Detect:
     def _fold_windows(self, closed: Closed, cause: Callable[[int], Cause]) -> list[Draft]:
         return self._folding.fold(closed, cause, self._metrics.names)
 
-    def _grow(self, recycled: list[int]) -> None:
+    def _seat(self, seated: Seated) -> None:
+        """Give a slot to an entity, with what is known of it; what is known of who had it before is put aside."""
+        if seated.left:
+            self._vacate(seated.slot, seated.left, seated.left_group)
+        group = self._aside.take(seated.entity, self._row(seated.slot))
+        if group is not None:
+            self._entities.groups[seated.slot] = group
+
+    def _put_aside(self) -> None:
+        """Free the slots of gone entities that are far behind in event time."""
+        gone = self._entities.gone()
+        behind = gone[self._windows.behind(gone, self._settings.aside_us)]
+        for slot in behind[:ASIDE_AT_ONCE].tolist():
+            self._vacate(slot, self._entities.names[slot], self._entities.groups[slot])
+            self._entities.free(slot)
+
+    def _vacate(self, slot: int, entity: str, group: str) -> None:
+        self._aside.put(entity, group, self._row(slot))
+        for table in self._tables():
+            table.forget(slot)
+
+    def _row(self, slot: int) -> Row:
+        return [array for table in self._tables() for array in table.row(slot)]
+
+    def _tables(self) -> tuple[Windows, Normal, Surprise, Folding]:
+        return self._windows, self._normal, self._surprise, self._folding
+
+    def _grow(self) -> None:
         slots, metrics = len(self._entities), self._metrics.names
         if self._room != (slots, len(metrics)):
             self._windows.grow(slots, len(metrics))
@@ -193,11 +230,6 @@ class Detect:
             self._folding.grow(slots, len(metrics))
             self._drifts.grow(metrics)
             self._room = (slots, len(metrics))
-        for slot in recycled:
-            self._windows.forget(slot)
-            self._normal.forget(slot)
-            self._surprise.forget(slot)
-            self._folding.forget(slot)
 
     def _due(self, now_us: int) -> list[_Timer]:
         """Return the timers due, in order."""
@@ -233,9 +265,9 @@ class Detect:
         closed = self._windows.close(list(causes))
         return self._fold_windows(closed, lambda index: causes[int(closed.slots[index])])
 
-    def _put_aside(self, timer: _Timer) -> list[Draft]:
+    def _leave(self, timer: _Timer) -> list[Draft]:
         due, _, entity, slot = timer
-        self._entities.put_aside(slot)
+        self._entities.leave(slot)
         drafts = []
         if self._episodes.is_open(entity):
             cause = Cause(f"timer:{self.name}:gone/{entity}", 0, due)

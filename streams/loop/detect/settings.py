@@ -22,7 +22,10 @@ class DetectSettings(msgspec.Struct, frozen=True, kw_only=True):
     idle_us: int = 5_000_000
     """Loop time after an entity's last row at which its windows close without waiting for the next row."""
     gone_us: int = 60_000_000
-    """Loop time after its last row at which an entity counts as gone: put aside, its episode closed."""
+    """Loop time after its last row at which an entity counts as gone: its episode is closed."""
+    aside_us: int = 3_600_000_000
+    """An entity that is gone, and behind the latest one by so much event time, is put aside: packed, out of the tables,
+    until it comes back."""
     census_us: int = 5_000_000
     measure_after_us: int = 30_000_000
     """How long, in event time, windows are measured after an episode closed."""
@@ -80,6 +83,8 @@ class DetectSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Score per deviation of the forest's score beyond 3 of its own; at most `threshold` / 2 in all."""
 
     entity_limit: int = 10_000
+    aside_limit: int = 10_000
+    """How many entities put aside are remembered."""
     metric_limit: int = 64
     window_rows_limit: int = 1_000
     token_limit: int = 8
@@ -182,5 +187,6 @@ _POSITIVE = (
     "entity_limit", "metric_limit", "window_rows_limit", "token_limit", "signature_limit",
 )  # fmt: skip
 _NOT_NEGATIVE = (
-    "window_us", "lateness_us", "measure_after_us", "close_threshold", "floor_relative", "slack", "forest_weight",
+    "window_us", "lateness_us", "aside_us", "aside_limit", "measure_after_us", "close_threshold", "floor_relative",
+    "slack", "forest_weight",
 )  # fmt: skip

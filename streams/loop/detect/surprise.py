@@ -4,7 +4,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import TypeVar
+from itertools import chain
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -88,6 +89,11 @@ class Surprise:
         self._features.clear(slot)
         self._sums.clear(slot)
         self._rate.clear(slot)
+
+    def row(self, slot: int) -> list[npt.NDArray[Any]]:
+        """Return all that is known of an entity, as views."""
+        tables = (self._table, self._features, self._sums, self._rate)
+        return [self._smooth[slot : slot + 1], *chain.from_iterable(table.row(slot) for table in tables)]
 
     def learn_afresh(self, slot: int) -> None:
         """Take what the entity does from now on as its normal; how much it varies stays known."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -101,6 +102,15 @@ class Windows:
     def forget(self, slot: int) -> None:
         """Give the slot to another entity; the former one's windows are closed already."""
         self._watermark[slot] = self._floor[slot] = NEVER
+
+    def row(self, slot: int) -> list[npt.NDArray[Any]]:
+        """Return all that is known of an entity without open windows, as views."""
+        return [self._watermark[slot : slot + 1], self._floor[slot : slot + 1]]
+
+    def behind(self, slots: Ints, span_us: int) -> Flags:
+        """Return which entities have nothing as late, in event time, as `span_us` before the latest row of all."""
+        behind: Flags = self._watermark[slots] <= self._watermark.max(initial=NEVER) - span_us
+        return behind
 
     def waiting(self) -> Ints:
         """Return the slots that have an open window, ascending."""
