@@ -3,8 +3,9 @@
 The same object runs in the Faust worker, in replay and in simulation: `fold` is a step, `tick` is a timer step.
 """
 
+from bisect import bisect_left
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -173,7 +174,17 @@ class Role:
         outputs: list[Event] = [self._dead_letter(batch, bad, mint, now) for bad in bad_rows]
         if telemetry is not None:
             outputs += self._run([telemetry], now)
+            outputs += [self._dead_letter(batch, bad, mint, now) for bad in self._refused(batch)]
+        if any(isinstance(event, DeadLetter) for event in outputs):
+            outputs.sort(key=_offset_of)  # as if each record had come in a batch of its own
         return outputs
+
+    def _refused(self, batch: RawBatch) -> Iterator[BadRow]:
+        """Yield the records that the processors would not take, though they are well-formed."""
+        for processor in self._selective:
+            for refused in processor.refused:
+                index = bisect_left(batch.offsets, refused.cause.offset)
+                yield BadRow(index=index, reason=refused.reason, detail=refused.detail)
 
     def _fold_events(self, batch: RawBatch, now: Now) -> list[Event]:
         outputs: list[Event] = []
@@ -251,6 +262,11 @@ class Role:
 def _cause_of(event: Event) -> Cause:
     """Return the position an output came from: its first cause (every output has one; timers name themselves)."""
     return Cause.parse(event.causes[0]) if event.causes else Cause(f"event:{event.id}", 0, 0)
+
+
+def _offset_of(event: Event) -> int:
+    """Return the offset of the record that an output, or a dead letter, came from."""
+    return event.origin_offset if isinstance(event, DeadLetter) else _cause_of(event).offset
 
 
 def _pack(record: Record) -> _Parked:

@@ -1,7 +1,7 @@
 """The processor detect: telemetry in; episodes, measurements and censuses out."""
 
-from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby, pairwise
 
 import msgspec
 import numpy as np
@@ -20,7 +20,7 @@ from streams.loop.detect.normal import Normal
 from streams.loop.detect.settings import DetectSettings
 from streams.loop.detect.surprise import Known, Surprise
 from streams.loop.detect.windows import Closed, Windows
-from streams.loop.processor import Input, Now
+from streams.loop.processor import Input, Now, Refused
 from streams.loop.telemetry import TelemetryBatch
 
 STATE_VERSION = 4
@@ -65,6 +65,7 @@ class Detect:
         self._loop = loop
         self._partition = partition
         self.counts = {"late": 0, "duplicates": 0, "overflow": 0}
+        self.refused: list[Refused] = []
         self._metrics = Metrics(limit=settings.metric_limit, counts=self.counts)
         self._entities = Entities(limit=settings.entity_limit)
         self._aside = Aside(limit=settings.aside_limit)
@@ -97,6 +98,7 @@ class Detect:
         """Fold telemetry; other inputs are not for detect."""
         mint = Mint(loop=self._loop, processor=self.name)
         batches = [batch for batch in inputs if isinstance(batch, TelemetryBatch) and len(batch)]
+        self.refused = []
         return [event for batch in batches for event in self._written(self._fold(batch, now), mint, now)]
 
     def on_time(self, now: Now) -> list[Event]:
@@ -182,14 +184,19 @@ class Detect:
             self._census_due_us = _next_multiple(now.us, self._settings.census_us)
         cuts = self._entities.group_changes(slots[rows], _of_rows(batch.groups, rows)) if batch.groups else []
         drafts: list[Draft] = []
+        late: list[int] = []
         for start, stop in pairwise([0, *cuts, len(rows)]):
-            drafts += self._fold_rows(batch, rows[start:stop], slots[rows[start:stop]], values[start:stop])
+            some = rows[start:stop]
+            closed = self._close(batch, some, slots[some], values[start:stop])
+            drafts += self._fold_windows(closed, _closing(batch, some, closed))
+            late += some[closed.late].tolist()
+        self.refused += _too_late(batch, late)
         return drafts
 
-    def _fold_rows(self, batch: TelemetryBatch, rows: Ints, slots: Ints, values: Floats) -> list[Draft]:
+    def _close(self, batch: TelemetryBatch, rows: Ints, slots: Ints, values: Floats) -> Closed:
+        """Put some rows into their windows and return those that they close."""
         self._entities.join(slots, _of_rows(batch.groups, rows))
-        closed = self._windows.add(slots, batch.time_us[rows], values, _of_rows(batch.tokens, rows))
-        return self._fold_windows(closed, lambda index: batch.cause(int(rows[closed.closers[index]])))
+        return self._windows.add(slots, batch.time_us[rows], values, _of_rows(batch.tokens, rows))
 
     def _fold_windows(self, closed: Closed, cause: Callable[[int], Cause]) -> list[Draft]:
         return self._folding.fold(closed, cause, self._metrics.names)
@@ -308,6 +315,30 @@ class Detect:
 def _of_rows(texts: Mapping[int, str], rows: Ints) -> dict[int, str]:
     """Return the texts of some rows by their place among them."""
     return {place: texts[row] for place, row in enumerate(rows.tolist()) if row in texts} if texts else {}
+
+
+def _closing(batch: TelemetryBatch, rows: Ints, closed: Closed) -> Callable[[int], Cause]:
+    return lambda index: batch.cause(int(rows[closed.closers[index]]))
+
+
+def _too_late(batch: TelemetryBatch, rows: list[int]) -> list[Refused]:
+    """Return the records that late rows lie in, each once."""
+    return [
+        Refused(
+            batch.cause(first),
+            "late",
+            f"expected samples of open windows, got {more} of closed ones, first of {batch.entities[first]} at "
+            f"{int(batch.time_us[first])} us; detect.lateness says how long windows wait",
+        )
+        for first, more in _by_record(batch, rows)
+    ]
+
+
+def _by_record(batch: TelemetryBatch, rows: list[int]) -> Iterator[tuple[int, int]]:
+    """Yield the first of the rows of each record, and how many there are."""
+    for _, group in groupby(rows, key=lambda row: int(batch.offsets[row])):
+        found = list(group)
+        yield found[0], len(found)
 
 
 def _next_multiple(time_us: int, period_us: int) -> int:
