@@ -148,15 +148,15 @@ def test_rows_out_of_order_wait_for_each_other_within_the_lateness():
     rows = [("pump", 0.0, {"load": 1.0}), ("pump", 1.2, {"load": 1.0}), ("pump", 0.5, {"load": 1.0})]
     for detect in (patient, hasty):
         detect.on_batch([batch(rows)], at(2))
-    assert patient.counts == {"late": 0, "duplicates": 0, "overflow": 0}
-    assert hasty.counts == {"late": 1, "duplicates": 0, "overflow": 0}
+    assert not any(patient.counts.values())
+    assert hasty.counts["late"] == 1
 
 
 def test_the_same_entity_and_time_counts_once():
     detect = detector(window_us=SECOND)
     rows = [("pump", 0.0, {"load": 1.0}), ("fan", 0.0, {"load": 1.0}), ("pump", 0.0, {"load": 7.0})]
     detect.on_batch([batch(rows)], at(1))
-    assert detect.counts == {"late": 0, "duplicates": 1, "overflow": 0}
+    assert {reason: rows for reason, rows in detect.counts.items() if rows} == {"duplicates": 1}
 
 
 def test_silence_closes_a_window_and_then_the_episode():

@@ -60,7 +60,7 @@ def test_a_sample_within_the_lateness_counts_in_its_window() -> None:
     steady = [sample(second) for second in range(40)]
     patient = role(window_us=SECOND, lateness_us=2 * SECOND)
     assert letters_of(patient.fold([raw([*steady, sample(38.5), sample(39.5)])], at(40))) == []
-    assert patient.left_out() == {"late": 0, "duplicates": 0, "overflow": 0}
+    assert patient.left_out().total() == 0
 
 
 def test_one_dead_letter_holds_a_message_of_which_many_samples_are_late() -> None:
@@ -112,7 +112,7 @@ def test_a_window_that_a_silence_closed_takes_nothing_from_what_was_sent_meanwhi
     detect.on_batch([batch([("pump", second, {"load": 10.0}) for second in range(20)])], at(20))
     detect.on_time(at(40))
     detect.on_batch([batch([("pump", second, {"load": 10.0}) for second in range(20, 90)])], at(90))
-    assert detect.counts == {"late": 0, "duplicates": 0, "overflow": 0}
+    assert not any(detect.counts.values())
     detect.on_batch([batch([("pump", second, {"load": 10.0}) for second in range(15, 20)])], at(90))
     assert detect.counts["late"] == 5
 

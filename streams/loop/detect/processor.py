@@ -17,11 +17,12 @@ from streams.loop.detect.episodes import Draft, Episodes
 from streams.loop.detect.folding import Folding
 from streams.loop.detect.metrics import Metrics
 from streams.loop.detect.normal import Normal
+from streams.loop.detect.overflow import Overflows
 from streams.loop.detect.settings import DetectSettings
 from streams.loop.detect.surprise import Known, Surprise
 from streams.loop.detect.windows import Closed, Windows
 from streams.loop.processor import Input, Now, Refused
-from streams.loop.telemetry import TelemetryBatch
+from streams.loop.telemetry import Coded, TelemetryBatch
 
 STATE_VERSION = 4
 ASIDE_AT_ONCE = 500
@@ -47,6 +48,7 @@ class _State(msgspec.Struct):
     episodes: bytes
     recent: bytes
     drifts: bytes
+    overflows: bytes
     census_due_us: int | None
     census_groups: list[str]
 
@@ -55,7 +57,8 @@ class Detect:
     """Watches the entities of one partition (DESIGN sections 4 and 7).
 
     `counts` says what was left out: rows behind the watermark (`late`), rows of an entity and time already seen
-    (`duplicates`), and rows or values beyond the limits on entities, metrics and rows per window (`overflow`).
+    (`duplicates`), and what is beyond a limit: rows of more entities (`overflow`), values of more metrics (`metrics`),
+    more rows of a window (`full`).
     """
 
     name = "detect"
@@ -64,7 +67,7 @@ class Detect:
         self._settings = settings
         self._loop = loop
         self._partition = partition
-        self.counts = {"late": 0, "duplicates": 0, "overflow": 0}
+        self.counts = {"late": 0, "duplicates": 0, "overflow": 0, "metrics": 0, "full": 0}
         self.refused: list[Refused] = []
         self._metrics = Metrics(limit=settings.metric_limit, counts=self.counts)
         self._entities = Entities(limit=settings.entity_limit)
@@ -79,6 +82,7 @@ class Detect:
         self._episodes = Episodes(settings, loop=loop)
         self._surprise = Surprise(settings)
         self._drifts = DriftWatches(partition=partition)
+        self._overflows = Overflows(partition=partition, counts=self.counts)
         self._folding = Folding(
             settings,
             entities=self._entities,
@@ -142,6 +146,7 @@ class Detect:
                 episodes=self._episodes.snapshot(),
                 recent=self._folding.snapshot(),
                 drifts=self._drifts.snapshot(),
+                overflows=self._overflows.snapshot(),
                 census_due_us=self._census_due_us,
                 census_groups=sorted(self._census_groups),
             )
@@ -162,6 +167,7 @@ class Detect:
         self._episodes.restore(state.episodes)
         self._folding.restore(state.recent)
         self._drifts.restore(state.drifts)
+        self._overflows.restore(state.overflows)
         self._room = (0, 0)
         self._census_due_us = state.census_due_us
         self._census_groups = set(state.census_groups)
@@ -169,12 +175,16 @@ class Detect:
 
     def _fold(self, batch: TelemetryBatch, now: Now) -> list[Draft]:
         """Take the rows that find room, and fold the windows they close."""
-        slots, seated = self._entities.slots_of(batch.entities)
+        entities = Coded.of(batch.entities)
+        slots, seated = self._entities.slots_of(entities)
         rows = np.flatnonzero(slots >= 0)
-        self.counts["overflow"] += len(slots) - len(rows)
+        if len(rows) < len(slots):
+            self.counts["overflow"] += len(slots) - len(rows)
+            self._overflows.note("overflow", entities.among(np.flatnonzero(slots < 0)))
         if not len(rows):
             return []
         values = self._metrics.columns(batch.metrics, batch.values[rows])
+        self._overflows.note("metrics", self._metrics.left_out)
         self._grow()
         for one in seated:
             self._seat(one)
@@ -303,7 +313,7 @@ class Detect:
             )
             for group in groups
         ]
-        return censuses + self._drifts.close_block(due_us)
+        return censuses + self._drifts.close_block(due_us) + self._overflows.tell(due_us)
 
     def _written(self, drafts: list[Draft], mint: Mint, now: Now) -> list[Event]:
         return [

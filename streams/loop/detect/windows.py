@@ -213,8 +213,8 @@ class Windows:
 
     def _accepted(self, rows: _Rows, late: Flags, rising: Flags) -> _Rows:
         """Return the rows that windows take in, sorted by window. Left out are those that repeat an entity and time, or
-        find their window full. A repetition of a row that found its window full counts as overflow too, as it would in
-        a batch of its own.
+        find their window full. A repetition of a row that found its window full counts as such too, as it would in a
+        batch of its own.
         """
         if rising.all() and not late.any():  # then no row repeats another
             accepted, repeats = rows, np.full(len(rows.slots), -1)
@@ -231,7 +231,7 @@ class Windows:
         if keep.all():
             return accepted
         self._left_out["duplicates"] += int(np.count_nonzero(~keep & ~full))
-        self._left_out["overflow"] += int(np.count_nonzero(full))
+        self._left_out["full"] += int(np.count_nonzero(full))
         return accepted.cut(keep)
 
     def _repeated(self, rows: _Rows, rising: Flags) -> Ints:
