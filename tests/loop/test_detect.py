@@ -222,6 +222,27 @@ def test_what_nothing_is_known_of_is_never_abnormal():
     assert detect.on_batch([batch(rows)], at(20)) == []
 
 
+def test_alarms_in_all_are_parted_among_those_that_are_there():
+    values = np.random.default_rng(5).normal(100, 1, (600, 20))
+    opened = {}
+    for in_all, partitions in ((None, 1), ("1/hour", 1), ("1/hour", 8)):
+        settings = DetectSettings(
+            window_us=0, false_alarms="1/minute", false_alarms_in_all=in_all, rearm_windows=0, forest_weight=0.0
+        )
+        detect = Detect(settings, loop="loop", partition=0, seed=1, partitions=partitions)
+        found = []
+        for start in range(0, len(values), 5):
+            found += detect.on_time(at(start))
+            rows = [
+                (f"pump-{number}", start + second, {"load": value})
+                for second, row in enumerate(values[start : start + 5].tolist())
+                for number, value in enumerate(row)
+            ]
+            found += detect.on_batch([batch(rows)], at(start + 5))
+        opened[in_all, partitions] = sum(isinstance(e, Episode) and e.phase == "opened" for e in found)
+    assert opened["1/hour", 8] <= opened["1/hour", 1] < opened[None, 1] / 10
+
+
 def test_settings_report_all_their_errors_at_once():
     with pytest.raises(
         ValueError, match=r"(?s)threshold must be positive.*window_us must not be negative.*one rate.*idle must"

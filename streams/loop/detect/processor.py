@@ -63,10 +63,11 @@ class Detect:
 
     name = "detect"
 
-    def __init__(self, settings: DetectSettings, *, loop: str, partition: int, seed: int) -> None:
+    def __init__(self, settings: DetectSettings, *, loop: str, partition: int, seed: int, partitions: int = 1) -> None:
         self._settings = settings
         self._loop = loop
         self._partition = partition
+        self._partitions = partitions
         self.counts = {"late": 0, "duplicates": 0, "overflow": 0, "metrics": 0, "full": 0}
         self.refused: list[Refused] = []
         self._metrics = Metrics(limit=settings.metric_limit, counts=self.counts)
@@ -295,6 +296,7 @@ class Detect:
     def _count(self, due_us: int, now: Now) -> list[Draft]:
         """Count each group; one that has become empty is counted once more."""
         live = self._entities.live_by_group()
+        self._surprise.share(live.total() * self._partitions)
         abnormal = self._episodes.open_by_group(self._entities.group_of)
         groups = sorted(set(live) | self._census_groups)
         self._census_groups = set(live)

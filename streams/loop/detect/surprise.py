@@ -132,6 +132,12 @@ class Surprise:
         self._sums.learn_many(slots, total[:, None, None])
         self._table.learn(slots, values, times_us)
 
+    def share(self, parts: int) -> None:
+        """Part the alarms that are acceptable in all, if that is stated, among so many entities."""
+        limit = self._settings.alarm_limit_in_all
+        if limit is not None and parts:
+            self._rate.share(limit.count / limit.interval_us / parts)
+
     def spend(self, slots: Ints) -> None:
         """Note that an episode of each of these entities opened."""
         self._rate.spend(slots)
