@@ -51,7 +51,7 @@ class Processor(Protocol):
         """Return the loop time (us) of the earliest timer, or None."""
         ...
 
-    def snapshot(self) -> bytes:
+    def snapshot(self) -> bytes | bytearray:
         """Return the whole state; equal states give equal bytes."""
         ...
 

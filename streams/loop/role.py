@@ -14,6 +14,7 @@ from schemas.errors import ContractError, RecoveryError
 from schemas.events import EVENT_TYPES, DeadLetter, Event
 from schemas.ids import Cause, Mint, split_cause
 from schemas.raw import Headers, RawBatch
+from streams.loop.packing import Bytes, encoded
 from streams.loop.processor import Input, Now, Processor, Record, Selective
 from streams.loop.telemetry import TelemetryBatch
 
@@ -67,7 +68,7 @@ class _State(msgspec.Struct):
     seen: list[str]
     parked: list[_Parked]
     decode: bytes
-    processors: dict[str, bytes]
+    processors: dict[str, memoryview]
 
 
 class Role:
@@ -136,19 +137,20 @@ class Role:
             outputs += processor.on_time(now)
         return outputs
 
-    def snapshot(self) -> bytes:
+    def snapshot(self) -> Bytes:
         """Return the whole state of the role; equal states give equal bytes."""
+        processors = {p.name: memoryview(p.snapshot()) for p in self._processors}
         state = _State(
             version=STATE_VERSION,
             next_offsets={f"{topic}/{partition}": n for (topic, partition), n in sorted(self._next.items())},
             seen=list(self._seen),
             parked=[_pack(record) for record in self._parked],
             decode=self._decode.snapshot(),
-            processors={p.name: p.snapshot() for p in self._processors},
+            processors=processors,
         )
-        return msgspec.msgpack.encode(state)
+        return encoded(state, size=sum(map(len, processors.values())))
 
-    def restore(self, snapshot: bytes) -> None:
+    def restore(self, snapshot: Bytes) -> None:
         """Replace the state by one that `snapshot` returned; raises `RecoveryError` when it is of another make."""
         state = msgspec.msgpack.decode(snapshot, type=_State)
         names = {p.name for p in self._processors}
@@ -165,7 +167,7 @@ class Role:
         self._parked = [_unpack(parked) for parked in state.parked]
         self._decode.restore(state.decode)
         for processor in self._processors:
-            processor.restore(state.processors[processor.name])
+            processor.restore(bytes(state.processors[processor.name]))
 
     def _fold_telemetry(self, batch: RawBatch, now: Now) -> list[Event]:
         self._next[batch.topic, batch.partition] = batch.stop

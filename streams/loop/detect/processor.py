@@ -21,6 +21,7 @@ from streams.loop.detect.overflow import Overflows
 from streams.loop.detect.settings import DetectSettings
 from streams.loop.detect.surprise import Known, Surprise
 from streams.loop.detect.windows import Closed, Windows
+from streams.loop.packing import Bytes, encoded
 from streams.loop.processor import Input, Now, Refused
 from streams.loop.telemetry import Coded, TelemetryBatch
 
@@ -133,25 +134,26 @@ class Detect:
             self._next_is_known = True
         return self._next_us
 
-    def snapshot(self) -> bytes:
-        return msgspec.msgpack.encode(
-            _State(
-                version=STATE_VERSION,
-                counts=dict(sorted(self.counts.items())),
-                metrics=self._metrics.names,
-                entities=self._entities.snapshot(),
-                aside=self._aside.snapshot(),
-                windows=self._windows.snapshot(),
-                normal=self._normal.snapshot(),
-                surprise=self._surprise.columns(),
-                episodes=self._episodes.snapshot(),
-                recent=self._folding.snapshot(),
-                drifts=self._drifts.snapshot(),
-                overflows=self._overflows.snapshot(),
-                census_due_us=self._census_due_us,
-                census_groups=sorted(self._census_groups),
-            )
+    def snapshot(self) -> Bytes:
+        known = self._surprise.columns()
+        state = _State(
+            version=STATE_VERSION,
+            counts=dict(sorted(self.counts.items())),
+            metrics=self._metrics.names,
+            entities=self._entities.snapshot(),
+            aside=self._aside.snapshot(),
+            windows=self._windows.snapshot(),
+            normal=self._normal.snapshot(),
+            surprise=known,
+            episodes=self._episodes.snapshot(),
+            recent=self._folding.snapshot(),
+            drifts=self._drifts.snapshot(),
+            overflows=self._overflows.snapshot(),
+            census_due_us=self._census_due_us,
+            census_groups=sorted(self._census_groups),
         )
+        parts = [state.entities, state.aside, state.windows, state.normal, state.episodes, state.recent]
+        return encoded(state, size=sum(map(len, parts)) + known.size())
 
     def restore(self, snapshot: bytes) -> None:
         """Replace the state; raises `RecoveryError` when the snapshot is of another version."""
