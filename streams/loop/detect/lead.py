@@ -14,11 +14,12 @@ Floats = npt.NDArray[np.float64]
 @dataclass(frozen=True, slots=True)
 class LeadIn:
     """What came just before the window that opened an episode: when its first abnormal window began (None: none
-    before), and the z of the window just before, shape (1 or 0, metrics).
+    before), the z of the window just before, shape (1 or 0, metrics), and the event tokens said shortly before.
     """
 
     began_us: int | None
     z: Floats
+    tokens: tuple[str, ...] = ()
 
 
 NO_LEAD = LeadIn(None, np.zeros((0, 0)))

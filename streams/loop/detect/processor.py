@@ -223,7 +223,8 @@ class Detect:
             self._entities.groups[seated.slot] = group
 
     def _put_aside(self) -> None:
-        """Free the slots of gone entities that are far behind in event time."""
+        """Free the slots of gone entities that are far behind in event time, and forget what was said long ago."""
+        self._folding.expire(self._windows.latest())
         gone = self._entities.gone()
         behind = gone[self._windows.behind(gone, self._settings.aside_us)]
         for slot in behind[:ASIDE_AT_ONCE].tolist():

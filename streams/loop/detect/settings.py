@@ -90,6 +90,8 @@ class DetectSettings(msgspec.Struct, frozen=True, kw_only=True):
     metric_limit: int = 64
     window_rows_limit: int = 1_000
     token_limit: int = 8
+    token_us: int = 60_000_000
+    """What an entity said, as event tokens, so long before an episode opened belongs to it."""
     signature_limit: int = 32
 
     def __post_init__(self) -> None:
@@ -197,6 +199,6 @@ _POSITIVE = (
     "entity_limit", "metric_limit", "window_rows_limit", "token_limit", "signature_limit",
 )  # fmt: skip
 _NOT_NEGATIVE = (
-    "window_us", "lateness_us", "aside_us", "aside_limit", "measure_after_us", "close_threshold", "floor_relative",
-    "slack", "forest_weight",
+    "window_us", "lateness_us", "aside_us", "aside_limit", "token_us", "measure_after_us", "close_threshold",
+    "floor_relative", "slack", "forest_weight",
 )  # fmt: skip

@@ -111,8 +111,12 @@ class Windows:
 
     def behind(self, slots: Ints, span_us: int) -> Flags:
         """Return which entities have nothing as late, in event time, as `span_us` before the latest row of all."""
-        behind: Flags = self._watermark[slots] <= self._watermark.max(initial=NEVER) - span_us
+        behind: Flags = self._watermark[slots] <= self.latest() - span_us
         return behind
+
+    def latest(self) -> int:
+        """Return the event time of the latest row of all."""
+        return int(self._watermark.max(initial=NEVER))
 
     def waiting(self) -> Ints:
         """Return the slots that have an open window, ascending."""
