@@ -98,6 +98,15 @@ def test_a_full_table_puts_aside_whoever_has_been_gone_longest() -> None:
     assert tight.counts["overflow"] == 0
 
 
+def test_names_that_come_once_push_out_nobody_who_is_known() -> None:
+    detect = detector(entity_limit=2, aside_limit=2, aside_us=NEVER_S * SECOND)
+    feed(detect, ["pump"], range(100))
+    for number in range(20):
+        feed(detect, [f"request-{number}"], range(200 + 100 * number, 201 + 100 * number))
+    events = feed(detect, ["pump"], range(HOUR, HOUR + 60), lift=60)
+    assert {event.entity for event in events if isinstance(event, Episode)} == {"pump"}
+
+
 def test_nobody_is_put_aside_while_time_stands_still() -> None:
     """Loop time goes on, but no entity is ahead of the silent ones."""
     detect = detector(aside_us=600 * SECOND)

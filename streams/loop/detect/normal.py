@@ -65,6 +65,10 @@ class Normal:
         self._seen[slot] = 0
         self._table.clear(slot)
 
+    def is_warm(self, slot: int) -> bool:
+        """Return whether an entity is no longer warming up."""
+        return bool(self._seen[slot] >= self._settings.warmup_windows)
+
     def row(self, slot: int) -> list[npt.NDArray[Any]]:
         """Return all that is known of an entity, as views."""
         return [self._seen[slot : slot + 1], *self._table.row(slot)]

@@ -215,9 +215,13 @@ class Detect:
         return self._folding.fold(closed, cause, self._metrics.names)
 
     def _seat(self, seated: Seated) -> None:
-        """Give a slot to an entity, with what is known of it; what is known of who had it before is put aside."""
-        if seated.left:
+        """Give a slot to an entity, with what is known of it. Who had it before is put aside, unless hardly anything is
+        known of it: names that come once, in floods, must neither cost much nor push out those that are known.
+        """
+        if seated.left and self._normal.is_warm(seated.slot):
             self._vacate(seated.slot, seated.left, seated.left_group)
+        elif seated.left:
+            self._forget(seated.slot)
         group = self._aside.take(seated.entity, self._row(seated.slot))
         if group is not None:
             self._entities.groups[seated.slot] = group
@@ -233,6 +237,9 @@ class Detect:
 
     def _vacate(self, slot: int, entity: str, group: str) -> None:
         self._aside.put(entity, group, self._row(slot))
+        self._forget(slot)
+
+    def _forget(self, slot: int) -> None:
         for table in self._tables():
             table.forget(slot)
 
