@@ -75,4 +75,5 @@ def _print_insights(found: LoopStatus) -> None:
     ]
     print_table("changed for good in the last day", ["noticed", "what", "partition", "before", "now"], drifts)
     overflows = [[utc(one.time_us), overflow_line(one)] for one in found.overflows]
-    print_table("WARNING: telemetry that found no room in the last day", ["last", "what"], overflows)
+    if overflows:
+        print_table("WARNING: telemetry that found no room in the last day", ["last", "what"], overflows)

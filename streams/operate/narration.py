@@ -110,10 +110,11 @@ class Narration:
 
 def overflow_line(event: Overflow) -> str:
     """Say what found no room, and which setting would make some."""
-    what = "values of metrics" if event.limit == "metric_limit" else "samples"
-    who = f" of {event.names} ({', '.join(event.examples)}{', ...' * (event.names > len(event.examples))})"
-    where = f"in partition {event.partition}: detect.{event.limit}"
-    return f"no room for {event.rows} {what}{who if event.names else ''} {where}"
+    kinds = {"entity_limit": f"samples of {event.names} entities", "metric_limit": f"values of {event.names} metrics"}
+    what = kinds.get(event.limit, "samples of full windows")
+    examples = ", ".join((*event.examples, *["..."] * (event.names > len(event.examples))))
+    who = f" ({examples})" if examples else ""
+    return f"no room for {event.rows} {what}{who} in partition {event.partition}: detect.{event.limit}"
 
 
 def _metrics(event: Episode) -> str:

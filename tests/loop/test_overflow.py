@@ -88,5 +88,5 @@ def test_it_is_no_matter_how_rows_were_cut_or_whether_a_snapshot_came_between() 
 def test_a_person_is_told_which_setting_makes_room() -> None:
     events = run(detector(entity_limit=2), range(6), [f"pod-{number}" for number in range(9)])
     (line,) = [line for line in map(Narration().tell, events) if line]
-    said = "no room for 35 samples of 7 (pod-2, pod-3, pod-4, pod-5, pod-6, ...) in partition 3: detect.entity_limit"
-    assert line.endswith(said)
+    who = "7 entities (pod-2, pod-3, pod-4, pod-5, pod-6, ...)"
+    assert line.endswith(f"no room for 35 samples of {who} in partition 3: detect.entity_limit")
