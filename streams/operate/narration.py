@@ -11,6 +11,7 @@ from schemas.events import (
     Event,
     Experience,
     Outcome,
+    Overflow,
     Pattern,
     Recurrence,
     Sequence,
@@ -70,6 +71,8 @@ class Narration:
                 return self._storm(event)
             case Sequence(status="recurring") | Drift():
                 return self._change(event)
+            case Overflow():
+                return overflow_line(event)
             case _:
                 return None
 
@@ -103,6 +106,14 @@ class Narration:
         if not event.recovered:
             return f"{event.entity}: {event.effective} did not help within {took}{arm}"
         return f"{event.entity}: normal again {took} after {event.effective}{arm}"
+
+
+def overflow_line(event: Overflow) -> str:
+    """Say what found no room, and which setting would make some."""
+    what = "values of metrics" if event.limit == "metric_limit" else "samples"
+    who = f" of {event.names} ({', '.join(event.examples)}{', ...' * (event.names > len(event.examples))})"
+    where = f"in partition {event.partition}: detect.{event.limit}"
+    return f"no room for {event.rows} {what}{who if event.names else ''} {where}"
 
 
 def _metrics(event: Episode) -> str:
