@@ -31,8 +31,7 @@ def split_cause(text: str) -> tuple[str, int, int]:
 
 def derive(*parts: str | int) -> str:
     """Return 32 hex digits (128 bits of BLAKE2b) over the parts; equal parts give equal ids on every machine."""
-    data = b"".join([len(part).to_bytes(4, "big") + part for part in map(str.encode, map(str, parts))])
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
+    return _hash([_with_length(str(part)) for part in parts])
 
 
 def seed_of(*parts: str | int) -> int:
@@ -43,13 +42,41 @@ def seed_of(*parts: str | int) -> int:
 class Mint:
     """Ids for the outputs of one processor within one call: `n` counts the outputs of each cause."""
 
+    __slots__ = ("_counts", "_loop", "_processor")
+
     def __init__(self, *, loop: str, processor: str) -> None:
         self._loop = loop
         self._processor = processor
-        self._counts: dict[Cause, int] = {}
+        self._counts: dict[Cause, int] | None = None  # most calls write nothing
 
     def __call__(self, cause: Cause) -> str:
-        """Return the next id for this cause."""
+        """Return the next id for this cause: what `derive` gives for loop, cause, processor and n."""
+        if self._counts is None:
+            self._counts = {}
         n = self._counts.get(cause, 0)
         self._counts[cause] = n + 1
-        return derive(self._loop, cause.topic, cause.partition, cause.offset, self._processor, n)
+        part = _short_part
+        return _hash(
+            [
+                part(self._loop),
+                part(cause.topic),
+                part(cause.partition),
+                part(cause.offset),
+                part(self._processor),
+                part(n),
+            ]
+        )
+
+
+def _hash(parts: list[bytes]) -> str:
+    return hashlib.blake2b(b"".join(parts), digest_size=16).hexdigest()
+
+
+def _with_length(part: str) -> bytes:
+    data = part.encode()
+    return len(data).to_bytes(4, "big") + data
+
+
+@lru_cache(maxsize=4096)  # names and positions come again with every output of a step
+def _short_part(part: str | int) -> bytes:
+    return _with_length(str(part))

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 Headers = tuple[tuple[str, bytes | None], ...]
 
 
@@ -34,8 +36,7 @@ class RawBatch:
         return len(self.offsets)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One record to write. `topic` is the registry name; without a partition the key decides."""
 
     topic: str

@@ -5,11 +5,12 @@ cluster, loop or topic is worth nothing on another.
 """
 
 import base64
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec.structs import replace
 
 from .errors import SignatureError
 from .keyring import Keyring

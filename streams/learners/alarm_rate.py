@@ -18,6 +18,7 @@ GAIN = 0.3
 """Step of the controller, in nats per alarm."""
 TIGHTEST, LOOSEST = -3.0, 0.0
 """How far the controller may move the threshold from where calibrated surprise alone would put it, in nats."""
+_TINY = float(np.finfo(float).tiny)
 _CONTROL, _GAP, _LAST, _COUNT, _SINCE = range(5)
 
 
@@ -84,7 +85,7 @@ class AlarmRate:
         last[:] = times_us
         self._state[rows] = state
         # with no gap known yet nothing is an alarm
-        needed = -np.log(np.maximum(self._per_alarm * expected, np.finfo(float).tiny)) - control
+        needed = -np.log(np.maximum(self._per_alarm * expected, _TINY)) - control
         needed = np.maximum(needed, self._least)
         # what is rarer than a row's own rate is judged by the tail; no past would ever hold one so rare
         held = (

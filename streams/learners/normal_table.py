@@ -96,11 +96,14 @@ class NormalTable:
         np.copyto(best, 0.0, where=(count < self._warmup) | np.isnan(best))
         return best
 
-    def learn(self, rows: Rows, values: Floats) -> None:
-        """Learn one window of each of the given rows, which must be distinct."""
-        present = np.isfinite(values)
+    def learn(self, rows: Rows, values: Floats, chosen: Rows | None = None) -> None:
+        """Learn one window of each of the given rows, which must be distinct; of these the places `chosen`, or all."""
         before, mean, variance, spread = self._look(rows)
         self._looked = None
+        if chosen is not None:
+            before, mean, variance, spread = before[chosen], mean[chosen], variance[chosen], spread[chosen]
+            rows, values = rows[chosen], values[chosen]
+        present = np.isfinite(values)
         count = before + present
         residual = values[:, None] - mean
         np.copyto(residual, 0.0, where=~present[:, None])

@@ -27,6 +27,10 @@ LEAST_OVERLAP = 2
 QUIET_POWER = 2.0
 """Variances of the noise: a metric of which a template shows no more than this has not moved."""
 _LOG_2PI = float(np.log(2 * np.pi))
+_LOG_SHARES = np.array([np.log(share) for share, _ in HEIGHTS]).reshape(-1, 1, 1)
+_DEVIATIONS = np.array([sd for _, sd in HEIGHTS]).reshape(-1, 1, 1)
+_VARIANCES = np.array([sd**2 for _, sd in HEIGHTS]).reshape(-1, 1, 1)
+_PRECISIONS = np.array([1 / sd**2 for _, sd in HEIGHTS]).reshape(-1, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ class OnsetModel:
         products = np.einsum("kswm,wm->ks", (weight * mean)[:, places], series)
         template = _stretched((weight * mean * mean).sum(axis=2), windows)
         rest = squares + _stretched(logs, windows)
-        known = np.logaddexp(*(np.log(share) + _of_height(sd, rest, products, template) for share, sd in HEIGHTS))
+        known = np.logaddexp(*(_LOG_SHARES + _of_heights(rest, products, template)))
         return self._against_unknown(series, known, counts[:, places] > 0)
 
     def _sure(self, sums: Floats, counts: Floats, size: Floats) -> Floats:
@@ -137,15 +141,15 @@ def _stretched(values: Floats, windows: int) -> Floats:
     return total
 
 
-def _of_height(sd: float, rest: Floats, products: Floats, template: Floats) -> Floats:
-    """Return the log likelihood of a series over a template times a height of mean 1 and this deviation.
+def _of_heights(rest: Floats, products: Floats, template: Floats) -> Floats:
+    """Return the log likelihoods of a series over a template times a height of mean 1 and each deviation of `HEIGHTS`.
 
     The three are the sums over windows and metrics of x² / v + log v, x m / v and m² / v.
     """
-    precision = template + 1 / sd**2
-    height = np.maximum((products + 1 / sd**2) / precision, LEAST_HEIGHT)
-    misfit = rest - 2 * height * products + height * height * template + ((height - 1) / sd) ** 2
-    log: Floats = -0.5 * (misfit + np.log(precision * sd**2))
+    precision = template + _PRECISIONS
+    height = np.maximum((products + _PRECISIONS) / precision, LEAST_HEIGHT)
+    misfit = rest - 2 * height * products + height * height * template + ((height - 1) / _DEVIATIONS) ** 2
+    log: Floats = -0.5 * (misfit + np.log(precision * _VARIANCES))
     return log
 
 

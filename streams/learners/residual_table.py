@@ -1,5 +1,6 @@
 """How far a value is from where it has been: residuals at several time scales, in one table of columns."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -41,6 +42,35 @@ class Residuals(msgspec.Struct, array_like=True):
     season: memoryview
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What a table knows of some rows, and how far values, shape (n, metrics), are from it."""
+
+    rows: Rows
+    values: Floats
+    averages: Floats
+    clipped: Floats
+    """The values."""
+    places: Rows
+    """Where in the seasons of all rows the slot of the day lies."""
+    fresh: Floats
+    """The weight of the values in what is averaged over the whole past."""
+    residuals: Floats
+    """Shape (n, FEATURES, metrics)."""
+
+    def cut(self, chosen: Rows) -> "_Look":
+        """Return the same of some of the rows."""
+        return _Look(
+            self.rows[chosen],
+            self.values[chosen],
+            self.averages[chosen],
+            self.clipped[chosen],
+            self.places[chosen],
+            self.fresh[chosen],
+            self.residuals[chosen],
+        )
+
+
 class ResidualTable:
     """Exponentially weighted averages per (entity row, metric), and the mean size of each residual so far.
 
@@ -58,7 +88,7 @@ class ResidualTable:
         self._floors = np.zeros(0)
         self._averages = np.zeros((0, _PLANES, 0), np.float32)
         self._season = np.zeros((0, SEASON_SLOTS, 0), np.float32)
-        self._looked: tuple[Rows, Floats, Floats, Floats] | None = None
+        self._looked: _Look | None = None
 
     def grow(self, rows: int, floors: Floats) -> None:
         """Make room for `rows` rows, and for as many metrics as there are `floors` (the least spread of each)."""
@@ -84,8 +114,8 @@ class ResidualTable:
         """Return the sizes of the residuals of values (n, metrics), shape (n, FEATURES, metrics): the logarithms of
         their ratios to their spreads, and their plain ratios to the floors. NaN where absent or not yet warm.
         """
-        averages, residuals = self._look(rows, values, times_us)
-        size = np.abs(residuals)
+        look = self._look(rows, values, times_us)
+        averages, size = look.averages, np.abs(look.residuals)
         count = averages[:, _COUNT]
         np.copyto(size, np.nan, where=(count < self._warmup)[:, None])
         floor = np.maximum(self._floors, self._floor_relative * np.abs(averages[:, _MEANS][:, -1]))[:, None]
@@ -94,14 +124,21 @@ class ResidualTable:
         np.minimum(np.maximum(ratio, LEAST, out=ratio), MOST, out=ratio)
         return np.log(ratio, out=ratio), size / floor
 
-    def learn(self, rows: Rows, values: Floats, times_us: Rows) -> None:
-        """Learn one window of each of the given rows, which must be distinct."""
-        averages, residuals = self._look(rows, values, times_us)
+    def learn(self, rows: Rows, values: Floats, times_us: Rows, chosen: Rows | None = None) -> None:
+        """Learn one window of each of the given rows, which must be distinct; of these the places `chosen`, or all."""
+        look = self._look(rows, values, times_us)
         self._looked = None
-        values = _clipped(values)
+        if chosen is not None:
+            look = look.cut(chosen)
+        averages, residuals, values, fresh, places = (
+            look.averages,
+            look.residuals,
+            look.clipped,
+            look.fresh,
+            look.places,
+        )
         present = np.isfinite(values)
         count, spreads = averages[:, _COUNT], averages[:, _SPREADS]
-        fresh = self._fresh(count)
         residuals *= (count > 0)[:, None]
         np.copyto(residuals, 0.0, where=~present[:, None])
         bound = OUTLIER * np.maximum(spreads, self._floors)
@@ -113,8 +150,7 @@ class ResidualTable:
         averages[:, _MEANS] += steps
         averages[:, _SPREADS] += (present * fresh)[:, None] * (np.abs(residuals) - spreads)
         averages[:, _COUNT] = np.minimum(count + present, LONGEST)
-        self._averages[rows] = averages
-        places = _places(rows, times_us)
+        self._averages[look.rows] = averages
         flat = self._season.reshape(-1, self._season.shape[2])
         season = flat.take(places, axis=0)
         flat[places] = np.where(np.isnan(season), values, season + SEASON_WEIGHT * residuals[:, -1])
@@ -131,25 +167,28 @@ class ResidualTable:
         self._averages = averages.reshape(found.rows, _PLANES, found.metrics).copy()
         self._season = season.reshape(found.rows, SEASON_SLOTS, found.metrics).copy()
 
-    def _look(self, rows: Rows, values: Floats, times_us: Rows) -> tuple[Floats, Floats]:
-        """Return the averages of rows and the residuals of values, shape (n, FEATURES, metrics).
+    def _look(self, rows: Rows, values: Floats, times_us: Rows) -> _Look:
+        """Look up rows, and hold values against them.
 
         The last answer is kept for the same arguments: windows are mostly learned right after they were judged.
         """
-        if self._looked is None or self._looked[0] is not rows or self._looked[1] is not values:
+        look = self._looked
+        if look is None or look.rows is not rows or look.values is not values:
             averages = self._averages.take(rows, axis=0).astype(np.float64)
-            residuals = self._residuals(averages, rows, _clipped(values), times_us)
-            self._looked = rows, values, averages, residuals
-        return self._looked[2:]
+            clipped, places = _clipped(values), _places(rows, times_us)
+            fresh = self._fresh(averages[:, _COUNT])
+            residuals = self._residuals(averages, clipped, fresh, places)
+            look = self._looked = _Look(rows, values, averages, clipped, places, fresh, residuals)
+        return look
 
-    def _residuals(self, averages: Floats, rows: Rows, values: Floats, times_us: Rows) -> Floats:
+    def _residuals(self, averages: Floats, values: Floats, fresh: Floats, places: Rows) -> Floats:
         """Return the signed residuals, shape (n, FEATURES, metrics)."""
-        residuals = np.empty((len(rows), FEATURES, values.shape[1]))
+        residuals = np.empty((len(values), FEATURES, values.shape[1]))
         means, plain = averages[:, _MEANS], residuals[:, : len(SCALES)]
         np.subtract(values[:, None], means, out=plain)
-        medium = means[:, 1] + np.maximum(self._least_weight[1], self._fresh(averages[:, _COUNT])) * plain[:, 1]
+        medium = means[:, 1] + np.maximum(self._least_weight[1], fresh) * plain[:, 1]
         np.subtract(medium, means[:, -1], out=residuals[:, -2])
-        season = self._season.reshape(-1, values.shape[1]).take(_places(rows, times_us), axis=0)
+        season = self._season.reshape(-1, values.shape[1]).take(places, axis=0)
         np.subtract(values, season, out=residuals[:, -1])
         np.copyto(residuals[:, -1], plain[:, -1], where=np.isnan(season))
         return residuals

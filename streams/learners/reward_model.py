@@ -86,7 +86,8 @@ class RewardModel:
     def evidence(self, pattern: str) -> float:
         """Return how many observations of this pattern, faded, the predictions rest on."""
         # sorted: a restored model holds its actions in another order, and sums of floats depend on the order
-        return sum(self._sums(pattern, action)[0] for action in sorted(self._cells.get(pattern, {})))
+        cells = self._cells.get(pattern, {})
+        return sum(self._faded(pattern, cells[action]) * cells[action].count for action in sorted(cells))
 
     def learn(self, key: str, pattern: str, action: str, features: Sequence[float], reward: float) -> bool:
         """Fold one observation in; returns whether `key` was new (a known one changes nothing)."""
@@ -159,9 +160,13 @@ class RewardModel:
         d = self._dimensions
         if cell is None:
             return 0.0, np.zeros((d, d)), np.zeros(d)
-        keep = self._settings.forgetting ** (self._clocks[pattern] - cell.clock)
+        keep = self._faded(pattern, cell)
         precision = np.frombuffer(cell.precision).reshape(d, d)
         return keep * cell.count, keep * precision, keep * np.frombuffer(cell.moment)
+
+    def _faded(self, pattern: str, cell: _Cell) -> float:
+        """Return what is left of the weight of a cell at the pattern's present clock."""
+        return self._settings.forgetting ** (self._clocks[pattern] - cell.clock)
 
     def _prior(self, action: str) -> float:
         _, count, total = self._actions.get(action, (0, 0.0, 0.0))

@@ -1,6 +1,8 @@
 """What is told of series of z by metric: numbers per metric, and a name that says what moved in which order."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from operator import mul
 
 from schemas.events import MetricSignature
 
@@ -65,6 +67,13 @@ def half_way(values: Sequence[float]) -> float:
 
 def _slope(values: Sequence[float]) -> float:
     """Return the least-squares slope per window (0 for a single window)."""
-    middle = (len(values) - 1) / 2
-    spread = sum((index - middle) ** 2 for index in range(len(values)))
-    return sum((index - middle) * value for index, value in enumerate(values)) / spread if spread else 0.0
+    lever, spread = _lever(len(values))
+    return sum(map(mul, lever, values)) / spread if spread else 0.0
+
+
+@lru_cache(maxsize=64)  # onsets and patterns have one of a few lengths
+def _lever(windows: int) -> tuple[tuple[float, ...], float]:
+    """Return how far each window is from the middle one, and the sum of the squares."""
+    middle = (windows - 1) / 2
+    lever = tuple(index - middle for index in range(windows))
+    return lever, sum(distance**2 for distance in lever)

@@ -109,7 +109,7 @@ class TemplateTable:
         counts = self.counts[row]
         often = counts >= max(1.0, counts.max() / 4)
         mean = self.sums[row, often] / counts[often][:, None]
-        moved = np.flatnonzero(np.abs(self.sums[row]).max(axis=0) > 0)
+        moved = np.flatnonzero(self.sums[row].any(axis=0))
         return {self.names[column]: mean[:, column].tolist() for column in moved.tolist()}
 
     def pop(self, identity: str) -> Template:

@@ -4,7 +4,7 @@ The same object runs in the Faust worker, in replay and in simulation: `fold` is
 """
 
 from bisect import bisect_left
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -110,11 +110,12 @@ class Role:
         times = [time for time in (p.next_time() for p in self._processors) if time is not None]
         return min(times, default=None)
 
-    def left_out(self) -> Counter[str]:
+    def left_out(self) -> dict[str, int]:
         """Return how many rows the processors have left out since the beginning, by reason."""
-        total: Counter[str] = Counter()
+        total: dict[str, int] = {}
         for processor in self._selective:
-            total.update(processor.counts)
+            for reason, rows in processor.counts.items():
+                total[reason] = total.get(reason, 0) + rows
         return total
 
     def fold(self, batches: Sequence[RawBatch], now: Now) -> list[Event]:
@@ -192,9 +193,10 @@ class Role:
         outputs: list[Event] = []
         mint = Mint(loop=self._loop, processor=f"{self.name}:edge")
         topic, partition, decode = batch.topic, batch.partition, self._decode.event
+        source = topic, partition
         rows = zip(batch.offsets, batch.keys, batch.values, batch.headers, strict=True)
         for index, (offset, key, value, headers) in enumerate(rows):
-            self._next[topic, partition] = offset + 1
+            self._next[source] = offset + 1
             try:
                 event = decode(topic, key, value, headers, now)
             except ContractError as error:

@@ -5,8 +5,10 @@ A worker writes `snapshot_messages` in one transaction; a takeover reads the top
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
+
+from msgspec.structs import replace
 
 from schemas import wire
 from schemas.errors import RecoveryError

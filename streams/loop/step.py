@@ -8,9 +8,11 @@ import hashlib
 import struct
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 import msgspec
+from msgspec.structs import replace
 
 from schemas import wire
 from schemas.events import Event, InputRange, JournalEntry, Loss
@@ -60,7 +62,7 @@ def take_step(role: Role, batches: Sequence[RawBatch], now: Now, *, loop: str) -
     inputs = tuple(_ranges(role, batches))
     before = role.left_out()
     events = role.fold(batches, now) if batches else role.tick(now)
-    messages = tuple(wire.encode(event, loop=loop) for event in events)
+    messages = tuple([wire.encode(event, loop=loop) for event in events])
     return StepOutput(
         now=now,
         inputs=inputs,
@@ -68,7 +70,11 @@ def take_step(role: Role, batches: Sequence[RawBatch], now: Now, *, loop: str) -
         messages=messages,
         digest=digest_of(messages),
         checksum=checksum_of(batches),
-        left_out=role.left_out() - before,
+        left_out={
+            reason: rows - before.get(reason, 0)
+            for reason, rows in role.left_out().items()
+            if rows > before.get(reason, 0)
+        },
     )
 
 
@@ -177,12 +183,19 @@ def digest_of(messages: Iterable[Message]) -> str:
         partition = None if message.partition is None else str(message.partition).encode()
         parts = [message.topic.encode(), partition, message.key, message.value]
         for name, value in message.headers:
-            parts += (name.encode(), value)
+            parts.append(name.encode())
+            parts.append(value)
         # each part with its length before it, so that no two messages look alike; None (-1) is not empty (0)
         lengths = [-1 if part is None else len(part) for part in parts]
-        head = struct.pack(f">{len(parts) + 1}i", len(parts), *lengths)
-        digest.update(b"".join([head, *filter(None, parts)]))
+        digest.update(_head(len(parts)).pack(len(parts), *lengths))
+        digest.update(b"".join(filter(None, parts)))
     return digest.hexdigest()
+
+
+@lru_cache(maxsize=64)  # nearly all messages have as many parts
+def _head(parts: int) -> struct.Struct:
+    """Return how the number of parts of a message and their lengths are written."""
+    return struct.Struct(f">{parts + 1}i")
 
 
 def _ranges(role: Role, batches: Sequence[RawBatch]) -> Iterable[InputRange]:

@@ -161,11 +161,12 @@ class MemoryLog:
 
     def _at(self, topic: str, partition: int) -> _Partition:
         place = (topic, partition)
-        if place not in self._partitions:
+        found = self._partitions.get(place)
+        if found is None:
             if not 0 <= partition < self._counts[topic]:
                 raise ValueError(f"expected a partition of {topic} below {self._counts[topic]}, got {partition}")
-            self._partitions[place] = _Partition()
-        return self._partitions[place]
+            found = self._partitions[place] = _Partition()
+        return found
 
     def _cut(self, topic: str, partition: int, first: int, last: int) -> RawBatch | None:
         if first >= last:

@@ -1,6 +1,7 @@
 """Reading events and inputs back from a log by offset."""
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 from schemas import wire
 from schemas.errors import RecoveryError
@@ -12,12 +13,18 @@ ReadRange = Callable[[str, int, int, int], RawBatch | None]
 """(registry topic, partition, start, stop) to the committed records of that range, or None when there are none."""
 
 
+decode = lru_cache(maxsize=8_192)(wire.decode)
+"""`wire.decode` for logs in memory, which are read again and again: by every role, by executors, at every takeover.
+Readers share what it returns, and must not change it.
+"""
+
+
 def read_events(log: MemoryLog, topic: str, partition: int, start: int) -> Iterator[tuple[int, Event]]:
     """Return the committed events of a partition, from `start` to its present end, with their offsets."""
     batch = log.read(topic, partition, start)
     if batch is not None:
         for offset, value, headers in zip(batch.offsets, batch.values, batch.headers, strict=True):
-            yield offset, wire.decode(topic, value, headers)
+            yield offset, decode(topic, value, headers)
 
 
 def inputs_of(entry: JournalEntry, read_range: ReadRange) -> list[RawBatch]:

@@ -247,8 +247,5 @@ class Worker:
         return [batch for batch in found if batch is not None]
 
     def _unread(self) -> list[tuple[str, int]]:
-        return [
-            (topic, partition)
-            for topic, partition in self._sources
-            if self.role.next_offset(topic, partition) < self._log.end(topic, partition)
-        ]
+        positions = self.role.next_offsets()
+        return [source for source in self._sources if positions.get(source, 0) < self._log.end(*source)]

@@ -85,3 +85,13 @@ def test_a_restored_table_is_the_same():
     assert other.standardise(np.array([1]), sample).tolist() == target.standardise(np.array([1]), sample).tolist()
     target.clear(1)
     assert target.standardise(np.array([1]), sample).tolist() == [[0, 0]]
+
+
+def test_some_of_the_rows_just_judged_are_learned_as_if_alone():
+    rows, some = np.arange(5), np.array([0, 3])
+    judged, alone = table(2, 5), table(2, 5)
+    for values in np.random.default_rng(5).normal(10, 1, (60, 5, 2)):
+        judged.standardise(rows, values)
+        judged.learn(rows, values, some)
+        alone.learn(rows[some], values[some])
+        assert judged.snapshot() == alone.snapshot()

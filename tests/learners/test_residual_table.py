@@ -103,3 +103,14 @@ def test_many_rows_at_once_are_no_different_and_a_restored_table_is_the_same():
     ratios, _ = other.ratios(np.arange(5), values[0], np.zeros(5, np.int64))
     assert np.isnan(ratios[3]).all()
     assert np.isfinite(ratios[2]).all()
+
+
+def test_some_of_the_rows_just_judged_are_learned_as_if_alone():
+    rows, some = np.arange(5), np.array([0, 3])
+    judged, alone = table(2, 5), table(2, 5)
+    for number, values in enumerate(np.random.default_rng(5).normal(10, 1, (60, 5, 2))):
+        times = np.full(5, number * HOUR_US)
+        judged.ratios(rows, values, times)
+        judged.learn(rows, values, times, some)
+        alone.learn(rows[some], values[some], times[some])
+        assert packed(judged) == packed(alone)

@@ -109,3 +109,15 @@ def test_a_memory_kept_in_32_bits_scores_almost_alike_and_is_restored_to_the_bit
     other = TailMemory(planes=1, prior=NORMAL, kept=np.float32)
     other.adopt(half.columns())
     assert packed(other) == packed(half)
+
+
+def test_some_of_the_rows_just_scored_are_learned_as_if_alone():
+    rows, some = np.arange(5), np.array([0, 3])
+    scored, alone = (TailMemory(planes=2, prior=NORMAL) for _ in range(2))
+    for target in (scored, alone):
+        target.grow(5, 3)
+    for values in np.random.default_rng(6).normal(size=(60, 5, 2, 3)):
+        scored.score_many(rows, values)
+        scored.learn_many(rows, values, some)
+        alone.learn_many(rows[some], values[some])
+        assert packed(scored) == packed(alone)

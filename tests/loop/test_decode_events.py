@@ -1,12 +1,12 @@
 """Events: who may say what on which topic, and how the keyring on `control` changes that."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from schemas import keyfiles, wire
 from schemas.errors import ContractError, SignatureError

@@ -28,7 +28,7 @@ def step(surprise: Surprise, second: int, value: float, *, score: float = 0.0, l
     window = (SLOT, np.array([[value]]), np.array([second * SECOND]))
     judged = surprise.judge(*window, np.array([score]))
     if learn:
-        surprise.learn(*window, judged, SLOT)
+        surprise.learn(*window, judged, None)
     return judged
 
 
@@ -95,7 +95,7 @@ def test_entities_judged_together_are_judged_as_if_alone():
     for second, values in enumerate(rows):
         window = (slots, values[:, None], np.full(3, second * SECOND))
         judged = together.judge(*window, np.zeros(3))
-        together.learn(*window, judged, slots)
+        together.learn(*window, judged, None)
         totals.append(judged.total)
     alone = [[one.total[0] for one in taught(rows[:, slot])[1]] for slot in slots]
     assert np.array(totals).T.tobytes() == np.array(alone).tobytes()

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol, TypeVar
 
-from schemas import wire
 from schemas.errors import ContractError
 from schemas.events import Action, Event, JournalEntry, Verdict
 from schemas.raw import Headers, RawBatch
 from schemas.topics import GROUP_SOURCES, SHARED_SOURCES
 from streams.loop.role import Role
 from streams.replay import MemoryLog
+from streams.replay.reading import decode
 
 EventType = TypeVar("EventType", bound=Event)
 
@@ -125,7 +125,7 @@ class Evidence:
         found: dict[tuple[str, int], list[JournalEntry]] = {}
         for role in self.roles:
             for partition, records in sorted(self.records(f"journal-{role}").items()):
-                entries = (wire.decode(record.topic, record.value, record.headers) for record in records)
+                entries = (decode(record.topic, record.value, record.headers) for record in records)
                 found[role, partition] = [entry for entry in entries if isinstance(entry, JournalEntry)]
         return found
 
@@ -133,7 +133,7 @@ class Evidence:
         for _, records in sorted(self.records(topic).items()):
             for record in records:
                 try:
-                    yield wire.decode(topic, record.value, record.headers)
+                    yield decode(topic, record.value, record.headers)
                 except ContractError:
                     continue  # a dead letter of whoever folded it; the journals answer for it
 

@@ -1,11 +1,11 @@
 """Keys, keyring and signatures: who may sign what, for whom, and how trust is withdrawn."""
 
 import base64
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec.structs import replace
 
 from schemas import keyfiles, wire
 from schemas.errors import SettingsError, SignatureError

@@ -1,8 +1,10 @@
 """The loop under simulation: the real roles with limits and windows small enough for runs of a few minutes."""
 
-from functools import partial
+from functools import lru_cache, partial
 
+from schemas.events import Event
 from schemas.ids import seed_of
+from schemas.raw import Headers, RawBatch
 from streams.loop.account import Account, AccountSettings
 from streams.loop.actions import ActionSettings
 from streams.loop.attribute import Attribute, AttributeSettings
@@ -11,10 +13,12 @@ from streams.loop.detect import Detect, DetectSettings
 from streams.loop.gate import Gate, GateSettings, LevelSettings
 from streams.loop.ingest import Ingest, IngestSettings
 from streams.loop.policy import Policy, PolicySettings
-from streams.loop.processor import Processor
+from streams.loop.processor import Now, Processor
 from streams.loop.recognise import GraphSettings, Recognise, RecogniseSettings
-from streams.loop.role import Role
+from streams.loop.role import BadRow, Decode, Role
+from streams.loop.telemetry import TelemetryBatch
 from streams.replay import RoleFactory
+from streams.replay.reading import decode
 from streams.worlds.fleet_settings import FleetSettings
 
 LOOP = "sim"
@@ -60,6 +64,8 @@ DETECT = DetectSettings(
 CALLS = {f"node-{number:02d}": (f"node-{number // 2:02d}",) for number in range(1, FLEET.entities)}
 GRAPHS = [GraphSettings(calls=calls, window_us=6_000_000, member_limit=6, order_limit=100) for calls in ({}, CALLS)]
 """Some seeds learn the order of onsets, others are told who calls whom and let episodes wait for their origin."""
+_Columns = tuple[tuple[int, ...], tuple[bytes | None, ...], tuple[bytes | None, ...], tuple[Headers, ...]]
+"""Offsets, keys, values and headers of records."""
 POLICY = PolicySettings(hold_us=1_000_000, hold_out={"loop": 0.5, "baseline": 0.45, "none": 0.05})
 """Many episodes under the baseline, which always acts: a loop that has learned to wait would leave limits untried."""
 ATTRIBUTE = AttributeSettings(horizon_us=6_000_000, grace_us=2_000_000, late_us=30_000_000)
@@ -84,13 +90,39 @@ def processors_of(role: str, partition: int, *, seed: int) -> list[Processor]:
             return [Account(AccountSettings(), loop=LOOP)]
 
 
+class DecodedOnce(Decode):
+    """Decodes bytes once for all roles, their lives and the checker, who fold them again and again."""
+
+    def __init__(self) -> None:
+        super().__init__(event=self._event, telemetry=self._telemetry)
+
+    def _event(self, topic: str, _key: bytes | None, value: bytes | None, headers: Headers, _now: Now) -> Event:
+        return decode(topic, value, headers)
+
+    def _telemetry(self, raw: RawBatch, now: Now) -> tuple[TelemetryBatch | None, list[BadRow]]:
+        columns = tuple(raw.offsets), tuple(raw.keys), tuple(raw.values), tuple(raw.headers)
+        return _telemetry((raw.topic, raw.partition), columns, now)
+
+
+@lru_cache(maxsize=1_024)
+def _telemetry(source: tuple[str, int], columns: _Columns, now: Now) -> tuple[TelemetryBatch | None, list[BadRow]]:
+    """Return decoded telemetry, of which no reader can change a number under the others."""
+    offsets, keys, values, headers = columns
+    raw = RawBatch(topic=source[0], partition=source[1], offsets=offsets, keys=keys, values=values, headers=headers)
+    batch, bad_rows = make_decode().telemetry(raw, now)
+    if batch is not None:
+        for array in (batch.offsets, batch.time_us, batch.values):
+            array.flags.writeable = False
+    return batch, bad_rows
+
+
 def make_role(role: str, partition: int, *, seed: int = 7, filter_duplicates: bool = True) -> Role:
     """Return a role without state."""
     return Role(
         name=role,
         loop=LOOP,
         processors=processors_of(role, partition, seed=seed),
-        decode=make_decode(),
+        decode=DecodedOnce(),
         filter_duplicates=filter_duplicates,
     )
 

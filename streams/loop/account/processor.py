@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -14,9 +14,9 @@ from streams.loop.account.facts import entry_of
 from streams.loop.account.ledger import ARMS, Arm, ArmSums, Score, score_of
 from streams.loop.account.settings import AccountSettings
 from streams.loop.processor import Input, Now, Record
+from streams.loop.remembering import forget_oldest, remember
 
 STATE_VERSION = 1
-Value = TypeVar("Value")
 
 
 class _State(msgspec.Struct):
@@ -57,8 +57,7 @@ class Account:
             if isinstance(record, Record) and (entry := entry_of(record.event)) is not None:
                 if record.event.id in self._seen:
                     continue
-                self._seen[record.event.id] = None
-                _forget(self._seen, self._settings.remembered)
+                remember(self._seen, record.event.id, self._settings.remembered)
                 outputs.append(self._link(entry, record.cause, now, mint))
                 if isinstance(record.event, Experience):
                     outputs += self._count(record.event, record.cause, now, mint)
@@ -139,7 +138,7 @@ class Account:
             arm.add(score)
             if experience.state == "defaulted":
                 self._defaults[experience.proposal] = score
-                _forget(self._defaults, self._settings.remembered)
+                forget_oldest(self._defaults, self._settings.remembered)
         self._fresh += 1
         self._fresh_us = now.us if self._fresh_us is None else self._fresh_us
         return self._write(cause, now, mint) if self._fresh >= self._settings.every else []
@@ -154,8 +153,3 @@ class Account:
 
     def _entry(self, arm: Arm, numbers: dict[str, Any], cause: Cause, now: Now, event_id: str) -> LedgerEntry:
         return LedgerEntry(id=event_id, time_us=now.us, causes=(str(cause),), arm=arm, **numbers)
-
-
-def _forget(known: OrderedDict[str, Value], limit: int) -> None:
-    while len(known) > limit:
-        known.popitem(last=False)

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Literal, TypeVar
+from typing import Literal
 
 import msgspec
 
@@ -13,12 +13,13 @@ from streams.loop.actions import ActionSettings
 from streams.loop.attribute.joins import Join, Window, window_of
 from streams.loop.attribute.reward import Measured, measure
 from streams.loop.attribute.settings import AttributeSettings
-from streams.loop.processor import Input, Now, Record
+from streams.loop.occasion import Occasion, fold_events
+from streams.loop.processor import Input, Now
+from streams.loop.remembering import forget_oldest
 
 STATE_VERSION = 1
 RECENT_WINDOWS = 8
 """Windows kept per entity before its verdict comes: verdicts and measurements travel on different topics."""
-Value = TypeVar("Value")
 State = Literal["observed", "defaulted", "late", "censored", "unobservable"]
 
 
@@ -29,18 +30,6 @@ class _State(msgspec.Struct):
     closed: list[tuple[str, int]]
     done: list[str]
     early: list[tuple[str, list[tuple[str, Outcome]]]]
-
-
-class _Step:
-    """One input: where its outputs come from, when, and under which id."""
-
-    def __init__(self, cause: Cause, now: Now, mint: Mint) -> None:
-        self.cause = cause
-        self.now = now
-        self._mint = mint
-
-    def id(self) -> str:
-        return self._mint(self.cause)
 
 
 class Attribute:
@@ -68,12 +57,7 @@ class Attribute:
 
     def on_batch(self, inputs: Sequence[Input], now: Now) -> list[Event]:
         """Fold records in order."""
-        mint = Mint(loop=self._loop, processor=self.name)
-        outputs: list[Event] = []
-        for record in inputs:
-            if isinstance(record, Record):
-                outputs += self._fold(record.event, _Step(record.cause, now, mint))
-        return outputs
+        return fold_events(inputs, now, Mint(loop=self._loop, processor=self.name), self._fold)
 
     def on_time(self, now: Now) -> list[Event]:
         """Judge the proposals whose window ended."""
@@ -82,7 +66,7 @@ class Attribute:
         due = sorted((join.due_us, key) for key, join in self._joins.items() if join.due_us <= now.us)
         for due_us, key in due:
             outputs += self._end_window(
-                self._joins[key], _Step(Cause(f"timer:{self.name}:{key}", 0, due_us), now, mint)
+                self._joins[key], Occasion(Cause(f"timer:{self.name}:{key}", 0, due_us), now, mint)
             )
         return outputs
 
@@ -115,17 +99,17 @@ class Attribute:
         self._done = OrderedDict((key, None) for key in state.done)
         self._early = OrderedDict(state.early)
 
-    def _fold(self, event: Event, step: _Step) -> list[Event]:
+    def _fold(self, event: Event, on: Occasion) -> list[Event]:
         match event:
             case Measurement():
                 self._see(event)
             case Episode() if event.phase == "closed" and event.closed_us is not None:
                 self._closed.setdefault(event.episode, event.closed_us)
-                _forget(self._closed, self._settings.remembered)
+                forget_oldest(self._closed, self._settings.remembered)
             case Verdict():
-                return self._decided(event, step)
+                return self._decided(event, on)
             case Outcome():
-                return self._ended(event, step)
+                return self._ended(event, on)
             case _:
                 pass
         return []
@@ -138,7 +122,7 @@ class Attribute:
         if not recent or window.start_us > recent[-1].start_us:
             recent.append(window)
             del recent[:-RECENT_WINDOWS]
-        _forget(self._recent, self._settings.open_limit)
+        forget_oldest(self._recent, self._settings.open_limit)
         for key in self._by_entity.get(measurement.entity, ()):
             self._keep(self._joins[key], window)
 
@@ -149,39 +133,39 @@ class Attribute:
         if newer and inside and len(join.windows) < self._settings.windows_limit:
             join.windows.append(window)
 
-    def _decided(self, verdict: Verdict, step: _Step) -> list[Event]:
+    def _decided(self, verdict: Verdict, on: Occasion) -> list[Event]:
         key = verdict.proposal.id
         known = self._joins.get(key)
         if key in self._done or (known is not None and not _settles(known.verdict, verdict)):
             return []
         if known is not None:
             self._unfollow(known)
-        join = Join(verdict=msgspec.structs.replace(verdict, checks=()), verdict_at=str(step.cause), due_us=0)
+        join = Join(verdict=msgspec.structs.replace(verdict, checks=()), verdict_at=str(on.cause), due_us=0)
         if verdict.verdict in ("deny", "shadow"):
-            return [self._censor(join, step)]
+            return [self._censor(join, on)]
         window_us = self._settings.horizon_us + self._settings.grace_us
         join.due_us = verdict.time_us + (self._settings.escalation_us if verdict.verdict == "escalate" else window_us)
         for window in self._recent.get(verdict.proposal.entity, ()):
             self._keep(join, window)
-        outputs = self._make_room(step)
+        outputs = self._make_room(on)
         self._follow(join)
         for at, outcome in self._early.pop(verdict.action or "", ()):
-            outputs += self._hear(join, outcome, at, step)
+            outputs += self._hear(join, outcome, at, on)
         return outputs
 
-    def _ended(self, outcome: Outcome, step: _Step) -> list[Event]:
+    def _ended(self, outcome: Outcome, on: Occasion) -> list[Event]:
         key = self._by_action.get(outcome.action)
         if key is not None:
-            return self._hear(self._joins[key], outcome, str(step.cause), step)
+            return self._hear(self._joins[key], outcome, str(on.cause), on)
         if outcome.action in self._done:
             return []
         heard = self._early.setdefault(outcome.action, [])
         if len(heard) < 4 and all(other.id != outcome.id for _, other in heard):
-            heard.append((str(step.cause), outcome))
-        _forget(self._early, self._settings.open_limit)
+            heard.append((str(on.cause), outcome))
+        forget_oldest(self._early, self._settings.open_limit)
         return []
 
-    def _hear(self, join: Join, outcome: Outcome, at: str, step: _Step) -> list[Event]:
+    def _hear(self, join: Join, outcome: Outcome, at: str, on: Occasion) -> list[Event]:
         """Note a claim or the end; only the first of each counts, and the end must be the claimer's."""
         if outcome.state == "claimed":
             join.claim = join.claim or outcome
@@ -190,42 +174,40 @@ class Attribute:
             return []
         join.end, join.end_at = outcome, at
         if join.waits_for_late:
-            return [self._correct(join, step)]
-        return [self._censor(join, step)] if outcome.state == "refused" else []
+            return [self._correct(join, on)]
+        return [self._censor(join, on)] if outcome.state == "refused" else []
 
-    def _end_window(self, join: Join, step: _Step) -> list[Event]:
+    def _end_window(self, join: Join, on: Occasion) -> list[Event]:
         if join.waits_for_late:
             self._finish(join)
             return []
         if join.verdict.verdict == "escalate":
-            return [self._censor(join, step)]
+            return [self._censor(join, on)]
         if join.end is None and join.verdict.action is not None:
-            return [self._default(join, step)]
+            return [self._default(join, on)]
         effective = join.proposal.action
         measured = self._measure(join, effective)
         self._finish(join)
-        return [
-            self._write(join, step, measured, state="observed" if measured else "unobservable", effective=effective)
-        ]
+        return [self._write(join, on, measured, state="observed" if measured else "unobservable", effective=effective)]
 
-    def _default(self, join: Join, step: _Step) -> Experience:
+    def _default(self, join: Join, on: Occasion) -> Experience:
         effective = join.proposal.action if join.claim else NONE
         measured = self._measure(join, effective)
         join.defaulted = measured.reward if measured else -self._cost(effective)
         join.due_us = join.verdict.time_us + self._settings.horizon_us + self._settings.late_us
-        return self._write(join, step, measured, state="defaulted", effective=effective, reward=join.defaulted)
+        return self._write(join, on, measured, state="defaulted", effective=effective, reward=join.defaulted)
 
-    def _correct(self, join: Join, step: _Step) -> Experience:
+    def _correct(self, join: Join, on: Occasion) -> Experience:
         refused = join.end is not None and join.end.state == "refused"
         effective = NONE if refused else join.proposal.action
         measured = self._measure(join, effective)
         self._finish(join)
         reward = measured.reward if measured else -self._cost(effective)
-        return self._write(join, step, measured, state="late", effective=effective, reward=reward)
+        return self._write(join, on, measured, state="late", effective=effective, reward=reward)
 
-    def _censor(self, join: Join, step: _Step) -> Experience:
+    def _censor(self, join: Join, on: Occasion) -> Experience:
         self._finish(join)
-        return self._write(join, step, None, state="censored", effective=NONE)
+        return self._write(join, on, None, state="censored", effective=NONE)
 
     def _measure(self, join: Join, effective: str) -> Measured | None:
         decided_us = join.verdict.time_us
@@ -244,7 +226,7 @@ class Attribute:
     def _write(
         self,
         join: Join,
-        step: _Step,
+        on: Occasion,
         measured: Measured | None,
         *,
         state: State,
@@ -255,10 +237,10 @@ class Attribute:
         heard = join.end or join.claim
         if measured is not None and reward is None:
             reward = measured.reward
-        causes = dict.fromkeys(text for text in (str(step.cause), join.verdict_at, join.end_at) if text)
+        causes = dict.fromkeys(text for text in (str(on.cause), join.verdict_at, join.end_at) if text)
         return Experience(
-            id=step.id(),
-            time_us=step.now.us,
+            id=on.id(),
+            time_us=on.now.us,
             causes=tuple(causes),
             proposal=proposal.id,
             entity=proposal.entity,
@@ -302,9 +284,9 @@ class Attribute:
         self._done[join.proposal.id] = None
         if join.verdict.action is not None:
             self._done[join.verdict.action] = None
-        _forget(self._done, self._settings.remembered)
+        forget_oldest(self._done, self._settings.remembered)
 
-    def _make_room(self, step: _Step) -> list[Event]:
+    def _make_room(self, on: Occasion) -> list[Event]:
         """Give up the oldest proposal when too many are followed; it is still told once."""
         if len(self._joins) < self._settings.open_limit:
             return []
@@ -312,7 +294,7 @@ class Attribute:
         self._finish(oldest)
         if oldest.waits_for_late:
             return []
-        return [self._write(oldest, step, None, state="unobservable", effective=oldest.proposal.action)]
+        return [self._write(oldest, on, None, state="unobservable", effective=oldest.proposal.action)]
 
 
 def _settles(known: Verdict, verdict: Verdict) -> bool:
@@ -327,8 +309,3 @@ def _ended_us(join: Join) -> int:
     if join.claim is not None:
         return join.claim.started_us or join.claim.time_us
     return join.verdict.time_us
-
-
-def _forget(known: OrderedDict[str, Value], limit: int) -> None:
-    while len(known) > limit:
-        known.popitem(last=False)

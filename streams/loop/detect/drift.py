@@ -46,12 +46,16 @@ class DriftWatches:
 
     def note(self, values: Floats, scores: Floats, *, calm: Flags, warm: Flags) -> None:
         """Note windows in order: their values, shape (n, metrics), where calm, and their scores where warm."""
-        columns = np.column_stack([np.where(warm, scores, np.nan), np.where(calm[:, None], values, np.nan)])
-        present = np.isfinite(columns)
-        addends = np.where(present, columns, 0.0)
-        # cumsum adds in order of the windows, so that the last bit does not depend on where a batch ended
-        self._sums = np.cumsum(np.vstack([self._sums, addends]), axis=0)[-1]
-        self._counts += np.count_nonzero(present, axis=0)
+        addends = np.empty((len(scores) + 1, len(self._sums)))
+        columns = addends[1:]
+        addends[0], columns[:, 0], columns[:, 1:] = self._sums, scores, values
+        absent = ~np.isfinite(columns)
+        absent[:, 0] |= ~warm
+        absent[:, 1:] |= ~calm[:, None]
+        np.copyto(columns, 0.0, where=absent)
+        # added in order of the windows, so that the last bit does not depend on where a batch ended
+        self._sums = np.add.accumulate(addends)[-1]
+        self._counts += len(columns) - np.add.reduce(absent)
 
     def close_block(self, due_us: int) -> list[Draft]:
         """Judge the means since the last block; a subject without values waits."""

@@ -116,7 +116,7 @@ class Entities:
 
     def silent_since(self, time_us: int) -> Ints:
         """Return the live slots without a row after this loop time."""
-        return np.flatnonzero(self._live & (self._arrivals <= time_us))
+        return (self._live & (self._arrivals <= time_us)).nonzero()[0]
 
     def live_by_group(self) -> Counter[str]:
         """Return how many live entities each group has."""

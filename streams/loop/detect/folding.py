@@ -49,8 +49,10 @@ class Folding:
         self._episodes = episodes
         self._drifts = drifts
         self._recent = np.zeros(0, np.uint8)
-        self._mask = (1 << settings.opening[1]) - 1
-        self._lead = Lead(windows=settings.opening[1] - 1)
+        self._needed, self._latest = settings.opening
+        self._mask = (1 << self._latest) - 1
+        self._lead = Lead(windows=self._latest - 1)
+        self._learns_episodes = settings.learns_episodes
         self._said = Said(limit=settings.token_limit)
 
     def grow(self, slots: int, metrics: int) -> None:
@@ -125,13 +127,9 @@ class Folding:
                 placed += [(place, draft) for draft in found]
             self._note_tokens(closed, start + chosen)
             self._lead.push(mine, times, z)
-            if learning.all():
-                self._normal.learn(mine, values)
-            else:
-                self._normal.learn(mine[learning], values[learning])
-            calm[chosen] = learning & ~judged.abnormal
-            learned = np.flatnonzero((learning & ~judged.abnormal) | self._settings.learns_episodes)
-            self._surprise.learn(mine, values, times, judged, learned)
+            self._normal.learn(mine, values, _places(learning))
+            calm[chosen] = quiet = learning & ~judged.abnormal
+            self._surprise.learn(mine, values, times, judged, None if self._learns_episodes else _places(quiet))
         self._normal.learn_shared(all_z, all_forest, warm)
         self._drifts.note(closed.values[start : start + len(rounds)], all_scores, calm=calm, warm=warm)
         return [draft for _, draft in sorted(placed, key=lambda item: item[0])]
@@ -157,7 +155,7 @@ class Folding:
         drafts, accepted = self._episodes.follow(window, metrics, opening, lead)
         if accepted:
             self._normal.learn_afresh(slot)
-            if not self._settings.learns_episodes:
+            if not self._learns_episodes:
                 self._surprise.learn_afresh(slot)
         if not self._episodes.is_open(window.entity):
             return drafts, True
@@ -168,13 +166,12 @@ class Folding:
         """Note one window of each entity; return where an episode would open, and the share of abnormal windows."""
         recent = ((self._recent[slots] << 1) | abnormal) & self._mask
         self._recent[slots] = recent
-        needed, latest = self._settings.opening
         count = _BITS[recent]
-        return abnormal & armed & (count >= needed), count / latest
+        return abnormal & armed & (count >= self._needed), count / self._latest
 
     def _of_interest(self, slots: Ints, opens: Flags) -> list[int]:
         if not self._episodes.any():
-            return [int(index) for index in np.flatnonzero(opens)]
+            return opens.nonzero()[0].tolist()
         names = self._entities.names
         return [
             index
@@ -201,10 +198,16 @@ class Folding:
         )
 
 
+def _places(flags: Flags) -> Ints | None:
+    """Return where flags are set, or None where all are."""
+    return None if np.count_nonzero(flags) == len(flags) else flags.nonzero()[0]
+
+
 def _rounds_of(rounds: Ints, size: int) -> Iterator[Ints]:
     """Yield the places of the windows of each round, at most `size` at a time."""
-    for number in range(int(rounds.max()) + 1):
-        places = np.flatnonzero(rounds == number) if number or rounds.any() else np.arange(len(rounds))
+    last = int(rounds.max())
+    for number in range(last + 1):
+        places = (rounds == number).nonzero()[0] if last else np.arange(len(rounds))
         yield from (places[start : start + size] for start in range(0, len(places), size))
 
 
@@ -212,10 +215,11 @@ def _occurrences(slots: Ints) -> Ints:
     """Return how often each slot occurred before, e.g. 7 3 7 7 -> 0 0 1 2."""
     order = slots.argsort(kind="stable")
     ordered = slots[order]
-    fresh = np.ones(len(slots), bool)
-    fresh[1:] = ordered[1:] != ordered[:-1]
+    again = ordered[1:] == ordered[:-1]
     occurrences = np.zeros(len(slots), np.int64)
-    if not fresh.all():
+    if np.count_nonzero(again):
         place = np.arange(len(slots))
-        occurrences[order] = place - np.maximum.accumulate(np.where(fresh, place, 0))
+        first = place.copy()
+        first[1:][again] = 0
+        occurrences[order] = place - np.maximum.accumulate(first)
     return occurrences

@@ -97,18 +97,21 @@ class Normal:
         self._seen[slots] += 1
         return z, np.where(self._seen[slots] > self._settings.warmup_windows, score, 0.0), forest
 
-    def learn(self, slots: Ints, values: Floats) -> None:
-        """Learn one window of each of distinct slots."""
-        self._table.learn(slots, values)
+    def learn(self, slots: Ints, values: Floats, chosen: Ints | None) -> None:
+        """Learn one window of each of distinct slots, or of those at the `chosen` places."""
+        self._table.learn(slots, values, chosen)
 
     def learn_shared(self, z: Floats, forest: Floats, warm: npt.NDArray[np.bool_]) -> None:
         """Learn what entities share from windows in order, at most up to the pivot: their z and forest scores."""
-        if not warm.any():
+        number = int(np.count_nonzero(warm))
+        if not number:
             return
-        self._forest_sums = (_add(self._forest_sums[0], forest[warm]), _add(self._forest_sums[1], forest[warm] ** 2))
+        if number < len(warm):
+            z, forest = z[warm], forest[warm]
+        self._forest_sums = (_add(self._forest_sums[0], forest), _add(self._forest_sums[1], forest**2))
         if len(self._columns):
-            self._forest.learn_many(z[warm][:, self._columns])
-        self._taught += int(warm.sum())
+            self._forest.learn_many(z[:, self._columns])
+        self._taught += number
         if self._taught == self._settings.forest_windows:
             self._pivot()
 
@@ -166,4 +169,6 @@ class Normal:
 
 def _add(start: float, values: Floats) -> float:
     """Add one by one, so that the last bit does not depend on where a batch ended."""
-    return float(np.cumsum(np.concatenate([[start], values]))[-1])
+    terms = np.empty(len(values) + 1)
+    terms[0], terms[1:] = start, values
+    return float(np.add.accumulate(terms)[-1])

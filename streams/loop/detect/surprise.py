@@ -28,7 +28,10 @@ FLOOR_RELATIVE = 0.01
 SIZE_PRIOR = (-0.17, 0.72, 1.06, 0.3)
 """Median, 90 % and 98 % quantile of ln(|x| / mean |x|) of a normal x, and a mean excess beyond of heavier tails."""
 SUM_PRIOR = (-0.45, 2.9, 5.8, 2.24)
-"""The same of a sum of `FEATURES` unit exponentials less their mean, a little correlated."""
+"""The same of a sum of `FEATURES` unit exponentials less their mean, a little correlated. A sum of surprises is never
+taken to be rarer than it says: beyond its tail quantile a nat more counts as one at most (`least_excess`). Otherwise a
+metric of few values, whose sums are few too, would make one that is a hair larger than ever infinitely rare.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +74,7 @@ class Surprise:
         rows = settings.entity_limit
         self._table = ResidualTable(warmup_windows=settings.warmup_windows, floor_relative=FLOOR_RELATIVE, limit=rows)
         self._features = TailMemory(planes=FEATURES, prior=SIZE_PRIOR, limit=rows, kept=np.float32)
-        self._sums = TailMemory(planes=1, prior=SUM_PRIOR, limit=rows)
+        self._sums = TailMemory(planes=1, prior=SUM_PRIOR, least_excess=EXPECTED, limit=rows)
         limit = settings.alarm_limit
         self._rate = AlarmRate(
             alarms=limit.count,
@@ -129,15 +132,11 @@ class Surprise:
         abnormal = surprising | (short & off)
         return Judged(ratios=ratios, total=total, abnormal=abnormal, armed=armed)
 
-    def learn(self, slots: Ints, values: Floats, times_us: Ints, judged: Judged, chosen: Ints) -> None:
-        """Learn some of the windows just judged (`chosen` are their places), and how surprising they were."""
-        ratios, total = judged.ratios, judged.total
-        if len(chosen) < len(slots):
-            slots, ratios, total = slots[chosen], ratios[chosen], total[chosen]
-            values, times_us = values[chosen], times_us[chosen]
-        self._features.learn_many(slots, ratios)
-        self._sums.learn_many(slots, total[:, None, None])
-        self._table.learn(slots, values, times_us)
+    def learn(self, slots: Ints, values: Floats, times_us: Ints, judged: Judged, chosen: Ints | None) -> None:
+        """Learn the windows just judged, or those at the `chosen` places, and how surprising they were."""
+        self._features.learn_many(slots, judged.ratios, chosen)
+        self._sums.learn_many(slots, judged.total[:, None, None], chosen)
+        self._table.learn(slots, values, times_us, chosen)
 
     def share(self, parts: int) -> None:
         """Part the alarms that are acceptable in all, if that is stated, among so many entities."""
@@ -182,7 +181,7 @@ class Surprise:
             return np.full(len(slots), np.nan)
         # added column by column, so that the last bit does not depend on how many windows are judged at once
         metrics = reduce(np.add, (surprise[:, feature] for feature in range(FEATURES))) - FEATURES * EXPECTED
-        some = np.count_nonzero(known, axis=1)
+        some = np.add.reduce(known, axis=1, dtype=np.int64)
         total = reduce(np.add, metrics.T) / np.sqrt(np.maximum(some, 1))
         windows = self._settings.smooth
         if windows > 1:

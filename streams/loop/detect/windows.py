@@ -134,7 +134,7 @@ class Windows:
         before, after, rising = self._floors(rows)
         late = rows.times < before
         refused = np.zeros(0, np.int64)
-        if late.any():
+        if np.count_nonzero(late):
             again = late & (rows.times == before - 1) if self._single else np.zeros(len(slots), bool)
             refused = np.sort(order[late & ~again])
             self._left_out["late"] += len(refused)
@@ -200,7 +200,7 @@ class Windows:
         before[fresh] = known
         rising = times > before
         after = times
-        if not rising.all():
+        if np.count_nonzero(rising) < len(rising):
             after = _running_maximum(np.maximum(times, np.where(fresh, before, times)), fresh)
             before[1:] = after[:-1]
             before[fresh] = known
@@ -220,7 +220,9 @@ class Windows:
         find their window full. A repetition of a row that found its window full counts as such too, as it would in a
         batch of its own.
         """
-        if rising.all() and not late.any():  # then no row repeats another
+        if np.count_nonzero(rising) == len(rising) and not np.count_nonzero(late):  # then no row repeats another
+            if self._have_room(len(rows.slots)):
+                return rows
             accepted, repeats = rows, np.full(len(rows.slots), -1)
         else:
             accepted, rising = rows.cut(~late), rising[~late]
@@ -260,6 +262,8 @@ class Windows:
     def _full(self, rows: _Rows, repeats: Ints) -> Flags:
         """Return which rows, sorted by window, found it full, or repeat one that did."""
         full = np.zeros(len(rows.slots), bool)
+        if self._have_room(len(rows.slots)):
+            return full
         distinct = np.flatnonzero(repeats == -1)
         starts = _starts(rows.slots[distinct], rows.ends[distinct])
         first = np.flatnonzero(starts)
@@ -272,6 +276,10 @@ class Windows:
         if full.any():
             full |= (repeats >= 0) & full[np.maximum(repeats, 0)]
         return full
+
+    def _have_room(self, rows: int) -> bool:
+        """Whether every window would find room for so many rows."""
+        return rows + int(self._samples.max(initial=0)) <= self._rows_limit
 
     def _samples_of(self, slots: Ints, ends: Ints) -> Ints:
         """Return how many rows some windows hold (0: they are yet to open); sorted by slot, then by end."""
@@ -295,7 +303,7 @@ class Windows:
         starts = _starts(rows.slots, rows.ends)
         slots, ends = rows.slots[starts], rows.ends[starts]
         places, opened = self._merged(slots, ends)
-        size = int(max(places.max(), opened.max(initial=-1))) + 1
+        size = int(max(places[-1], opened[-1] if len(opened) else -1)) + 1
         window = places[starts.cumsum() - 1]
         self._sums, self._counts = self._added(size, opened, window, values[rows.numbers])
         self._samples = _moved(self._samples, opened, size) + np.bincount(window, minlength=size)
@@ -321,7 +329,7 @@ class Windows:
         weights = values.ravel()
         present = np.isfinite(weights)
         cells = size * metrics
-        if present.all():
+        if np.count_nonzero(present) == len(present):
             counts = np.bincount(window, minlength=size).repeat(metrics)
         else:
             new, weights = new[present], weights[present]
@@ -336,7 +344,7 @@ class Windows:
         """Remove closing windows and return them. The other arguments find the row that closed each: slot and floor of
         the rows that moved a floor, sorted by slot, and their numbers in the batch.
         """
-        chosen = np.flatnonzero(closing)
+        chosen = closing.nonzero()[0]
         slots, ends = self._slots[chosen], self._ends[chosen]
         closers = np.zeros(len(slots), np.int64)
         if len(row_slots) and len(slots):
@@ -377,8 +385,11 @@ class Windows:
 
 def _starts(first: Ints, second: Ints) -> Flags:
     """Return where a new pair begins, in columns sorted by both."""
-    starts = np.ones(len(first), bool)
-    starts[1:] = (first[1:] != first[:-1]) | (second[1:] != second[:-1])
+    starts = np.empty(len(first), bool)
+    starts[:1] = True
+    np.not_equal(first[1:], first[:-1], out=starts[1:])
+    if second is not first:
+        starts[1:] |= second[1:] != second[:-1]
     return starts
 
 

@@ -1,7 +1,6 @@
 """The processor `gate`: proposals and people's answers in, verdicts and actions out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
@@ -30,25 +29,10 @@ from streams.loop.gate.orders import hear, level_of
 from streams.loop.gate.settings import GateSettings, LevelSettings
 from streams.loop.gate.state import STATE_VERSION, Escalation, GateState, Orders, Question
 from streams.loop.gate.table import BY_NAME
-from streams.loop.processor import Input, Now, Record
+from streams.loop.occasion import Occasion, fold_events
+from streams.loop.processor import Input, Now
 
 Answer = Literal["allow", "escalate", "deny", "shadow"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """What one output is made from: its cause, the time, and the ids that follow from them."""
-
-    cause: Cause
-    now: Now
-    mint: Mint
-
-    def id(self) -> str:
-        return self.mint(self.cause)
-
-    @property
-    def causes(self) -> tuple[str, ...]:
-        return (str(self.cause),)
 
 
 class Gate:
@@ -91,12 +75,7 @@ class Gate:
 
     def on_batch(self, inputs: Sequence[Input], now: Now) -> list[Event]:
         """Fold records in order."""
-        mint = Mint(loop=self._loop, processor=self.name)
-        outputs: list[Event] = []
-        for record in inputs:
-            if isinstance(record, Record):
-                outputs += self._fold(record.event, _Step(record.cause, now, mint))
-        return outputs
+        return fold_events(inputs, now, Mint(loop=self._loop, processor=self.name), self._fold)
 
     def on_time(self, now: Now) -> list[Event]:
         """Give up on actions whose end never came, and on escalations that nobody answered."""
@@ -105,12 +84,12 @@ class Gate:
         for due_us, kind, key in sorted(self._timers()):
             if due_us > now.us:
                 break
-            step = _Step(Cause(f"timer:{self.name}:{kind}:{key}", 0, due_us), now, mint)
+            on = Occasion(Cause(f"timer:{self.name}:{kind}:{key}", 0, due_us), now, mint)
             if kind == "action":
                 self._book.give_up(key, now.us)
             else:
-                outputs += self._end_escalation(key, step, "expiry", "nobody answered in time")
-            outputs += self._tell_blocked(step)
+                outputs += self._end_escalation(key, on, "expiry", "nobody answered in time")
+            outputs += self._tell_blocked(on)
         return outputs
 
     def next_time(self) -> int | None:
@@ -149,15 +128,15 @@ class Gate:
         actions = [(action.deadline_us, "action", key) for key, action in self._book.field.in_flight.items()]
         return actions + [(one.until_us, "escalation", key) for key, one in self._escalations.items()]
 
-    def _fold(self, event: Event, step: _Step) -> list[Event]:
+    def _fold(self, event: Event, on: Occasion) -> list[Event]:
         match event:
             case Proposal() as proposal:
-                outputs = self._propose(proposal, step)
+                outputs = self._propose(proposal, on)
             case Approval() as approval:
-                outputs = self._answer(approval, step)
+                outputs = self._answer(approval, on)
             case Episode() as episode:
                 self._book.see_episode(episode)
-                return self._lapse(episode, step) if episode.phase == "closed" else []
+                return self._lapse(episode, on) if episode.phase == "closed" else []
             case Control() as control:
                 outputs = []
                 if hear(self._orders, control) and control.kind == "rearm":
@@ -167,64 +146,64 @@ class Gate:
                 self._book.see_census(census)
             case Outcome() as outcome:
                 outputs = []
-                self._book.see_outcome(outcome, step.now.us)
+                self._book.see_outcome(outcome, on.now.us)
             case _:
                 return []
-        return outputs + self._tell_blocked(step)
+        return outputs + self._tell_blocked(on)
 
-    def _propose(self, proposal: Proposal, step: _Step) -> list[Event]:
+    def _propose(self, proposal: Proposal, on: Occasion) -> list[Event]:
         recorded = self._recorded.get(proposal.id)
         if recorded is not None:
             return [recorded]
-        question = self._question(proposal, step, proposal.expires_us)
+        question = self._question(proposal, on, proposal.expires_us)
         if proposal.action == NONE:
             check = self._checks.one("duplicate", question)
-            return self._decide(question, (check,), step)
-        outputs = self._decide(question, self._checks.all(question), step)
+            return self._decide(question, (check,), on)
+        outputs = self._decide(question, self._checks.all(question), on)
         if self._recorded[proposal.id].verdict == "escalate":
-            until_us = step.now.us + self._settings.approval_window_us
+            until_us = on.now.us + self._settings.approval_window_us
             self._escalations[proposal.id] = Escalation(proposal, until_us)
             if len(self._escalations) > self._settings.remembered:
                 oldest = next(iter(self._escalations))
-                outputs += self._end_escalation(oldest, step, "expiry", "too many others wait for a person")
+                outputs += self._end_escalation(oldest, on, "expiry", "too many others wait for a person")
         return outputs
 
-    def _answer(self, approval: Approval, step: _Step) -> list[Event]:
+    def _answer(self, approval: Approval, on: Occasion) -> list[Event]:
         """End an escalation as a person said; an answer out of date, to another text or to nothing open is none."""
         open_one = self._escalations.get(approval.proposal)
-        if open_one is None or step.now.us >= approval.not_after_us:
+        if open_one is None or on.now.us >= approval.not_after_us:
             return []
         if approval.proposal_hash != open_one.proposal.digest():
             return []
         if approval.decision == "reject":
             detail = f"rejected by {approval.person}" + (f": {approval.reason}" if approval.reason else "")
-            return self._end_escalation(approval.proposal, step, "approval", detail, approval)
+            return self._end_escalation(approval.proposal, on, "approval", detail, approval)
         del self._escalations[approval.proposal]
-        question = self._question(open_one.proposal, step, open_one.until_us, approval)
-        return self._decide(question, self._checks.all(question), step)
+        question = self._question(open_one.proposal, on, open_one.until_us, approval)
+        return self._decide(question, self._checks.all(question), on)
 
-    def _lapse(self, episode: Episode, step: _Step) -> list[Event]:
+    def _lapse(self, episode: Episode, on: Occasion) -> list[Event]:
         lapsed = [key for key, one in self._escalations.items() if one.proposal.episode == episode.episode]
         outputs: list[Event] = []
         for key in lapsed:
-            outputs += self._end_escalation(key, step, "episode", "it ended before a person answered")
+            outputs += self._end_escalation(key, on, "episode", "it ended before a person answered")
         return outputs
 
     def _end_escalation(
-        self, key: str, step: _Step, name: str, detail: str, approval: Approval | None = None
+        self, key: str, on: Occasion, name: str, detail: str, approval: Approval | None = None
     ) -> list[Event]:
         """Deny what waited for a person, for one named reason."""
         ended = self._escalations.pop(key)
-        question = self._question(ended.proposal, step, ended.until_us, approval)
+        question = self._question(ended.proposal, on, ended.until_us, approval)
         check = with_remedy(Check(name=name, passed=False, detail=detail), question)
-        return self._decide(question, (check,), step, answer="deny")
+        return self._decide(question, (check,), on, answer="deny")
 
-    def _question(self, proposal: Proposal, step: _Step, until_us: int, approval: Approval | None = None) -> Question:
+    def _question(self, proposal: Proposal, on: Occasion, until_us: int, approval: Approval | None = None) -> Question:
         level = level_of(self._orders, self._levels, proposal.pattern, self._actions.get(proposal.action))
         return Question(
             proposal=proposal,
-            now_us=step.now.us,
-            control_heard_us=step.now.control_heard_us,
+            now_us=on.now.us,
+            control_heard_us=on.now.control_heard_us,
             level=level,
             until_us=until_us,
             approval=approval,
@@ -234,18 +213,18 @@ class Gate:
         self,
         question: Question,
         checks: tuple[Check, ...],
-        step: _Step,
+        on: Occasion,
         answer: Answer | None = None,
     ) -> list[Event]:
         """Write the verdict that the first failed check decides, and the action when none failed."""
         failed = [check for check in checks if not check.passed]
-        verdict_id = step.id()
+        verdict_id = on.id()
         allowed = not failed and question.proposal.action != NONE
-        action = self._act(question, step) if allowed else None
+        action = self._act(question, on) if allowed else None
         verdict = Verdict(
             id=verdict_id,
             time_us=question.now_us,
-            causes=step.causes,
+            causes=on.causes,
             proposal=question.proposal,
             verdict=answer or (BY_NAME[failed[0].name].failed if failed else "allow"),
             level=question.level,
@@ -259,13 +238,13 @@ class Gate:
         self._record(verdict)
         return [verdict] if action is None else [verdict, action]
 
-    def _act(self, question: Question, step: _Step) -> Action:
+    def _act(self, question: Question, on: Occasion) -> Action:
         proposal = question.proposal
         declared = self._actions[proposal.action]
         action = Action(
-            id=step.id(),
+            id=on.id(),
             time_us=question.now_us,
-            causes=step.causes,
+            causes=on.causes,
             entity=proposal.entity,
             action=proposal.action,
             proposal=proposal.id,
@@ -289,13 +268,13 @@ class Gate:
             oldest = self._recorded.pop(next(iter(self._recorded)))
             self._forgotten_us = max(self._forgotten_us, oldest.proposal.time_us)
 
-    def _tell_blocked(self, step: _Step) -> list[Event]:
-        known = still_blocked(self._published, step.now.us)
-        blocked = blocked_now(self._settings, self._orders, self._book, tuple(self._actions), step.now.us)
+    def _tell_blocked(self, on: Occasion) -> list[Event]:
+        known = still_blocked(self._published, on.now.us)
+        blocked = blocked_now(self._settings, self._orders, self._book, tuple(self._actions), on.now.us)
         if blocked == known:
             return []
         self._published = blocked
-        return [Blocked(id=step.id(), time_us=step.now.us, causes=step.causes, until_us=blocked)]
+        return [Blocked(id=on.id(), time_us=on.now.us, causes=on.causes, until_us=blocked)]
 
 
 def _retry_after(failed: list[Check]) -> int | None:

@@ -2,7 +2,6 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import TypeVar
 
 import msgspec
 
@@ -11,25 +10,14 @@ from schemas.events import NONE, Blocked, Episode, Event, Experience, Proposal, 
 from schemas.ids import Cause, Mint
 from streams.learners.reward_model import RewardModel, RewardModelSettings
 from streams.loop.actions import ActionSettings
+from streams.loop.occasion import Occasion, fold_events
 from streams.loop.policy.choice import FEATURES, choose, features_of, hold_out_of, uniform, vector_of
 from streams.loop.policy.settings import PolicySettings
 from streams.loop.policy.state import STATE_VERSION, Open, State, Timer, Waiting
-from streams.loop.processor import Input, Now, Record
+from streams.loop.processor import Input, Now
+from streams.loop.remembering import forget_oldest, remember
 
-Value = TypeVar("Value")
 LEARNED = ("observed", "defaulted", "late")
-
-
-class _Step:
-    """One input: where its outputs come from, when, and under which id."""
-
-    def __init__(self, cause: Cause, now: Now, mint: Mint) -> None:
-        self.cause = cause
-        self.now = now
-        self._mint = mint
-
-    def id(self) -> str:
-        return self._mint(self.cause)
 
 
 class Policy:
@@ -60,12 +48,7 @@ class Policy:
 
     def on_batch(self, inputs: Sequence[Input], now: Now) -> list[Event]:
         """Fold records in order."""
-        mint = Mint(loop=self._loop, processor=self.name)
-        outputs: list[Event] = []
-        for record in inputs:
-            if isinstance(record, Record):
-                outputs += self._fold(record.event, _Step(record.cause, now, mint))
-        return outputs
+        return fold_events(inputs, now, Mint(loop=self._loop, processor=self.name), self._fold)
 
     def on_time(self, now: Now) -> list[Event]:
         """Give up on proposals without an answer, and repeat those whose time has come."""
@@ -73,8 +56,8 @@ class Policy:
         outputs: list[Event] = []
         while (timer := min(self._timers(), default=None)) is not None and timer[0] <= now.us:
             due_us, kind, entity = timer
-            step = _Step(Cause(f"timer:{self.name}:{kind}:{entity}", 0, due_us), now, mint)
-            outputs += self._give_up(entity, step) if kind == "free" else self._next(entity, step)
+            on = Occasion(Cause(f"timer:{self.name}:{kind}:{entity}", 0, due_us), now, mint)
+            outputs += self._give_up(entity, on) if kind == "free" else self._next(entity, on)
         return outputs
 
     def next_time(self) -> int | None:
@@ -117,38 +100,38 @@ class Policy:
                 timers.append((waiting.due_us, "retry", entity))
         return timers
 
-    def _fold(self, event: Event, step: _Step) -> list[Event]:
+    def _fold(self, event: Event, on: Occasion) -> list[Event]:
         match event:
             case Recurrence():
-                return self._recur(event, step)
+                return self._recur(event, on)
             case Storm() if event.phase == "open" and event.calls == "declared":
                 self._hold(event)
             case Verdict():
                 self._answer(event)
             case Blocked() if event.id not in self._seen:
-                _remember(self._seen, event.id, self._settings.remembered)
+                remember(self._seen, event.id, self._settings.remembered)
                 self._blocked = dict(event.until_us)
             case Episode() if event.phase == "closed":
                 self._close(event)
             case Experience():
-                return self._learn(event, step)
+                return self._learn(event, on)
             case _:
                 pass
         return []
 
-    def _recur(self, recurrence: Recurrence, step: _Step) -> list[Event]:
+    def _recur(self, recurrence: Recurrence, on: Occasion) -> list[Event]:
         """Decide an episode, or let it wait for the end of its entity's open proposal."""
         episode = recurrence.episode
         if episode in self._decided:
             return []
-        _remember(self._decided, episode, self._settings.remembered)
+        remember(self._decided, episode, self._settings.remembered)
         held_us = self._held.get(episode, 0)
-        due_us = held_us if held_us > step.now.us else None
+        due_us = held_us if held_us > on.now.us else None
         if recurrence.entity in self._open or due_us is not None:
             self._wait(Waiting(recurrence=recurrence, attempt=1, due_us=due_us))
             return []
         self._waiting.pop(recurrence.entity, None)
-        return [self._propose(recurrence, 1, step)]
+        return [self._propose(recurrence, 1, on)]
 
     def _hold(self, storm: Storm) -> None:
         """Let those wait whose trouble began elsewhere; one that turns out to be an origin waits no longer."""
@@ -159,7 +142,7 @@ class Policy:
                 self._delay(member.entity, member.episode, self._held.setdefault(member.episode, until_us))
             elif self._held.pop(member.episode, None) is not None:
                 self._release(member.entity, member.episode, storm.time_us)
-        _forget(self._held, self._settings.remembered)
+        forget_oldest(self._held, self._settings.remembered)
 
     def _delay(self, entity: str, episode: str, until_us: int) -> None:
         waiting = self._waiting.get(entity)
@@ -176,7 +159,7 @@ class Policy:
 
     def _wait(self, waiting: Waiting) -> None:
         self._waiting[waiting.recurrence.entity] = waiting
-        _forget(self._waiting, self._settings.open_limit)
+        forget_oldest(self._waiting, self._settings.open_limit)
 
     def _answer(self, verdict: Verdict) -> None:
         one = self._open.get(verdict.proposal.entity)
@@ -189,24 +172,24 @@ class Policy:
             one.retry_us = verdict.retry_after_us
 
     def _close(self, episode: Episode) -> None:
-        _remember(self._closed, episode.episode, self._settings.remembered)
+        remember(self._closed, episode.episode, self._settings.remembered)
         waiting = self._waiting.get(episode.entity)
         if waiting is not None and waiting.recurrence.episode == episode.episode:
             del self._waiting[episode.entity]
 
-    def _learn(self, experience: Experience, step: _Step) -> list[Event]:
+    def _learn(self, experience: Experience, on: Occasion) -> list[Event]:
         if experience.state in LEARNED and experience.reward is not None:
             self._fit(experience, experience.reward)
         if experience.state == "late" or experience.proposal in self._seen:
             return []
-        _remember(self._seen, experience.proposal, self._settings.remembered)
+        remember(self._seen, experience.proposal, self._settings.remembered)
         one = self._open.get(experience.entity)
         if one is None or one.proposal != experience.proposal:
             return []
         del self._open[experience.entity]
         if one.retry_us is not None:
             self._repeat(one, one.retry_us)
-        return self._next(experience.entity, step) if self._is_due(experience.entity, step) else []
+        return self._next(experience.entity, on) if self._is_due(experience.entity, on) else []
 
     def _fit(self, experience: Experience, reward: float) -> None:
         """Fold a reward in once; a late one takes the default's place."""
@@ -218,12 +201,12 @@ class Policy:
         features = vector_of(experience.features)
         self._model.learn(key, experience.pattern, experience.effective, features, reward)
 
-    def _give_up(self, entity: str, step: _Step) -> list[Event]:
+    def _give_up(self, entity: str, on: Occasion) -> list[Event]:
         """Free an entity whose proposal got no answer, or whose experience never came."""
         one = self._open.pop(entity)
         if not one.answered:
-            self._repeat(one, step.now.us)
-        return self._next(entity, step) if self._is_due(entity, step) else []
+            self._repeat(one, on.now.us)
+        return self._next(entity, on) if self._is_due(entity, on) else []
 
     def _repeat(self, one: Open, due_us: int) -> None:
         """Let an episode be decided again, unless it is over, tried often enough, or a newer one waits."""
@@ -232,16 +215,16 @@ class Policy:
         if not over and recurrence.entity not in self._waiting:
             self._wait(Waiting(recurrence=recurrence, attempt=one.attempt + 1, due_us=due_us))
 
-    def _is_due(self, entity: str, step: _Step) -> bool:
+    def _is_due(self, entity: str, on: Occasion) -> bool:
         waiting = self._waiting.get(entity)
-        return waiting is not None and (waiting.due_us is None or waiting.due_us <= step.now.us)
+        return waiting is not None and (waiting.due_us is None or waiting.due_us <= on.now.us)
 
-    def _next(self, entity: str, step: _Step) -> list[Event]:
+    def _next(self, entity: str, on: Occasion) -> list[Event]:
         waiting = self._waiting.pop(entity)
-        return [self._propose(waiting.recurrence, waiting.attempt, step)]
+        return [self._propose(waiting.recurrence, waiting.attempt, on)]
 
-    def _propose(self, recurrence: Recurrence, attempt: int, step: _Step) -> Proposal:
-        blocked = self._masks(recurrence, step.now.us)
+    def _propose(self, recurrence: Recurrence, attempt: int, on: Occasion) -> Proposal:
+        blocked = self._masks(recurrence, on.now.us)
         everything = any(not scope.startswith("action:") for scope in blocked)
         features = features_of(recurrence)
         vector = vector_of(features)
@@ -254,16 +237,16 @@ class Policy:
             evidence=self._model.evidence(recurrence.pattern),
         )
         proposal = Proposal(
-            id=step.id(),
-            time_us=step.now.us,
-            causes=(str(step.cause),),
+            id=on.id(),
+            time_us=on.now.us,
+            causes=on.causes,
             entity=recurrence.entity,
             episode=recurrence.episode,
             pattern=recurrence.pattern,
             action=choice.action,
             propensity=choice.propensity,
             probabilities=choice.probabilities,
-            expires_us=step.now.us + self._settings.expires_us,
+            expires_us=on.now.us + self._settings.expires_us,
             model=f"ridge/{self._model.updates}",
             features=features,
             blocked=blocked,
@@ -273,7 +256,7 @@ class Policy:
         self._open[recurrence.entity] = Open(
             proposal=proposal.id, recurrence=recurrence, attempt=attempt, free_us=proposal.expires_us
         )
-        _forget(self._open, self._settings.open_limit)
+        forget_oldest(self._open, self._settings.open_limit)
         return proposal
 
     def _masks(self, recurrence: Recurrence, now_us: int) -> tuple[str, ...]:
@@ -285,13 +268,3 @@ class Policy:
             for scope, until_us in sorted(self._blocked.items())
             if scope in scopes and (until_us == 0 or until_us > now_us)
         )
-
-
-def _remember(known: OrderedDict[str, None], key: str, limit: int) -> None:
-    known[key] = None
-    _forget(known, limit)
-
-
-def _forget(known: OrderedDict[str, Value], limit: int) -> None:
-    while len(known) > limit:
-        known.popitem(last=False)
