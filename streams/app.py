@@ -50,7 +50,8 @@ def make_processors(settings: Settings, *, role: str, partition: int) -> list[Pr
         case "detect":
             from streams.loop.detect import Detect
 
-            return [Detect(settings.detect, loop=loop, partition=partition, seed=seed)]
+            partitions = settings.telemetry.partitions
+            return [Detect(settings.detect, loop=loop, partition=partition, seed=seed, partitions=partitions)]
         case "decide":
             return _decide(settings)
         case "gate":

@@ -1,4 +1,4 @@
-"""What was seen: episodes, measurements, patterns, recurrences, storms, sequences, drifts."""
+"""What was seen: episodes, measurements, patterns, recurrences, storms, sequences, drifts, overflows."""
 
 from typing import ClassVar, Literal
 
@@ -99,6 +99,27 @@ class Drift(Event, frozen=True, kw_only=True):
 
     def key(self) -> str:
         return self.subject
+
+
+class Overflow(Event, frozen=True, kw_only=True):
+    """What a partition left out since its last word, about a minute ago, since a `limit` of detect was reached.
+
+    `rows` samples of `names` entities beyond `entity_limit`, or values of `names` metrics beyond `metric_limit` (1,000
+    names are told apart at most); or samples beyond `window_rows_limit`, without names.
+    """
+
+    TYPE: ClassVar[str] = "flyball.overflow.v1"
+    TOPIC: ClassVar[str] = "insights"
+    PATIENT: ClassVar[bool] = True
+
+    partition: int
+    limit: str
+    rows: int
+    names: int
+    examples: tuple[str, ...] = ()
+
+    def key(self) -> str:
+        return f"{self.limit}/{self.partition}"
 
 
 class Loss(Event, frozen=True, kw_only=True):

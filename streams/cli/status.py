@@ -6,7 +6,8 @@ import click
 
 from streams.cli.options import config_option, json_option, now_us, print_json, print_table, reader_of, utc
 from streams.operate.loop_place import LoopPlace
-from streams.operate.status import LoopStatus, read_status
+from streams.operate.narration import overflow_line
+from streams.operate.status import LoopStatus, read_status, with_insights
 
 
 @click.command()
@@ -15,7 +16,9 @@ from streams.operate.status import LoopStatus, read_status
 def status(config: Path, *, as_json: bool) -> None:
     """Say what every role, limit and executor of the loop is doing, from what each of them last said."""
     place = LoopPlace.open(config)
-    found = read_status(reader_of(place), loop=place.loop, settings_hash=place.settings.settings_hash, now_us=now_us())
+    reader, now = reader_of(place), now_us()
+    found = read_status(reader, loop=place.loop, settings_hash=place.settings.settings_hash, now_us=now)
+    found = with_insights(found, reader, now_us=now)
     if as_json:
         print_json(found)
     else:
@@ -54,5 +57,23 @@ def _print(found: LoopStatus) -> None:
         for storm in found.storms
     ]
     print_table("storms that are not over", ["since", "entities", "likely from"], storms)
+    _print_insights(found)
     blocked = [[scope, utc(until) if until else "unknown"] for scope, until in found.blocked_until_us.items()]
     print_table("limits that block now", ["scope", "until"], blocked)
+
+
+def _print_insights(found: LoopStatus) -> None:
+    drifts = [
+        [
+            utc(one.time_us),
+            one.subject,
+            "-" if one.partition is None else str(one.partition),
+            f"{one.before:.4g}",
+            f"{one.after:.4g}",
+        ]
+        for one in found.drifts
+    ]
+    print_table("changed for good in the last day", ["noticed", "what", "partition", "before", "now"], drifts)
+    overflows = [[utc(one.time_us), overflow_line(one)] for one in found.overflows]
+    if overflows:
+        print_table("WARNING: telemetry that found no room in the last day", ["last", "what"], overflows)

@@ -1,6 +1,7 @@
 """A threshold on surprise that keeps alarms at a stated rate."""
 
 import math
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -28,6 +29,7 @@ _PLANES = 6
 
 class _Columns(msgspec.Struct, array_like=True):
     rows: int
+    shared: float
     state: bytes
 
 
@@ -40,10 +42,11 @@ class AlarmRate:
     must not get used to faults that truly recur. p never goes above `floor`. `rearm_windows` is how many windows must
     pass between two alarms of a row, and so many must be quiet before the next: runs of extremes are one event (runs
     declustering: Leadbetter et al. 1989).
+    pass between two alarms of a row. A rate that rows have in common (`share`) makes theirs smaller, never larger.
     """
 
     def __init__(self, *, alarms: int, interval_us: int, floor: float, per_alarm: float, rearm_windows: int) -> None:
-        self._rate = alarms / interval_us
+        self._rate = self._shared = alarms / interval_us
         self._least = -math.log(floor)
         self._per_alarm = per_alarm
         self._rearm = rearm_windows
@@ -61,10 +64,18 @@ class AlarmRate:
             self._state = wide
         self._rows = max(rows, self._rows)
 
+    def share(self, alarms_per_us: float) -> None:
+        """Let each row have no more than this from now on: its part of a rate that all have in common."""
+        self._shared = min(self._rate, alarms_per_us)
+
     def clear(self, row: int) -> None:
         """Forget one row."""
         self._state[row] = 0
         self._state[row, _SINCE:] = np.inf
+
+    def row(self, row: int) -> list[npt.NDArray[Any]]:
+        """Return all that is known of one row, as views."""
+        return [self._state[row]]
 
     def follow(self, rows: Rows, times_us: Rows) -> tuple[Floats, Flags, Flags]:
         """Note one window of each of distinct rows; return the least surprise, in nats, of an abnormal one, which rows
@@ -75,7 +86,7 @@ class AlarmRate:
         passed = np.where(count > 0, np.maximum(times_us - last, 0), 0)
         passed = np.where((count > 1) & (gap > 0), np.minimum(passed, LONGEST_GAP * gap), passed)
         gap += np.maximum(GAP_WEIGHT, 1 / np.maximum(count, 1)) * (passed - gap)
-        expected = self._rate * gap
+        expected = self._shared * gap
         control[:] = np.minimum(control + GAIN * expected, LOOSEST)
         since += 1
         quiet += 1
@@ -85,7 +96,13 @@ class AlarmRate:
         # with no gap known yet nothing is an alarm
         needed = -np.log(np.maximum(self._per_alarm * expected, _TINY)) - control
         needed = np.maximum(needed, self._least)
-        return needed, quiet >= self._rearm, np.log(count) < needed
+        # what is rarer than a row's own rate is judged by the tail; no past would ever hold one so rare
+        held = (
+            needed
+            if self._shared == self._rate
+            else np.maximum(needed - math.log(self._rate / self._shared), self._least)
+        )
+        return needed, quiet >= self._rearm, np.log(count) < held
 
     def hold(self, rows: Rows, surprise: Floats) -> None:
         """Note the surprise of an abnormal window of each of distinct rows that are not armed: their last alarm goes on
@@ -110,10 +127,12 @@ class AlarmRate:
 
     def snapshot(self) -> bytes:
         """Return the state of all rows; equal states give equal bytes."""
-        return msgspec.msgpack.encode(_Columns(rows=self._rows, state=self._state[: self._rows].tobytes()))
+        return msgspec.msgpack.encode(
+            _Columns(rows=self._rows, shared=self._shared, state=self._state[: self._rows].tobytes())
+        )
 
     def restore(self, snapshot: bytes) -> None:
         """Replace the state by what `snapshot` returned."""
         found = msgspec.msgpack.decode(snapshot, type=_Columns)
-        self._rows = found.rows
+        self._rows, self._shared = found.rows, found.shared
         self._state = np.frombuffer(found.state).reshape(found.rows, _PLANES).copy()

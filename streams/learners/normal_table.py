@@ -1,5 +1,7 @@
 """What is normal for each metric of each entity: running mean and spread at two scales, in one table of columns."""
 
+from typing import Any
+
 import msgspec
 import numpy as np
 import numpy.typing as npt
@@ -74,6 +76,10 @@ class NormalTable:
         """Forget one row: it warms up again."""
         self._looked = None
         self._state[row] = 0
+
+    def row(self, row: int) -> list[npt.NDArray[Any]]:
+        """Return all that is known of one row, as views."""
+        return [self._state[row]]
 
     def standardise(self, rows: Rows, values: Floats) -> Floats:
         """Return z of each value, shape (n, metrics), clipped to the limit; 0 where absent or not yet warm.

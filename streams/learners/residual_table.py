@@ -1,6 +1,7 @@
 """How far a value is from where it has been: residuals at several time scales, in one table of columns."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -108,6 +109,10 @@ class ResidualTable:
         self._looked = None
         self._averages[row] = 0
         self._season[row] = np.nan
+
+    def row(self, row: int) -> list[npt.NDArray[Any]]:
+        """Return all that is known of one row, as views."""
+        return [self._averages[row], self._season[row]]
 
     def ratios(self, rows: Rows, values: Floats, times_us: Rows) -> tuple[Floats, Floats]:
         """Return the sizes of the residuals of values (n, metrics), shape (n, FEATURES, metrics): the logarithms of

@@ -97,6 +97,10 @@ class TailMemory:
             table[row] = born
         self._counts[row] = 0
 
+    def row(self, row: int) -> list[npt.NDArray[Any]]:
+        """Return all that is known of one row, as views."""
+        return [*(array[row] for array in self._state), self._counts[row]]
+
     def score_many(self, rows: Rows, values: Floats) -> Floats:
         """Return the surprise of values of shape (n, planes, columns), in nats; an absent value (NaN) is `EXPECTED`."""
         known = self._look(rows)

@@ -51,7 +51,7 @@ class Processor(Protocol):
         """Return the loop time (us) of the earliest timer, or None."""
         ...
 
-    def snapshot(self) -> bytes:
+    def snapshot(self) -> bytes | bytearray:
         """Return the whole state; equal states give equal bytes."""
         ...
 
@@ -60,8 +60,20 @@ class Processor(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A record of telemetry of which rows came too late."""
+
+    cause: Cause
+    reason: str
+    detail: str
+
+
 @runtime_checkable
 class Selective(Protocol):
-    """A processor that leaves rows out and says so: `counts` is reason to rows, since the beginning."""
+    """A processor that leaves rows out and says so: `counts` is reason to rows, since the beginning; `refused` are the
+    records of the last `on_batch` that become dead letters for it, in order.
+    """
 
     counts: dict[str, int]
+    refused: list[Refused]

@@ -3,8 +3,9 @@
 The same object runs in the Faust worker, in replay and in simulation: `fold` is a step, `tick` is a timer step.
 """
 
+from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -13,6 +14,7 @@ from schemas.errors import ContractError, RecoveryError
 from schemas.events import EVENT_TYPES, DeadLetter, Event
 from schemas.ids import Cause, Mint, split_cause
 from schemas.raw import Headers, RawBatch
+from streams.loop.packing import Bytes, encoded
 from streams.loop.processor import Input, Now, Processor, Record, Selective
 from streams.loop.telemetry import TelemetryBatch
 
@@ -66,7 +68,7 @@ class _State(msgspec.Struct):
     seen: list[str]
     parked: list[_Parked]
     decode: bytes
-    processors: dict[str, bytes]
+    processors: dict[str, memoryview]
 
 
 class Role:
@@ -136,19 +138,20 @@ class Role:
             outputs += processor.on_time(now)
         return outputs
 
-    def snapshot(self) -> bytes:
+    def snapshot(self) -> Bytes:
         """Return the whole state of the role; equal states give equal bytes."""
+        processors = {p.name: memoryview(p.snapshot()) for p in self._processors}
         state = _State(
             version=STATE_VERSION,
             next_offsets={f"{topic}/{partition}": n for (topic, partition), n in sorted(self._next.items())},
             seen=list(self._seen),
             parked=[_pack(record) for record in self._parked],
             decode=self._decode.snapshot(),
-            processors={p.name: p.snapshot() for p in self._processors},
+            processors=processors,
         )
-        return msgspec.msgpack.encode(state)
+        return encoded(state, size=sum(map(len, processors.values())))
 
-    def restore(self, snapshot: bytes) -> None:
+    def restore(self, snapshot: Bytes) -> None:
         """Replace the state by one that `snapshot` returned; raises `RecoveryError` when it is of another make."""
         state = msgspec.msgpack.decode(snapshot, type=_State)
         names = {p.name for p in self._processors}
@@ -165,7 +168,7 @@ class Role:
         self._parked = [_unpack(parked) for parked in state.parked]
         self._decode.restore(state.decode)
         for processor in self._processors:
-            processor.restore(state.processors[processor.name])
+            processor.restore(bytes(state.processors[processor.name]))
 
     def _fold_telemetry(self, batch: RawBatch, now: Now) -> list[Event]:
         self._next[batch.topic, batch.partition] = batch.stop
@@ -174,7 +177,17 @@ class Role:
         outputs: list[Event] = [self._dead_letter(batch, bad, mint, now) for bad in bad_rows]
         if telemetry is not None:
             outputs += self._run([telemetry], now)
+            outputs += [self._dead_letter(batch, bad, mint, now) for bad in self._refused(batch)]
+        if any(isinstance(event, DeadLetter) for event in outputs):
+            outputs.sort(key=_offset_of)  # as if each record had come in a batch of its own
         return outputs
+
+    def _refused(self, batch: RawBatch) -> Iterator[BadRow]:
+        """Yield the records that the processors would not take, though they are well-formed."""
+        for processor in self._selective:
+            for refused in processor.refused:
+                index = bisect_left(batch.offsets, refused.cause.offset)
+                yield BadRow(index=index, reason=refused.reason, detail=refused.detail)
 
     def _fold_events(self, batch: RawBatch, now: Now) -> list[Event]:
         outputs: list[Event] = []
@@ -253,6 +266,11 @@ class Role:
 def _cause_of(event: Event) -> Cause:
     """Return the position an output came from: its first cause (every output has one; timers name themselves)."""
     return Cause.parse(event.causes[0]) if event.causes else Cause(f"event:{event.id}", 0, 0)
+
+
+def _offset_of(event: Event) -> int:
+    """Return the offset of the record that an output, or a dead letter, came from."""
+    return event.origin_offset if isinstance(event, DeadLetter) else _cause_of(event).offset
 
 
 def _pack(record: Record) -> _Parked:

@@ -15,7 +15,7 @@ from schemas.errors import RecoveryError
 from schemas.events import Event, InputRange, SnapshotChunk, SnapshotManifest
 from schemas.ids import derive
 from schemas.raw import Message
-from streams.loop.packing import SIZE_BYTES, packed_parts, unpack
+from streams.loop.packing import SIZE_BYTES, Bytes, packed_parts, unpack
 
 STATE = "state"
 SLOTS = 2
@@ -29,7 +29,7 @@ class Snapshot:
 
     role: str
     partition: int
-    state: bytes
+    state: Bytes
     step: int
     """Number of the next step."""
     journal_offset: int

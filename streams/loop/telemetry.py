@@ -25,6 +25,11 @@ class Coded(Sequence[str]):
         codes = {name: code for code, name in enumerate(dict.fromkeys(texts))}
         return Coded(list(codes), np.fromiter(map(codes.__getitem__, texts), np.int64, len(texts)))
 
+    def among(self, rows: npt.NDArray[np.int64]) -> list[str]:
+        """Return the different texts of some rows, in order of first appearance."""
+        codes, first = np.unique(self.codes[rows], return_index=True)
+        return [self.names[code] for code in codes[np.argsort(first)].tolist()]
+
     @overload
     def __getitem__(self, row: int) -> str: ...
     @overload

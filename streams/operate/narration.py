@@ -11,6 +11,7 @@ from schemas.events import (
     Event,
     Experience,
     Outcome,
+    Overflow,
     Pattern,
     Recurrence,
     Sequence,
@@ -70,6 +71,8 @@ class Narration:
                 return self._storm(event)
             case Sequence(status="recurring") | Drift():
                 return self._change(event)
+            case Overflow():
+                return overflow_line(event)
             case _:
                 return None
 
@@ -103,6 +106,15 @@ class Narration:
         if not event.recovered:
             return f"{event.entity}: {event.effective} did not help within {took}{arm}"
         return f"{event.entity}: normal again {took} after {event.effective}{arm}"
+
+
+def overflow_line(event: Overflow) -> str:
+    """Say what found no room, and which setting would make some."""
+    kinds = {"entity_limit": f"samples of {event.names} entities", "metric_limit": f"values of {event.names} metrics"}
+    what = kinds.get(event.limit, "samples of full windows")
+    examples = ", ".join((*event.examples, *["..."] * (event.names > len(event.examples))))
+    who = f" ({examples})" if examples else ""
+    return f"no room for {event.rows} {what}{who} in partition {event.partition}: detect.{event.limit}"
 
 
 def _metrics(event: Episode) -> str:

@@ -5,13 +5,17 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from schemas.events import Blocked, Control, Event, Outcome, Presence, Storm, Verdict
+from schemas.events import Blocked, Control, Drift, Event, Outcome, Overflow, Presence, Storm, Verdict
 from streams.operate.topic_reader import TopicReader
 
 STALE_US = 10_000_000
 """A part that has said nothing for so long counts as not answering."""
 STORM_US = 86_400_000_000
 """A storm that nothing was told of for so long is no longer listed."""
+
+
+INSIGHTS_US = 86_400_000_000
+"""How far back insights are looked at."""
 
 
 class PartStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +49,9 @@ class LoopStatus(msgspec.Struct, frozen=True, kw_only=True):
     blocked_until_us: dict[str, int]
     storms: tuple[Storm, ...] = ()
     """Those that are not over, as last told."""
+    drifts: tuple[Drift, ...] = ()
+    overflows: tuple[Overflow, ...] = ()
+    """The last of each subject, or limit, and partition (see `with_insights`)."""
 
     @property
     def stop_confirmed(self) -> bool:
@@ -106,6 +113,27 @@ def read_status(reader: TopicReader, *, loop: str, settings_hash: str, now_us: i
         blocked_until_us={scope: until for scope, until in sorted(blocked.items()) if until == 0 or until > now_us},
         storms=open_storms((event for _, event in reader.events("patterns")), since_us=now_us - STORM_US),
     )
+
+
+def with_insights(status: LoopStatus, reader: TopicReader, *, now_us: int) -> LoopStatus:
+    """Return the status with what drifted and what found no room in the last day; raises `BrokerError`."""
+    since_us = now_us - INSIGHTS_US
+    found = [event for _, event in reader.events("insights", since_us=since_us)]
+    drifts, overflows = latest_drifts(found), latest_overflows(found)
+    return msgspec.structs.replace(status, drifts=drifts, overflows=overflows)
+
+
+def latest_drifts(events: Iterable[Event]) -> tuple[Drift, ...]:
+    """Return the last drift of each subject of each partition, the latest last."""
+    drifts = [event for event in events if isinstance(event, Drift)]
+    latest = {(event.subject, event.partition): event for event in drifts}
+    return tuple(sorted(latest.values(), key=lambda event: event.time_us))
+
+
+def latest_overflows(events: Iterable[Event]) -> tuple[Overflow, ...]:
+    """Return the last word on each limit of each partition, the latest last."""
+    latest = {event.key(): event for event in events if isinstance(event, Overflow)}
+    return tuple(sorted(latest.values(), key=lambda event: event.time_us))
 
 
 def open_storms(events: Iterable[Event], *, since_us: int) -> tuple[Storm, ...]:

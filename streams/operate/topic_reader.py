@@ -124,12 +124,28 @@ class TopicReader:
         finally:
             consumer.close()
 
-    def events(self, *topics: str) -> Iterator[tuple[StoredRecord, Event]]:
-        """Yield every decodable event of some topics, up to the present end; each topic in offset order."""
-        for record in self.records(topics):
+    def events(self, *topics: str, since_us: int = 0) -> Iterator[tuple[StoredRecord, Event]]:
+        """Yield every decodable event of some topics that was written since, up to the present end; each topic in
+        offset order.
+        """
+        for record in self.records(topics, start=self._offsets_at(topics, since_us) if since_us else None):
             event = record.event() if record is not None else None
             if record is not None and event is not None and self._counts(record):
                 yield record, event
+
+    def _offsets_at(self, topics: Sequence[str], time_us: int) -> dict[tuple[str, int], int]:
+        """Return where each partition goes on after a time; raises `BrokerError`."""
+        consumer = make_consumer(self._connection, group=f"{self._loop}-reader")
+        try:
+            partitions = self._partitions(consumer, topics)
+            asked = [TopicPartition(full, number, time_us // 1_000) for full, _, number in partitions]
+            found = consumer.offsets_for_times(asked, timeout=METADATA_TIMEOUT_S)
+        except KafkaException as error:
+            raise BrokerError(f"cannot read from {self._connection.bootstrap}: {error.args[0].str()}") from error
+        finally:
+            consumer.close()
+        at = {(item.topic, item.partition): item.offset for item in found}
+        return {(topic, number): at[full, number] for full, topic, number in partitions}
 
     def _counts(self, record: StoredRecord) -> bool:
         """Return whether a record of a person has its signature; other records are not looked at."""
@@ -152,18 +168,23 @@ class TopicReader:
     def _assign(
         self, consumer: Consumer, topics: Sequence[str], start: dict[tuple[str, int], int]
     ) -> set[tuple[str, int]]:
+        assignment = [
+            TopicPartition(full, number, start.get((topic, number), FROM_START))
+            for full, topic, number in self._partitions(consumer, topics)
+        ]
+        consumer.assign(assignment)
+        return {(item.topic, item.partition) for item in assignment}
+
+    def _partitions(self, consumer: Consumer, topics: Sequence[str]) -> list[tuple[str, str, int]]:
+        """Return full name, registry name and number of every partition."""
         metadata = consumer.list_topics(timeout=METADATA_TIMEOUT_S).topics
-        assignment: list[TopicPartition] = []
+        found: list[tuple[str, str, int]] = []
         for topic in topics:
             full_name = TOPICS[topic].full_name(self._loop)
             if full_name not in metadata:
                 raise BrokerError(f"topic {full_name} does not exist; `flyball topics apply` creates it")
-            assignment += [
-                TopicPartition(full_name, partition, start.get((topic, partition), FROM_START))
-                for partition in metadata[full_name].partitions
-            ]
-        consumer.assign(assignment)
-        return {(item.topic, item.partition) for item in assignment}
+            found += [(full_name, topic, number) for number in metadata[full_name].partitions]
+        return found
 
 
 def _stored(message: KafkaMessage, loop: str) -> StoredRecord:

@@ -20,7 +20,9 @@ class Metrics:
         self._inputs = self._counter("flyball_inputs", "Source offsets folded", "topic")
         self._outputs = self._counter("flyball_outputs", "Events written", "type")
         self._left_out = self._counter(
-            "flyball_rows_left_out", "Telemetry rows that came late or twice, or found no room", "reason"
+            "flyball_rows_left_out",
+            "Telemetry that came late or twice, or found no room: rows (metrics: values)",
+            "reason",
         )
         self._fold = Histogram(
             "flyball_fold_seconds", "Folding and encoding a step", buckets=_SECONDS, registry=self.registry

@@ -33,6 +33,7 @@ from schemas.events import (
     MetricSignature,
     Model,
     Outcome,
+    Overflow,
     Pattern,
     Presence,
     Promotion,
@@ -111,6 +112,10 @@ SAMPLES: list[Event] = [
         ),
         (Census, {"partition": 0, "group": "web", "live": 12, "abnormal": 2}),
         (Drift, {"subject": "scores", "before": 0.25, "after": 0.5}),
+        (
+            Overflow,
+            {"partition": 0, "limit": "entity_limit", "rows": 90, "names": 3, "examples": ("pod-1", "pod-2", "pod-3")},
+        ),
         (Loss, {"source": "telemetry", "partition": 1, "start": 5, "stop": 9}),
         (
             Pattern,

@@ -115,6 +115,7 @@ def test_pause_resume_rearm_and_status_say_what_is_true(typed: Typed) -> None:
     assert status["paused"] is True
     assert {part["role"] for part in status["parts"]} == {"detect", "decide", "gate", "improve", "executor"}
     assert all(part["answering"] for part in status["parts"])
+    assert status["drifts"] == status["overflows"] == []
     loop.command("resume")
     loop.command("pause", "action:restart", "--for", "1h")
     loop.command("resume", "action:restart")

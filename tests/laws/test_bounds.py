@@ -33,7 +33,10 @@ def tight(name: str) -> Processor:
     made: dict[str, Processor] = {
         "ingest": Ingest(IngestSettings(), loop=LOOP, partitions=2),
         "detect": Detect(
-            DetectSettings(entity_limit=20, gone_us=15_000_000, warmup_windows=5), loop=LOOP, partition=0, seed=1
+            DetectSettings(entity_limit=20, aside_limit=20, aside_us=0, gone_us=15_000_000, warmup_windows=5),
+            loop=LOOP,
+            partition=0,
+            seed=1,
         ),
         "recognise": Recognise(
             RecogniseSettings(pattern_limit=4, remembered_limit=20, episode_limit=20),

@@ -34,6 +34,40 @@ def test_alarms_keep_the_stated_rate_even_where_surprise_is_inflated_or_deflated
     assert 0.5 < len(found[found > 5 * every_s]) * every_s / (12_000 - 5 * every_s) < 2
 
 
+@pytest.mark.parametrize("in_all_every_s", [100, 400])
+def test_rows_that_share_a_rate_keep_it_together(in_all_every_s):
+    rows, windows = 20, 8_000
+    target = rate(every_s=500, rows=rows)
+    target.share(1 / (in_all_every_s * SECOND) / rows)
+    surprise = np.random.default_rng(3).exponential(size=(windows, rows))
+    found = 0
+    for number, values in enumerate(surprise):
+        needed, _, _ = target.follow(np.arange(rows), np.full(rows, number * SECOND))
+        alarm = np.flatnonzero(values >= needed)
+        target.spend(alarm)
+        found += len(alarm)
+    assert 0.5 < found * in_all_every_s / windows < 2
+
+
+def test_a_shared_rate_never_loosens_and_leaves_a_short_past_as_short_as_it_was():
+    alone, ample, scarce = rate(every_s=100), rate(every_s=100), rate(every_s=100)
+    ample.share(1 / SECOND)
+    scarce.share(1 / (10_000 * SECOND))
+    short_for = np.zeros(2)
+    for number in range(2_000):
+        (own, _, short), (same, _, _), (more, _, as_short) = (
+            target.follow(ROW, np.array([number * SECOND])) for target in (alone, ample, scarce)
+        )
+        assert same == own
+        assert more >= own
+        short_for += short[0], as_short[0]
+    assert short_for[0] == pytest.approx(short_for[1], abs=10)  # meanwhile one of them loosens more
+    restored = rate(every_s=100)
+    restored.restore(scarce.snapshot())
+    assert restored.snapshot() == scarce.snapshot()
+    assert restored.follow(ROW, np.array([2_000 * SECOND])) == scarce.follow(ROW, np.array([2_000 * SECOND]))
+
+
 def test_the_rate_is_one_of_time_however_far_apart_the_windows_are():
     surprise = np.random.default_rng(1).exponential(size=6_000)
     assert len(alarms(rate(every_s=50 * 60), surprise, step_us=60 * SECOND)) == len(alarms(rate(every_s=50), surprise))

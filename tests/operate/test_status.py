@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-from schemas.events import Control, Storm
-from streams.operate.status import open_storms, stops_in_force
+from schemas.events import Control, Drift, Overflow, Storm
+from streams.operate.status import latest_drifts, latest_overflows, open_storms, stops_in_force
 
 
 def order(kind: Literal["stop", "rearm"], target: str) -> Control:
@@ -41,3 +41,31 @@ def storm(name: str, time_us: int, phase: Literal["open", "closed"] = "open") ->
 def test_the_last_word_on_each_storm_that_is_not_over_is_shown() -> None:
     told = [storm("old", 1), storm("a", 5), storm("b", 6), storm("a", 7), storm("b", 8, "closed")]
     assert [one.id for one in open_storms(told, since_us=5)] == ["a-7"]
+
+
+def drift(subject: str, time_us: int, partition: int | None = None) -> Drift:
+    return Drift(
+        id=f"{subject}-{time_us}", time_us=time_us, subject=subject, before=1.0, after=2.0, partition=partition
+    )
+
+
+def test_the_last_drift_of_each_subject_and_partition_is_shown() -> None:
+    told = [drift("scores", 1, 0), drift("inputs/cpu", 2, 0), drift("scores", 3, 1), drift("scores", 4, 0)]
+    shown = latest_drifts([*told, storm("a", 5)])
+    assert [(one.subject, one.partition, one.time_us) for one in shown] == [
+        ("inputs/cpu", 0, 2),
+        ("scores", 1, 3),
+        ("scores", 0, 4),
+    ]
+
+
+def overflow(limit: str, time_us: int, partition: int = 0) -> Overflow:
+    return Overflow(
+        id=f"{limit}-{partition}-{time_us}", time_us=time_us, partition=partition, limit=limit, rows=1, names=1
+    )
+
+
+def test_the_last_overflow_of_each_limit_and_partition_is_shown() -> None:
+    told = [overflow("entity_limit", 1), overflow("metric_limit", 2), overflow("entity_limit", 3, 1)]
+    shown = latest_overflows([*told, overflow("entity_limit", 4)])
+    assert [one.id for one in shown] == ["metric_limit-0-2", "entity_limit-1-3", "entity_limit-0-4"]

@@ -2,6 +2,8 @@
 
 from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from heapq import heappop, heappush
 from itertools import repeat
 
 import msgspec
@@ -13,17 +15,27 @@ from streams.loop.telemetry import Coded
 Ints = npt.NDArray[np.int64]
 
 
+@dataclass(frozen=True, slots=True)
+class Seated:
+    """A slot that is an entity's from now on; `left` had it before, "" when nobody did."""
+
+    slot: int
+    entity: str
+    left: str = ""
+    left_group: str = ""
+
+
 class _State(msgspec.Struct, array_like=True):
     names: list[str]
     groups: list[str]
     arrivals: bytes
     live: bytes
-    aside: list[int]
+    gone: list[int]
 
 
 class Entities:
-    """A bounded set of entities. One that was silent too long is put aside: what is known of it stays until its slot is
-    needed, longest gone first. When all slots are live, new entities get none.
+    """A bounded set of entities. One that was silent too long is gone: it keeps its slot until that is needed, longest
+    gone first, or freed. When all slots are live, new entities get none.
     """
 
     def __init__(self, *, limit: int) -> None:
@@ -33,22 +45,24 @@ class Entities:
         self.groups: list[str] = []
         self._arrivals = np.zeros(0, np.int64)
         self._live = np.zeros(0, bool)
-        self._aside: OrderedDict[int, None] = OrderedDict()
+        self._gone: OrderedDict[int, None] = OrderedDict()
+        self._free: list[int] = []
+        """A heap: the lowest slot is taken first, so that tables stay short."""
 
     def __len__(self) -> int:
         return len(self.names)
 
-    def slots_of(self, entities: Sequence[str]) -> tuple[Ints, list[int]]:
-        """Return the slot of each entity (-1 where there is no room), and the slots that changed hands.
+    def slots_of(self, entities: Sequence[str]) -> tuple[Ints, list[Seated]]:
+        """Return the slot of each entity (-1 where there is no room), and who got a slot, in order.
 
-        New entities get slots, and those put aside come back, in the order given.
+        Entities without one get slots, and those gone come back, in the order given.
         """
         coded = Coded.of(entities)
         slots = np.fromiter(map(self._slots.get, coded.names, repeat(-1)), np.int64, len(coded.names))
-        recycled: list[int] = []
+        seated: list[Seated] = []
         if (slots < 0).any() or not self._live[slots].all():
-            slots = np.array([self._admit(name, recycled) for name in coded.names], np.int64)
-        return slots[coded.codes], recycled
+            slots = np.array([self._admit(name, seated) for name in coded.names], np.int64)
+        return slots[coded.codes], seated
 
     def arrive(self, slots: Ints, now_us: int) -> None:
         """Note rows of these entities."""
@@ -77,10 +91,20 @@ class Entities:
             since_cut.add(slot)
         return cuts
 
-    def put_aside(self, slot: int) -> None:
+    def leave(self, slot: int) -> None:
         """Count the entity as gone until it comes again."""
         self._live[slot] = False
-        self._aside[slot] = None
+        self._gone[slot] = None
+
+    def gone(self) -> Ints:
+        """Return the slots of gone entities, longest gone first."""
+        return np.fromiter(self._gone, np.int64, len(self._gone))
+
+    def free(self, slot: int) -> None:
+        """Take its slot from a gone entity."""
+        del self._gone[slot], self._slots[self.names[slot]]
+        self.names[slot] = self.groups[slot] = ""
+        heappush(self._free, slot)
 
     def first_arrival(self) -> int | None:
         """Return the loop time of the oldest last row of a live entity."""
@@ -110,7 +134,7 @@ class Entities:
                 groups=self.groups,
                 arrivals=self._arrivals.tobytes(),
                 live=self._live.tobytes(),
-                aside=list(self._aside),
+                gone=list(self._gone),
             )
         )
 
@@ -118,34 +142,37 @@ class Entities:
         """Replace all entities by those that `snapshot` returned."""
         state = msgspec.msgpack.decode(snapshot, type=_State)
         self.names, self.groups = state.names, state.groups
-        self._slots = {name: slot for slot, name in enumerate(state.names)}
+        self._slots = {name: slot for slot, name in enumerate(state.names) if name}
+        self._free = [slot for slot, name in enumerate(state.names) if not name]
         self._arrivals = np.frombuffer(state.arrivals, np.int64).copy()
         self._live = np.frombuffer(state.live, bool).copy()
-        self._aside = OrderedDict.fromkeys(state.aside)
+        self._gone = OrderedDict.fromkeys(state.gone)
 
-    def _admit(self, entity: str, recycled: list[int]) -> int:
+    def _admit(self, entity: str, seated: list[Seated]) -> int:
         slot = self._slots.get(entity)
         if slot is None:
-            slot = self._new_slot(entity, recycled)
-            if slot < 0:
-                return slot
-            self._slots[entity] = slot
+            found = self._seat(entity)
+            if found is None:
+                return -1
+            seated.append(found)
+            slot = self._slots[entity] = found.slot
+            self.names[slot], self.groups[slot] = entity, ""
         self._live[slot] = True
-        self._aside.pop(slot, None)
+        self._gone.pop(slot, None)
         return slot
 
-    def _new_slot(self, entity: str, recycled: list[int]) -> int:
+    def _seat(self, entity: str) -> Seated | None:
+        if self._free:
+            return Seated(heappop(self._free), entity)
         if len(self.names) < self._limit:
-            self.names.append(entity)
+            self.names.append("")
             self.groups.append("")
             if len(self.names) > len(self._arrivals):
                 self._arrivals = np.append(self._arrivals, 0)
                 self._live = np.append(self._live, False)
-            return len(self.names) - 1
-        if not self._aside:
-            return -1
-        slot, _ = self._aside.popitem(last=False)
+            return Seated(len(self.names) - 1, entity)
+        if not self._gone:
+            return None
+        slot, _ = self._gone.popitem(last=False)
         del self._slots[self.names[slot]]
-        self.names[slot], self.groups[slot] = entity, ""
-        recycled.append(slot)
-        return slot
+        return Seated(slot, entity, self.names[slot], self.groups[slot])

@@ -105,6 +105,9 @@ class Episodes:
         elif window.entity not in self._open:
             return self._measure_after(window, metrics), False
         episode = self._open[window.entity]
+        if not opens and np.isnan(window.values).all():  # what was said says nothing of whether it is normal again
+            self._hear(episode, window.tokens)
+            return [], False
         self._extend(episode, window, metrics)
         drafts = [self._episode(window.entity, window.group, window.cause, "opened")] if opens else []
         drafts.append(self._measurement(window, episode.episode, metrics))
@@ -152,7 +155,7 @@ class Episodes:
             confidence=share,
             onset=[_moved(z, metrics) for z in lead.z],
             onset_written=False,
-            tokens=(),
+            tokens=lead.tokens[: self._settings.token_limit],
             shares={},
             state={},
         )
@@ -166,12 +169,15 @@ class Episodes:
         episode.abnormal += not normal
         episode.score_sum += window.score
         episode.peak = max(episode.peak, window.score)
-        new = [token for token in dict.fromkeys(window.tokens) if token not in episode.tokens]
-        episode.tokens = (*episode.tokens, *new)[: self._settings.token_limit]
+        self._hear(episode, window.tokens)
         episode.state |= _present(window.values, metrics)
         if not episode.onset_written:
             episode.onset.append(_moved(window.z, metrics))
             episode.shares = self._shares(episode.onset)
+
+    def _hear(self, episode: _Open, tokens: tuple[str, ...]) -> None:
+        new = [token for token in dict.fromkeys(tokens) if token not in episode.tokens]
+        episode.tokens = (*episode.tokens, *new)[: self._settings.token_limit]
 
     def _measure_after(self, window: Window, metrics: list[str]) -> list[Draft]:
         episode, until_us = self._after[window.entity]

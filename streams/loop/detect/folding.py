@@ -1,6 +1,8 @@
 """Folding closed windows, in order: judge, open and close episodes, learn."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -12,6 +14,7 @@ from streams.loop.detect.entities import Entities
 from streams.loop.detect.episodes import Draft, Episodes, Window
 from streams.loop.detect.lead import NO_LEAD, Lead, LeadIn
 from streams.loop.detect.normal import Normal
+from streams.loop.detect.said import Said
 from streams.loop.detect.settings import DetectSettings
 from streams.loop.detect.surprise import Surprise
 from streams.loop.detect.windows import Closed
@@ -50,6 +53,7 @@ class Folding:
         self._mask = (1 << self._latest) - 1
         self._lead = Lead(windows=self._latest - 1)
         self._learns_episodes = settings.learns_episodes
+        self._said = Said(limit=settings.token_limit)
 
     def grow(self, slots: int, metrics: int) -> None:
         """Make room for so many entities and metrics."""
@@ -60,6 +64,15 @@ class Folding:
         """Give the slot to another entity."""
         self._recent[slot] = 0
         self._lead.clear(slot)
+        self._said.forget(slot)
+
+    def expire(self, latest_us: int) -> None:
+        """Forget what was said too long before the latest event time to be of any use."""
+        self._said.expire(latest_us - self._settings.token_us)
+
+    def row(self, slot: int) -> list[npt.NDArray[Any]]:
+        """Return all that is known of an entity, as views."""
+        return [self._recent[slot : slot + 1], *self._lead.row(slot)]
 
     def fold(self, closed: Closed, cause: Callable[[int], Cause], metrics: list[str]) -> list[Draft]:
         """Fold windows in order and return their events in order. `cause` names what closed the window at an index."""
@@ -76,13 +89,14 @@ class Folding:
 
     def snapshot(self) -> bytes:
         """Return what the latest windows of each entity were like."""
-        return msgspec.msgpack.encode((self._recent.tobytes(), self._lead.snapshot()))
+        return msgspec.msgpack.encode((self._recent.tobytes(), self._lead.snapshot(), self._said.snapshot()))
 
     def restore(self, snapshot: bytes) -> None:
         """Replace it by what `snapshot` returned."""
-        recent, lead = msgspec.msgpack.decode(snapshot, type=tuple[bytes, bytes])
+        recent, lead, said = msgspec.msgpack.decode(snapshot, type=tuple[bytes, bytes, bytes])
         self._recent = np.frombuffer(recent, np.uint8).copy()
         self._lead.restore(lead)
+        self._said.restore(said)
 
     def _fold_chunk(
         self, closed: Closed, start: int, rounds: Ints, cause: Callable[[int], Cause], metrics: list[str]
@@ -111,6 +125,7 @@ class Folding:
                 lead = self._before(int(mine[index]), int(times[index])) if opens[index] else NO_LEAD
                 found, learning[index] = self._follow(window, int(mine[index]), opening, lead, metrics)
                 placed += [(place, draft) for draft in found]
+            self._note_tokens(closed, start + chosen)
             self._lead.push(mine, times, z)
             self._normal.learn(mine, values, _places(learning))
             calm[chosen] = quiet = learning & ~judged.abnormal
@@ -121,7 +136,15 @@ class Folding:
 
     def _before(self, slot: int, time_us: int) -> LeadIn:
         """Return what led to a window; what lies before a silence in which an entity would be gone did not."""
-        return self._lead.before(slot, int(self._recent[slot]), since_us=time_us - self._settings.gone_us)
+        lead = self._lead.before(slot, int(self._recent[slot]), since_us=time_us - self._settings.gone_us)
+        return replace(lead, tokens=self._said.take(slot, since_us=time_us - self._settings.token_us))
+
+    def _note_tokens(self, closed: Closed, places: Ints) -> None:
+        """Note what was said in windows outside of episodes."""
+        for place in sorted(closed.tokens.keys() & set(places.tolist())) if closed.tokens else ():
+            slot = int(closed.slots[place])
+            if not self._episodes.is_open(self._entities.names[slot]):
+                self._said.note(slot, int(closed.start_us[place]), closed.tokens[place])
 
     def _follow(
         self, window: Window, slot: int, opening: float | None, lead: LeadIn, metrics: list[str]

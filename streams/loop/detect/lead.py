@@ -1,6 +1,7 @@
 """The last windows of every entity: an episode shows only in hindsight when it began."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -13,11 +14,12 @@ Floats = npt.NDArray[np.float64]
 @dataclass(frozen=True, slots=True)
 class LeadIn:
     """What came just before the window that opened an episode: when its first abnormal window began (None: none
-    before), and the z of the window just before, shape (1 or 0, metrics).
+    before), the z of the window just before, shape (1 or 0, metrics), and the event tokens said shortly before.
     """
 
     began_us: int | None
     z: Floats
+    tokens: tuple[str, ...] = ()
 
 
 NO_LEAD = LeadIn(None, np.zeros((0, 0)))
@@ -51,6 +53,10 @@ class Lead:
         """Give the slot to another entity."""
         self._starts[:, slot] = 0
         self._z[slot] = 0
+
+    def row(self, slot: int) -> list[npt.NDArray[Any]]:
+        """Return all that is known of one entity, as views."""
+        return [self._starts[:, slot], self._z[slot]]
 
     def before(self, slot: int, recent: int, *, since_us: int) -> LeadIn:
         """Return what came before the window that opened an episode, but nothing that began before `since_us`; bit k

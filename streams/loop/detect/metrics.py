@@ -12,15 +12,18 @@ LARGEST = 1e100
 
 
 class Metrics:
-    """Columns by name. A metric that finds no room is left out and counted per value as `overflow`."""
+    """Columns by name. A metric that finds no room is left out and counted per value."""
 
     def __init__(self, *, limit: int, counts: dict[str, int]) -> None:
         self._limit = limit
         self._counts = counts
         self.names: list[str] = []
+        self.left_out: list[str] = []
+        """Of the last rows, in the order of the rows that first have them."""
 
     def columns(self, names: Sequence[str], values: Floats) -> Floats:
         """Return rows of the given metrics, shape (n, given), as rows of the known ones, shape (n, known)."""
+        self.left_out = []
         if list(names) == self.names and bool((np.abs(values) <= LARGEST).all()):  # so none is absent
             return values
         present = np.isfinite(values)
@@ -31,7 +34,7 @@ class Metrics:
         for given, name in enumerate(names):
             column = known.get(name)
             if column is None:
-                self._counts["overflow"] += int(present[:, given].sum())
+                self._counts["metrics"] += int(present[:, given].sum())
             else:
                 wide[:, column] = bounded[:, given]
         return wide
@@ -42,3 +45,5 @@ class Metrics:
         for given in sorted(new, key=lambda given: (int(present[:, given].argmax()), names[given])):
             if len(self.names) < self._limit:
                 self.names.append(names[given])
+            else:
+                self.left_out.append(names[given])

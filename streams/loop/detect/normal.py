@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import reduce
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -63,6 +64,14 @@ class Normal:
         """Forget all about an entity."""
         self._seen[slot] = 0
         self._table.clear(slot)
+
+    def is_warm(self, slot: int) -> bool:
+        """Return whether an entity is no longer warming up."""
+        return bool(self._seen[slot] >= self._settings.warmup_windows)
+
+    def row(self, slot: int) -> list[npt.NDArray[Any]]:
+        """Return all that is known of an entity, as views."""
+        return [self._seen[slot : slot + 1], *self._table.row(slot)]
 
     def learn_afresh(self, slot: int) -> None:
         """Take what the entity does from now on as its normal."""

@@ -1,7 +1,7 @@
 """The processor detect: telemetry in; episodes, measurements and censuses out."""
 
-from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby, pairwise
 
 import msgspec
 import numpy as np
@@ -10,19 +10,24 @@ import numpy.typing as npt
 from schemas.errors import RecoveryError
 from schemas.events import Census, Event
 from schemas.ids import Cause, Mint
+from streams.loop.detect.aside import Aside, Row
 from streams.loop.detect.drift import DriftWatches
-from streams.loop.detect.entities import Entities
+from streams.loop.detect.entities import Entities, Seated
 from streams.loop.detect.episodes import Draft, Episodes
 from streams.loop.detect.folding import Folding
 from streams.loop.detect.metrics import Metrics
 from streams.loop.detect.normal import Normal
+from streams.loop.detect.overflow import Overflows
 from streams.loop.detect.settings import DetectSettings
 from streams.loop.detect.surprise import Known, Surprise
 from streams.loop.detect.windows import Closed, Windows
-from streams.loop.processor import Input, Now
-from streams.loop.telemetry import TelemetryBatch
+from streams.loop.packing import Bytes, encoded
+from streams.loop.processor import Input, Now, Refused
+from streams.loop.telemetry import Coded, TelemetryBatch
 
-STATE_VERSION = 4
+STATE_VERSION = 5
+ASIDE_AT_ONCE = 500
+"""So many entities are put aside at a count at most (0.1 ms each): a step stays short."""
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -37,12 +42,14 @@ class _State(msgspec.Struct):
     counts: dict[str, int]
     metrics: list[str]
     entities: bytes
+    aside: bytes
     windows: bytes
     normal: bytes
     surprise: Known
     episodes: bytes
     recent: bytes
     drifts: bytes
+    overflows: bytes
     census_due_us: int | None
     census_groups: list[str]
 
@@ -51,18 +58,22 @@ class Detect:
     """Watches the entities of one partition (DESIGN sections 4 and 7).
 
     `counts` says what was left out: rows behind the watermark (`late`), rows of an entity and time already seen
-    (`duplicates`), and rows or values beyond the limits on entities, metrics and rows per window (`overflow`).
+    (`duplicates`), and what is beyond a limit: rows of more entities (`overflow`), values of more metrics (`metrics`),
+    more rows of a window (`full`).
     """
 
     name = "detect"
 
-    def __init__(self, settings: DetectSettings, *, loop: str, partition: int, seed: int) -> None:
+    def __init__(self, settings: DetectSettings, *, loop: str, partition: int, seed: int, partitions: int = 1) -> None:
         self._settings = settings
         self._loop = loop
         self._partition = partition
-        self.counts = {"late": 0, "duplicates": 0, "overflow": 0}
+        self._partitions = partitions
+        self.counts = {"late": 0, "duplicates": 0, "overflow": 0, "metrics": 0, "full": 0}
+        self.refused: list[Refused] = []
         self._metrics = Metrics(limit=settings.metric_limit, counts=self.counts)
         self._entities = Entities(limit=settings.entity_limit)
+        self._aside = Aside(limit=settings.aside_limit)
         self._windows = Windows(
             window_us=settings.window_us,
             lateness_us=settings.lateness_us,
@@ -73,6 +84,7 @@ class Detect:
         self._episodes = Episodes(settings, loop=loop)
         self._surprise = Surprise(settings)
         self._drifts = DriftWatches(partition=partition)
+        self._overflows = Overflows(partition=partition, counts=self.counts)
         self._folding = Folding(
             settings,
             entities=self._entities,
@@ -92,10 +104,11 @@ class Detect:
         """Fold telemetry; other inputs are not for detect."""
         mint = Mint(loop=self._loop, processor=self.name)
         batches = [batch for batch in inputs if isinstance(batch, TelemetryBatch) and len(batch)]
+        self.refused = []
         return [event for batch in batches for event in self._written(self._fold(batch, now), mint, now)]
 
     def on_time(self, now: Now) -> list[Event]:
-        """Close the windows of silent entities, put gone ones aside, and count."""
+        """Close the windows of silent entities, note who is gone, count, and put aside who has been gone for long."""
         mint = Mint(loop=self._loop, processor=self.name)
         events: list[Event] = []
         idle: list[_Timer] = []
@@ -106,9 +119,10 @@ class Detect:
             events += self._written(self._close_idle(idle), mint, now)
             idle = []
             if timer[1] == "gone":
-                events += self._written(self._put_aside(timer), mint, now)
+                events += self._written(self._leave(timer), mint, now)
             else:
                 events += self._written(self._count(timer[0], now), mint, now)
+                self._put_aside()
         events += self._written(self._close_idle(idle), mint, now)
         self._next_is_known = False
         return events
@@ -120,23 +134,26 @@ class Detect:
             self._next_is_known = True
         return self._next_us
 
-    def snapshot(self) -> bytes:
-        return msgspec.msgpack.encode(
-            _State(
-                version=STATE_VERSION,
-                counts=dict(sorted(self.counts.items())),
-                metrics=self._metrics.names,
-                entities=self._entities.snapshot(),
-                windows=self._windows.snapshot(),
-                normal=self._normal.snapshot(),
-                surprise=self._surprise.columns(),
-                episodes=self._episodes.snapshot(),
-                recent=self._folding.snapshot(),
-                drifts=self._drifts.snapshot(),
-                census_due_us=self._census_due_us,
-                census_groups=sorted(self._census_groups),
-            )
+    def snapshot(self) -> Bytes:
+        known = self._surprise.columns()
+        state = _State(
+            version=STATE_VERSION,
+            counts=dict(sorted(self.counts.items())),
+            metrics=self._metrics.names,
+            entities=self._entities.snapshot(),
+            aside=self._aside.snapshot(),
+            windows=self._windows.snapshot(),
+            normal=self._normal.snapshot(),
+            surprise=known,
+            episodes=self._episodes.snapshot(),
+            recent=self._folding.snapshot(),
+            drifts=self._drifts.snapshot(),
+            overflows=self._overflows.snapshot(),
+            census_due_us=self._census_due_us,
+            census_groups=sorted(self._census_groups),
         )
+        parts = [state.entities, state.aside, state.windows, state.normal, state.episodes, state.recent]
+        return encoded(state, size=sum(map(len, parts)) + known.size())
 
     def restore(self, snapshot: bytes) -> None:
         """Replace the state; raises `RecoveryError` when the snapshot is of another version."""
@@ -146,12 +163,14 @@ class Detect:
         self.counts.update(state.counts)
         self._metrics.names = state.metrics
         self._entities.restore(state.entities)
+        self._aside.restore(state.aside)
         self._windows.restore(state.windows, len(state.metrics))
         self._normal.restore(state.normal)
         self._surprise.adopt(state.surprise, state.metrics)
         self._episodes.restore(state.episodes)
         self._folding.restore(state.recent)
         self._drifts.restore(state.drifts)
+        self._overflows.restore(state.overflows)
         self._room = (0, 0)
         self._census_due_us = state.census_due_us
         self._census_groups = set(state.census_groups)
@@ -159,32 +178,78 @@ class Detect:
 
     def _fold(self, batch: TelemetryBatch, now: Now) -> list[Draft]:
         """Take the rows that find room, and fold the windows they close."""
-        slots, recycled = self._entities.slots_of(batch.entities)
-        rows = (slots >= 0).nonzero()[0]
-        self.counts["overflow"] += len(slots) - len(rows)
+        entities = Coded.of(batch.entities)
+        slots, seated = self._entities.slots_of(entities)
+        rows = np.flatnonzero(slots >= 0)
+        if len(rows) < len(slots):
+            self.counts["overflow"] += len(slots) - len(rows)
+            self._overflows.note("overflow", entities.among(np.flatnonzero(slots < 0)))
         if not len(rows):
             return []
         values = self._metrics.columns(batch.metrics, batch.values[rows])
-        self._grow(recycled)
+        self._overflows.note("metrics", self._metrics.left_out)
+        self._grow()
+        for one in seated:
+            self._seat(one)
         self._entities.arrive(slots[rows], now.us)
         self._next_is_known = False
         if self._census_due_us is None:
             self._census_due_us = _next_multiple(now.us, self._settings.census_us)
         cuts = self._entities.group_changes(slots[rows], _of_rows(batch.groups, rows)) if batch.groups else []
         drafts: list[Draft] = []
+        late: list[int] = []
         for start, stop in pairwise([0, *cuts, len(rows)]):
-            drafts += self._fold_rows(batch, rows[start:stop], slots[rows[start:stop]], values[start:stop])
+            some = rows[start:stop]
+            closed = self._close(batch, some, slots[some], values[start:stop])
+            drafts += self._fold_windows(closed, _closing(batch, some, closed))
+            late += some[closed.late].tolist()
+        self.refused += _too_late(batch, late)
         return drafts
 
-    def _fold_rows(self, batch: TelemetryBatch, rows: Ints, slots: Ints, values: Floats) -> list[Draft]:
+    def _close(self, batch: TelemetryBatch, rows: Ints, slots: Ints, values: Floats) -> Closed:
+        """Put some rows into their windows and return those that they close."""
         self._entities.join(slots, _of_rows(batch.groups, rows))
-        closed = self._windows.add(slots, batch.time_us[rows], values, _of_rows(batch.tokens, rows))
-        return self._fold_windows(closed, lambda index: batch.cause(int(rows[closed.closers[index]])))
+        return self._windows.add(slots, batch.time_us[rows], values, _of_rows(batch.tokens, rows))
 
     def _fold_windows(self, closed: Closed, cause: Callable[[int], Cause]) -> list[Draft]:
         return self._folding.fold(closed, cause, self._metrics.names)
 
-    def _grow(self, recycled: list[int]) -> None:
+    def _seat(self, seated: Seated) -> None:
+        """Give a slot to an entity, with what is known of it. Who had it before is put aside, unless hardly anything is
+        known of it: names that come once, in floods, must neither cost much nor push out those that are known.
+        """
+        if seated.left and self._normal.is_warm(seated.slot):
+            self._vacate(seated.slot, seated.left, seated.left_group)
+        elif seated.left:
+            self._forget(seated.slot)
+        group = self._aside.take(seated.entity, self._row(seated.slot))
+        if group is not None:
+            self._entities.groups[seated.slot] = group
+
+    def _put_aside(self) -> None:
+        """Free the slots of gone entities that are far behind in event time, and forget what was said long ago."""
+        self._folding.expire(self._windows.latest())
+        gone = self._entities.gone()
+        behind = gone[self._windows.behind(gone, self._settings.aside_us)]
+        for slot in behind[:ASIDE_AT_ONCE].tolist():
+            self._vacate(slot, self._entities.names[slot], self._entities.groups[slot])
+            self._entities.free(slot)
+
+    def _vacate(self, slot: int, entity: str, group: str) -> None:
+        self._aside.put(entity, group, self._row(slot))
+        self._forget(slot)
+
+    def _forget(self, slot: int) -> None:
+        for table in self._tables():
+            table.forget(slot)
+
+    def _row(self, slot: int) -> Row:
+        return [array for table in self._tables() for array in table.row(slot)]
+
+    def _tables(self) -> tuple[Windows, Normal, Surprise, Folding]:
+        return self._windows, self._normal, self._surprise, self._folding
+
+    def _grow(self) -> None:
         slots, metrics = len(self._entities), self._metrics.names
         if self._room != (slots, len(metrics)):
             self._windows.grow(slots, len(metrics))
@@ -193,11 +258,6 @@ class Detect:
             self._folding.grow(slots, len(metrics))
             self._drifts.grow(metrics)
             self._room = (slots, len(metrics))
-        for slot in recycled:
-            self._windows.forget(slot)
-            self._normal.forget(slot)
-            self._surprise.forget(slot)
-            self._folding.forget(slot)
 
     def _due(self, now_us: int) -> list[_Timer]:
         """Return the timers due, in order."""
@@ -233,9 +293,9 @@ class Detect:
         closed = self._windows.close(list(causes))
         return self._fold_windows(closed, lambda index: causes[int(closed.slots[index])])
 
-    def _put_aside(self, timer: _Timer) -> list[Draft]:
+    def _leave(self, timer: _Timer) -> list[Draft]:
         due, _, entity, slot = timer
-        self._entities.put_aside(slot)
+        self._entities.leave(slot)
         drafts = []
         if self._episodes.is_open(entity):
             cause = Cause(f"timer:{self.name}:gone/{entity}", 0, due)
@@ -246,6 +306,7 @@ class Detect:
     def _count(self, due_us: int, now: Now) -> list[Draft]:
         """Count each group; one that has become empty is counted once more."""
         live = self._entities.live_by_group()
+        self._surprise.share(live.total() * self._partitions)
         abnormal = self._episodes.open_by_group(self._entities.group_of)
         groups = sorted(set(live) | self._census_groups)
         self._census_groups = set(live)
@@ -264,7 +325,7 @@ class Detect:
             )
             for group in groups
         ]
-        return censuses + self._drifts.close_block(due_us)
+        return censuses + self._drifts.close_block(due_us) + self._overflows.tell(due_us)
 
     def _written(self, drafts: list[Draft], mint: Mint, now: Now) -> list[Event]:
         return [
@@ -276,6 +337,30 @@ class Detect:
 def _of_rows(texts: Mapping[int, str], rows: Ints) -> dict[int, str]:
     """Return the texts of some rows by their place among them."""
     return {place: texts[row] for place, row in enumerate(rows.tolist()) if row in texts} if texts else {}
+
+
+def _closing(batch: TelemetryBatch, rows: Ints, closed: Closed) -> Callable[[int], Cause]:
+    return lambda index: batch.cause(int(rows[closed.closers[index]]))
+
+
+def _too_late(batch: TelemetryBatch, rows: list[int]) -> list[Refused]:
+    """Return the records that late rows lie in, each once."""
+    return [
+        Refused(
+            batch.cause(first),
+            "late",
+            f"expected samples of open windows, got {more} of closed ones, first of {batch.entities[first]} at "
+            f"{int(batch.time_us[first])} us; detect.lateness says how long windows wait",
+        )
+        for first, more in _by_record(batch, rows)
+    ]
+
+
+def _by_record(batch: TelemetryBatch, rows: list[int]) -> Iterator[tuple[int, int]]:
+    """Yield the first of the rows of each record, and how many there are."""
+    for _, group in groupby(rows, key=lambda row: int(batch.offsets[row])):
+        found = list(group)
+        yield found[0], len(found)
 
 
 def _next_multiple(time_us: int, period_us: int) -> int:

@@ -22,13 +22,18 @@ class DetectSettings(msgspec.Struct, frozen=True, kw_only=True):
     idle_us: int = 5_000_000
     """Loop time after an entity's last row at which its windows close without waiting for the next row."""
     gone_us: int = 60_000_000
-    """Loop time after its last row at which an entity counts as gone: put aside, its episode closed."""
+    """Loop time after its last row at which an entity counts as gone: its episode is closed."""
+    aside_us: int = 3_600_000_000
+    """An entity that is gone, and behind the latest one by so much event time, is put aside: packed, out of the tables,
+    until it comes back."""
     census_us: int = 5_000_000
     measure_after_us: int = 30_000_000
     """How long, in event time, windows are measured after an episode closed."""
 
     false_alarms: str = "1/day"
     """How many episodes without a cause are acceptable per entity; the threshold of surprise steers itself to that."""
+    false_alarms_in_all: str | None = None
+    """How many are acceptable in all, whatever the number of entities; each gets an equal part, where that is less."""
     p_floor: float | None = None
     """A window no rarer than this share of its entity's past is never abnormal, however many alarms are acceptable;
     0.001 for one-sample windows, of whose past what followed an alarm is left out, else 0.01."""
@@ -81,9 +86,13 @@ class DetectSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Score per deviation of the forest's score beyond 3 of its own; at most `threshold` / 2 in all."""
 
     entity_limit: int = 10_000
+    aside_limit: int = 10_000
+    """How many entities put aside are remembered."""
     metric_limit: int = 64
     window_rows_limit: int = 1_000
     token_limit: int = 8
+    token_us: int = 60_000_000
+    """What an entity said, as event tokens, so long before an episode opened belongs to it."""
     signature_limit: int = 32
 
     def __post_init__(self) -> None:
@@ -106,7 +115,9 @@ class DetectSettings(msgspec.Struct, frozen=True, kw_only=True):
             )
         if self.p_floor is not None and not 0 < self.p_floor <= 1:
             errors.append(f"p_floor must be above 0 and at most 1, got {self.p_floor}")
-        errors += self._rate_errors()
+        errors += _rate_errors("false_alarms", self.false_alarms)
+        if self.false_alarms_in_all is not None:
+            errors += _rate_errors("false_alarms_in_all", self.false_alarms_in_all)
         if self.fast_windows is not None and not self.fast_windows > 0:
             errors.append(f"fast_windows must be positive, got {self.fast_windows}")
         if self.rearm_windows is not None and not self.rearm_windows >= 0:
@@ -132,6 +143,11 @@ class DetectSettings(msgspec.Struct, frozen=True, kw_only=True):
     def floor(self) -> float:
         """The share of its past than which an abnormal window is rarer."""
         return self.p_floor or (0.01 if self.window_us else 0.001)
+
+    @property
+    def alarm_limit_in_all(self) -> Limit | None:
+        """The acceptable false alarms of all entities together, where that is stated."""
+        return None if self.false_alarms_in_all is None else parse_limits(self.false_alarms_in_all)[0]
 
     @property
     def rearm(self) -> int:
@@ -172,14 +188,15 @@ class DetectSettings(msgspec.Struct, frozen=True, kw_only=True):
         """Return the least spread of each metric, in its own unit."""
         return [self.floors.get(name, self.floor_absolute) for name in metrics]
 
-    def _rate_errors(self) -> list[str]:
-        try:
-            limits = parse_limits(self.false_alarms)
-        except ValueError as error:
-            return [f"false_alarms: {error}"]
-        if len(limits) > 1 or not limits[0].count:
-            return [f'false_alarms must be one rate such as "1/day", got "{self.false_alarms}"']
-        return []
+
+def _rate_errors(name: str, stated: str) -> list[str]:
+    try:
+        limits = parse_limits(stated)
+    except ValueError as error:
+        return [f"{name}: {error}"]
+    if len(limits) > 1 or not limits[0].count:
+        return [f'{name} must be one rate such as "1/day", got "{stated}"']
+    return []
 
 
 _POSITIVE = (
@@ -188,5 +205,6 @@ _POSITIVE = (
     "entity_limit", "metric_limit", "window_rows_limit", "token_limit", "signature_limit",
 )  # fmt: skip
 _NOT_NEGATIVE = (
-    "window_us", "lateness_us", "measure_after_us", "close_threshold", "floor_relative", "slack", "forest_weight",
+    "window_us", "lateness_us", "aside_us", "aside_limit", "token_us", "measure_after_us", "close_threshold",
+    "floor_relative", "slack", "forest_weight",
 )  # fmt: skip

@@ -4,7 +4,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import TypeVar
+from itertools import chain
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -15,7 +16,7 @@ from streams.learners.alarm_rate import AlarmRate
 from streams.learners.residual_table import FEATURES, LEVEL, Residuals, ResidualTable
 from streams.learners.tail_memory import EXPECTED, LN_50, TailMemory, Tails
 from streams.loop.detect.settings import DetectSettings
-from streams.loop.packing import pack, unpack
+from streams.loop.packing import packed_parts, unpacked
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -62,6 +63,13 @@ class Known(msgspec.Struct, array_like=True):
     sums: Tails
     rate: bytes
     smooth: bytes
+    sizes: list[int]
+    """Of the arrays of the tables in order, unpacked, in bytes."""
+
+    def size(self) -> int:
+        """Return how many bytes all is, as it is."""
+        packed = (*_arrays(self.table), *_arrays(self.features), *_arrays(self.sums))
+        return sum(map(len, packed)) + len(self.rate) + len(self.smooth)
 
 
 class Surprise:
@@ -99,6 +107,11 @@ class Surprise:
         self._features.clear(slot)
         self._sums.clear(slot)
         self._rate.clear(slot)
+
+    def row(self, slot: int) -> list[npt.NDArray[Any]]:
+        """Return all that is known of an entity, as views."""
+        tables = (self._table, self._features, self._sums, self._rate)
+        return [self._smooth[slot : slot + 1], *chain.from_iterable(table.row(slot) for table in tables)]
 
     def learn_afresh(self, slot: int) -> None:
         """Take what the entity does from now on as its normal; how much it varies stays known."""
@@ -152,25 +165,38 @@ class Surprise:
             self._table.settle(slots[settled], judged.moved[settled])
             self._rate.refund(slots[settled])
 
+    def share(self, parts: int) -> None:
+        """Part the alarms that are acceptable in all, if that is stated, among so many entities."""
+        limit = self._settings.alarm_limit_in_all
+        if limit is not None and parts:
+            self._rate.share(limit.count / limit.interval_us / parts)
+
     def spend(self, slots: Ints) -> None:
         """Note that an episode of each of these entities opened."""
         self._rate.spend(slots)
 
     def columns(self) -> Known:
         """Return all that is known; equal states encode to equal bytes."""
+        table, features, sums = self._table.columns(), self._features.columns(), self._sums.columns()
+        sizes = [array.nbytes for each in (table, features, sums) for array in _arrays(each)]
         return Known(
-            table=_each(self._table.columns(), pack),
-            features=_each(self._features.columns(), pack),
-            sums=_each(self._sums.columns(), pack),
+            table=_each(table, _packed),
+            features=_each(features, _packed),
+            sums=_each(sums, _packed),
             rate=self._rate.snapshot(),
             smooth=self._smooth.tobytes(),
+            sizes=sizes,
         )
 
     def adopt(self, known: Known, metrics: Sequence[str]) -> None:
         """Replace all that is known by a copy of what `columns` returned."""
-        self._table.adopt(_each(known.table, unpack), np.array(self._settings.floors_of(metrics)))
-        self._features.adopt(_each(known.features, unpack))
-        self._sums.adopt(_each(known.sums, unpack))
+        sizes = iter(known.sizes)
+        self._table.adopt(
+            _each(known.table, lambda packed: unpacked(packed, next(sizes))),
+            np.array(self._settings.floors_of(metrics)),
+        )
+        self._features.adopt(_each(known.features, lambda packed: unpacked(packed, next(sizes))))
+        self._sums.adopt(_each(known.sums, lambda packed: unpacked(packed, next(sizes))))
         self._rate.restore(known.rate)
         self._smooth = np.frombuffer(known.smooth).copy()
 
@@ -191,13 +217,27 @@ class Surprise:
         return np.where(some > 0, total, np.nan)
 
 
-def _each(table: Table, change: Callable[[memoryview], bytes]) -> Table:
-    """Return a table with each of its arrays changed."""
+def _packed(data: memoryview) -> memoryview:
+    return packed_parts(data)[1]
+
+
+def _arrays(table: Residuals | Tails) -> list[memoryview]:
+    """Return the arrays of a table in order."""
+    values = (getattr(table, name) for name in table.__struct_fields__)
+    return [array for value in values if not isinstance(value, int) for array in _listed(value)]
+
+
+def _listed(value: memoryview | list[memoryview]) -> list[memoryview]:
+    return value if isinstance(value, list) else [value]
+
+
+def _each(table: Table, change: Callable[[memoryview], memoryview]) -> Table:
+    """Return a table with each of its arrays changed, in order."""
     changed: dict[str, memoryview | list[memoryview]] = {}
     for name in table.__struct_fields__:
         value = getattr(table, name)
         if isinstance(value, memoryview):
-            changed[name] = memoryview(change(value))
+            changed[name] = change(value)
         elif isinstance(value, list):
-            changed[name] = [memoryview(change(array)) for array in value]
+            changed[name] = [change(array) for array in value]
     return replace(table, **changed)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -29,6 +30,8 @@ class Closed:
     """The row of the batch that closed each window (0 when a timer did)."""
     tokens: dict[int, tuple[str, ...]]
     """Event tokens in the order of their arrival, by place of the window, where it has any."""
+    late: Ints
+    """The rows of the batch whose windows were closed before."""
 
     def __len__(self) -> int:
         return len(self.slots)
@@ -67,7 +70,7 @@ class _State(msgspec.Struct, array_like=True):
 
 class Windows:
     """The open windows of all entities (slots). A window closes when the latest event time of its entity is `lateness`
-    past its end, or when `close` says so. What arrives behind the floor, the end of the last closed window, is late.
+    past its end, or when `close` says so. What arrives behind the floor, the end of what was closed last, is late.
 
     Values are added up one by one in the order of arrival, so it does not matter in how many batches they came. The
     times of the rows that a window holds are kept to tell a repetition. `counts` counts what was left out, by reason.
@@ -102,13 +105,26 @@ class Windows:
         """Give the slot to another entity; the former one's windows are closed already."""
         self._watermark[slot] = self._floor[slot] = NEVER
 
+    def row(self, slot: int) -> list[npt.NDArray[Any]]:
+        """Return all that is known of an entity without open windows, as views."""
+        return [self._watermark[slot : slot + 1], self._floor[slot : slot + 1]]
+
+    def behind(self, slots: Ints, span_us: int) -> Flags:
+        """Return which entities have nothing as late, in event time, as `span_us` before the latest row of all."""
+        behind: Flags = self._watermark[slots] <= self.latest() - span_us
+        return behind
+
+    def latest(self) -> int:
+        """Return the event time of the latest row of all."""
+        return int(self._watermark.max(initial=NEVER))
+
     def waiting(self) -> Ints:
         """Return the slots that have an open window, ascending."""
         return self._slots[_starts(self._slots, self._slots)]
 
     def floor(self, slot: int) -> int:
         """Return the end of the entity's last closed window, in event time."""
-        return int(self._floor[slot])
+        return -(-int(self._floor[slot]) // self._width) * self._width
 
     def add(self, slots: Ints, times: Ints, values: Floats, tokens: dict[int, str]) -> Closed:
         """Take rows in the order of arrival, and return the windows they close."""
@@ -117,21 +133,27 @@ class Windows:
         rows = self._rows_of(order, slots[order], times[order])
         before, after, rising = self._floors(rows)
         late = rows.times < before
+        refused = np.zeros(0, np.int64)
         if np.count_nonzero(late):
             again = late & (rows.times == before - 1) if self._single else np.zeros(len(slots), bool)
-            self._left_out["late"] += int(np.count_nonzero(late & ~again))
+            refused = np.sort(order[late & ~again])
+            self._left_out["late"] += len(refused)
             self._left_out["duplicates"] += int(np.count_nonzero(again))
         self._floor[rows.slots] = after  # in order: of equal slots the last one stays
         self._take_in(self._accepted(rows, late, rising), values, tokens)
         moved = after > before
-        return self._take(self._ends <= self._floor[self._slots], rows.slots[moved], after[moved], order[moved])
+        closing = self._ends <= self._floor[self._slots]
+        return self._take(closing, rows.slots[moved], after[moved], order[moved], late=refused)
 
     def close(self, slots: Sequence[int]) -> Closed:
-        """Close all windows of these entities at once."""
+        """Close all windows of these entities at once. Only what precedes their latest row is late from then on: a
+        silence may be ours, and what was sent meanwhile makes up another window of the same time.
+        """
         closing = np.isin(self._slots, slots)
-        np.maximum.at(self._floor, self._slots[closing], self._ends[closing])
+        closed = self._slots[closing]
+        self._floor[closed] = np.maximum(self._floor[closed], self._watermark[closed] + 1)
         nothing = np.zeros(0, np.int64)
-        return self._take(closing, nothing, nothing, nothing)
+        return self._take(closing, nothing, nothing, nothing, late=nothing)
 
     def snapshot(self) -> bytes:
         """Return the open windows; equal states give equal bytes."""
@@ -195,8 +217,8 @@ class Windows:
 
     def _accepted(self, rows: _Rows, late: Flags, rising: Flags) -> _Rows:
         """Return the rows that windows take in, sorted by window. Left out are those that repeat an entity and time, or
-        find their window full. A repetition of a row that found its window full counts as overflow too, as it would in
-        a batch of its own.
+        find their window full. A repetition of a row that found its window full counts as such too, as it would in a
+        batch of its own.
         """
         if np.count_nonzero(rising) == len(rising) and not np.count_nonzero(late):  # then no row repeats another
             if self._have_room(len(rows.slots)):
@@ -215,7 +237,7 @@ class Windows:
         if keep.all():
             return accepted
         self._left_out["duplicates"] += int(np.count_nonzero(~keep & ~full))
-        self._left_out["overflow"] += int(np.count_nonzero(full))
+        self._left_out["full"] += int(np.count_nonzero(full))
         return accepted.cut(keep)
 
     def _repeated(self, rows: _Rows, rising: Flags) -> Ints:
@@ -318,7 +340,7 @@ class Windows:
         counts[old] += self._counts.ravel()
         return np.reshape(sums, (size, metrics)), np.reshape(counts, (size, metrics))
 
-    def _take(self, closing: Flags, row_slots: Ints, row_floors: Ints, row_numbers: Ints) -> Closed:
+    def _take(self, closing: Flags, row_slots: Ints, row_floors: Ints, row_numbers: Ints, *, late: Ints) -> Closed:
         """Remove closing windows and return them. The other arguments find the row that closed each: slot and floor of
         the rows that moved a floor, sorted by slot, and their numbers in the batch.
         """
@@ -339,6 +361,7 @@ class Windows:
             values=np.where(counts > 0, self._sums[chosen] / np.maximum(counts, 1), np.nan),
             closers=closers[order],
             tokens=self._tokens_of(slots, ends),
+            late=late,
         )
         if len(chosen):
             self._remove(closing)

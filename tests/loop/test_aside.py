@@ -1,0 +1,175 @@
+"""Entities that come and go: put aside, packed, and back with all that was known of them."""
+
+import numpy as np
+import pytest
+
+from schemas.events import Episode, Event
+from streams.loop.detect import Detect, DetectSettings
+from streams.loop.detect.aside import Aside
+from streams.loop.processor import Now
+from streams.loop.telemetry import TelemetryBatch
+
+SECOND = 1_000_000
+HOUR = 3_600
+START_S = 1_000_000
+NEVER_S = 10**6
+
+
+def detector(**changes: float) -> Detect:
+    """Return a detect whose forest, which all entities share, has no say: what one does is its own affair."""
+    settings = DetectSettings(window_us=SECOND, forest_weight=0.0, **changes)  # type: ignore[arg-type]
+    return Detect(settings, loop="loop", partition=0, seed=1)
+
+
+def rows(names: list[str], seconds: range, *, lift: float = 0.0) -> TelemetryBatch:
+    """One row of each entity at each of these seconds; `lift` raises its one metric."""
+    rng = np.random.default_rng(seconds.start)
+    return TelemetryBatch(
+        topic="telemetry",
+        partition=0,
+        offsets=np.arange(len(names) * len(seconds)) + 1_000 * seconds.start,
+        entities=names * len(seconds),
+        time_us=(START_S + np.repeat(seconds, len(names))) * SECOND,
+        metrics=("load",),
+        values=lift + 100 + rng.normal(size=(len(names) * len(seconds), 1)),
+    )
+
+
+def feed(detect: Detect, names: list[str], seconds: range, *, lift: float = 0.0) -> list[Event]:
+    """Feed what entities send, twenty samples at once, with the timers that fall due; loop time is event time."""
+    events: list[Event] = []
+    for start in range(0, len(seconds), 20):
+        some = seconds[start : start + 20]
+        events += detect.on_time(Now((START_S + some.start) * SECOND, 0))
+        events += detect.on_batch([rows(names, some, lift=lift)], Now((START_S + some.stop) * SECOND, 0))
+    return events
+
+
+def absence(detect: Detect) -> tuple[list[Event], bytes]:
+    """`pump` is known well, away for two hours in which `fan` goes on, and back with a fault. Returns the state while
+    it is away, too.
+    """
+    feed(detect, ["pump", "fan"], range(200))
+    feed(detect, ["fan"], range(200, 2 * HOUR, 40))
+    away = detect.snapshot()
+    return feed(detect, ["pump", "fan"], range(2 * HOUR, 2 * HOUR + 60), lift=20), away
+
+
+def test_who_was_put_aside_comes_back_as_if_he_had_stayed() -> None:
+    packed, kept = detector(aside_us=600 * SECOND), detector(aside_us=NEVER_S * SECOND)
+    (events, away), (expected, there) = absence(packed), absence(kept)
+    assert away != there
+    assert events == expected
+    assert {event.entity for event in events if isinstance(event, Episode)} == {"pump", "fan"}
+
+
+def test_who_is_known_is_noticed_at_once_and_who_was_forgotten_is_not() -> None:
+    opened: dict[int, list[str]] = {}
+    for limit in (0, 10):
+        events, _ = absence(detector(aside_us=600 * SECOND, aside_limit=limit))
+        opened[limit] = [e.entity for e in events if isinstance(e, Episode) and e.phase == "opened"]
+    assert "pump" in opened[10]
+    assert "pump" not in opened[0]
+
+
+def test_whoever_comes_for_an_hour_leaves_no_row_in_the_tables() -> None:
+    """A hundred entities, four at a time: the tables hold those of the last minutes, the rest lies packed."""
+    forgetful, mindful = detector(aside_us=120 * SECOND, aside_limit=0), detector(aside_us=120 * SECOND)
+    sizes: list[int] = []
+    for generation in range(25):
+        names = [f"pod-{generation}-{number}" for number in range(4)]
+        seconds = range(300 * generation, 300 * generation + 300, 10)
+        for detect in (forgetful, mindful):
+            feed(detect, names, seconds)
+        sizes.append(len(forgetful.snapshot()))
+    assert max(sizes[5:]) < 1.1 * sizes[4]
+    assert len(mindful.snapshot()) > 1.5 * sizes[-1]
+
+
+def test_a_full_table_puts_aside_whoever_has_been_gone_longest() -> None:
+    tight, wide = detector(entity_limit=2, aside_us=NEVER_S * SECOND), detector(aside_us=NEVER_S * SECOND)
+    for detect in (tight, wide):
+        feed(detect, ["pump", "fan"], range(100))
+        feed(detect, ["fan"], range(100, 200))
+        feed(detect, ["belt", "fan"], range(200, 300))
+    told = [feed(detect, ["pump", "fan"], range(300 + HOUR, 360 + HOUR), lift=20) for detect in (tight, wide)]
+    assert told[0] == told[1]
+    assert {e.entity for e in told[0] if isinstance(e, Episode)} == {"pump", "fan"}
+    assert tight.counts["overflow"] == 0
+
+
+def test_names_that_come_once_push_out_nobody_who_is_known() -> None:
+    detect = detector(entity_limit=2, aside_limit=2, aside_us=NEVER_S * SECOND)
+    feed(detect, ["pump"], range(100))
+    for number in range(20):
+        feed(detect, [f"request-{number}"], range(200 + 100 * number, 201 + 100 * number))
+    events = feed(detect, ["pump"], range(HOUR, HOUR + 60), lift=60)
+    assert {event.entity for event in events if isinstance(event, Episode)} == {"pump"}
+
+
+def test_nobody_is_put_aside_while_time_stands_still() -> None:
+    """Loop time goes on, but no entity is ahead of the silent ones."""
+    detect = detector(aside_us=600 * SECOND)
+    feed(detect, ["pump", "fan"], range(100))
+    later = Now((START_S + 10 * HOUR) * SECOND, 0)
+    detect.on_time(later)
+    later = Now(later.us + 5 * SECOND, 0)
+    detect.on_time(later)  # counts once more, and finds nobody
+    assert detect.next_time() is None, "a fleet that is silent costs nothing"
+    before = len(detect.snapshot())
+    detect.on_batch([rows(["fan"], range(100, 101))], later)
+    detect.on_time(Now(later.us + 10 * SECOND, 0))
+    assert len(detect.snapshot()) == pytest.approx(before, abs=200)
+
+
+@pytest.mark.parametrize("cut", [1, 7, 60])
+def test_it_is_no_matter_how_rows_were_cut_or_whether_a_snapshot_came_between(cut: int) -> None:
+    whole, parts = detector(aside_us=60 * SECOND, entity_limit=3), detector(aside_us=60 * SECOND, entity_limit=3)
+    names = ["a", "b", "c", "d", "e"]
+    events: list[list[Event]] = [[], []]
+    for turn in range(12):
+        start = turn * 200
+        now = Now((START_S + start + 60) * SECOND, 0)
+        # two known, then some that need their room, in another order every turn
+        batch = rows([names[turn % 5], names[(turn + 2) % 5], names[(turn * 3 + 1) % 5]], range(start, start + 60))
+        events[0] += whole.on_batch([batch], now)
+        for first in range(0, len(batch), cut):
+            events[1] += parts.on_batch([part(batch, first, first + cut)], now)
+        assert parts.snapshot() == whole.snapshot()
+        restored = detector(aside_us=60 * SECOND, entity_limit=3)
+        restored.restore(parts.snapshot())
+        parts = restored
+        for after in (10, 70, 140):
+            later = Now(now.us + after * SECOND, 0)
+            events[0] += whole.on_time(later)
+            events[1] += parts.on_time(later)
+    assert events[0] == events[1]
+
+
+def part(batch: TelemetryBatch, start: int, stop: int) -> TelemetryBatch:
+    return TelemetryBatch(
+        topic=batch.topic,
+        partition=batch.partition,
+        offsets=batch.offsets[start:stop],
+        entities=batch.entities[start:stop],
+        time_us=batch.time_us[start:stop],
+        metrics=batch.metrics,
+        values=batch.values[start:stop],
+    )
+
+
+def test_what_was_packed_fits_a_row_that_has_more_metrics_by_now() -> None:
+    aside = Aside(limit=2)
+    aside.put("pump", "east", [np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([5], np.int64)])
+    row = [np.full((2, 3), -1.0), np.array([0], np.int64)]
+    assert aside.take("pump", row) == "east"
+    assert row[0].tolist() == [[1.0, 2.0, -1.0], [3.0, 4.0, -1.0]]
+    assert row[1].tolist() == [5]
+    assert aside.take("pump", row) is None
+
+
+def test_only_so_many_are_remembered() -> None:
+    aside = Aside(limit=2)
+    for name in ("a", "b", "c"):
+        aside.put(name, "", [np.zeros(1)])
+    assert [aside.take(name, [np.zeros(1)]) for name in ("a", "b", "c")] == [None, "", ""]
