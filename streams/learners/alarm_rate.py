@@ -41,8 +41,7 @@ class AlarmRate:
     each window without one loosens, both balanced at the stated rate) makes up for what that misses, within bounds: it
     must not get used to faults that truly recur. p never goes above `floor`. `rearm_windows` is how many windows must
     pass between two alarms of a row, and so many must be quiet before the next: runs of extremes are one event (runs
-    declustering: Leadbetter et al. 1989).
-    pass between two alarms of a row. A rate that rows have in common (`share`) makes theirs smaller, never larger.
+    declustering: Leadbetter et al. 1989). A rate that rows have in common (`share`) makes theirs smaller, never larger.
     """
 
     def __init__(self, *, alarms: int, interval_us: int, floor: float, per_alarm: float, rearm_windows: int) -> None:
