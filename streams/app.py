@@ -23,6 +23,7 @@ SIGNED_BY_ROLE: dict[str, tuple[str, ...]] = {"gate": ("actions",), "improve": (
 FREE_DETECT_SETTINGS = frozenset(
     {
         "false_alarms",
+        "false_alarms_in_all",
         "p_floor",
         "p_per_alarm",
         "threshold",

@@ -25,7 +25,7 @@ from streams.loop.packing import Bytes, encoded
 from streams.loop.processor import Input, Now, Refused
 from streams.loop.telemetry import Coded, TelemetryBatch
 
-STATE_VERSION = 4
+STATE_VERSION = 5
 ASIDE_AT_ONCE = 500
 """So many entities are put aside at a count at most (0.1 ms each): a step stays short."""
 
