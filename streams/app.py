@@ -32,6 +32,7 @@ FREE_DETECT_SETTINGS = frozenset(
         "forest_weight",
         "census_us",
         "measure_after_us",
+        "letter_limit",
     }
 )
 """What may be changed under a kept state of `detect`; all else (windows, forests, limits) gave it its meaning."""

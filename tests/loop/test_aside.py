@@ -95,7 +95,7 @@ def test_a_full_table_puts_aside_whoever_has_been_gone_longest() -> None:
     told = [feed(detect, ["pump", "fan"], range(300 + HOUR, 360 + HOUR), lift=20) for detect in (tight, wide)]
     assert told[0] == told[1]
     assert {e.entity for e in told[0] if isinstance(e, Episode)} == {"pump", "fan"}
-    assert tight.counts["overflow"] == 0
+    assert tight.counts["entity_limit"] == 0
 
 
 def test_names_that_come_once_push_out_nobody_who_is_known() -> None:

@@ -1,7 +1,7 @@
 """The processor detect: telemetry in; episodes, measurements and censuses out."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import groupby, pairwise
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 
 import msgspec
 import numpy as np
@@ -15,9 +15,10 @@ from streams.loop.detect.drift import DriftWatches
 from streams.loop.detect.entities import Entities, Seated
 from streams.loop.detect.episodes import Draft, Episodes
 from streams.loop.detect.folding import Folding
+from streams.loop.detect.late import Late
 from streams.loop.detect.metrics import Metrics
 from streams.loop.detect.normal import Normal
-from streams.loop.detect.overflow import Overflows
+from streams.loop.detect.overflow import LIMITS, Overflows
 from streams.loop.detect.settings import DetectSettings
 from streams.loop.detect.surprise import Known, Surprise
 from streams.loop.detect.windows import Closed, Windows
@@ -50,16 +51,17 @@ class _State(msgspec.Struct):
     recent: bytes
     drifts: bytes
     overflows: bytes
+    late: tuple[int, int]
     census_due_us: int | None
     census_groups: list[str]
 
 
 class Detect:
-    """Watches the entities of one partition (DESIGN sections 4 and 7).
+    """Watches the entities of one partition.
 
     `counts` says what was left out: rows behind the watermark (`late`), rows of an entity and time already seen
-    (`duplicates`), and what is beyond a limit: rows of more entities (`overflow`), values of more metrics (`metrics`),
-    more rows of a window (`full`).
+    (`duplicates`), and by the name of its setting what is beyond a limit: rows of more entities, values of more
+    metrics, more rows of a window, and those of the late rows that are in no dead letter (`letter_limit`).
     """
 
     name = "detect"
@@ -69,7 +71,7 @@ class Detect:
         self._loop = loop
         self._partition = partition
         self._partitions = partitions
-        self.counts = {"late": 0, "duplicates": 0, "overflow": 0, "metrics": 0, "full": 0}
+        self.counts = dict.fromkeys(("late", "duplicates", *LIMITS), 0)
         self.refused: list[Refused] = []
         self._metrics = Metrics(limit=settings.metric_limit, counts=self.counts)
         self._entities = Entities(limit=settings.entity_limit)
@@ -85,6 +87,7 @@ class Detect:
         self._surprise = Surprise(settings)
         self._drifts = DriftWatches(partition=partition)
         self._overflows = Overflows(partition=partition, counts=self.counts)
+        self._late = Late(limit=settings.letter_limit, counts=self.counts, overflows=self._overflows)
         self._folding = Folding(
             settings,
             entities=self._entities,
@@ -149,6 +152,7 @@ class Detect:
             recent=self._folding.snapshot(),
             drifts=self._drifts.snapshot(),
             overflows=self._overflows.snapshot(),
+            late=self._late.snapshot(),
             census_due_us=self._census_due_us,
             census_groups=sorted(self._census_groups),
         )
@@ -171,6 +175,7 @@ class Detect:
         self._folding.restore(state.recent)
         self._drifts.restore(state.drifts)
         self._overflows.restore(state.overflows)
+        self._late.restore(state.late)
         self._room = (0, 0)
         self._census_due_us = state.census_due_us
         self._census_groups = set(state.census_groups)
@@ -182,12 +187,12 @@ class Detect:
         slots, seated = self._entities.slots_of(entities)
         rows = np.flatnonzero(slots >= 0)
         if len(rows) < len(slots):
-            self.counts["overflow"] += len(slots) - len(rows)
-            self._overflows.note("overflow", entities.among(np.flatnonzero(slots < 0)))
+            self.counts["entity_limit"] += len(slots) - len(rows)
+            self._overflows.note("entity_limit", entities.among(np.flatnonzero(slots < 0)))
         if not len(rows):
             return []
         values = self._metrics.columns(batch.metrics, batch.values[rows])
-        self._overflows.note("metrics", self._metrics.left_out)
+        self._overflows.note("metric_limit", self._metrics.left_out)
         self._grow()
         for one in seated:
             self._seat(one)
@@ -203,7 +208,7 @@ class Detect:
             closed = self._close(batch, some, slots[some], values[start:stop])
             drafts += self._fold_windows(closed, _closing(batch, some, closed))
             late += some[closed.late].tolist()
-        self.refused += _too_late(batch, late)
+        self.refused += self._late.refuse(batch, late, now.us)
         return drafts
 
     def _close(self, batch: TelemetryBatch, rows: Ints, slots: Ints, values: Floats) -> Closed:
@@ -341,26 +346,6 @@ def _of_rows(texts: Mapping[int, str], rows: Ints) -> dict[int, str]:
 
 def _closing(batch: TelemetryBatch, rows: Ints, closed: Closed) -> Callable[[int], Cause]:
     return lambda index: batch.cause(int(rows[closed.closers[index]]))
-
-
-def _too_late(batch: TelemetryBatch, rows: list[int]) -> list[Refused]:
-    """Return the records that late rows lie in, each once."""
-    return [
-        Refused(
-            batch.cause(first),
-            "late",
-            f"expected samples of open windows, got {more} of closed ones, first of {batch.entities[first]} at "
-            f"{int(batch.time_us[first])} us; detect.lateness says how long windows wait",
-        )
-        for first, more in _by_record(batch, rows)
-    ]
-
-
-def _by_record(batch: TelemetryBatch, rows: list[int]) -> Iterator[tuple[int, int]]:
-    """Yield the first of the rows of each record, and how many there are."""
-    for _, group in groupby(rows, key=lambda row: int(batch.offsets[row])):
-        found = list(group)
-        yield found[0], len(found)
 
 
 def _next_multiple(time_us: int, period_us: int) -> int:

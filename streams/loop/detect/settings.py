@@ -89,6 +89,8 @@ class DetectSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How many entities put aside are remembered."""
     metric_limit: int = 64
     window_rows_limit: int = 1_000
+    letter_limit: int = 60
+    """So many records a minute (of loop time) become dead letters because samples in them came too late."""
     token_limit: int = 8
     token_us: int = 60_000_000
     """What an entity said, as event tokens, so long before an episode opened belongs to it."""
@@ -199,6 +201,6 @@ _POSITIVE = (
     "entity_limit", "metric_limit", "window_rows_limit", "token_limit", "signature_limit",
 )  # fmt: skip
 _NOT_NEGATIVE = (
-    "window_us", "lateness_us", "aside_us", "aside_limit", "token_us", "measure_after_us", "close_threshold",
-    "floor_relative", "slack", "forest_weight",
+    "window_us", "lateness_us", "aside_us", "aside_limit", "letter_limit", "token_us", "measure_after_us",
+    "close_threshold", "floor_relative", "slack", "forest_weight",
 )  # fmt: skip

@@ -237,7 +237,7 @@ class Windows:
         if keep.all():
             return accepted
         self._left_out["duplicates"] += int(np.count_nonzero(~keep & ~full))
-        self._left_out["full"] += int(np.count_nonzero(full))
+        self._left_out["window_rows_limit"] += int(np.count_nonzero(full))
         return accepted.cut(keep)
 
     def _repeated(self, rows: _Rows, rising: Flags) -> Ints:
