@@ -71,7 +71,7 @@ class Folding:
         self._said.expire(latest_us - self._settings.token_us)
 
     def row(self, slot: int) -> list[npt.NDArray[Any]]:
-        """Return all that is known of an entity, as views."""
+        """Return all that is known of an entity, as views, but what it said: that is of use for `token_us` only."""
         return [self._recent[slot : slot + 1], *self._lead.row(slot)]
 
     def fold(self, closed: Closed, cause: Callable[[int], Cause], metrics: list[str]) -> list[Draft]:
@@ -114,6 +114,7 @@ class Folding:
             judged = self._surprise.judge(mine, values, times, score)
             all_z[chosen], all_scores[chosen] = z, score
             opens, share = self._watch(mine, judged.abnormal, judged.armed)
+            self._note_tokens(closed, start + chosen)
             learning = np.ones(len(chosen), bool)
             for index in self._of_interest(mine, opens):
                 place = start + int(chosen[index])
@@ -125,7 +126,6 @@ class Folding:
                 lead = self._before(int(mine[index]), int(times[index])) if opens[index] else NO_LEAD
                 found, learning[index] = self._follow(window, int(mine[index]), opening, lead, metrics)
                 placed += [(place, draft) for draft in found]
-            self._note_tokens(closed, start + chosen)
             self._lead.push(mine, times, z)
             self._normal.learn(mine, values, _places(learning))
             calm[chosen] = quiet = learning & ~judged.abnormal
@@ -140,7 +140,7 @@ class Folding:
         return replace(lead, tokens=self._said.take(slot, since_us=time_us - self._settings.token_us))
 
     def _note_tokens(self, closed: Closed, places: Ints) -> None:
-        """Note what was said in windows outside of episodes."""
+        """Note what was said in windows that no open episode will hear: one that opens with such a window takes it."""
         for place in sorted(closed.tokens.keys() & set(places.tolist())) if closed.tokens else ():
             slot = int(closed.slots[place])
             if not self._episodes.is_open(self._entities.names[slot]):
