@@ -10,7 +10,7 @@ import numpy.typing as npt
 from schemas.errors import RecoveryError
 from schemas.events import Census, Event
 from schemas.ids import Cause, Mint
-from streams.loop.detect.aside import Aside, Row
+from streams.loop.detect.aside import Aside, Packed, Row
 from streams.loop.detect.drift import DriftWatches
 from streams.loop.detect.entities import Entities, Seated
 from streams.loop.detect.episodes import Draft, Episodes
@@ -28,7 +28,9 @@ from streams.loop.telemetry import Coded, TelemetryBatch
 
 STATE_VERSION = 5
 ASIDE_AT_ONCE = 500
-"""So many entities are put aside at a count at most (0.1 ms each): a step stays short."""
+"""So many entities are put aside at a count at most (0.2 ms each), so that a step stays short. Not so where many new
+ones find the tables full at once: each of those that are gone has to make room for one.
+"""
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -43,7 +45,7 @@ class _State(msgspec.Struct):
     counts: dict[str, int]
     metrics: list[str]
     entities: bytes
-    aside: bytes
+    aside: list[tuple[str, Packed]]
     windows: bytes
     normal: bytes
     surprise: Known
@@ -75,7 +77,7 @@ class Detect:
         self.refused: list[Refused] = []
         self._metrics = Metrics(limit=settings.metric_limit, counts=self.counts)
         self._entities = Entities(limit=settings.entity_limit)
-        self._aside = Aside(limit=settings.aside_limit)
+        self._aside = Aside(limit=settings.aside_limit, bytes_limit=settings.aside_bytes)
         self._windows = Windows(
             window_us=settings.window_us,
             lateness_us=settings.lateness_us,
@@ -144,7 +146,7 @@ class Detect:
             counts=dict(sorted(self.counts.items())),
             metrics=self._metrics.names,
             entities=self._entities.snapshot(),
-            aside=self._aside.snapshot(),
+            aside=self._aside.columns(),
             windows=self._windows.snapshot(),
             normal=self._normal.snapshot(),
             surprise=known,
@@ -156,8 +158,8 @@ class Detect:
             census_due_us=self._census_due_us,
             census_groups=sorted(self._census_groups),
         )
-        parts = [state.entities, state.aside, state.windows, state.normal, state.episodes, state.recent]
-        return encoded(state, size=sum(map(len, parts)) + known.size())
+        parts = [state.entities, state.windows, state.normal, state.episodes, state.recent]
+        return encoded(state, size=sum(map(len, parts)) + self._aside.size() + known.size())
 
     def restore(self, snapshot: bytes) -> None:
         """Replace the state; raises `RecoveryError` when the snapshot is of another version."""
@@ -167,7 +169,7 @@ class Detect:
         self.counts.update(state.counts)
         self._metrics.names = state.metrics
         self._entities.restore(state.entities)
-        self._aside.restore(state.aside)
+        self._aside.adopt(state.aside)
         self._windows.restore(state.windows, len(state.metrics))
         self._normal.restore(state.normal)
         self._surprise.adopt(state.surprise, state.metrics)
@@ -223,13 +225,14 @@ class Detect:
         """Give a slot to an entity, with what is known of it. Who had it before is put aside, unless hardly anything is
         known of it: names that come once, in floods, must neither cost much nor push out those that are known.
         """
+        known = self._aside.take(seated.entity)  # before it is forgotten for the one who leaves
         if seated.left and self._normal.is_warm(seated.slot):
             self._vacate(seated.slot, seated.left, seated.left_group)
         elif seated.left:
             self._forget(seated.slot)
-        group = self._aside.take(seated.entity, self._row(seated.slot))
-        if group is not None:
-            self._entities.groups[seated.slot] = group
+        if known is not None:
+            known.onto(self._row(seated.slot))
+            self._entities.groups[seated.slot] = known.group
 
     def _put_aside(self) -> None:
         """Free the slots of gone entities that are far behind in event time, and forget what was said long ago."""
@@ -241,8 +244,9 @@ class Detect:
             self._entities.free(slot)
 
     def _vacate(self, slot: int, entity: str, group: str) -> None:
-        self._aside.put(entity, group, self._row(slot))
+        known = [array.copy() for array in self._row(slot)]
         self._forget(slot)
+        self._aside.put(entity, group, known, blank=self._row(slot))
 
     def _forget(self, slot: int) -> None:
         for table in self._tables():

@@ -86,7 +86,9 @@ class DetectSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     entity_limit: int = 10_000
     aside_limit: int = 10_000
-    """How many entities put aside are remembered."""
+    """How many entities put aside are remembered, ..."""
+    aside_bytes: int = 32_000_000
+    """... and how many bytes they take, packed."""
     metric_limit: int = 64
     window_rows_limit: int = 1_000
     letter_limit: int = 60
@@ -201,6 +203,6 @@ _POSITIVE = (
     "entity_limit", "metric_limit", "window_rows_limit", "token_limit", "signature_limit",
 )  # fmt: skip
 _NOT_NEGATIVE = (
-    "window_us", "lateness_us", "aside_us", "aside_limit", "letter_limit", "token_us", "measure_after_us",
-    "close_threshold", "floor_relative", "slack", "forest_weight",
+    "window_us", "lateness_us", "aside_us", "aside_limit", "aside_bytes", "letter_limit", "token_us",
+    "measure_after_us", "close_threshold", "floor_relative", "slack", "forest_weight",
 )  # fmt: skip
