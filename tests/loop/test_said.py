@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from schemas.events import Episode, Event
+from schemas.events import Census, Episode, Event
 from streams.loop.detect import Detect
 from tests.loop.test_detect import HEALTHY, at, batch, detector
 from tests.loop.test_detect_laws import part
@@ -81,9 +81,19 @@ def test_no_more_is_kept_than_the_limit_and_nothing_for_ever() -> None:
     detect.on_batch([batch(chatty, tokens=told)], at(100))
     assert b"said-199" in detect.snapshot()
     assert b"said-197" not in detect.snapshot()
-    detect.on_batch([batch([("fan", 200.0, {"load": 10.0})])], at(200))
+    detect.on_batch([batch([("pump", 200.0, {"load": 10.0})])], at(200))
     detect.on_time(at(205))
     assert b"said-" not in detect.snapshot()
+
+
+def test_a_clock_that_is_ahead_makes_nobody_elses_words_old() -> None:
+    rows, tokens = story({28.5: "deploy"})
+    whole = batch(rows, tokens=tokens)
+    detect = detector()
+    detect.on_batch([part(whole, 0, FAULT_S)], at(FAULT_S))
+    detect.on_batch([batch([("fan", 80_000.0, {"load": 10.0})])], at(FAULT_S))
+    assert any(isinstance(event, Census) for event in detect.on_time(at(FAULT_S + 5)))
+    assert tokens_of(detect.on_batch([part(whole, FAULT_S, len(rows))], at(FAULT_S + 6))) == [("deploy",)]
 
 
 @pytest.mark.parametrize("window_us", [0, SECOND])

@@ -66,9 +66,9 @@ class Folding:
         self._lead.clear(slot)
         self._said.forget(slot)
 
-    def expire(self, latest_us: int) -> None:
-        """Forget what was said too long before the latest event time to be of any use."""
-        self._said.expire(latest_us - self._settings.token_us)
+    def expire(self, latest_us: Callable[[int], int]) -> None:
+        """Forget what was said too long before the latest event time of its entity to be of any use."""
+        self._said.expire(lambda slot: latest_us(slot) - self._settings.token_us)
 
     def row(self, slot: int) -> list[npt.NDArray[Any]]:
         """Return all that is known of an entity, as views, but what it said: that is of use for `token_us` only."""

@@ -127,7 +127,7 @@ class Detect:
                 events += self._written(self._leave(timer), mint, now)
             else:
                 events += self._written(self._count(timer[0], now), mint, now)
-                self._put_aside()
+                self._put_aside(now.us)
         events += self._written(self._close_idle(idle), mint, now)
         self._next_is_known = False
         return events
@@ -234,12 +234,12 @@ class Detect:
             known.onto(self._row(seated.slot))
             self._entities.groups[seated.slot] = known.group
 
-    def _put_aside(self) -> None:
-        """Free the slots of gone entities that are far behind in event time, and forget what was said long ago."""
-        self._folding.expire(self._windows.latest())
+    def _put_aside(self, now_us: int) -> None:
+        """Free the slots of entities that have been gone for long, and forget what was said long ago."""
+        self._folding.expire(self._windows.latest)
         gone = self._entities.gone()
-        behind = gone[self._windows.behind(gone, self._settings.aside_us)]
-        for slot in behind[:ASIDE_AT_ONCE].tolist():
+        silent = gone[self._entities.arrival(gone) <= now_us - self._settings.aside_us]
+        for slot in silent[:ASIDE_AT_ONCE].tolist():
             self._vacate(slot, self._entities.names[slot], self._entities.groups[slot])
             self._entities.free(slot)
 

@@ -24,8 +24,8 @@ class DetectSettings(msgspec.Struct, frozen=True, kw_only=True):
     gone_us: int = 60_000_000
     """Loop time after its last row at which an entity counts as gone: its episode is closed."""
     aside_us: int = 3_600_000_000
-    """An entity that is gone, and behind the latest one by so much event time, is put aside: packed, out of the tables,
-    until it comes back."""
+    """Loop time after its last row at which an entity that is gone is put aside: packed, out of the tables, until it
+    comes back."""
     census_us: int = 5_000_000
     measure_after_us: int = 30_000_000
     """How long, in event time, windows are measured after an episode closed."""
