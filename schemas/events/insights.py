@@ -47,7 +47,11 @@ class Episode(Event, frozen=True, kw_only=True):
 
 
 class Measurement(Event, frozen=True, kw_only=True):
-    """The summary of one window of an entity in, or just after, an episode: what outcomes are computed from."""
+    """The summary of one window of an entity in, or just after, an episode: what outcomes are computed from.
+
+    A window that a silence closed may have a second summary, of the samples that came afterwards: with the same start
+    and end, and other samples. Readers count the first one.
+    """
 
     TYPE: ClassVar[str] = "flyball.measurement.v1"
     TOPIC: ClassVar[str] = "insights"

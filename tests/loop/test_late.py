@@ -5,6 +5,7 @@ from itertools import pairwise
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from schemas.arrow import TIME_TYPE, to_stream
 from schemas.events import DeadLetter, Episode, Event, Measurement, Overflow, TelemetryFrame
@@ -14,8 +15,9 @@ from streams.loop.decode import make_decode
 from streams.loop.detect import Detect, DetectSettings
 from streams.loop.processor import Now
 from streams.loop.role import Role
+from streams.loop.telemetry import TelemetryBatch
 from streams.operate.narration import Narration
-from tests.loop.test_detect import START, at, batch, detector
+from tests.loop.test_detect import HEALTHY, START, at, batch, detector
 
 SECOND = 1_000_000
 
@@ -151,6 +153,21 @@ def test_a_window_that_a_silence_closed_takes_nothing_from_what_was_sent_meanwhi
     assert not any(detect.counts.values())
     detect.on_batch([batch([("pump", second, {"load": 10.0}) for second in range(15, 20)])], at(90))
     assert detect.counts["late"] == 5
+
+
+@pytest.mark.parametrize(("abnormal_s", "opened_s"), [(60, []), (120, [1_220])])
+def test_a_window_that_a_silence_cut_in_two_counts_once_of_the_last_three(abnormal_s: int, opened_s: list[int]) -> None:
+    detect = detector(window_us=60 * SECOND, idle_us=5 * SECOND, close_windows=1)
+
+    def rows(start: int, stop: int) -> TelemetryBatch:
+        faulty = range(1_220, 1_220 + abnormal_s)
+        return batch([("pump", s, {"load": 99.0 if s in faulty else HEALTHY[s % 5]}) for s in range(start, stop)])
+
+    events = detect.on_batch([rows(0, 1_240)], at(1_240))
+    events += detect.on_time(at(1_260))  # the worker was away
+    events += detect.on_batch([rows(1_240, 1_500)], at(1_500))
+    opened = [event for event in events if isinstance(event, Episode) and event.phase == "opened"]
+    assert [event.opened_us for event in opened] == [at(second).us for second in opened_s]
 
 
 def test_what_was_refused_is_told_once() -> None:
