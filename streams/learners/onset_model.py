@@ -23,14 +23,16 @@ INDEPENDENCE = 0.6
 """Successive windows are correlated: each counts as so much of a window of its own."""
 SHIFT_COST = 1.0
 """In log likelihood, per window that an onset begins earlier or later than its pattern's first one."""
+LACKING = 0.05
+"""The share of occurrences in which one of the metrics that move in their pattern stays."""
 LEAST_OVERLAP = 2
 QUIET_POWER = 2.0
 """Variances of the noise: a metric of which a template shows no more than this has not moved."""
 _LOG_2PI = float(np.log(2 * np.pi))
-_LOG_SHARES = np.array([np.log(share) for share, _ in HEIGHTS]).reshape(-1, 1, 1)
-_DEVIATIONS = np.array([sd for _, sd in HEIGHTS]).reshape(-1, 1, 1)
-_VARIANCES = np.array([sd**2 for _, sd in HEIGHTS]).reshape(-1, 1, 1)
-_PRECISIONS = np.array([1 / sd**2 for _, sd in HEIGHTS]).reshape(-1, 1, 1)
+_LOG_SHARES = np.array([np.log(share) for share, _ in HEIGHTS]).reshape(-1, 1, 1, 1)
+_DEVIATIONS = np.array([sd for _, sd in HEIGHTS]).reshape(-1, 1, 1, 1)
+_VARIANCES = np.array([sd**2 for _, sd in HEIGHTS]).reshape(-1, 1, 1, 1)
+_PRECISIONS = np.array([1 / sd**2 for _, sd in HEIGHTS]).reshape(-1, 1, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +41,9 @@ class OnsetModel:
 
     `noise` is the deviation of a metric that stays at its normal; `moving` the share of metrics that move in an onset.
     An occurrence is its pattern's series times one height near 1, begun up to `reach` windows earlier or later, plus
-    noise; the height is integrated out. What belongs to no known pattern has metrics that move to any level, each for
-    itself. Scores are the logarithm of the ratio of the two (a Bayes factor).
+    noise; the height is integrated out. Now and then one of its metrics stays at its normal. What belongs to no known
+    pattern has metrics that move to any level, each for itself. Scores are the logarithm of the ratio of the two (a
+    Bayes factor).
     """
 
     noise: float
@@ -67,14 +70,18 @@ class OnsetModel:
         sure = self._sure(sums, counts, size)
         mean = sure * sums / size
         variance = self.noise**2 * (1 + sure / size) + (METRIC_SD * mean) ** 2
-        weight = INDEPENDENCE * np.minimum(counts, 1)[:, :, None] / variance
-        logs = INDEPENDENCE * np.minimum(counts, 1) * (np.log(variance) + _LOG_2PI).sum(axis=2)
+        seen = INDEPENDENCE * np.minimum(counts, 1)[:, :, None]
+        weight = seen / variance
         places = _stretches(windows, self.reach)
-        squares = np.einsum("kswm,wm->ks", weight[:, places], series * series)
-        products = np.einsum("kswm,wm->ks", (weight * mean)[:, places], series)
-        template = _stretched((weight * mean * mean).sum(axis=2), windows)
-        rest = squares + _stretched(logs, windows)
-        known = np.logaddexp(*(_LOG_SHARES + _of_heights(rest, products, template)))
+        power = series * series
+        squares = np.einsum("kswm,wm->ksm", weight[:, places], power)
+        products = np.einsum("kswm,wm->ksm", (weight * mean)[:, places], series)
+        template = _stretched(weight * mean * mean, windows)
+        rest = squares + _stretched(seen * (np.log(variance) + _LOG_2PI), windows)
+        quiet = np.einsum("kswo,wm->ksm", seen[:, places], power) / self.noise**2
+        quiet += self._log_noise() * _stretched(seen, windows)
+        heights = _of_heights(_lacking(rest, quiet), _lacking(products), _lacking(template))
+        known = np.logaddexp.reduce(np.logaddexp(*(_LOG_SHARES + heights)) + _log_lacking(sure > 0), axis=2)
         return self._against_unknown(series, known, counts[:, places] > 0)
 
     def _sure(self, sums: Floats, counts: Floats, size: Floats) -> Floats:
@@ -135,10 +142,28 @@ def _intervals(windows: int) -> tuple[Places, Places]:
 
 
 def _stretched(values: Floats, windows: int) -> Floats:
-    """Return the sums over every stretch of so many positions, (k, positions) to (k, shifts)."""
-    sums = np.cumsum(np.concatenate([np.zeros((len(values), 1)), values], axis=1), axis=1)
+    """Return the sums over every stretch of so many positions, (k, positions, metrics) to (k, shifts, metrics)."""
+    sums = np.cumsum(np.concatenate([np.zeros_like(values[:, :1]), values], axis=1), axis=1)
     total: Floats = sums[:, windows:] - sums[:, :-windows]
     return total
+
+
+def _lacking(sums: Floats, quiet: Floats | None = None) -> Floats:
+    """Return the total over metrics of sums, and the totals with each metric in turn at `quiet` (nothing) instead,
+    (k, shifts, metrics) to (k, shifts, 1 + metrics).
+    """
+    total = sums.sum(axis=2, keepdims=True)
+    instead = total - sums if quiet is None else total - sums + quiet
+    return np.concatenate([total, instead], axis=2)
+
+
+def _log_lacking(moves: npt.NDArray[np.bool_]) -> Floats:
+    """Return how often nothing, and how often each metric, is lacking where some move, (k, 1, metrics) to (k, 1, 1 +
+    metrics), in logarithms: only one at a time, never one that stays anyway or the only one.
+    """
+    some = np.count_nonzero(moves, axis=2, keepdims=True)
+    each = np.where(moves & (some > 1), np.log(LACKING) - np.log(np.maximum(some, 1)), -np.inf)
+    return np.concatenate([np.full(some.shape, np.log1p(-LACKING)), each], axis=2)
 
 
 def _of_heights(rest: Floats, products: Floats, template: Floats) -> Floats:

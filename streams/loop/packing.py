@@ -28,7 +28,8 @@ def pack(data: bytes | memoryview) -> bytes:
 
 def packed_parts(data: Bytes | memoryview) -> tuple[bytes, memoryview]:
     """Return what `pack` does in its two parts, which for a large state saves a copy."""
-    packed = pa.Codec(_CODEC, compression_level=_LEVEL).compress(data)
+    # from the heap that the process keeps: pyarrow's own pool would ask the kernel for fresh pages every time
+    packed = pa.Codec(_CODEC, compression_level=_LEVEL).compress(data, memory_pool=pa.system_memory_pool())
     # the view of pyarrow's buffer is as long as what it had room for
     return memoryview(data).nbytes.to_bytes(SIZE_BYTES, "big"), memoryview(packed)[: packed.size]
 

@@ -38,6 +38,30 @@ def test_what_is_alike_is_likelier_than_something_unknown(series, alike):
     assert (score(series, PATTERN, PATTERN) > 3) == alike
 
 
+THREE = np.array([[6.0, 4, 0], [6, 4, 5], [6, 4, 5], [6, 4, 5]])
+
+
+@pytest.mark.parametrize(
+    ("present", "alike"),
+    [
+        ([1, 1, 0], True),
+        ([1, 0, 1], True),
+        ([1, 0, 0], False),
+    ],
+)
+def test_an_occurrence_may_lack_one_of_three_metrics(present, alike):
+    assert (score(THREE * present, *[THREE] * 8) > 0) == alike
+
+
+def test_an_occurrence_that_lacks_a_metric_is_less_likely_than_a_whole_one():
+    assert score(THREE, *[THREE] * 8) > score(THREE * [1, 1, 0], *[THREE] * 8) + 2
+
+
+def test_a_pattern_of_one_metric_cannot_lack_it():
+    one = THREE * [1, 0, 0]
+    assert score(0 * one, *[one] * 8) < -3
+
+
 def test_the_shift_is_found():
     scores = MODEL.scores(PATTERN[1:], *template(PATTERN, PATTERN))
     assert scores.shape == (1, 7)

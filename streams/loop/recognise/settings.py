@@ -11,7 +11,7 @@ class RecogniseSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     discount: float = 0.5
     """From 0 to 1: how strongly onsets that occurred but once speak against the next being a pattern again."""
-    merge_evidence: float = 0.4
+    merge_evidence: float = 0.6
     """How much likelier (natural logarithm, per window) a pattern must be under another than by itself to become one.
     """
     support: int = 3
