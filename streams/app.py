@@ -23,6 +23,7 @@ SIGNED_BY_ROLE: dict[str, tuple[str, ...]] = {"gate": ("actions",), "improve": (
 FREE_DETECT_SETTINGS = frozenset(
     {
         "false_alarms",
+        "false_alarms_in_all",
         "p_floor",
         "p_per_alarm",
         "threshold",
@@ -31,6 +32,7 @@ FREE_DETECT_SETTINGS = frozenset(
         "forest_weight",
         "census_us",
         "measure_after_us",
+        "letter_limit",
     }
 )
 """What may be changed under a kept state of `detect`; all else (windows, forests, limits) gave it its meaning."""

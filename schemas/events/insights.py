@@ -47,7 +47,11 @@ class Episode(Event, frozen=True, kw_only=True):
 
 
 class Measurement(Event, frozen=True, kw_only=True):
-    """The summary of one window of an entity in, or just after, an episode: what outcomes are computed from."""
+    """The summary of one window of an entity in, or just after, an episode: what outcomes are computed from.
+
+    A window that a silence closed may have a second summary, of the samples that came afterwards: with the same start
+    and end, and other samples. Readers count the first one.
+    """
 
     TYPE: ClassVar[str] = "flyball.measurement.v1"
     TOPIC: ClassVar[str] = "insights"
@@ -105,7 +109,8 @@ class Overflow(Event, frozen=True, kw_only=True):
     """What a partition left out since its last word, about a minute ago, since a `limit` of detect was reached.
 
     `rows` samples of `names` entities beyond `entity_limit`, or values of `names` metrics beyond `metric_limit` (1,000
-    names are told apart at most); or samples beyond `window_rows_limit`, without names.
+    names are told apart at most); or samples beyond `window_rows_limit`, without names. Beyond `letter_limit` are late
+    samples of `names` entities that are in no dead letter.
     """
 
     TYPE: ClassVar[str] = "flyball.overflow.v1"

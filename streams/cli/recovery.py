@@ -111,7 +111,8 @@ def dead_letters_show(config: Path, letter: str, *, as_json: bool) -> None:
 @config_option
 @click.argument("letter")
 def dead_letters_retry(config: Path, letter: str) -> None:
-    """Write the original record to its topic again, once its cause is mended. Approvals, control, actions: never.
+    """Write the original record to its topic again, once its cause is mended. Approvals, control, actions: never; nor
+    what came too late, which would again.
 
     The whole message is written, not only the row that was bad: its good rows are then dropped as duplicates.
     """

@@ -73,7 +73,7 @@ def _print_insights(found: LoopStatus) -> None:
         ]
         for one in found.drifts
     ]
-    print_table("changed for good in the last day", ["noticed", "what", "partition", "before", "now"], drifts)
+    print_table("changed for good in the last hour", ["noticed", "what", "partition", "before", "now"], drifts)
     overflows = [[utc(one.time_us), overflow_line(one)] for one in found.overflows]
     if overflows:
-        print_table("WARNING: telemetry that found no room in the last day", ["last", "what"], overflows)
+        print_table("WARNING: telemetry that found no room in the last hour", ["last", "what"], overflows)

@@ -29,7 +29,7 @@ _PLANES = 6
 
 class _Columns(msgspec.Struct, array_like=True):
     rows: int
-    shared: float
+    parts: int | None
     state: bytes
 
 
@@ -41,11 +41,23 @@ class AlarmRate:
     each window without one loosens, both balanced at the stated rate) makes up for what that misses, within bounds: it
     must not get used to faults that truly recur. p never goes above `floor`. `rearm_windows` is how many windows must
     pass between two alarms of a row, and so many must be quiet before the next: runs of extremes are one event (runs
-    declustering: Leadbetter et al. 1989). A rate that rows have in common (`share`) makes theirs smaller, never larger.
+    declustering: Leadbetter et al. 1989). `in_all_per_us`, the rate that rows have in common, makes theirs smaller,
+    never larger, from when it is known in how many parts it goes (`share`). The state holds no rate: it fits any other.
     """
 
-    def __init__(self, *, alarms: int, interval_us: int, floor: float, per_alarm: float, rearm_windows: int) -> None:
-        self._rate = self._shared = alarms / interval_us
+    def __init__(
+        self,
+        *,
+        alarms: int,
+        interval_us: int,
+        floor: float,
+        per_alarm: float,
+        rearm_windows: int,
+        in_all_per_us: float = math.inf,
+    ) -> None:
+        self._rate = alarms / interval_us
+        self._in_all = in_all_per_us
+        self._parts: int | None = None
         self._least = -math.log(floor)
         self._per_alarm = per_alarm
         self._rearm = rearm_windows
@@ -63,9 +75,9 @@ class AlarmRate:
             self._state = wide
         self._rows = max(rows, self._rows)
 
-    def share(self, alarms_per_us: float) -> None:
-        """Let each row have no more than this from now on: its part of a rate that all have in common."""
-        self._shared = min(self._rate, alarms_per_us)
+    def share(self, parts: int) -> None:
+        """Let each row have no more than one of so many parts of the rate in all from now on."""
+        self._parts = parts
 
     def clear(self, row: int) -> None:
         """Forget one row."""
@@ -85,7 +97,8 @@ class AlarmRate:
         passed = np.where(count > 0, np.maximum(times_us - last, 0), 0)
         passed = np.where((count > 1) & (gap > 0), np.minimum(passed, LONGEST_GAP * gap), passed)
         gap += np.maximum(GAP_WEIGHT, 1 / np.maximum(count, 1)) * (passed - gap)
-        expected = self._shared * gap
+        rate = self._rate if self._parts is None else min(self._rate, self._in_all / self._parts)
+        expected = rate * gap
         control[:] = np.minimum(control + GAIN * expected, LOOSEST)
         since += 1
         quiet += 1
@@ -96,11 +109,7 @@ class AlarmRate:
         needed = -np.log(np.maximum(self._per_alarm * expected, _TINY)) - control
         needed = np.maximum(needed, self._least)
         # what is rarer than a row's own rate is judged by the tail; no past would ever hold one so rare
-        held = (
-            needed
-            if self._shared == self._rate
-            else np.maximum(needed - math.log(self._rate / self._shared), self._least)
-        )
+        held = needed if rate == self._rate else np.maximum(needed - math.log(self._rate / rate), self._least)
         return needed, quiet >= self._rearm, np.log(count) < held
 
     def hold(self, rows: Rows, surprise: Floats) -> None:
@@ -127,11 +136,11 @@ class AlarmRate:
     def snapshot(self) -> bytes:
         """Return the state of all rows; equal states give equal bytes."""
         return msgspec.msgpack.encode(
-            _Columns(rows=self._rows, shared=self._shared, state=self._state[: self._rows].tobytes())
+            _Columns(rows=self._rows, parts=self._parts, state=self._state[: self._rows].tobytes())
         )
 
     def restore(self, snapshot: bytes) -> None:
         """Replace the state by what `snapshot` returned."""
         found = msgspec.msgpack.decode(snapshot, type=_Columns)
-        self._rows, self._shared = found.rows, found.shared
+        self._rows, self._parts = found.rows, found.parts
         self._state = np.frombuffer(found.state).reshape(found.rows, _PLANES).copy()

@@ -62,7 +62,7 @@ class Processor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A record of telemetry of which rows came too late."""
+    """A well-formed record of telemetry that a processor does not take, or not all of it: it becomes a dead letter."""
 
     cause: Cause
     reason: str

@@ -16,6 +16,7 @@ from schemas.ids import Cause, Mint, split_cause
 from schemas.raw import Headers, RawBatch
 from streams.loop.packing import Bytes, encoded
 from streams.loop.processor import Input, Now, Processor, Record, Selective
+from streams.loop.remembering import remember
 from streams.loop.telemetry import TelemetryBatch
 
 STATE_VERSION = 1
@@ -212,9 +213,7 @@ class Role:
         if self._filter_duplicates:
             if record.event.id in self._seen:
                 return []
-            self._seen[record.event.id] = None
-            if len(self._seen) > SEEN_LIMIT:
-                self._seen.popitem(last=False)
+            remember(self._seen, record.event.id, SEEN_LIMIT)
         if self._must_wait(record) and len(self._parked) < PARKED_LIMIT:
             self._parked.append(record)
             return []

@@ -26,6 +26,10 @@ def retry_message(letter: DeadLetter) -> Message:
     """Return the original record, to be written to its topic again; raises `SettingsError` where that is forbidden."""
     if letter.origin_topic in NEVER_RETRIED:
         raise SettingsError([f"a record of {letter.origin_topic} cannot be retried: ask for it anew"])
+    if letter.reason == "late":
+        raise SettingsError(
+            ["samples of closed windows would come too late again: raise detect.lateness, so that later ones do not"]
+        )
     return Message(
         topic=letter.origin_topic,
         key=letter.original_key,

@@ -110,7 +110,11 @@ class Narration:
 
 def overflow_line(event: Overflow) -> str:
     """Say what found no room, and which setting would make some."""
-    kinds = {"entity_limit": f"samples of {event.names} entities", "metric_limit": f"values of {event.names} metrics"}
+    kinds = {
+        "entity_limit": f"samples of {event.names} entities",
+        "metric_limit": f"values of {event.names} metrics",
+        "letter_limit": f"late samples of {event.names} entities in dead letters",
+    }
     what = kinds.get(event.limit, "samples of full windows")
     examples = ", ".join((*event.examples, *["..."] * (event.names > len(event.examples))))
     who = f" ({examples})" if examples else ""

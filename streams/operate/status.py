@@ -2,20 +2,21 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 import msgspec
 
 from schemas.events import Blocked, Control, Drift, Event, Outcome, Overflow, Presence, Storm, Verdict
 from streams.operate.topic_reader import TopicReader
 
+Told = TypeVar("Told", bound=Event)
+
 STALE_US = 10_000_000
 """A part that has said nothing for so long counts as not answering."""
 STORM_US = 86_400_000_000
 """A storm that nothing was told of for so long is no longer listed."""
-
-
-INSIGHTS_US = 86_400_000_000
-"""How far back insights are looked at."""
+INSIGHTS_US = 3_600_000_000
+"""How far back insights are looked at: they are many, and what finds no room is told of every minute."""
 
 
 class PartStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,30 +117,35 @@ def read_status(reader: TopicReader, *, loop: str, settings_hash: str, now_us: i
 
 
 def with_insights(status: LoopStatus, reader: TopicReader, *, now_us: int) -> LoopStatus:
-    """Return the status with what drifted and what found no room in the last day; raises `BrokerError`."""
-    since_us = now_us - INSIGHTS_US
-    found = [event for _, event in reader.events("insights", since_us=since_us)]
-    drifts, overflows = latest_drifts(found), latest_overflows(found)
+    """Return the status with what drifted and what found no room in the last hour; raises `BrokerError`."""
+    found = reader.events("insights", since_us=now_us - INSIGHTS_US, kinds=(Drift, Overflow))
+    drifts, overflows = latest_insights(event for _, event in found)
     return msgspec.structs.replace(status, drifts=drifts, overflows=overflows)
 
 
-def latest_drifts(events: Iterable[Event]) -> tuple[Drift, ...]:
-    """Return the last drift of each subject of each partition, the latest last."""
-    drifts = [event for event in events if isinstance(event, Drift)]
-    latest = {(event.subject, event.partition): event for event in drifts}
-    return tuple(sorted(latest.values(), key=lambda event: event.time_us))
+def latest_insights(events: Iterable[Event]) -> tuple[tuple[Drift, ...], tuple[Overflow, ...]]:
+    """Return the last drift of each subject, and the last word on each limit, of each partition, the latest last.
 
-
-def latest_overflows(events: Iterable[Event]) -> tuple[Overflow, ...]:
-    """Return the last word on each limit of each partition, the latest last."""
-    latest = {event.key(): event for event in events if isinstance(event, Overflow)}
-    return tuple(sorted(latest.values(), key=lambda event: event.time_us))
+    Events are looked at one by one, and only what is returned is kept.
+    """
+    drifts: dict[tuple[str, int | None], Drift] = {}
+    overflows: dict[str, Overflow] = {}
+    for event in events:
+        if isinstance(event, Drift):
+            drifts[event.subject, event.partition] = event
+        elif isinstance(event, Overflow):
+            overflows[event.key()] = event
+    return _by_time(drifts.values()), _by_time(overflows.values())
 
 
 def open_storms(events: Iterable[Event], *, since_us: int) -> tuple[Storm, ...]:
     """Return the last word on each storm that is not over and was told since, in the order in which they came up."""
     latest = {event.storm: event for event in events if isinstance(event, Storm)}
     return tuple(storm for storm in latest.values() if storm.phase == "open" and storm.time_us >= since_us)
+
+
+def _by_time(events: Iterable[Told]) -> tuple[Told, ...]:
+    return tuple(sorted(events, key=lambda event: event.time_us))
 
 
 def stops_in_force(control: Mapping[str, Control], positions: Mapping[str, int]) -> dict[str, Control]:

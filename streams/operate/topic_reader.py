@@ -124,11 +124,16 @@ class TopicReader:
         finally:
             consumer.close()
 
-    def events(self, *topics: str, since_us: int = 0) -> Iterator[tuple[StoredRecord, Event]]:
+    def events(
+        self, *topics: str, since_us: int = 0, kinds: Sequence[type[Event]] = ()
+    ) -> Iterator[tuple[StoredRecord, Event]]:
         """Yield every decodable event of some topics that was written since, up to the present end; each topic in
-        offset order.
+        offset order. With `kinds` records of all others are skipped by their headers.
         """
+        types = {kind.TYPE.encode() for kind in kinds}
         for record in self.records(topics, start=self._offsets_at(topics, since_us) if since_us else None):
+            if record is not None and types and dict(record.headers).get("ce_type") not in types:
+                continue
             event = record.event() if record is not None else None
             if record is not None and event is not None and self._counts(record):
                 yield record, event
@@ -144,6 +149,9 @@ class TopicReader:
             raise BrokerError(f"cannot read from {self._connection.bootstrap}: {error.args[0].str()}") from error
         finally:
             consumer.close()
+        for item in found:
+            if item.error is not None:
+                raise BrokerError(f"cannot read {item.topic}/{item.partition}: {item.error.str()}")
         at = {(item.topic, item.partition): item.offset for item in found}
         return {(topic, number): at[full, number] for full, topic, number in partitions}
 

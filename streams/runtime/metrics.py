@@ -21,7 +21,7 @@ class Metrics:
         self._outputs = self._counter("flyball_outputs", "Events written", "type")
         self._left_out = self._counter(
             "flyball_rows_left_out",
-            "Telemetry that came late or twice, or found no room: rows (metrics: values)",
+            "Telemetry that came late or twice, or found no room: rows (metric_limit: values; letter_limit: late ones)",
             "reason",
         )
         self._fold = Histogram(

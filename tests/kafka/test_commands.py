@@ -16,9 +16,10 @@ import pytest
 
 from connectors.kafka.launcher import LocalKafka
 from schemas.connection import KafkaConnection
-from schemas.events import Approval, Episode, Outcome, Verdict
+from schemas.events import Approval, Census, Drift, Episode, Outcome, Overflow, Verdict
+from schemas.wire import encode
 from streams.operate.loop_place import ADDRESS_FILE
-from tests.kafka.live_loop import QUICK, ROOT, LiveLoop
+from tests.kafka.live_loop import QUICK, ROOT, LiveLoop, now_us
 
 STOP_S = 10.0
 
@@ -131,6 +132,35 @@ def test_pause_resume_rearm_and_status_say_what_is_true(typed: Typed) -> None:
     said = loop.command("status")
     assert "loop typed: running" in said
     assert "allow" in said
+
+
+def test_insights_are_read_from_a_time_on_and_by_their_type(tmp_path: Path, broker: LocalKafka, loop_name: str) -> None:
+    loop = LiveLoop(tmp_path, name=loop_name, connection=broker.connection)
+    loop.init({})
+    loop.command("topics", "apply")
+
+    def overflow(rows: int) -> Overflow:
+        return Overflow(id=f"o{rows}", time_us=now_us(), partition=0, limit="entity_limit", rows=rows, names=1)
+
+    def written(*events: Overflow | Drift | Census) -> None:
+        loop.send_all([encode(event, loop=loop.name) for event in events])
+
+    written(overflow(1))
+    time.sleep(0.1)
+    since_us = now_us()
+    time.sleep(0.1)
+    drift = Drift(id="d", time_us=since_us, subject="scores", before=1.0, after=2.0, partition=0)
+    census = Census(id="c", time_us=since_us, partition=0, group="", live=1, abnormal=0)
+    later = overflow(2)
+    written(census, drift, later)
+    found = loop.reader.events("insights", since_us=since_us, kinds=(Drift, Overflow))
+    assert [event for _, event in found] == [drift, later]
+    assert [event for _, event in loop.reader.events("insights", since_us=since_us)] == [census, drift, later]
+    assert list(loop.reader.events("insights", since_us=now_us() + 1_000_000)) == []
+    status = loop.json("status")
+    assert [one["id"] for one in status["drifts"]] == ["d"]
+    assert [one["rows"] for one in status["overflows"]] == [2]
+    assert "no room in the last hour" in loop.command("status")
 
 
 def test_settings_that_nobody_activated_are_told_and_keys_rotate(typed: Typed) -> None:

@@ -9,8 +9,17 @@ ROW = np.array([0])
 SECOND = 1_000_000
 
 
-def rate(*, every_s: int = 1_000, floor: float = 1.0, rearm_windows: int = 0, rows: int = 1) -> AlarmRate:
-    made = AlarmRate(alarms=1, interval_us=every_s * SECOND, floor=floor, per_alarm=2.0, rearm_windows=rearm_windows)
+def rate(
+    *, every_s: int = 1_000, in_all_every_s: int = 0, floor: float = 1.0, rearm_windows: int = 0, rows: int = 1
+) -> AlarmRate:
+    made = AlarmRate(
+        alarms=1,
+        interval_us=every_s * SECOND,
+        floor=floor,
+        per_alarm=2.0,
+        rearm_windows=rearm_windows,
+        in_all_per_us=1 / (in_all_every_s * SECOND) if in_all_every_s else math.inf,
+    )
     made.grow(rows)
     return made
 
@@ -37,8 +46,8 @@ def test_alarms_keep_the_stated_rate_even_where_surprise_is_inflated_or_deflated
 @pytest.mark.parametrize("in_all_every_s", [100, 400])
 def test_rows_that_share_a_rate_keep_it_together(in_all_every_s):
     rows, windows = 20, 8_000
-    target = rate(every_s=500, rows=rows)
-    target.share(1 / (in_all_every_s * SECOND) / rows)
+    target = rate(every_s=500, in_all_every_s=in_all_every_s, rows=rows)
+    target.share(rows)
     surprise = np.random.default_rng(3).exponential(size=(windows, rows))
     found = 0
     for number, values in enumerate(surprise):
@@ -50,9 +59,9 @@ def test_rows_that_share_a_rate_keep_it_together(in_all_every_s):
 
 
 def test_a_shared_rate_never_loosens_and_leaves_a_short_past_as_short_as_it_was():
-    alone, ample, scarce = rate(every_s=100), rate(every_s=100), rate(every_s=100)
-    ample.share(1 / SECOND)
-    scarce.share(1 / (10_000 * SECOND))
+    alone, ample, scarce = rate(every_s=100), rate(every_s=100, in_all_every_s=1), rate(every_s=100, in_all_every_s=100)
+    for target in (ample, scarce):
+        target.share(100)
     short_for = np.zeros(2)
     for number in range(2_000):
         (own, _, short), (same, _, _), (more, _, as_short) = (
@@ -62,10 +71,23 @@ def test_a_shared_rate_never_loosens_and_leaves_a_short_past_as_short_as_it_was(
         assert more >= own
         short_for += short[0], as_short[0]
     assert short_for[0] == pytest.approx(short_for[1], abs=10)  # meanwhile one of them loosens more
-    restored = rate(every_s=100)
+    restored = rate(every_s=100, in_all_every_s=100)
     restored.restore(scarce.snapshot())
     assert restored.snapshot() == scarce.snapshot()
     assert restored.follow(ROW, np.array([2_000 * SECOND])) == scarce.follow(ROW, np.array([2_000 * SECOND]))
+
+
+def test_a_restored_state_keeps_the_rates_that_are_stated_now():
+    before = rate(every_s=1_000, in_all_every_s=10_000)
+    before.share(4)
+    alarms(before, np.zeros(2_000))
+    needed = {}
+    for every_s, in_all_every_s in ((1_000, 0), (100, 0), (100, 1_000)):
+        now = rate(every_s=every_s, in_all_every_s=in_all_every_s)
+        now.restore(before.snapshot())
+        needed[every_s, in_all_every_s] = now.follow(ROW, np.array([2_000 * SECOND]))[0][0]
+    assert needed[1_000, 0] - needed[100, 0] == pytest.approx(math.log(10), abs=0.1)
+    assert needed[100, 1_000] - needed[100, 0] == pytest.approx(math.log(40), abs=0.1)
 
 
 def test_the_rate_is_one_of_time_however_far_apart_the_windows_are():

@@ -1,5 +1,8 @@
 """Entities that come and go: put aside, packed, and back with all that was known of them."""
 
+from dataclasses import replace
+
+import msgspec
 import numpy as np
 import pytest
 
@@ -95,7 +98,7 @@ def test_a_full_table_puts_aside_whoever_has_been_gone_longest() -> None:
     told = [feed(detect, ["pump", "fan"], range(300 + HOUR, 360 + HOUR), lift=20) for detect in (tight, wide)]
     assert told[0] == told[1]
     assert {e.entity for e in told[0] if isinstance(e, Episode)} == {"pump", "fan"}
-    assert tight.counts["overflow"] == 0
+    assert tight.counts["entity_limit"] == 0
 
 
 def test_names_that_come_once_push_out_nobody_who_is_known() -> None:
@@ -107,8 +110,24 @@ def test_names_that_come_once_push_out_nobody_who_is_known() -> None:
     assert {event.entity for event in events if isinstance(event, Episode)} == {"pump"}
 
 
-def test_nobody_is_put_aside_while_time_stands_still() -> None:
-    """Loop time goes on, but no entity is ahead of the silent ones."""
+def test_nobody_is_put_aside_because_one_clock_is_ahead() -> None:
+    detect = detector(aside_us=600 * SECOND)
+    feed(detect, ["pump"], range(100))
+    ahead = Now((START_S + 100) * SECOND, 0)
+    detect.on_batch([rows(["fan"], range(20 * HOUR, 20 * HOUR + 1))], ahead)
+    for second in range(105, 300, 5):
+        detect.on_time(Now((START_S + second) * SECOND, 0))
+    assert put_aside(detect) == []
+    for second in range(300, 900, 50):
+        feed(detect, ["belt"], range(second, second + 50))
+    assert sorted(put_aside(detect)) == ["fan", "pump"], "both have been silent for ten minutes"
+
+
+def put_aside(detect: Detect) -> list[str]:
+    return [entity for entity, _ in msgspec.msgpack.decode(detect.snapshot())["aside"]]
+
+
+def test_nobody_is_looked_for_while_all_are_silent() -> None:
     detect = detector(aside_us=600 * SECOND)
     feed(detect, ["pump", "fan"], range(100))
     later = Now((START_S + 10 * HOUR) * SECOND, 0)
@@ -116,10 +135,6 @@ def test_nobody_is_put_aside_while_time_stands_still() -> None:
     later = Now(later.us + 5 * SECOND, 0)
     detect.on_time(later)  # counts once more, and finds nobody
     assert detect.next_time() is None, "a fleet that is silent costs nothing"
-    before = len(detect.snapshot())
-    detect.on_batch([rows(["fan"], range(100, 101))], later)
-    detect.on_time(Now(later.us + 10 * SECOND, 0))
-    assert len(detect.snapshot()) == pytest.approx(before, abs=200)
 
 
 @pytest.mark.parametrize("cut", [1, 7, 60])
@@ -159,17 +174,102 @@ def part(batch: TelemetryBatch, start: int, stop: int) -> TelemetryBatch:
 
 
 def test_what_was_packed_fits_a_row_that_has_more_metrics_by_now() -> None:
-    aside = Aside(limit=2)
-    aside.put("pump", "east", [np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([5], np.int64)])
+    store = aside()
+    blank = [np.zeros((2, 2)), np.array([0], np.int64)]
+    store.put("pump", "east", [np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([5], np.int64)], blank)
     row = [np.full((2, 3), -1.0), np.array([0], np.int64)]
-    assert aside.take("pump", row) == "east"
+    packed = store.take("pump")
+    assert packed is not None
+    packed.onto(row)
+    assert packed.group == "east"
     assert row[0].tolist() == [[1.0, 2.0, -1.0], [3.0, 4.0, -1.0]]
     assert row[1].tolist() == [5]
-    assert aside.take("pump", row) is None
+    assert store.take("pump") is None
+
+
+def aside(*, limit: int = 10, bytes_limit: int = 1_000_000) -> Aside:
+    return Aside(limit=limit, bytes_limit=bytes_limit)
+
+
+def put(store: Aside, name: str, *, numbers: int = 1) -> None:
+    """Put aside what does not get smaller."""
+    known = np.random.default_rng(numbers).normal(size=numbers)
+    store.put(name, "", [known], [np.zeros(numbers)])
+
+
+def kept(store: Aside, names: str) -> str:
+    return "".join(name for name in names if store.take(name) is not None)
 
 
 def test_only_so_many_are_remembered() -> None:
-    aside = Aside(limit=2)
-    for name in ("a", "b", "c"):
-        aside.put(name, "", [np.zeros(1)])
-    assert [aside.take(name, [np.zeros(1)]) for name in ("a", "b", "c")] == [None, "", ""]
+    store = aside(limit=2)
+    for name in "abc":
+        put(store, name)
+    assert kept(store, "abc") == "bc"
+
+
+def test_only_so_many_bytes_are_remembered_and_counted_alike_after_a_restore() -> None:
+    store = aside(bytes_limit=10_000)
+    for name in "abcd":
+        put(store, name, numbers=300)
+    restored = aside(bytes_limit=10_000)
+    restored.adopt(store.columns())
+    for one in (store, restored):
+        put(one, "e", numbers=300)
+        put(one, "f")
+        assert one.size() <= 10_000
+        assert kept(one, "abcdef") == "cdef"
+        assert one.size() == 0
+        put(one, "g", numbers=2_000)
+        assert kept(one, "g") == ""
+
+
+@pytest.mark.parametrize("untouched", [0.0, np.nan, np.inf])
+def test_columns_that_nothing_is_known_of_do_not_show(untouched: float) -> None:
+    narrow, wide = aside(), aside()
+    for store, metrics in ((narrow, 2), (wide, 4)):
+        known, blank = np.full((3, metrics), untouched), np.full((3, metrics), untouched)
+        known[1, 1] = 7.0
+        store.put("pump", "", [known], [blank])
+    assert narrow.columns() == wide.columns()
+
+
+def test_zero_below_nothing_is_kept_to_the_bit() -> None:
+    store, row = aside(), [np.zeros(2)]
+    store.put("pump", "", [np.array([1.0, -0.0])], [np.zeros(2)])
+    packed = store.take("pump")
+    assert packed is not None
+    packed.onto(row)
+    assert np.signbit(row[0]).tolist() == [False, True]
+
+
+def test_who_comes_back_is_not_forgotten_for_the_one_who_leaves() -> None:
+    tight = detector(entity_limit=1, aside_limit=1, aside_us=NEVER_S * SECOND)
+    wide = detector(aside_us=NEVER_S * SECOND)
+    for detect in (tight, wide):
+        feed(detect, ["pump"], range(100))
+        feed(detect, ["fan"], range(200, 300))
+    told = [feed(detect, ["pump"], range(HOUR, HOUR + 60), lift=60) for detect in (tight, wide)]
+    assert told[0] == told[1]
+    assert any(isinstance(event, Episode) for event in told[0])
+
+
+def test_it_is_no_matter_whether_who_leaves_and_a_new_metric_come_in_one_batch() -> None:
+    whole, parts = (
+        detector(entity_limit=2, aside_us=NEVER_S * SECOND),
+        detector(entity_limit=2, aside_us=NEVER_S * SECOND),
+    )
+    for detect in (whole, parts):
+        feed(detect, ["pump", "fan"], range(100))
+        feed(detect, ["fan"], range(100, 200))
+    came = rows(["belt", "fan"], range(200, 202))
+    values = np.concatenate([came.values, [[np.nan], [np.nan], [np.nan], [5.0]]], axis=1)
+    batch = replace(came, metrics=("load", "zest"), values=values)
+    now = Now((START_S + 202) * SECOND, 0)
+    whole.on_batch([batch], now)
+    for row in range(4):
+        one = part(batch, row, row + 1)
+        if row < 3:
+            one = replace(one, metrics=("load",), values=one.values[:, :1])
+        parts.on_batch([one], now)
+    assert whole.snapshot() == parts.snapshot()

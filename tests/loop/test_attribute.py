@@ -4,6 +4,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from schemas.events import Event, Experience, Proposal
 from streams.loop.attribute import Attribute, AttributeSettings
@@ -138,6 +139,14 @@ def test_an_end_after_the_default_corrects_it_once(state: str, effective: str, r
     assert late.reward == pytest.approx(reward)
     assert processor.on_batch(recorded(end, first=60), at(31)) == []
     assert processor.next_time() is None
+
+
+def test_of_the_parts_of_a_window_that_a_silence_cut_the_first_counts() -> None:
+    ended = outcome(ALLOWED, "succeeded", 1.0)
+    whole = measured("xxx.......")
+    parts = [other for one in whole for other in (one, replace(one, id=f"{one.id}-2", abnormal=not one.abnormal))]
+    once, twice = (run(attribute(), ALLOWED, CLAIM, ended, *windows) for windows in (whole, parts))
+    assert [one.reward for one in twice] == [one.reward for one in once] == [pytest.approx(0.6)]
 
 
 def test_an_end_long_after_the_default_comes_too_late() -> None:

@@ -166,8 +166,8 @@ def test_state_stays_within_its_limits_whatever_comes():
         )
         sizes.append(len(detect.snapshot()))
     assert sizes[-1] == sizes[0]
-    assert detect.counts["overflow"] == 4 * rows - 200
-    assert detect.counts["metrics"] == 200 * 12
+    assert detect.counts["entity_limit"] == 4 * rows - 200
+    assert detect.counts["metric_limit"] == 200 * 12
 
 
 def test_a_gone_entity_makes_room_for_a_new_one():
@@ -176,8 +176,8 @@ def test_a_gone_entity_makes_room_for_a_new_one():
     detect.on_batch([part(batch, 0, 1)], NOW)
     other = next(row for row, name in enumerate(batch.entities) if name != batch.entities[0])
     detect.on_batch([part(batch, other, other + 1)], NOW)
-    assert detect.counts["overflow"] == 1
+    assert detect.counts["entity_limit"] == 1
     later = Now(NOW.us + 100 * SECOND, NOW.us)
     detect.on_time(later)
     detect.on_batch([part(batch, other, other + 1)], later)
-    assert detect.counts["overflow"] == 1
+    assert detect.counts["entity_limit"] == 1

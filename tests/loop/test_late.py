@@ -5,16 +5,19 @@ from itertools import pairwise
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from schemas.arrow import TIME_TYPE, to_stream
-from schemas.events import DeadLetter, Episode, Event, Measurement, TelemetryFrame
+from schemas.events import DeadLetter, Episode, Event, Measurement, Overflow, TelemetryFrame
 from schemas.raw import RawBatch
 from schemas.wire import encode
 from streams.loop.decode import make_decode
 from streams.loop.detect import Detect, DetectSettings
 from streams.loop.processor import Now
 from streams.loop.role import Role
-from tests.loop.test_detect import START, at, batch, detector
+from streams.loop.telemetry import TelemetryBatch
+from streams.operate.narration import Narration
+from tests.loop.test_detect import HEALTHY, START, at, batch, detector
 
 SECOND = 1_000_000
 
@@ -84,7 +87,42 @@ def test_one_dead_letter_holds_a_message_of_which_many_samples_are_late() -> Non
     (letter,) = letters_of(role(window_us=SECOND).fold([frame], at(103)))
     assert letter.original_value == message.value
     assert letter.original_headers == tuple(message.headers)
-    assert "got 2 of closed ones" in letter.detail
+    assert "got 2 of closed ones, first of pump" in letter.detail
+    assert "good rows 1, 3 of the record" in letter.detail
+
+
+def test_what_is_sent_again_makes_few_dead_letters_a_minute_and_the_rest_is_told() -> None:
+    detect = role(window_us=SECOND, letter_limit=5)
+    seconds = [sample(second) for second in range(100)]
+    detect.fold([raw(seconds)], at(100))
+    found = detect.fold([raw(seconds[:90], 100)], at(100))
+    assert [letter.origin_offset for letter in letters_of(found)] == [100, 101, 102, 103, 104]
+    (told,) = [event for event in detect.tick(at(105)) if isinstance(event, Overflow)]
+    assert (told.limit, told.rows, told.names, told.examples) == ("letter_limit", 85, 1, ("pump",))
+    assert (detect.left_out()["late"], detect.left_out()["letter_limit"]) == (90, 85)
+    line = Narration().tell(told)
+    assert line is not None
+    assert line.endswith(
+        "no room for 85 late samples of 1 entities in dead letters (pump) in partition 0: detect.letter_limit"
+    )
+    assert len(letters_of(detect.fold([raw(seconds[:90], 200)], at(180)))) == 5
+
+
+def test_which_late_samples_are_dead_letters_is_the_same_however_they_were_cut_and_after_a_restore() -> None:
+    seconds = [sample(second) for second in range(30)]
+    whole = role(window_us=SECOND, letter_limit=5)
+    whole.fold([raw(seconds)], at(30))
+    parted = role(window_us=SECOND, letter_limit=5)
+    parted.restore(whole.snapshot())
+    expected = whole.fold([raw(seconds[:20], 30)], at(31))
+    events: list[Event] = []
+    for number in range(20):
+        events += parted.fold([raw(seconds[number : number + 1], 30 + number)], at(31))
+        restored = role(window_us=SECOND, letter_limit=5)
+        restored.restore(parted.snapshot())
+        parted = restored
+    assert events == expected
+    assert parted.snapshot() == whole.snapshot()
 
 
 def test_dead_letters_stand_among_the_rest_wherever_the_records_were_cut() -> None:
@@ -115,6 +153,21 @@ def test_a_window_that_a_silence_closed_takes_nothing_from_what_was_sent_meanwhi
     assert not any(detect.counts.values())
     detect.on_batch([batch([("pump", second, {"load": 10.0}) for second in range(15, 20)])], at(90))
     assert detect.counts["late"] == 5
+
+
+@pytest.mark.parametrize(("abnormal_s", "opened_s"), [(60, []), (120, [1_220])])
+def test_a_window_that_a_silence_cut_in_two_counts_once_of_the_last_three(abnormal_s: int, opened_s: list[int]) -> None:
+    detect = detector(window_us=60 * SECOND, idle_us=5 * SECOND, close_windows=1)
+
+    def rows(start: int, stop: int) -> TelemetryBatch:
+        faulty = range(1_220, 1_220 + abnormal_s)
+        return batch([("pump", s, {"load": 99.0 if s in faulty else HEALTHY[s % 5]}) for s in range(start, stop)])
+
+    events = detect.on_batch([rows(0, 1_240)], at(1_240))
+    events += detect.on_time(at(1_260))  # the worker was away
+    events += detect.on_batch([rows(1_240, 1_500)], at(1_500))
+    opened = [event for event in events if isinstance(event, Episode) and event.phase == "opened"]
+    assert [event.opened_us for event in opened] == [at(second).us for second in opened_s]
 
 
 def test_what_was_refused_is_told_once() -> None:

@@ -24,6 +24,14 @@ def test_z_is_that_of_the_window_just_before():
     assert lead().before(1, 0b101, since_us=0).z.tolist() == [[6.0]]
 
 
+def test_another_part_of_a_window_is_no_window_of_its_own():
+    target = lead()
+    assert target.again(SLOTS, np.array([30, 30])).tolist() == [True, False]
+    target.push(SLOTS, np.array([30, 45]), np.array([[7.0], [8.0]]))
+    assert [target.before(slot, 0b110, since_us=0).began_us for slot in (0, 1)] == [20, 35]
+    assert [target.before(slot, 0b1, since_us=0).z.tolist() for slot in (0, 1)] == [[[7.0]], [[8.0]]]
+
+
 def test_what_lies_before_a_silence_did_not_lead_to_it():
     assert lead().before(0, 0b111, since_us=25).began_us == 30
     found = lead().before(0, 0b111, since_us=31)

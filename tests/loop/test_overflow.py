@@ -42,7 +42,7 @@ def test_a_crowd_is_told_of_with_numbers_and_examples() -> None:
     events = run(detect, range(6), names)
     five = ("pod-0", "pod-1", "pod-2", "pod-3", "pod-4")
     assert told(events) == [("entity_limit", 40, 8, five)]
-    assert detect.counts["overflow"] == 48
+    assert detect.counts["entity_limit"] == 48
     assert [one.partition for one in events if isinstance(one, Overflow)] == [3]
 
 

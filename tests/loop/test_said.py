@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from schemas.events import Episode, Event
+from schemas.events import Census, Episode, Event
 from streams.loop.detect import Detect
 from tests.loop.test_detect import HEALTHY, at, batch, detector
 from tests.loop.test_detect_laws import part
@@ -55,6 +55,25 @@ def test_what_was_said_in_an_episode_does_not_belong_to_the_next() -> None:
     assert tokens_of(events)[1:] == [()]
 
 
+def test_what_was_said_in_the_window_that_closes_an_episode_does_not_belong_to_the_next() -> None:
+    detect = detector(window_us=SECOND, close_windows=1)
+    events = fold(detect, {})
+    calm = [("pump", 40.0 + second, {"load": HEALTHY[second % 5]}) for second in range(8)]
+    calm.insert(1, ("pump", 40.5, {}))
+    again = [("pump", 48.0 + second, {"load": 100.0}) for second in range(6)]
+    events += detect.on_batch([batch([*calm, *again], tokens={1: "rollback"})], at(60))
+    assert [event.closed_us for event in events if isinstance(event, Episode) and event.phase == "closed"] == [
+        at(41).us
+    ]
+    assert tokens_of(events) == [(), ()]
+
+
+def test_what_was_said_in_the_window_that_opens_an_episode_is_in_it_once_and_outlives_older_words() -> None:
+    detect = detector(window_us=SECOND, open_windows=1, open_of=1, token_limit=2)
+    said = {20.5: "deploy", 28.5: "restart", 30.5: "deploy", 31.5: "again"}
+    assert tokens_of(fold(detect, said)) == [("restart", "deploy")]
+
+
 def test_no_more_is_kept_than_the_limit_and_nothing_for_ever() -> None:
     detect = detector(token_limit=2)
     chatty = [("pump", second / 2, {"load": 10.0}) for second in range(200)]
@@ -62,9 +81,19 @@ def test_no_more_is_kept_than_the_limit_and_nothing_for_ever() -> None:
     detect.on_batch([batch(chatty, tokens=told)], at(100))
     assert b"said-199" in detect.snapshot()
     assert b"said-197" not in detect.snapshot()
-    detect.on_batch([batch([("fan", 200.0, {"load": 10.0})])], at(200))
+    detect.on_batch([batch([("pump", 200.0, {"load": 10.0})])], at(200))
     detect.on_time(at(205))
     assert b"said-" not in detect.snapshot()
+
+
+def test_a_clock_that_is_ahead_makes_nobody_elses_words_old() -> None:
+    rows, tokens = story({28.5: "deploy"})
+    whole = batch(rows, tokens=tokens)
+    detect = detector()
+    detect.on_batch([part(whole, 0, FAULT_S)], at(FAULT_S))
+    detect.on_batch([batch([("fan", 80_000.0, {"load": 10.0})])], at(FAULT_S))
+    assert any(isinstance(event, Census) for event in detect.on_time(at(FAULT_S + 5)))
+    assert tokens_of(detect.on_batch([part(whole, FAULT_S, len(rows))], at(FAULT_S + 6))) == [("deploy",)]
 
 
 @pytest.mark.parametrize("window_us", [0, SECOND])

@@ -1,9 +1,13 @@
 """Which stops are in force, by the order of the records, and which storms are not over."""
 
+import tracemalloc
+from collections.abc import Iterator
 from typing import Literal
 
-from schemas.events import Control, Drift, Overflow, Storm
-from streams.operate.status import latest_drifts, latest_overflows, open_storms, stops_in_force
+import msgspec
+
+from schemas.events import Control, Drift, Event, Overflow, Storm
+from streams.operate.status import latest_insights, open_storms, stops_in_force
 
 
 def order(kind: Literal["stop", "rearm"], target: str) -> Control:
@@ -51,7 +55,7 @@ def drift(subject: str, time_us: int, partition: int | None = None) -> Drift:
 
 def test_the_last_drift_of_each_subject_and_partition_is_shown() -> None:
     told = [drift("scores", 1, 0), drift("inputs/cpu", 2, 0), drift("scores", 3, 1), drift("scores", 4, 0)]
-    shown = latest_drifts([*told, storm("a", 5)])
+    shown, _ = latest_insights([*told, storm("a", 5)])
     assert [(one.subject, one.partition, one.time_us) for one in shown] == [
         ("inputs/cpu", 0, 2),
         ("scores", 1, 3),
@@ -67,5 +71,20 @@ def overflow(limit: str, time_us: int, partition: int = 0) -> Overflow:
 
 def test_the_last_overflow_of_each_limit_and_partition_is_shown() -> None:
     told = [overflow("entity_limit", 1), overflow("metric_limit", 2), overflow("entity_limit", 3, 1)]
-    shown = latest_overflows([*told, overflow("entity_limit", 4)])
+    _, shown = latest_insights([*told, overflow("entity_limit", 4)])
     assert [one.id for one in shown] == ["metric_limit-0-2", "entity_limit-1-3", "entity_limit-0-4"]
+
+
+def test_of_all_that_was_told_only_the_last_words_are_kept() -> None:
+    def told() -> Iterator[Event]:
+        for number in range(100):
+            yield msgspec.structs.replace(overflow("entity_limit", number), examples=(f"{number}" * 100_000,))
+
+    tracemalloc.start()
+    try:
+        _, (last,) = latest_insights(told())
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert last.time_us == 99
+    assert peak < 1_000_000

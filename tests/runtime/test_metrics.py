@@ -36,5 +36,5 @@ def test_rows_left_out_are_counted_by_reason_over_all_steps() -> None:
     step_of(role, 10, 4, [("b", 9), ("c", 9), ("a", 9)], metrics)
     text = metrics.exposition().decode()
     assert 'flyball_rows_left_out_total{reason="late"} 1.0' in text
-    assert 'flyball_rows_left_out_total{reason="overflow"} 3.0' in text
+    assert 'flyball_rows_left_out_total{reason="entity_limit"} 3.0' in text
     assert 'reason="duplicates"' not in text

@@ -14,7 +14,13 @@ def test_the_state_of_detect_is_bound_to_its_windows_but_not_to_its_thresholds()
     bound = state_settings(settings(), "detect")
     assert state_settings(settings('[detect]\nwindow = "5s"\n'), "detect") != bound
     assert state_settings(settings("[detect]\nforest_windows = 300\n"), "detect") != bound
-    for free in ("false_alarms = '3/day'", "p_floor = 0.02", "p_per_alarm = 1.0", "threshold = 4.0"):
+    for free in (
+        "false_alarms = '3/day'",
+        "false_alarms_in_all = '9/day'",
+        "p_floor = 0.02",
+        "p_per_alarm = 1.0",
+        "threshold = 4.0",
+    ):
         assert state_settings(settings(f"[detect]\n{free}\n"), "detect") == bound
 
 

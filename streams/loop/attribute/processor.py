@@ -115,7 +115,9 @@ class Attribute:
         return []
 
     def _see(self, measurement: Measurement) -> None:
-        """Keep a window for the open proposals of its entity, and for a verdict that is still under way."""
+        """Keep a window for the open proposals of its entity, and for a verdict that is still under way. Of the parts
+        of a window that a silence cut in two, which begin at the same time, the first counts.
+        """
         window = window_of(measurement, self._settings.availability)
         recent = self._recent.setdefault(measurement.entity, [])
         self._recent.move_to_end(measurement.entity)

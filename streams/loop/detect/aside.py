@@ -12,51 +12,83 @@ from streams.loop.packing import pack, unpack
 
 Row = Sequence[npt.NDArray[Any]]
 """All that is known of one entity: its row of every table, as views. The last axis is either metrics or fixed."""
+OVERHEAD_BYTES = 200
+"""What an entity takes besides its packed bytes, about."""
 
 
-class _Packed(msgspec.Struct, array_like=True):
+class Packed(msgspec.Struct, array_like=True):
+    """What is known of one entity."""
+
     group: str
     sizes: list[int]
     """Bytes of each array."""
     data: bytes
 
-
-class Aside:
-    """A bounded store by entity; those put aside longest ago are forgotten first. Nothing is rounded."""
-
-    def __init__(self, *, limit: int) -> None:
-        self._limit = limit
-        self._packed: OrderedDict[str, _Packed] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._packed)
-
-    def put(self, entity: str, group: str, row: Row) -> None:
-        """Keep a copy of what is known of an entity."""
-        arrays = [array.tobytes() for array in row]
-        self._packed[entity] = _Packed(group, [len(array) for array in arrays], pack(b"".join(arrays)))
-        while len(self._packed) > self._limit:
-            self._packed.popitem(last=False)
-
-    def take(self, entity: str, row: Row) -> str | None:
-        """Write what is known of an entity over the row of one that nothing is known of, and keep it no longer. Returns
-        its group, or None when it is unknown. Metrics that came up meanwhile stay as they are.
-        """
-        packed = self._packed.pop(entity, None)
-        if packed is None:
-            return None
-        data, start = unpack(packed.data), 0
-        for array, size in zip(row, packed.sizes, strict=True):
+    def onto(self, row: Row) -> None:
+        """Write it over a row that nothing is known of. Metrics that came up meanwhile stay as they are."""
+        data, start = unpack(self.data), 0
+        for array, size in zip(row, self.sizes, strict=True):
             known = np.frombuffer(data, array.dtype, size // array.itemsize, start)
             known = known.reshape(*array.shape[:-1], -1) if size else known.reshape(*array.shape[:-1], 0)
             array[..., : known.shape[-1]] = known
             start += size
-        return packed.group
 
-    def snapshot(self) -> bytes:
-        """Return all of them; equal states give equal bytes."""
-        return msgspec.msgpack.encode(list(self._packed.items()))
 
-    def restore(self, snapshot: bytes) -> None:
-        """Replace them by those that `snapshot` returned."""
-        self._packed = OrderedDict(msgspec.msgpack.decode(snapshot, type=list[tuple[str, _Packed]]))
+class Aside:
+    """A store by entity, bounded in entities and in packed bytes; those put aside longest ago are forgotten first.
+    Nothing is rounded.
+    """
+
+    def __init__(self, *, limit: int, bytes_limit: int) -> None:
+        self._limit = limit
+        self._bytes_limit = bytes_limit
+        self._packed: OrderedDict[str, Packed] = OrderedDict()
+        self._bytes = 0
+
+    def put(self, entity: str, group: str, row: Row, blank: Row) -> None:
+        """Keep what is known of an entity. `blank` is the row of one that nothing is known of: its last columns are
+        left out as far as they are like that, so it does not show whether metrics that the entity never had are known.
+        """
+        arrays = [_known(array, empty).tobytes() for array, empty in zip(row, blank, strict=True)]
+        self._packed[entity] = Packed(group, [len(array) for array in arrays], pack(b"".join(arrays)))
+        self._bytes += _bytes_of(self._packed[entity])
+        while len(self._packed) > self._limit or self._bytes > self._bytes_limit:
+            self._bytes -= _bytes_of(self._packed.popitem(last=False)[1])
+
+    def take(self, entity: str) -> Packed | None:
+        """Return what is known of an entity, and keep it no longer; None when it is unknown."""
+        packed = self._packed.pop(entity, None)
+        if packed is not None:
+            self._bytes -= _bytes_of(packed)
+        return packed
+
+    def size(self) -> int:
+        """Return how many bytes all of it takes, about."""
+        return self._bytes
+
+    def columns(self) -> list[tuple[str, Packed]]:
+        """Return all of them, uncopied; equal states encode to equal bytes."""
+        return list(self._packed.items())
+
+    def adopt(self, packed: list[tuple[str, Packed]]) -> None:
+        """Replace them by those that `columns` returned."""
+        self._packed = OrderedDict(packed)
+        self._bytes = sum(map(_bytes_of, self._packed.values()))
+
+
+def _known(array: npt.NDArray[Any], blank: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return an array without those of its last columns that are the same, to the last bit, in a blank one."""
+    if array[..., -1:].tobytes() != blank[..., -1:].tobytes():  # so it is for most
+        return array
+    differs = (_bits(array) != _bits(blank)).any(axis=0).nonzero()[0]
+    return array[..., : differs[-1] + 1 if len(differs) else 0]
+
+
+def _bits(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the bits of an array as integers of its size, shape (rows, columns)."""
+    flat = np.ascontiguousarray(array).reshape(-1, array.shape[-1])
+    return flat.view(f"u{array.itemsize}")
+
+
+def _bytes_of(packed: Packed) -> int:
+    return len(packed.data) + OVERHEAD_BYTES

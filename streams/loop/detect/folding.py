@@ -66,12 +66,12 @@ class Folding:
         self._lead.clear(slot)
         self._said.forget(slot)
 
-    def expire(self, latest_us: int) -> None:
-        """Forget what was said too long before the latest event time to be of any use."""
-        self._said.expire(latest_us - self._settings.token_us)
+    def expire(self, latest_us: Callable[[int], int]) -> None:
+        """Forget what was said too long before the latest event time of its entity to be of any use."""
+        self._said.expire(lambda slot: latest_us(slot) - self._settings.token_us)
 
     def row(self, slot: int) -> list[npt.NDArray[Any]]:
-        """Return all that is known of an entity, as views."""
+        """Return all that is known of an entity, as views, but what it said: that is of use for `token_us` only."""
         return [self._recent[slot : slot + 1], *self._lead.row(slot)]
 
     def fold(self, closed: Closed, cause: Callable[[int], Cause], metrics: list[str]) -> list[Draft]:
@@ -113,7 +113,9 @@ class Folding:
             z, score, all_forest[chosen] = self._normal.judge(mine, values)
             judged = self._surprise.judge(mine, values, times, score)
             all_z[chosen], all_scores[chosen] = z, score
-            opens, share = self._watch(mine, judged.abnormal, judged.armed)
+            again = self._lead.again(mine, times)
+            opens, share = self._watch(mine, judged.abnormal, judged.armed, again)
+            self._note_tokens(closed, start + chosen)
             learning = np.ones(len(chosen), bool)
             for index in self._of_interest(mine, opens):
                 place = start + int(chosen[index])
@@ -122,10 +124,11 @@ class Folding:
                     closed, place, cause(place), abnormal=abnormal, score=float(score[index]), z=z[index]
                 )
                 opening = float(share[index]) if opens[index] else None
-                lead = self._before(int(mine[index]), int(times[index])) if opens[index] else NO_LEAD
+                lead = NO_LEAD
+                if opens[index]:
+                    lead = self._before(int(mine[index]), int(times[index]), again=bool(again[index]))
                 found, learning[index] = self._follow(window, int(mine[index]), opening, lead, metrics)
                 placed += [(place, draft) for draft in found]
-            self._note_tokens(closed, start + chosen)
             self._lead.push(mine, times, z)
             self._normal.learn(mine, values, _places(learning))
             calm[chosen] = quiet = learning & ~judged.abnormal
@@ -134,13 +137,16 @@ class Folding:
         self._drifts.note(closed.values[start : start + len(rounds)], all_scores, calm=calm, warm=warm)
         return [draft for _, draft in sorted(placed, key=lambda item: item[0])]
 
-    def _before(self, slot: int, time_us: int) -> LeadIn:
-        """Return what led to a window; what lies before a silence in which an entity would be gone did not."""
-        lead = self._lead.before(slot, int(self._recent[slot]), since_us=time_us - self._settings.gone_us)
+    def _before(self, slot: int, time_us: int, *, again: bool) -> LeadIn:
+        """Return what led to a window; what lies before a silence in which an entity would be gone did not. To the
+        second part of a window the first one did.
+        """
+        recent = int(self._recent[slot]) << again
+        lead = self._lead.before(slot, recent, since_us=time_us - self._settings.gone_us)
         return replace(lead, tokens=self._said.take(slot, since_us=time_us - self._settings.token_us))
 
     def _note_tokens(self, closed: Closed, places: Ints) -> None:
-        """Note what was said in windows outside of episodes."""
+        """Note what was said in windows that no open episode will hear: one that opens with such a window takes it."""
         for place in sorted(closed.tokens.keys() & set(places.tolist())) if closed.tokens else ():
             slot = int(closed.slots[place])
             if not self._episodes.is_open(self._entities.names[slot]):
@@ -162,9 +168,12 @@ class Folding:
         self._recent[slot] = 0
         return drafts, False
 
-    def _watch(self, slots: Ints, abnormal: Flags, armed: Flags) -> tuple[Flags, npt.NDArray[np.float64]]:
-        """Note one window of each entity; return where an episode would open, and the share of abnormal windows."""
-        recent = ((self._recent[slots] << 1) | abnormal) & self._mask
+    def _watch(self, slots: Ints, abnormal: Flags, armed: Flags, again: Flags) -> tuple[Flags, npt.NDArray[np.float64]]:
+        """Note one window of each entity; return where an episode would open, and the share of abnormal windows. Parts
+        of one window (`again`) count as one, which is abnormal if any of them is.
+        """
+        before = self._recent[slots]
+        recent = (np.where(again, before, before << 1) | abnormal) & self._mask
         self._recent[slots] = recent
         count = _BITS[recent]
         return abnormal & armed & (count >= self._needed), count / self._latest

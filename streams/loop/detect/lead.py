@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +70,21 @@ class Lead:
         began_us = int(self._starts[began - 1, slot]) if began else None
         return LeadIn(began_us, self._z[slot : slot + 1].astype(float))
 
+    def again(self, slots: Ints, starts_us: Ints) -> Flags:
+        """Return which windows are another part of their entity's latest one: a silence cut it in two."""
+        again: Flags = self._starts[0, slots] == starts_us if self._windows else np.zeros(len(slots), bool)
+        return again
+
     def push(self, slots: Ints, starts_us: Ints, z: Floats) -> None:
-        """Note a window of each of distinct slots."""
+        """Note a window of each of distinct slots, or another part of the latest one."""
         if not self._windows:
             return
+        self._z[slots] = z
+        again = self.again(slots, starts_us)
+        if np.count_nonzero(again):
+            slots, starts_us = slots[~again], starts_us[~again]
         self._starts[1:, slots] = self._starts[:-1, slots]
         self._starts[0, slots] = starts_us
-        self._z[slots] = z
 
     def snapshot(self) -> bytes:
         """Return all windows; equal states give equal bytes."""

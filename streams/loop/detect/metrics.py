@@ -34,7 +34,7 @@ class Metrics:
         for given, name in enumerate(names):
             column = known.get(name)
             if column is None:
-                self._counts["metrics"] += int(present[:, given].sum())
+                self._counts["metric_limit"] += int(present[:, given].sum())
             else:
                 wide[:, column] = bounded[:, given]
         return wide

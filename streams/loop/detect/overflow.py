@@ -8,8 +8,8 @@ from schemas.events import Overflow
 from schemas.ids import Cause
 from streams.loop.detect.episodes import Draft
 
-LIMITS = {"overflow": "entity_limit", "metrics": "metric_limit", "full": "window_rows_limit"}
-"""Reason that rows, or values, are left out for, to the setting that says so."""
+LIMITS = ("entity_limit", "metric_limit", "window_rows_limit", "letter_limit")
+"""The settings that rows, or values, are left out for; rows beyond the last are in no dead letter."""
 TOLD_EVERY_US = 60_000_000
 NAMES_LIMIT = 1_000
 """Different names that are told apart at most."""
@@ -25,16 +25,16 @@ class _Bucket(msgspec.Struct, array_like=True):
 
 
 class Overflows:
-    """`counts`, by reason, is added to by whoever leaves something out."""
+    """`counts`, by limit, is added to by whoever leaves something out."""
 
     def __init__(self, *, partition: int, counts: dict[str, int]) -> None:
         self._partition = partition
         self._counts = counts
-        self._buckets = {reason: _Bucket() for reason in LIMITS}
+        self._buckets = {limit: _Bucket() for limit in LIMITS}
 
-    def note(self, reason: str, names: Iterable[str]) -> None:
+    def note(self, limit: str, names: Iterable[str]) -> None:
         """Note who found no room."""
-        known = self._buckets[reason].names
+        known = self._buckets[limit].names
         for name in names:
             if len(known) >= NAMES_LIMIT:
                 return
@@ -43,11 +43,11 @@ class Overflows:
     def tell(self, due_us: int) -> list[Draft]:
         """Return what each bucket has taken since it was last told; at once at first, then once a minute."""
         drafts = []
-        for reason, bucket in self._buckets.items():
-            rows = self._counts[reason] - bucket.told
+        for limit, bucket in self._buckets.items():
+            rows = self._counts[limit] - bucket.told
             if rows and (bucket.told_us is None or due_us >= bucket.told_us + TOLD_EVERY_US):
-                drafts.append(self._overflow(LIMITS[reason], rows, list(bucket.names), due_us))
-                self._buckets[reason] = _Bucket(told=self._counts[reason], told_us=due_us)
+                drafts.append(self._overflow(limit, rows, list(bucket.names), due_us))
+                self._buckets[limit] = _Bucket(told=self._counts[limit], told_us=due_us)
         return drafts
 
     def snapshot(self) -> bytes:

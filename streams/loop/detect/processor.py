@@ -1,7 +1,7 @@
 """The processor detect: telemetry in; episodes, measurements and censuses out."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import groupby, pairwise
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 
 import msgspec
 import numpy as np
@@ -10,14 +10,15 @@ import numpy.typing as npt
 from schemas.errors import RecoveryError
 from schemas.events import Census, Event
 from schemas.ids import Cause, Mint
-from streams.loop.detect.aside import Aside, Row
+from streams.loop.detect.aside import Aside, Packed, Row
 from streams.loop.detect.drift import DriftWatches
 from streams.loop.detect.entities import Entities, Seated
 from streams.loop.detect.episodes import Draft, Episodes
 from streams.loop.detect.folding import Folding
+from streams.loop.detect.late import Late
 from streams.loop.detect.metrics import Metrics
 from streams.loop.detect.normal import Normal
-from streams.loop.detect.overflow import Overflows
+from streams.loop.detect.overflow import LIMITS, Overflows
 from streams.loop.detect.settings import DetectSettings
 from streams.loop.detect.surprise import Known, Surprise
 from streams.loop.detect.windows import Closed, Windows
@@ -27,7 +28,9 @@ from streams.loop.telemetry import Coded, TelemetryBatch
 
 STATE_VERSION = 5
 ASIDE_AT_ONCE = 500
-"""So many entities are put aside at a count at most (0.1 ms each): a step stays short."""
+"""So many entities are put aside at a count at most (0.2 ms each), so that a step stays short. Not so where many new
+ones find the tables full at once: each of those that are gone has to make room for one.
+"""
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -42,7 +45,7 @@ class _State(msgspec.Struct):
     counts: dict[str, int]
     metrics: list[str]
     entities: bytes
-    aside: bytes
+    aside: list[tuple[str, Packed]]
     windows: bytes
     normal: bytes
     surprise: Known
@@ -50,16 +53,17 @@ class _State(msgspec.Struct):
     recent: bytes
     drifts: bytes
     overflows: bytes
+    late: tuple[int, int]
     census_due_us: int | None
     census_groups: list[str]
 
 
 class Detect:
-    """Watches the entities of one partition (DESIGN sections 4 and 7).
+    """Watches the entities of one partition.
 
     `counts` says what was left out: rows behind the watermark (`late`), rows of an entity and time already seen
-    (`duplicates`), and what is beyond a limit: rows of more entities (`overflow`), values of more metrics (`metrics`),
-    more rows of a window (`full`).
+    (`duplicates`), and by the name of its setting what is beyond a limit: rows of more entities, values of more
+    metrics, more rows of a window, and those of the late rows that are in no dead letter (`letter_limit`).
     """
 
     name = "detect"
@@ -69,11 +73,11 @@ class Detect:
         self._loop = loop
         self._partition = partition
         self._partitions = partitions
-        self.counts = {"late": 0, "duplicates": 0, "overflow": 0, "metrics": 0, "full": 0}
+        self.counts = dict.fromkeys(("late", "duplicates", *LIMITS), 0)
         self.refused: list[Refused] = []
         self._metrics = Metrics(limit=settings.metric_limit, counts=self.counts)
         self._entities = Entities(limit=settings.entity_limit)
-        self._aside = Aside(limit=settings.aside_limit)
+        self._aside = Aside(limit=settings.aside_limit, bytes_limit=settings.aside_bytes)
         self._windows = Windows(
             window_us=settings.window_us,
             lateness_us=settings.lateness_us,
@@ -85,6 +89,7 @@ class Detect:
         self._surprise = Surprise(settings)
         self._drifts = DriftWatches(partition=partition)
         self._overflows = Overflows(partition=partition, counts=self.counts)
+        self._late = Late(limit=settings.letter_limit, counts=self.counts, overflows=self._overflows)
         self._folding = Folding(
             settings,
             entities=self._entities,
@@ -122,7 +127,7 @@ class Detect:
                 events += self._written(self._leave(timer), mint, now)
             else:
                 events += self._written(self._count(timer[0], now), mint, now)
-                self._put_aside()
+                self._put_aside(now.us)
         events += self._written(self._close_idle(idle), mint, now)
         self._next_is_known = False
         return events
@@ -141,7 +146,7 @@ class Detect:
             counts=dict(sorted(self.counts.items())),
             metrics=self._metrics.names,
             entities=self._entities.snapshot(),
-            aside=self._aside.snapshot(),
+            aside=self._aside.columns(),
             windows=self._windows.snapshot(),
             normal=self._normal.snapshot(),
             surprise=known,
@@ -149,11 +154,12 @@ class Detect:
             recent=self._folding.snapshot(),
             drifts=self._drifts.snapshot(),
             overflows=self._overflows.snapshot(),
+            late=self._late.snapshot(),
             census_due_us=self._census_due_us,
             census_groups=sorted(self._census_groups),
         )
-        parts = [state.entities, state.aside, state.windows, state.normal, state.episodes, state.recent]
-        return encoded(state, size=sum(map(len, parts)) + known.size())
+        parts = [state.entities, state.windows, state.normal, state.episodes, state.recent]
+        return encoded(state, size=sum(map(len, parts)) + self._aside.size() + known.size())
 
     def restore(self, snapshot: bytes) -> None:
         """Replace the state; raises `RecoveryError` when the snapshot is of another version."""
@@ -163,7 +169,7 @@ class Detect:
         self.counts.update(state.counts)
         self._metrics.names = state.metrics
         self._entities.restore(state.entities)
-        self._aside.restore(state.aside)
+        self._aside.adopt(state.aside)
         self._windows.restore(state.windows, len(state.metrics))
         self._normal.restore(state.normal)
         self._surprise.adopt(state.surprise, state.metrics)
@@ -171,6 +177,7 @@ class Detect:
         self._folding.restore(state.recent)
         self._drifts.restore(state.drifts)
         self._overflows.restore(state.overflows)
+        self._late.restore(state.late)
         self._room = (0, 0)
         self._census_due_us = state.census_due_us
         self._census_groups = set(state.census_groups)
@@ -182,12 +189,12 @@ class Detect:
         slots, seated = self._entities.slots_of(entities)
         rows = np.flatnonzero(slots >= 0)
         if len(rows) < len(slots):
-            self.counts["overflow"] += len(slots) - len(rows)
-            self._overflows.note("overflow", entities.among(np.flatnonzero(slots < 0)))
+            self.counts["entity_limit"] += len(slots) - len(rows)
+            self._overflows.note("entity_limit", entities.among(np.flatnonzero(slots < 0)))
         if not len(rows):
             return []
         values = self._metrics.columns(batch.metrics, batch.values[rows])
-        self._overflows.note("metrics", self._metrics.left_out)
+        self._overflows.note("metric_limit", self._metrics.left_out)
         self._grow()
         for one in seated:
             self._seat(one)
@@ -203,7 +210,7 @@ class Detect:
             closed = self._close(batch, some, slots[some], values[start:stop])
             drafts += self._fold_windows(closed, _closing(batch, some, closed))
             late += some[closed.late].tolist()
-        self.refused += _too_late(batch, late)
+        self.refused += self._late.refuse(batch, late, now.us)
         return drafts
 
     def _close(self, batch: TelemetryBatch, rows: Ints, slots: Ints, values: Floats) -> Closed:
@@ -218,26 +225,28 @@ class Detect:
         """Give a slot to an entity, with what is known of it. Who had it before is put aside, unless hardly anything is
         known of it: names that come once, in floods, must neither cost much nor push out those that are known.
         """
+        known = self._aside.take(seated.entity)  # before it is forgotten for the one who leaves
         if seated.left and self._normal.is_warm(seated.slot):
             self._vacate(seated.slot, seated.left, seated.left_group)
         elif seated.left:
             self._forget(seated.slot)
-        group = self._aside.take(seated.entity, self._row(seated.slot))
-        if group is not None:
-            self._entities.groups[seated.slot] = group
+        if known is not None:
+            known.onto(self._row(seated.slot))
+            self._entities.groups[seated.slot] = known.group
 
-    def _put_aside(self) -> None:
-        """Free the slots of gone entities that are far behind in event time, and forget what was said long ago."""
-        self._folding.expire(self._windows.latest())
+    def _put_aside(self, now_us: int) -> None:
+        """Free the slots of entities that have been gone for long, and forget what was said long ago."""
+        self._folding.expire(self._windows.latest)
         gone = self._entities.gone()
-        behind = gone[self._windows.behind(gone, self._settings.aside_us)]
-        for slot in behind[:ASIDE_AT_ONCE].tolist():
+        silent = gone[self._entities.arrival(gone) <= now_us - self._settings.aside_us]
+        for slot in silent[:ASIDE_AT_ONCE].tolist():
             self._vacate(slot, self._entities.names[slot], self._entities.groups[slot])
             self._entities.free(slot)
 
     def _vacate(self, slot: int, entity: str, group: str) -> None:
-        self._aside.put(entity, group, self._row(slot))
+        known = [array.copy() for array in self._row(slot)]
         self._forget(slot)
+        self._aside.put(entity, group, known, blank=self._row(slot))
 
     def _forget(self, slot: int) -> None:
         for table in self._tables():
@@ -341,26 +350,6 @@ def _of_rows(texts: Mapping[int, str], rows: Ints) -> dict[int, str]:
 
 def _closing(batch: TelemetryBatch, rows: Ints, closed: Closed) -> Callable[[int], Cause]:
     return lambda index: batch.cause(int(rows[closed.closers[index]]))
-
-
-def _too_late(batch: TelemetryBatch, rows: list[int]) -> list[Refused]:
-    """Return the records that late rows lie in, each once."""
-    return [
-        Refused(
-            batch.cause(first),
-            "late",
-            f"expected samples of open windows, got {more} of closed ones, first of {batch.entities[first]} at "
-            f"{int(batch.time_us[first])} us; detect.lateness says how long windows wait",
-        )
-        for first, more in _by_record(batch, rows)
-    ]
-
-
-def _by_record(batch: TelemetryBatch, rows: list[int]) -> Iterator[tuple[int, int]]:
-    """Yield the first of the rows of each record, and how many there are."""
-    for _, group in groupby(rows, key=lambda row: int(batch.offsets[row])):
-        found = list(group)
-        yield found[0], len(found)
 
 
 def _next_multiple(time_us: int, period_us: int) -> int:

@@ -1,5 +1,7 @@
 """Event tokens that entities said outside of episodes: one that opens soon after holds them."""
 
+from collections.abc import Callable
+
 import msgspec
 
 
@@ -24,9 +26,11 @@ class Said:
         """Give the slot to another entity."""
         self._tokens.pop(slot, None)
 
-    def expire(self, before_us: int) -> None:
-        """Forget the entities that have said nothing since."""
-        self._tokens = {slot: said for slot, said in self._tokens.items() if said[-1][0] >= before_us}
+    def expire(self, since_us: Callable[[int], int]) -> None:
+        """Forget the entities that have said nothing since. Each has a time of its own: one clock that is ahead makes
+        nobody else's words old.
+        """
+        self._tokens = {slot: said for slot, said in self._tokens.items() if said[-1][0] >= since_us(slot)}
 
     def snapshot(self) -> bytes:
         """Return all tokens; equal states give equal bytes."""

@@ -24,8 +24,8 @@ class DetectSettings(msgspec.Struct, frozen=True, kw_only=True):
     gone_us: int = 60_000_000
     """Loop time after its last row at which an entity counts as gone: its episode is closed."""
     aside_us: int = 3_600_000_000
-    """An entity that is gone, and behind the latest one by so much event time, is put aside: packed, out of the tables,
-    until it comes back."""
+    """Loop time after its last row at which an entity that is gone is put aside: packed, out of the tables, until it
+    comes back."""
     census_us: int = 5_000_000
     measure_after_us: int = 30_000_000
     """How long, in event time, windows are measured after an episode closed."""
@@ -87,9 +87,13 @@ class DetectSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     entity_limit: int = 10_000
     aside_limit: int = 10_000
-    """How many entities put aside are remembered."""
+    """How many entities put aside are remembered, ..."""
+    aside_bytes: int = 32_000_000
+    """... and how many bytes they take, packed."""
     metric_limit: int = 64
     window_rows_limit: int = 1_000
+    letter_limit: int = 60
+    """So many records a minute (of loop time) become dead letters because samples in them came too late."""
     token_limit: int = 8
     token_us: int = 60_000_000
     """What an entity said, as event tokens, so long before an episode opened belongs to it."""
@@ -205,6 +209,6 @@ _POSITIVE = (
     "entity_limit", "metric_limit", "window_rows_limit", "token_limit", "signature_limit",
 )  # fmt: skip
 _NOT_NEGATIVE = (
-    "window_us", "lateness_us", "aside_us", "aside_limit", "token_us", "measure_after_us", "close_threshold",
-    "floor_relative", "slack", "forest_weight",
+    "window_us", "lateness_us", "aside_us", "aside_limit", "aside_bytes", "letter_limit", "token_us",
+    "measure_after_us", "close_threshold", "floor_relative", "slack", "forest_weight",
 )  # fmt: skip

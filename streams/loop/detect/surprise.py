@@ -83,13 +83,14 @@ class Surprise:
         self._table = ResidualTable(warmup_windows=settings.warmup_windows, floor_relative=FLOOR_RELATIVE, limit=rows)
         self._features = TailMemory(planes=FEATURES, prior=SIZE_PRIOR, limit=rows, kept=np.float32)
         self._sums = TailMemory(planes=1, prior=SUM_PRIOR, least_excess=EXPECTED, limit=rows)
-        limit = settings.alarm_limit
+        limit, in_all = settings.alarm_limit, settings.alarm_limit_in_all
         self._rate = AlarmRate(
             alarms=limit.count,
             interval_us=limit.interval_us,
             floor=settings.floor,
             per_alarm=settings.p_per_alarm,
             rearm_windows=settings.rearm,
+            in_all_per_us=in_all.count / in_all.interval_us if in_all is not None else math.inf,
         )
         self._smooth = np.zeros(0)
 
@@ -167,9 +168,8 @@ class Surprise:
 
     def share(self, parts: int) -> None:
         """Part the alarms that are acceptable in all, if that is stated, among so many entities."""
-        limit = self._settings.alarm_limit_in_all
-        if limit is not None and parts:
-            self._rate.share(limit.count / limit.interval_us / parts)
+        if parts:
+            self._rate.share(parts)
 
     def spend(self, slots: Ints) -> None:
         """Note that an episode of each of these entities opened."""

@@ -109,14 +109,9 @@ class Windows:
         """Return all that is known of an entity without open windows, as views."""
         return [self._watermark[slot : slot + 1], self._floor[slot : slot + 1]]
 
-    def behind(self, slots: Ints, span_us: int) -> Flags:
-        """Return which entities have nothing as late, in event time, as `span_us` before the latest row of all."""
-        behind: Flags = self._watermark[slots] <= self.latest() - span_us
-        return behind
-
-    def latest(self) -> int:
-        """Return the event time of the latest row of all."""
-        return int(self._watermark.max(initial=NEVER))
+    def latest(self, slot: int) -> int:
+        """Return the event time of the entity's latest row."""
+        return int(self._watermark[slot])
 
     def waiting(self) -> Ints:
         """Return the slots that have an open window, ascending."""
@@ -237,7 +232,7 @@ class Windows:
         if keep.all():
             return accepted
         self._left_out["duplicates"] += int(np.count_nonzero(~keep & ~full))
-        self._left_out["full"] += int(np.count_nonzero(full))
+        self._left_out["window_rows_limit"] += int(np.count_nonzero(full))
         return accepted.cut(keep)
 
     def _repeated(self, rows: _Rows, rising: Flags) -> Ints:
