@@ -11,6 +11,7 @@ from streams.loop.detect import Detect, DetectSettings
 from streams.loop.detect.aside import Aside
 from streams.loop.processor import Now
 from streams.loop.telemetry import TelemetryBatch
+from tests.laws.recorded import rows_of
 
 SECOND = 1_000_000
 HOUR = 3_600
@@ -149,7 +150,7 @@ def test_it_is_no_matter_how_rows_were_cut_or_whether_a_snapshot_came_between(cu
         batch = rows([names[turn % 5], names[(turn + 2) % 5], names[(turn * 3 + 1) % 5]], range(start, start + 60))
         events[0] += whole.on_batch([batch], now)
         for first in range(0, len(batch), cut):
-            events[1] += parts.on_batch([part(batch, first, first + cut)], now)
+            events[1] += parts.on_batch([rows_of(batch, first, first + cut)], now)
         assert parts.snapshot() == whole.snapshot()
         restored = detector(aside_us=60 * SECOND, entity_limit=3)
         restored.restore(parts.snapshot())
@@ -159,18 +160,6 @@ def test_it_is_no_matter_how_rows_were_cut_or_whether_a_snapshot_came_between(cu
             events[0] += whole.on_time(later)
             events[1] += parts.on_time(later)
     assert events[0] == events[1]
-
-
-def part(batch: TelemetryBatch, start: int, stop: int) -> TelemetryBatch:
-    return TelemetryBatch(
-        topic=batch.topic,
-        partition=batch.partition,
-        offsets=batch.offsets[start:stop],
-        entities=batch.entities[start:stop],
-        time_us=batch.time_us[start:stop],
-        metrics=batch.metrics,
-        values=batch.values[start:stop],
-    )
 
 
 def test_what_was_packed_fits_a_row_that_has_more_metrics_by_now() -> None:
@@ -268,7 +257,7 @@ def test_it_is_no_matter_whether_who_leaves_and_a_new_metric_come_in_one_batch()
     now = Now((START_S + 202) * SECOND, 0)
     whole.on_batch([batch], now)
     for row in range(4):
-        one = part(batch, row, row + 1)
+        one = rows_of(batch, row, row + 1)
         if row < 3:
             one = replace(one, metrics=("load",), values=one.values[:, :1])
         parts.on_batch([one], now)

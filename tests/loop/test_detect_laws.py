@@ -13,6 +13,7 @@ from schemas.events import Episode, Measurement
 from streams.loop.detect import Detect, DetectSettings
 from streams.loop.processor import Now
 from streams.loop.telemetry import TelemetryBatch
+from tests.laws.recorded import rows_of
 
 SECOND = 1_000_000
 NOW = Now(1_000 * SECOND, 1_000 * SECOND)
@@ -56,22 +57,6 @@ def messy(seed: int, rows: int = 600) -> TelemetryBatch:
     )
 
 
-def part(batch: TelemetryBatch, start: int, stop: int) -> TelemetryBatch:
-    """Return some rows as a batch of their own, which names only the metrics that occur in it."""
-    occurring = np.isfinite(batch.values[start:stop]).any(axis=0)
-    return TelemetryBatch(
-        topic=batch.topic,
-        partition=batch.partition,
-        offsets=batch.offsets[start:stop],
-        entities=batch.entities[start:stop],
-        time_us=batch.time_us[start:stop],
-        metrics=tuple(name for name, occurs in zip(batch.metrics, occurring, strict=True) if occurs),
-        values=batch.values[start:stop][:, occurring],
-        tokens={row - start: token for row, token in batch.tokens.items() if start <= row < stop},
-        groups={row - start: group for row, group in batch.groups.items() if start <= row < stop},
-    )
-
-
 @pytest.mark.parametrize("case", CASES)
 @settings(max_examples=6, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 1_000), cuts=st.lists(st.integers(1, 599), max_size=12))
@@ -82,7 +67,7 @@ def test_any_split_of_a_batch_gives_equal_events_and_equal_state(case, seed, cut
     edges = [0, *sorted(set(cuts)), len(batch)]
     events = []
     for start, stop in pairwise(edges):
-        events += split.on_batch([part(batch, start, stop)], NOW)
+        events += split.on_batch([rows_of(batch, start, stop)], NOW)
     assert events == expected
     assert split.snapshot() == whole.snapshot()
     later = Now(NOW.us + 100 * SECOND, NOW.us)
@@ -95,7 +80,7 @@ def test_one_row_at_a_time_is_no_different(case):
     batch = messy(7)
     whole, split = make(CASES[case]), make(CASES[case])
     expected = whole.on_batch([batch], NOW)
-    assert [e for row in range(len(batch)) for e in split.on_batch([part(batch, row, row + 1)], NOW)] == expected
+    assert [e for row in range(len(batch)) for e in split.on_batch([rows_of(batch, row, row + 1)], NOW)] == expected
     assert split.snapshot() == whole.snapshot()
     assert {type(event) for event in expected} >= {Episode, Measurement}, "the case must make detect say something"
 
@@ -105,12 +90,12 @@ def test_one_row_at_a_time_is_no_different(case):
 def test_a_restored_processor_continues_alike(case, row):
     batch = messy(3)
     whole = make(CASES[case])
-    whole.on_batch([part(batch, 0, row)] if row else [], NOW)
+    whole.on_batch([rows_of(batch, 0, row)] if row else [], NOW)
     other = make(CASES[case])
     other.restore(whole.snapshot())
     assert other.snapshot() == whole.snapshot()
     assert other.next_time() == whole.next_time()
-    rest = part(batch, row, len(batch))
+    rest = rows_of(batch, row, len(batch))
     assert other.on_batch([rest], NOW) == whole.on_batch([rest], NOW)
     later = Now(NOW.us + 100 * SECOND, NOW.us)
     assert other.on_time(later) == whole.on_time(later)
@@ -130,8 +115,8 @@ def test_rows_delivered_twice_change_no_event(case):
     expected = once.on_batch([batch], NOW)
     events = []
     for start in range(0, len(batch), 20):
-        events += twice.on_batch([part(batch, start, start + 20)], NOW)
-        events += twice.on_batch([part(batch, start, start + 20)], NOW)
+        events += twice.on_batch([rows_of(batch, start, start + 20)], NOW)
+        events += twice.on_batch([rows_of(batch, start, start + 20)], NOW)
     assert events == expected
     left_out = twice.counts["late"] + twice.counts["duplicates"] - once.counts["late"] - once.counts["duplicates"]
     assert left_out == len(batch)
@@ -173,11 +158,11 @@ def test_state_stays_within_its_limits_whatever_comes():
 def test_a_gone_entity_makes_room_for_a_new_one():
     detect = make(DetectSettings(window_us=0, entity_limit=1, warmup_windows=2))
     batch = messy(1)
-    detect.on_batch([part(batch, 0, 1)], NOW)
+    detect.on_batch([rows_of(batch, 0, 1)], NOW)
     other = next(row for row, name in enumerate(batch.entities) if name != batch.entities[0])
-    detect.on_batch([part(batch, other, other + 1)], NOW)
+    detect.on_batch([rows_of(batch, other, other + 1)], NOW)
     assert detect.counts["entity_limit"] == 1
     later = Now(NOW.us + 100 * SECOND, NOW.us)
     detect.on_time(later)
-    detect.on_batch([part(batch, other, other + 1)], later)
+    detect.on_batch([rows_of(batch, other, other + 1)], later)
     assert detect.counts["entity_limit"] == 1
