@@ -7,8 +7,8 @@ import pytest
 
 from schemas.events import Census, Episode, Event
 from streams.loop.detect import Detect
+from tests.laws.recorded import rows_of
 from tests.loop.test_detect import HEALTHY, at, batch, detector
-from tests.loop.test_detect_laws import part
 
 SECOND = 1_000_000
 FAULT_S = 30
@@ -90,10 +90,10 @@ def test_a_clock_that_is_ahead_makes_nobody_elses_words_old() -> None:
     rows, tokens = story({28.5: "deploy"})
     whole = batch(rows, tokens=tokens)
     detect = detector()
-    detect.on_batch([part(whole, 0, FAULT_S)], at(FAULT_S))
+    detect.on_batch([rows_of(whole, 0, FAULT_S)], at(FAULT_S))
     detect.on_batch([batch([("fan", 80_000.0, {"load": 10.0})])], at(FAULT_S))
     assert any(isinstance(event, Census) for event in detect.on_time(at(FAULT_S + 5)))
-    assert tokens_of(detect.on_batch([part(whole, FAULT_S, len(rows))], at(FAULT_S + 6))) == [("deploy",)]
+    assert tokens_of(detect.on_batch([rows_of(whole, FAULT_S, len(rows))], at(FAULT_S + 6))) == [("deploy",)]
 
 
 @pytest.mark.parametrize("window_us", [0, SECOND])
@@ -106,7 +106,7 @@ def test_it_is_no_matter_how_rows_were_cut_or_whether_a_snapshot_came_between(wi
     for cuts in np.random.default_rng(1).integers(1, len(rows), (5, 6)).tolist():
         parts, events = detector(window_us=window_us), []
         for start, stop in pairwise(sorted({0, *cuts, len(rows)})):
-            events += parts.on_batch([part(whole, start, stop)], at(40))
+            events += parts.on_batch([rows_of(whole, start, stop)], at(40))
             restored = detector(window_us=window_us)
             restored.restore(bytes(parts.snapshot()))
             parts = restored
