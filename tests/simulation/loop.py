@@ -50,6 +50,7 @@ GATE = GateSettings(
     concurrency=12,
     abnormal_share=0.9,
     failed_share=0.9,
+    failed_window_us=20_000_000,
 )
 LEVELS = LevelSettings(default="act", novel="act")
 DETECT = DetectSettings(
