@@ -78,8 +78,9 @@ class Recognise:
         for record in inputs:
             if not isinstance(record, Record):
                 continue
-            found = self._storms.fold(record.event)
-            events += [self._storm(found, record.cause, storm_mint, now)] if found else []
+            events += [
+                self._storm(found, record.cause, storm_mint, now) for found in self._storms.fold(record.event)
+            ]
             if not isinstance(record.event, Episode):
                 continue
             if record.event.phase == "onset" and record.event.episode not in self._patterns:
@@ -196,6 +197,7 @@ class Recognise:
             phase="closed" if found.closed else "open",
             opened_us=found.opened_us,
             size=found.size,
+            alias_of=found.alias_of,
             calls="declared" if self._graph.calls else "learned",
             members=found.members,
         )

@@ -48,6 +48,7 @@ class StormView(msgspec.Struct, frozen=True, kw_only=True):
     opened_us: int
     size: int
     closed: bool
+    alias_of: str | None
     members: tuple[StormMember, ...]
 
 
@@ -83,8 +84,8 @@ class Storms:
         """Entity to its latest episode among the members."""
         self._storms: OrderedDict[str, _Storm] = OrderedDict()
 
-    def fold(self, event: Event) -> StormView | None:
-        """Follow an event; return the storm that it changes, if that is worth telling."""
+    def fold(self, event: Event) -> list[StormView]:
+        """Follow an event; return the storms that it changes, if that is worth telling."""
         match event:
             case Episode(phase="opened"):
                 self._admit(event)
@@ -98,7 +99,7 @@ class Storms:
                 self._order.watch(event.time_us)
             case _:
                 pass
-        return None
+        return []
 
     def snapshot(self) -> bytes:
         """Return all storms; equal states give equal bytes."""
@@ -139,21 +140,20 @@ class Storms:
         if member is not None and self._episodes.get(member.entity) == episode:
             del self._episodes[member.entity]
 
-    def _onset(self, episode: Episode) -> StormView | None:
+    def _onset(self, episode: Episode) -> list[StormView]:
         member = self._admit(episode)
         if member.onset:
-            return None
+            return []
         member.onset, member.severity = True, episode.severity
         if not self._calls:
             self._order.watch(episode.time_us)
             self._order.learn(member.entity, member.opened_us)
-        if not member.storm:
-            self._gather(episode.episode, member)
+        ended = [] if member.storm else self._gather(episode.episode, member)
         storm = self._storms.get(member.storm)
         if storm is None or episode.episode not in storm.episodes:
-            return None
+            return ended
         self._leave_behind(storm, member)
-        return self._view(member.storm, storm, closed=False)
+        return [*ended, *self._view(member.storm, storm, closed=False)]
 
     def _leave_behind(self, storm: _Storm, latest: _Member) -> None:
         """Name and count no longer what is over and was not near the latest: a storm may go on as others come."""
@@ -164,71 +164,89 @@ class Storms:
                 storm.size -= 1
                 self._drop(episode)
 
-    def _measure(self, measurement: Measurement) -> StormView | None:
+    def _measure(self, measurement: Measurement) -> list[StormView]:
         """Follow how bad a member is; return its storm if it now seems to have begun elsewhere."""
         member = self._members.get(measurement.episode)
         if member is None or member.closed or not member.onset or measurement.score <= WORSE * member.severity:
-            return None
+            return []
         member.severity = measurement.score
         storm = self._storms.get(member.storm)
         if storm is None or measurement.episode not in storm.episodes:
-            return None
+            return []
         former = storm.origin
-        view = self._view(member.storm, storm, closed=False)
-        return view if storm.origin != former else None
+        views = self._view(member.storm, storm, closed=False)
+        return views if storm.origin != former else []
 
-    def _close(self, episode: Episode) -> StormView | None:
+    def _close(self, episode: Episode) -> list[StormView]:
         member = self._members.get(episode.episode)
         if member is None or member.closed:
-            return None
+            return []
         member.closed = True
         storm = self._storms.get(member.storm)
         if storm is None:
             self._drop(episode.episode)
-            return None
+            return []
         storm.open -= 1
         self._episodes.pop(member.entity, None)
         if episode.episode not in storm.episodes:
             self._drop(episode.episode)
         if storm.open:
-            return None
-        known = any(one in self._members for one in storm.episodes)
-        view = self._view(member.storm, storm, closed=True) if known else None
+            return []
+        views = self._view(member.storm, storm, closed=True)
         self._forget(member.storm)
-        return view
+        return views
 
     def _forget(self, name: str) -> None:
         for episode in self._storms.pop(name).episodes:
             self._drop(episode)
 
-    def _gather(self, episode: str, member: _Member) -> None:
-        """Join an episode, and what belongs to it, to the earliest storm among them, or to a new one."""
+    def _gather(self, episode: str, member: _Member) -> list[StormView]:
+        """Join an episode, and what belongs to it, to the earliest storm among them, or to a new one.
+
+        Return the last word on each other storm among them: it goes on as part of the earliest.
+        """
         found = list(islice(self._together(episode, member), self._settings.member_limit))
-        known = [one.storm for _, one in found if one.storm in self._storms]
-        if known:
-            name = min(known, key=lambda storm: self._storms[storm].opened_us)
-        elif self._is_storm(len(found)):
+        met = dict.fromkeys(one.storm for _, one in found if one.storm in self._storms)
+        name, *later = sorted(met, key=lambda storm: self._storms[storm].opened_us) or [""]
+        if not name:
+            if not self._is_storm(len(found)):
+                return []
             name = derive(self._loop, "storm", episode)
             opened_us = min(one.opened_us for _, one in found)
             self._storms[name] = _Storm(opened_us=opened_us, episodes=[], size=0, open=0)
             if len(self._storms) > self._settings.storm_limit:
                 self._forget(next(iter(self._storms)))
-        else:
-            return
+        ended = [view for one in later for view in self._merge(one, name)]
         for joining, one in found:
             if one.storm not in self._storms:
                 self._join(joining, one, name)
+        return ended
+
+    def _merge(self, later: str, name: str) -> list[StormView]:
+        """Make all members of a later storm, the unnamed ones too, members of another; return the last word on it."""
+        ended = self._storms.pop(later)
+        view = self._view(later, ended, closed=True, alias_of=name)
+        named = dict.fromkeys(ended.episodes)
+        crowd = self._members if ended.size > len(named) else ()
+        for episode in [*named, *(one for one in crowd if one not in named)]:
+            member = self._members.get(episode)
+            if member is not None and member.storm == later:
+                self._join(episode, member, name)
+        return view
 
     def _join(self, episode: str, member: _Member, name: str) -> None:
-        """Name an episode among the members of a storm, in place of a former one of the same entity."""
+        """Name an episode among the members of a storm; of one entity the one that is open, else the later one."""
         storm = self._storms[name]
         member.storm = name
-        storm.open += 1
-        for place, former in enumerate(storm.episodes):
-            if former in self._members and self._members[former].entity == member.entity:
-                storm.episodes[place] = episode
-                self._drop(former)
-                self._episodes[member.entity] = episode
+        storm.open += not member.closed
+        for place, other in enumerate(storm.episodes):
+            one = self._members.get(other)
+            if one is not None and one.entity == member.entity:
+                stays = (not member.closed, member.opened_us) >= (not one.closed, one.opened_us)
+                storm.episodes[place] = episode if stays else other
+                storm.open -= not (one.closed if stays else member.closed)
+                self._drop(other if stays else episode)
+                self._episodes[member.entity] = storm.episodes[place]
                 return
         storm.size += 1
         if len(storm.episodes) < self._settings.member_limit:
@@ -263,10 +281,22 @@ class Storms:
             return size >= self._settings.least
         return size >= max(self._settings.least, LEAST_UNLINKED) and _tail(self._order.expected(), size) < CHANCE
 
-    def _view(self, name: str, storm: _Storm, *, closed: bool) -> StormView:
-        members = self._ranked([one for one in storm.episodes if one in self._members])
+    def _view(self, name: str, storm: _Storm, *, closed: bool, alias_of: str | None = None) -> list[StormView]:
+        known = [one for one in storm.episodes if one in self._members]
+        if not known:
+            return []
+        members = self._ranked(known)
         storm.origin = members[0].entity
-        return StormView(storm=name, opened_us=storm.opened_us, size=storm.size, closed=closed, members=members)
+        return [
+            StormView(
+                storm=name,
+                opened_us=storm.opened_us,
+                size=storm.size,
+                closed=closed,
+                alias_of=alias_of,
+                members=members,
+            )
+        ]
 
     def _ranked(self, episodes: list[str]) -> tuple[StormMember, ...]:
         """Return the members, likely origin first; of equals the one that opened, then came, first."""
