@@ -10,7 +10,12 @@ Flags = npt.NDArray[np.bool_]
 
 
 def blame_of(
-    strengths: Sequence[float], opened_us: Sequence[int], calls: Mapping[tuple[int, int], float], *, lag_us: int
+    strengths: Sequence[float],
+    opened_us: Sequence[int],
+    worse_us: Sequence[int],
+    calls: Mapping[tuple[int, int], float],
+    *,
+    lag_us: int,
 ) -> Floats:
     """Return how likely the trouble of each entity (row) began at each (column), shape (n, n); rows add up to 1.
 
@@ -26,7 +31,7 @@ def blame_of(
     pull = np.zeros((size, size))
     for (caller, callee), trust in calls.items():
         if caller != callee:
-            later = max(opened_us[callee] - opened_us[caller], 0) / lag_us
+            later = max(opened_us[callee] - worse_us[caller], 0) / lag_us
             pull[caller, callee] = trust * own[callee] * np.exp(-later)
     total = own + pull.sum(axis=1)
     ends = own / total

@@ -12,6 +12,7 @@ product without the list of what can be acted on. `published` are numbers of oth
 
 import argparse
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -106,18 +107,33 @@ def events_of(run: Run, settings: Settings) -> list[Event]:
     return [event for topic in ("insights", "patterns") for _, event in read_events(driver.log, topic, 0, 0)]
 
 
-def ranking_of(fault: Fault, events: Iterable[Event], calls: Calls) -> Ranking:
-    """Return the product's answer, likeliest first; empty when no storm has to do with the alarm."""
+def ranking_of(fault: Fault, events: Iterable[Event], calls: Calls, actionable: Sequence[str]) -> Ranking:
+    """Return the product's answer, likeliest first; empty when nothing abnormal has to do with the alarm.
+
+    A storm with the alarmed component in it answers by what is behind that, then by its members' shares. Else what it
+    depends on is ranked over all storms, and episodes without one, by how much trouble began there.
+    """
+    told = [event for event in events if isinstance(event, Storm | Episode) and _in_time(fault, event.time_us)]
+    storms = {storm.storm: storm for storm in told if isinstance(storm, Storm) if storm.phase == "open"}
+    for storm in sorted(storms.values(), key=lambda storm: -storm.time_us):
+        behind = [one.behind for one in storm.members if one.entity == fault.alarmed]
+        if behind:
+            names = behind + [one.entity for one in storm.members]
+            break
+    else:
+        alone = (one for one in told if isinstance(one, Episode) and (not actionable or one.entity in actionable))
+        names = _most_trouble(storms.values(), alone)
     concerned = depends_on(fault.alarmed, calls)
-    storms = [
-        storm
-        for storm in events
-        if isinstance(storm, Storm) and storm.phase == "open" and _in_time(fault, storm.time_us)
-    ]
-    with_it = [storm for storm in storms if any(one.entity == fault.alarmed for one in storm.members)]
-    beside_it = [storm for storm in storms if any(one.entity in concerned for one in storm.members)]
-    told = (with_it or beside_it)[-1:]
-    return [one.entity for storm in told for one in storm.members if one.entity in concerned]
+    return [name for name in dict.fromkeys(names) if name in concerned]
+
+
+def _most_trouble(storms: Iterable[Storm], episodes: Iterable[Episode]) -> Ranking:
+    """Return entities by the trouble that began there: the share of a storm's, or all of an episode's of its own."""
+    trouble = {episode.entity: math.log1p(episode.severity) for episode in episodes}
+    for storm in storms:
+        whole = sum(math.log1p(member.severity) for member in storm.members)
+        trouble |= {member.entity: member.share * whole for member in storm.members}
+    return sorted(trouble, key=lambda name: -trouble[name])
 
 
 def most_severe(fault: Fault, events: Iterable[Event], calls: Calls) -> Ranking:
@@ -147,7 +163,7 @@ def compare(kind: str, runs: Iterable[Run], *, any_node: bool) -> list[Row]:
         for system, actionable in (("flyball", components(run.calls)), *([("any node", [])] if any_node else [])):
             events = events_of(run, settings_of(run.calls, actionable))
             for fault in run.faults:
-                answers.setdefault(system, []).append((fault, ranking_of(fault, events, run.calls)))
+                answers.setdefault(system, []).append((fault, ranking_of(fault, events, run.calls, actionable)))
                 if system == "flyball":
                     answers.setdefault("most severe", []).append((fault, most_severe(fault, events, run.calls)))
     faults = [fault for fault, _ in answers["flyball"]]

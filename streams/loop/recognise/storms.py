@@ -19,6 +19,8 @@ LEAST_SEVERITY = 0.5
 LEAST_UNLINKED = 3
 WORSE = 1.1
 """A member is ranked anew when it is so many times as bad as when it was ranked last."""
+MUCH_WORSE = 2.0
+"""So many times as bad, an episode is as one that opens: what opens then belongs together with it."""
 CHANCE = 1e-3
 """Entities that nothing links are a storm when so many at once are less likely than this."""
 
@@ -26,6 +28,8 @@ CHANCE = 1e-3
 class _Member(msgspec.Struct, array_like=True):
     entity: str
     opened_us: int
+    worse_us: int
+    """When it last got `MUCH_WORSE`: when it opened, or later."""
     severity: float
     onset: bool = False
     closed: bool = False
@@ -117,7 +121,12 @@ class Storms:
     def _admit(self, episode: Episode) -> _Member:
         member = self._members.get(episode.episode)
         if member is None:
-            member = _Member(entity=episode.entity, opened_us=episode.opened_us, severity=episode.severity)
+            member = _Member(
+                entity=episode.entity,
+                opened_us=episode.opened_us,
+                worse_us=episode.opened_us,
+                severity=episode.severity,
+            )
             self._members[episode.episode] = member
             self._episodes.pop(episode.entity, None)
             self._episodes[episode.entity] = episode.episode
@@ -148,12 +157,18 @@ class Storms:
         if not self._calls:
             self._order.watch(episode.time_us)
             self._order.learn(member.entity, member.opened_us)
-        ended = [] if member.storm else self._gather(episode.episode, member)
+        return self._flare(episode.episode, member) if not member.storm else self._tell(episode.episode, member)
+
+    def _flare(self, episode: str, member: _Member) -> list[StormView]:
+        """Return what there is to tell when an episode came to its onset, or got much worse."""
+        return [*self._gather(episode, member), *self._tell(episode, member)]
+
+    def _tell(self, episode: str, member: _Member) -> list[StormView]:
         storm = self._storms.get(member.storm)
-        if storm is None or episode.episode not in storm.episodes:
-            return ended
+        if storm is None or episode not in storm.episodes:
+            return []
         self._leave_behind(storm, member)
-        return [*ended, *self._view(member.storm, storm, closed=False)]
+        return self._view(member.storm, storm, closed=False)
 
     def _leave_behind(self, storm: _Storm, latest: _Member) -> None:
         """Name and count no longer what is over and was not near the latest: a storm may go on as others come."""
@@ -165,11 +180,15 @@ class Storms:
                 self._drop(episode)
 
     def _measure(self, measurement: Measurement) -> list[StormView]:
-        """Follow how bad a member is; return its storm if it now seems to have begun elsewhere."""
+        """Follow how bad a member is; return its storm if it now seems to have begun elsewhere, or is another one."""
         member = self._members.get(measurement.episode)
         if member is None or member.closed or not member.onset or measurement.score <= WORSE * member.severity:
             return []
+        much_worse = measurement.score >= MUCH_WORSE * max(member.severity, LEAST_SEVERITY)
         member.severity = measurement.score
+        if much_worse:
+            member.worse_us = max(member.worse_us, measurement.start_us)
+            return self._flare(measurement.episode, member)
         storm = self._storms.get(member.storm)
         if storm is None or measurement.episode not in storm.episodes:
             return []
@@ -274,7 +293,8 @@ class Storms:
                     queue.append((other, self._members[other]))
 
     def _near(self, one: _Member, other: _Member) -> bool:
-        return abs(one.opened_us - other.opened_us) <= self._settings.window_us
+        apart_us = max(one.opened_us - other.worse_us, other.opened_us - one.worse_us)
+        return apart_us <= self._settings.window_us
 
     def _is_storm(self, size: int) -> bool:
         if self._calls:
@@ -304,12 +324,13 @@ class Storms:
         # how many deviations tells how steady an entity used to be, too: so their order of magnitude counts
         strengths = [math.log1p(max(member.severity, LEAST_SEVERITY)) for member in members]
         opened_us = [member.opened_us for member in members]
+        worse_us = [member.worse_us for member in members]
         actionable = np.array([not self._actionable or member.entity in self._actionable for member in members])
         calls = dict(self._calls_among([member.entity for member in members]))
-        blame = blame_of(strengths, opened_us, calls, lag_us=self._settings.window_us)
+        blame = blame_of(strengths, opened_us, worse_us, calls, lag_us=self._settings.window_us)
         shares = shares_of(blame, strengths, actionable)
         # of two ways that trouble may have come, it is the one that others came too
-        begun = blame * shares
+        begun = np.cbrt(blame) * shares
         behind = np.where(begun.any(axis=1), begun.argmax(axis=1), np.arange(len(members)))
         order = sorted(range(len(members)), key=lambda place: (-shares[place], opened_us[place], place))
         return tuple(
