@@ -22,9 +22,10 @@ def blame_of(
     Trouble comes to a caller from what it calls. A walk begins at each entity; at a caller it goes on to an abnormal
     callee, or ends there, in proportion to how strongly each is abnormal (`strengths`, above 0), so it ends where
     nothing that is called is as abnormal. `calls` maps (caller, callee) to a trust from 0 to 1. A callee that became
-    abnormal later than its caller is the less likely its cause: by 1/e per `lag_us`. The walk is that of random-walk
-    root-cause ranking (Kim, Sumbaly and Shah, "Root cause detection in a service-oriented architecture", SIGMETRICS
-    2013), with its absorption solved for instead of sampled. Names play no part, so renaming changes nothing.
+    abnormal later than its caller last got much worse (`worse_us`, else when that opened) is the less likely its cause:
+    by 1/e per `lag_us`. The walk is that of random-walk root-cause ranking (Kim, Sumbaly, Shah, "Root cause detection
+    in a service-oriented architecture", SIGMETRICS 2013), with its absorption solved for instead of sampled. Names play
+    no part, so renaming changes nothing.
     """
     size = len(strengths)
     own = np.array(strengths, np.float64)
