@@ -211,7 +211,7 @@ class Storm(Event, frozen=True, kw_only=True):
     """Entities that became abnormal together, as known so far: the likely origin first.
 
     `members` are at most the first few dozen, their shares add up to 1; `size` counts all. `calls` says where the graph
-    that ranked them is from.
+    that ranked them is from. A storm that turns out to be part of an earlier one is closed with `alias_of` it.
     """
 
     TYPE: ClassVar[str] = "flyball.storm.v1"
@@ -223,6 +223,7 @@ class Storm(Event, frozen=True, kw_only=True):
     size: int
     calls: Literal["declared", "learned"]
     members: tuple[StormMember, ...]
+    alias_of: str | None = None
 
     def key(self) -> str:
         return self.storm

@@ -411,6 +411,16 @@ LATER: dict[str, Event] = {
         after=0.5,
         partition=0,
     ),
+    "flyball.storm.v1+alias_of": Storm(
+        **BASE,  # type: ignore[arg-type]
+        storm="s2",
+        phase="closed",
+        opened_us=T - 5,
+        size=1,
+        calls="declared",
+        members=(StormMember(entity="db-1", episode="e2", share=1.0, behind="db-1", opened_us=T - 4, severity=3.25),),
+        alias_of="s1",
+    ),
 }
 """Members that were added to a type after its first file was written, by the name of a file of their own."""
 

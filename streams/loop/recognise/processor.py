@@ -21,7 +21,7 @@ from streams.loop.recognise.sequence_book import SequenceBook
 from streams.loop.recognise.settings import RecogniseSettings
 from streams.loop.recognise.storms import Storms, StormView
 
-STATE_VERSION = 4
+STATE_VERSION = 5
 ANY_GRAPH = GraphSettings()
 PAIRS_PER_PATTERN = 16
 ENTITIES_PER_EPISODE = 0.1
@@ -78,8 +78,7 @@ class Recognise:
         for record in inputs:
             if not isinstance(record, Record):
                 continue
-            found = self._storms.fold(record.event)
-            events += [self._storm(found, record.cause, storm_mint, now)] if found else []
+            events += [self._storm(found, record.cause, storm_mint, now) for found in self._storms.fold(record.event)]
             if not isinstance(record.event, Episode):
                 continue
             if record.event.phase == "onset" and record.event.episode not in self._patterns:
@@ -196,6 +195,7 @@ class Recognise:
             phase="closed" if found.closed else "open",
             opened_us=found.opened_us,
             size=found.size,
+            alias_of=found.alias_of,
             calls="declared" if self._graph.calls else "learned",
             members=found.members,
         )
