@@ -22,7 +22,8 @@ class MetricSignature(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
 class Episode(Event, frozen=True, kw_only=True):
     """One entity left its normal: `opened`, `onset` (the first windows are complete: recognise now), `closed`.
 
-    `shares` name the metrics that made it and add up to 1; `signature` holds the onset, per metric.
+    `shares` name the metrics that made it and add up to 1; `signature` holds the onset, per metric; of a closed
+    episode the whole, from its first abnormal window to its last, in at most 16 parts of equal length.
     """
 
     TYPE: ClassVar[str] = "flyball.episode.v1"
@@ -145,7 +146,8 @@ class Loss(Event, frozen=True, kw_only=True):
 class Pattern(Event, frozen=True, kw_only=True):
     """A cluster of onset signatures: `candidate` until support 3, then `recurring`, then perhaps `faded`.
 
-    Its `episodes` are the latest; those of a pattern that was `split_from` another were counted there until then.
+    Its `episodes` are the latest; those of a pattern that was `split_from` another were counted there until then. An
+    episode whose whole shape is that of another pattern splits off, as one of its own that is `merged` into that.
     """
 
     TYPE: ClassVar[str] = "flyball.pattern.v1"

@@ -17,10 +17,16 @@ def test_the_latest_occurrences_are_kept():
 
 def test_a_cluster_that_takes_another_in_has_the_occurrences_of_both():
     keeps, gives = cluster_of(1, 3, 5), cluster_of(2, 4, number=2)
-    keeps.take_in(gives, -1)
+    keeps.take_in(gives, -1, 0)
     assert (keeps.support, keeps.first_us, keeps.last_us) == (5, 1, 5)
     assert keeps.starts_us == [1, 2, 3, 4, 5]
     assert [(member.time_us, member.position) for member in keeps.members] == [(1, 3), (2, 2), (3, 3), (4, 2), (5, 3)]
+
+
+def test_of_two_that_become_one_the_latest_episodes_are_those_of_the_one_seen_last():
+    keeps, gives = cluster_of(*range(20)), cluster_of(30, number=2)
+    keeps.take_in(gives, 0, 0)
+    assert keeps.episodes == [*(f"episode-{time}" for time in range(5, 20)), "episode-30"]
 
 
 def test_a_part_that_is_let_go_takes_its_occurrences_with_it():
