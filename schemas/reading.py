@@ -1,6 +1,8 @@
 """Reading a record that may have to be signed: what it says, and whether who wrote it was allowed to."""
 
-from .events import Control, Event, Proposal
+from .approvals import verify_approval
+from .errors import SignatureError
+from .events import Approval, Control, Event, Proposal
 from .keyring import Keyring, Trust
 from .raw import Headers, Message
 from .signing import PURPOSE_OF_TOPIC, Audience, verify
@@ -23,14 +25,25 @@ def read_event(
     """Return the event of a record; raises `ContractError`, or `SignatureError` when its writer had no right to it.
 
     A keyring on `control` counts by the root key's signature alone (the key that signed the record may itself be new to
-    the reader) and is adopted into `trust` when its version is higher.
+    the reader) and is adopted into `trust` when its version is higher. An answer to an escalation holds its signature
+    itself. What a person's key signed says so: `by` is whose key it is.
     """
     event = decode(topic, value, headers)
     if isinstance(event, Control) and event.kind == "keyring":
         trust.adopt(event.value)
+    elif isinstance(event, Approval):
+        verify_approval(event, keyring=trust.keyring, audience=audience, now_us=now_us)
     elif must_be_signed(topic, event):
-        verify_record(topic, key, value, headers, keyring=trust.keyring, audience=audience, now_us=now_us)
+        key_id = verify_record(topic, key, value, headers, keyring=trust.keyring, audience=audience, now_us=now_us)
+        _check_person(event, key_id, trust.keyring)
     return event
+
+
+def _check_person(event: Event, key_id: str, keyring: Keyring) -> None:
+    """Raise `SignatureError` when a person's key signed what says to be somebody else's."""
+    key = keyring.find(key_id)
+    if key.is_persons and isinstance(event, Control | Proposal) and event.by != key.subject:
+        raise SignatureError("wrong-person", f"expected an order of {key.subject}, got one of {event.by[:40]!r}")
 
 
 def must_be_signed(topic: str, event: Event) -> bool:

@@ -1,4 +1,4 @@
-"""Signatures over messages: Ed25519 (RFC 8032) over the DSSE pre-authentication encoding.
+"""Signatures over messages: Ed25519 (RFC 8032), or a person's SSH key, over the DSSE pre-authentication encoding.
 
 What is signed: purpose, audience (cluster id, loop, topic), event type, id, key and value. A signature made for one
 cluster, loop or topic is worth nothing on another.
@@ -8,7 +8,6 @@ import base64
 from dataclasses import dataclass
 from typing import Literal
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
 
@@ -88,9 +87,11 @@ def verify(message: Message, *, keyring: Keyring, purpose: Purpose, audience: Au
     key_id, signature = fields.get("ce_keyid"), fields.get("ce_signature")
     if not key_id or not signature:
         raise SignatureError("unsigned", f"expected a signature for {purpose}, got none")
-    public_key = keyring.public_key(key_id.decode("utf-8", "replace"), purpose=purpose, now_us=now_us)
+    key = keyring.trusted(key_id.decode("utf-8", "replace"), purpose=purpose, now_us=now_us)
     try:
-        public_key.verify(base64.b64decode(signature, validate=True), _signed_bytes(message, purpose, audience))
-    except (InvalidSignature, ValueError) as error:
-        raise SignatureError("bad-signature", f"signature by {key_id!r} does not fit the message") from error
-    return key_id.decode()
+        key.verify(
+            base64.b64decode(signature, validate=True), _signed_bytes(message, purpose, audience), purpose=purpose
+        )
+    except ValueError as error:
+        raise SignatureError("bad-signature", f"expected base64 as the signature by {key_id!r}") from error
+    return key.id

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from schemas.events import Check
 from streams.loop.actions import ActionSettings
 from streams.loop.durations import format_duration
+from streams.loop.gate.approvals import approval_check
 from streams.loop.gate.book import Book
 from streams.loop.gate.orders import stopped, targets_of
 from streams.loop.gate.settings import LEVELS, GateSettings
@@ -137,9 +138,15 @@ class Checks:
         return Check(name="level", passed=passed, detail=question.level)
 
     def _approval(self, question: Question) -> Check:
-        if question.approval is not None:
-            return Check(name="approval", passed=True, detail=f"approved by {question.approval.person}")
-        return Check(name="approval", passed=question.level == "act", detail=question.level)
+        declared = self._actions.get(question.proposal.action)
+        if question.level == "act" and not question.approvals:
+            return Check(name="approval", passed=True, detail="act")
+        return approval_check(
+            question,
+            needed=declared.approvals if declared else 1,
+            activated_by=self._orders().activated_by,
+            own=self._settings.own_approval or question.level == "act",
+        )
 
     def _in_flight(self, question: Question) -> Check:
         return Check(name="in-flight", passed=not self._book.under_way(question.proposal.entity))

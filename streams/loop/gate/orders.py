@@ -24,7 +24,7 @@ def hear(orders: Orders, control: Control) -> bool:
         case "level" if control.value in LEVELS:
             _keep(orders, control)
         case "settings" if control.target == "loop":
-            orders.activated = control.value
+            orders.activated, orders.activated_by = control.value, control.by
         case _:
             pass  # the keyring is the decoder's; an unknown value orders nothing
     return True
@@ -55,13 +55,16 @@ def targets_of(proposal: Proposal) -> tuple[str, ...]:
 def level_of(orders: Orders, settings: LevelSettings, pattern: str, action: ActionSettings | None) -> Level:
     """Return how far an action may go by itself against a pattern: a person's order, else the settings.
 
-    An irreversible action stays at `irreversible` (approve), whoever ordered more, unless the settings name it.
+    An irreversible action stays at `irreversible` (approve), whoever ordered more, unless the settings name it; one
+    that several people must approve never acts by itself.
     """
     if action is None:
         return "observe"
     stated = settings.of(pattern, action.name)
     ordered = orders.levels.get(f"{pattern}/{action.name}", orders.levels.get(f"{ANY_PATTERN}/{action.name}"))
     level = ordered or stated or (settings.novel if pattern == NOVEL else settings.default)
+    if action.approvals > 1:
+        level = _lower(level, "approve")
     return level if action.reversible else _lower(level, stated or settings.irreversible)
 
 

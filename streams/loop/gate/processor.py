@@ -16,12 +16,14 @@ from schemas.events import (
     Control,
     Episode,
     Event,
+    FinalAction,
     Outcome,
     Proposal,
     Verdict,
 )
 from schemas.ids import Cause, Mint
 from streams.loop.actions import ActionSettings
+from streams.loop.gate.approvals import final_action, fits, with_approval, without_withdrawn
 from streams.loop.gate.blocked import blocked_now, still_blocked
 from streams.loop.gate.book import Book
 from streams.loop.gate.checks import Checks, with_remedy
@@ -38,8 +40,8 @@ Answer = Literal["allow", "escalate", "deny", "shadow"]
 class Gate:
     """Turns each proposal into one verdict, and into an action when every check passes; only then it reserves.
 
-    An escalation ends once: approved (all checks run again), rejected, expired, or lapsed with its episode. A proposal
-    that was decided gets its recorded verdict again. `none` is always allowed and costs nothing.
+    An escalation ends once: approved by enough people (all checks run again), rejected by one, expired, or lapsed with
+    its episode. A proposal that was decided gets its recorded verdict again. `none` is always allowed, at no cost.
     """
 
     name = "gate"
@@ -141,6 +143,8 @@ class Gate:
                 outputs = []
                 if hear(self._orders, control) and control.kind == "rearm":
                     self._book.rearm(control.target)
+                if control.kind == "keyring":
+                    outputs = self._withdraw(control.value, on)
             case Census() as census:
                 outputs = []
                 self._book.see_census(census)
@@ -169,18 +173,42 @@ class Gate:
         return outputs
 
     def _answer(self, approval: Approval, on: Occasion) -> list[Event]:
-        """End an escalation as a person said; an answer out of date, to another text or to nothing open is none."""
+        """Count a person's answer; one out of date, to another text or action, or to nothing open is none."""
         open_one = self._escalations.get(approval.proposal)
-        if open_one is None or on.now.us >= approval.not_after_us:
+        if open_one is None:
             return []
-        if approval.proposal_hash != open_one.proposal.digest():
+        declared = self._actions.get(open_one.proposal.action)
+        if declared is None:
+            return self._end_escalation(approval.proposal, on, "declared", "", approval)
+        final = final_action(open_one.proposal, declared, self._hash)
+        if not fits(approval, open_one, final, on.now.us) or approval.id in {one.id for one in open_one.approvals}:
             return []
         if approval.decision == "reject":
             detail = f"rejected by {approval.person}" + (f": {approval.reason}" if approval.reason else "")
             return self._end_escalation(approval.proposal, on, "approval", detail, approval)
-        del self._escalations[approval.proposal]
-        question = self._question(open_one.proposal, on, open_one.until_us, approval)
+        return self._weigh(with_approval(open_one, approval, final, on.now.us), on, approval)
+
+    def _weigh(self, escalation: Escalation, on: Occasion, approval: Approval) -> list[Event]:
+        """Ask all again where enough people approved; else tell who did so far, and wait for others."""
+        question = self._question(escalation.proposal, on, escalation.until_us, approval, escalation.approvals)
+        check = self._checks.one("approval", question)
+        if not check.passed:
+            self._escalations[escalation.proposal.id] = escalation
+            return self._decide(question, (check,), on)
+        del self._escalations[escalation.proposal.id]
         return self._decide(question, self._checks.all(question), on)
+
+    def _withdraw(self, keyring_text: str, on: Occasion) -> list[Event]:
+        """Take back approvals by keys that a new keyring no longer trusts."""
+        outputs: list[Event] = []
+        for escalation in list(self._escalations.values()):
+            left = without_withdrawn(escalation, keyring_text, on.now.us)
+            if left is not escalation:
+                self._escalations[left.proposal.id] = left
+                question = self._question(left.proposal, on, left.until_us, approvals=left.approvals)
+                check = self._checks.one("approval", question)
+                outputs += [] if check.passed else self._decide(question, (check,), on)
+        return outputs
 
     def _lapse(self, episode: Episode, on: Occasion) -> list[Event]:
         lapsed = [key for key, one in self._escalations.items() if one.proposal.episode == episode.episode]
@@ -198,7 +226,14 @@ class Gate:
         check = with_remedy(Check(name=name, passed=False, detail=detail), question)
         return self._decide(question, (check,), on, answer="deny")
 
-    def _question(self, proposal: Proposal, on: Occasion, until_us: int, approval: Approval | None = None) -> Question:
+    def _question(
+        self,
+        proposal: Proposal,
+        on: Occasion,
+        until_us: int,
+        approval: Approval | None = None,
+        approvals: tuple[Approval, ...] = (),
+    ) -> Question:
         level = level_of(self._orders, self._levels, proposal.pattern, self._actions.get(proposal.action))
         return Question(
             proposal=proposal,
@@ -207,6 +242,7 @@ class Gate:
             level=level,
             until_us=until_us,
             approval=approval,
+            approvals=approvals,
         )
 
     def _decide(
@@ -221,12 +257,13 @@ class Gate:
         verdict_id = on.id()
         allowed = not failed and question.proposal.action != NONE
         action = self._act(question, on) if allowed else None
+        said = answer or (BY_NAME[failed[0].name].failed if failed else "allow")
         verdict = Verdict(
             id=verdict_id,
             time_us=question.now_us,
             causes=on.causes,
             proposal=question.proposal,
-            verdict=answer or (BY_NAME[failed[0].name].failed if failed else "allow"),
+            verdict=said,
             level=question.level,
             checks=checks,
             settings_hash=self._hash,
@@ -234,13 +271,18 @@ class Gate:
             action=action.id if action else None,
             retry_after_us=_retry_after(failed),
             approval=question.approval.id if question.approval else None,
+            approvals=tuple(approval.id for approval in question.approvals),
+            final=self._final(question.proposal) if said == "escalate" else None,
         )
         self._record(verdict)
         return [verdict] if action is None else [verdict, action]
 
+    def _final(self, proposal: Proposal) -> FinalAction:
+        return final_action(proposal, self._actions[proposal.action], self._hash)
+
     def _act(self, question: Question, on: Occasion) -> Action:
         proposal = question.proposal
-        declared = self._actions[proposal.action]
+        declared, final = self._actions[proposal.action], self._final(proposal)
         action = Action(
             id=on.id(),
             time_us=question.now_us,
@@ -253,9 +295,10 @@ class Gate:
             issued_us=question.now_us,
             expires_us=question.now_us + declared.expires_us,
             settings_hash=self._hash,
-            parameters=declared.parameters | proposal.parameters,
-            dry_run=declared.dry_run,
-            approvals=(question.approval.id,) if question.approval else (),
+            parameters=final.parameters,
+            dry_run=final.dry_run,
+            approvals=tuple(approval.id for approval in question.approvals),
+            answers=question.approvals,
         )
         self._book.reserve(proposal, action)
         return action

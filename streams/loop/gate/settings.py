@@ -32,6 +32,8 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """A proposal older than this rests on evidence that is no longer true."""
     approval_window_us: Interval = 600_000_000
     """How long an escalation waits for a person; what nobody answered is denied, never approved."""
+    own_approval: bool = False
+    """Whether who activated these settings, or proposed the action, may be the only one who approves it."""
     outcome_timeout_us: Interval = 60_000_000
     """How long after an action's expiry its outcome may take; then its end counts as unknown."""
     abnormal_share: Share = 0.5

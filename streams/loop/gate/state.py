@@ -6,7 +6,7 @@ from schemas.events import Approval, Proposal, Verdict
 from streams.loop.gate.settings import Level
 from streams.loop.limits import SlidingWindowsState
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 
 
 class Order(msgspec.Struct, frozen=True, array_like=True):
@@ -29,10 +29,11 @@ class InFlight(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Escalation(msgspec.Struct, frozen=True, array_like=True):
-    """A proposal that waits for a person until `until_us`."""
+    """A proposal that waits for people until `until_us`, and who approved it so far."""
 
     proposal: Proposal
     until_us: int
+    approvals: tuple[Approval, ...] = ()
 
 
 class Share(msgspec.Struct, frozen=True, array_like=True):
@@ -51,12 +52,13 @@ class End(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Orders(msgspec.Struct):
-    """What people said on `control`; `heard` are the ids of the latest records."""
+    """What people said on `control`; `heard` are the ids of the latest records, `activated_by` chose the settings."""
 
     pauses: dict[str, Order] = {}
     stops: list[str] = []
     levels: dict[str, Level] = {}
     activated: str | None = None
+    activated_by: str = ""
     heard: list[str] = []
 
 
@@ -84,7 +86,10 @@ class GateState(msgspec.Struct):
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """What the checks are asked: may this proposal act at this time? `until_us`: how long it is valid."""
+    """What the checks are asked: may this proposal act at this time? `until_us`: how long it is valid.
+
+    `approval` is the answer of a person that made one ask again, `approvals` are all that speak for it by now.
+    """
 
     proposal: Proposal
     now_us: int
@@ -92,3 +97,4 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     level: Level
     until_us: int
     approval: Approval | None = None
+    approvals: tuple[Approval, ...] = ()
