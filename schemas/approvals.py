@@ -7,6 +7,7 @@ lengths before them, and what is checked is written anew from what was read: no 
 
 import base64
 import binascii
+from typing import Final
 
 import msgspec
 
@@ -16,7 +17,7 @@ from .keyring import Keyring
 from .signing import Audience, pre_authentication_encoding
 from .sshsig import SshSignature
 
-PURPOSE = "approvals"
+PURPOSE: Final = "approvals"
 
 
 def approval_bytes(approval: Approval, audience: Audience) -> bytes:
@@ -65,6 +66,17 @@ def verify_answers(action: Action, *, least: int, keyring: Keyring, audience: Au
         raise SignatureError(
             "too-few-approvals", f"expected {least} people to approve {action.action}, got {len(people)}"
         )
+
+
+def why_withdrawn(action: Action, key_id: str, *, keyring: Keyring, now_us: int) -> str | None:
+    """Return which key behind an action no longer counts, of the gate or of who approved it, or None."""
+    try:
+        keyring.trusted(key_id, purpose=Action.TOPIC, now_us=now_us)
+        for answer in action.answers:
+            keyring.trusted(signing_key(answer), purpose=PURPOSE, now_us=now_us)
+    except SignatureError as error:
+        return error.detail
+    return None
 
 
 def _signature(approval: Approval) -> bytes:

@@ -6,9 +6,8 @@ cluster, loop or topic is worth nothing on another.
 
 import base64
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
 
 from .errors import SignatureError
@@ -62,10 +61,18 @@ def _signed_bytes(message: Message, purpose: str, audience: Audience) -> bytes:
     )
 
 
+class PrivateKey(Protocol):
+    """What signs: an Ed25519 key of a machine, or a person's SSH key, which gives an SSHSIG."""
+
+    def sign(self, data: bytes, /) -> bytes:
+        """Return the signature over these bytes."""
+        ...
+
+
 class Signer:
     """Signs messages of one purpose with one private key."""
 
-    def __init__(self, *, key_id: str, purpose: Purpose, private_key: Ed25519PrivateKey, audience: Audience) -> None:
+    def __init__(self, *, key_id: str, purpose: Purpose, private_key: PrivateKey, audience: Audience) -> None:
         self.key_id = key_id
         self.purpose = purpose
         self._private_key = private_key

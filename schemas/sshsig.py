@@ -85,10 +85,11 @@ class SshPublicKey:
             raise SignatureError("bad-key", f'expected a line such as "ssh-ed25519 AAAA...", got {line[:40]!r}')
         try:
             key = cls(base64.b64decode(match["blob"], validate=True))
-        except (ValueError, binascii.Error) as error:
-            raise SignatureError("bad-key", "expected base64 after the kind of key") from error
-        if key.kind != match["kind"]:
-            raise SignatureError("bad-key", f"expected a key of kind {match['kind']!r}, its bytes say {key.kind!r}")
+            kind = key.kind
+        except (ValueError, binascii.Error, SignatureError) as error:
+            raise SignatureError("bad-key", f"expected a whole key in base64 after {match['kind']!r}") from error
+        if kind != match["kind"]:
+            raise SignatureError("bad-key", f"expected a key of kind {match['kind']!r}, its bytes say {kind!r}")
         key.load()
         return key
 

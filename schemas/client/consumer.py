@@ -6,15 +6,16 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Literal, Self
 
 from .. import __version__, kafka, wire
+from ..approvals import verify_answers, why_withdrawn
 from ..connection import KafkaConnection
 from ..errors import BrokerError, ContractError
-from ..events import Action, DeadLetter, Outcome, Presence
+from ..events import Action, DeadLetter, Event, Outcome, Presence
 from ..ids import Cause, derive
 from ..keyring import Trust
 from ..reading import read_event
@@ -42,7 +43,8 @@ class ActionConsumer:
     `unknown` what was left without an end. Only one thread may poll; any thread may report.
 
     `trust` holds the keyring and the pinned root key, `signer` a key for `outcomes`, `store` the folder of its memory,
-    which no other instance shares.
+    which no other instance shares. `approvals_least` maps actions to how many people must have approved them, whatever
+    the gate says: each approval that an action holds is checked again here.
     Raises `FencedError` when another process has the memory, `BrokerError` when Kafka refuses.
     """
 
@@ -58,6 +60,7 @@ class ActionConsumer:
         store: Path,
         starts_per_minute: int = 60,
         start_timeout_s: float = 30.0,
+        approvals_least: Mapping[str, int] = MappingProxyType({}),
         clock: Callable[[], int] = wall_us,
     ) -> None:
         self._connection = connection
@@ -67,9 +70,11 @@ class ActionConsumer:
         self._executor = executor
         self._cap = starts_per_minute
         self._start_timeout_s = start_timeout_s
+        self._approvals_least = approvals_least
         self._clock = clock
         self._incarnation = secrets.token_hex(8)
         self._in_flight: dict[str, tuple[Action, int]] = {}
+        self._signed_by: dict[str, str] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._partitions: tuple[int, ...] = ()
@@ -129,6 +134,10 @@ class ActionConsumer:
         """Return why an action must not (any longer) have its effect, or None when it may."""
         if self._clock() > action.expires_us:
             return "expired"
+        key_id = self._signed_by.get(action.id)
+        withdrawn = key_id and why_withdrawn(action, key_id, keyring=self._trust.keyring, now_us=self._clock())
+        if withdrawn:
+            return withdrawn
         return self._watch.why_paused(action)
 
     def may_act(self, action: Action) -> bool:
@@ -147,6 +156,7 @@ class ActionConsumer:
             end = self._outcome(action.id, action.entity, state, detail=detail, started_us=known[1])
             sent = self._outcomes.write(end)
             del self._in_flight[action.id]
+            self._signed_by.pop(action.id, None)
         self._outcomes.wait(sent, _WRITE_TIMEOUT_S)
 
     def stop(self) -> None:
@@ -212,16 +222,33 @@ class ActionConsumer:
                 audience=self._audience,
                 now_us=self._clock(),
             )
+            self._verify_answers(event)
         except ContractError as error:
             self._set_aside(record, error)
             return None
         if not isinstance(event, Action) or self._store.winner(event.id) is not None:
             return None
+        self._signed_by[event.id] = (dict(headers)["ce_keyid"] or b"").decode()
         refusal = self._refusal(event)
-        if refusal is not None:
+        taken = None
+        if refusal is None:
+            taken = self._claim(event, Cause(Action.TOPIC, record.partition(), record.offset()))
+        else:
             self._refuse(event, refusal)
-            return None
-        return self._claim(event, Cause(Action.TOPIC, record.partition(), record.offset()))
+        if taken is None:
+            self._signed_by.pop(event.id, None)
+        return taken
+
+    def _verify_answers(self, event: Event) -> None:
+        """Raise `SignatureError` for an action that lacks people's approval, or holds one that is none."""
+        if isinstance(event, Action):
+            verify_answers(
+                event,
+                least=self._approvals_least.get(event.action, 0),
+                keyring=self._trust.keyring,
+                audience=self._audience,
+                now_us=self._clock(),
+            )
 
     def _refusal(self, action: Action) -> str | None:
         if action.issued_us < self._store.born_us:

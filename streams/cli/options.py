@@ -11,9 +11,11 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
-from schemas.keyfiles import load_trust
+from schemas.keyfiles import load_keyring, load_trust
+from schemas.signing import Purpose
 from streams.operate.loop_place import LoopPlace
 from streams.operate.orders import Orders
+from streams.operate.personal_key import PersonalKey, find_personal_key
 from streams.operate.topic_reader import TopicReader
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -26,6 +28,13 @@ config_option = click.option(
     show_default="loop.toml, or FLYBALL_CONFIG",
     help="The loop's file.",
 )
+key_option = click.option(
+    "--key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=lambda: Path(os.environ["FLYBALL_SSH_KEY"]) if os.environ.get("FLYBALL_SSH_KEY") else None,
+    show_default="FLYBALL_SSH_KEY, or what the agent and ~/.ssh hold",
+    help="Your SSH key; a .pub signs by the agent.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
@@ -34,14 +43,28 @@ def now_us() -> int:
     return time.time_ns() // 1_000
 
 
-def orders_of(place: LoopPlace, person: str | None = None) -> Orders:
-    """Return what signs and writes orders in the caller's name."""
+def orders_of(place: LoopPlace, person: str | None = None, key: Path | None = None) -> Orders:
+    """Return what signs and writes orders in the caller's name; with `key` all of them are signed with that."""
+
+    def personal(purpose: Purpose) -> PersonalKey:
+        return find_personal_key(
+            load_keyring(place.keys),
+            purpose=purpose,
+            now_us=now_us(),
+            named=key,
+            home=Path.home(),
+            environment=os.environ,
+        )
+
     return Orders(
         connection=place.connection(),
         audience=place.audience(),
         keys=place.keys,
         person=person or getpass.getuser(),
         clock_us=now_us,
+        personal=personal,
+        in_person=key is not None,
+        environment=os.environ,
     )
 
 

@@ -1,5 +1,6 @@
 """`flyball run, world, executor`: the processes of a loop."""
 
+import os
 import signal
 import socket
 import sys
@@ -101,10 +102,11 @@ def executor(config: Path, kind: str, name: str | None, group: str | None) -> No
         connection,
         audience=audience,
         trust=load_trust(place.keys),
-        signer=load_signer(place.keys, "outcomes", audience),
+        signer=load_signer(place.keys, "outcomes", audience, os.environ),
         group=group or kind,
         executor=name,
         store=place.data / "executor" / quote(name, safe=""),  # each instance has a memory of its own
+        approvals_least={one.name: one.approvals for one in place.settings.actions.values() if one.approvals > 1},
     )
     with consumer:
         run_executor(consumer, handlers, stop=_stop_on_signals())

@@ -31,9 +31,10 @@ class SshKey(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonalKey:
-    """A person's private key and what the keyring says of it."""
+    """A person's private key for one purpose, and what the keyring says of it."""
 
     entry: Key
+    purpose: str
     private: SshKey
 
     @property
@@ -41,11 +42,10 @@ class PersonalKey:
         """Whose key it is, as the keyring says."""
         return self.entry.subject
 
-    def sign(self, message: bytes, *, purpose: str) -> bytes:
-        """Return an SSHSIG over these bytes for this purpose."""
-        return make_signature(
-            message, namespace=NAMESPACES[purpose], public=self.private.public, sign=self.private.sign
-        )
+    def sign(self, data: bytes, /) -> bytes:
+        """Return an SSHSIG over these bytes."""
+        public = self.private.public
+        return make_signature(data, namespace=NAMESPACES[self.purpose], public=public, sign=self.private.sign)
 
 
 def find_personal_key(
@@ -63,17 +63,14 @@ def find_personal_key(
     `home/.ssh` are looked through. Raises `SettingsError` with the remedy when there is none, `SignatureError` when the
     named one must not sign, `AgentError` when the agent must answer and does not.
     """
-    if named is not None:
-        private = _named(named, environment)
-        return PersonalKey(
-            entry=keyring.trusted(private.public.fingerprint(), purpose=purpose, now_us=now_us), private=private
-        )
-    for private in _at_hand(keyring, home, environment):
+    for private in _at_hand(keyring, home, environment) if named is None else [_named(named, environment)]:
         try:
             entry = keyring.trusted(private.public.fingerprint(), purpose=purpose, now_us=now_us)
         except SignatureError:
-            continue
-        return PersonalKey(entry=entry, private=private)
+            if named is not None:
+                raise
+        else:
+            return PersonalKey(entry=entry, purpose=purpose, private=private)
     role = next(role for role, purposes in PURPOSES_OF_ROLE.items() if purpose in purposes)
     remedy = f"`flyball keys add NAME --ssh-key FILE.pub --role {role}`"
     raise SettingsError([f"no SSH key of yours may sign {purpose}: name one (--key), or have one listed: {remedy}"])

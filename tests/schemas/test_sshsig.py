@@ -175,7 +175,7 @@ def _line(key: object) -> str:
         ("", "expected a line"),
         ("ssh-ed25519", "expected a line"),
         ("ssh-ed25519 !!!!", "expected a line"),
-        ("ssh-ed25519 AAAA", "more bytes"),
+        ("ssh-ed25519 AAAA", "expected a whole key"),
         ("ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAIAdXkcKFSRHUYmGNYwPWRUFLKHTC0y4i3Zwk2zz4NCZ2", "its bytes say"),
         ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAAA==", "other bytes"),
         (_line(ec.generate_private_key(ec.SECP384R1())), "expected a key of kind"),
