@@ -13,10 +13,12 @@ from pathlib import Path
 import polars as pl
 import psutil
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from connectors.kafka.launcher import LocalKafka
 from schemas.connection import KafkaConnection
-from schemas.events import Approval, Census, Drift, Episode, Outcome, Overflow, Verdict
+from schemas.events import Approval, Census, Drift, Episode, Experience, Outcome, Overflow, Verdict
 from schemas.wire import encode
 from streams.operate.loop_place import ADDRESS_FILE
 from tests.kafka.live_loop import QUICK, ROOT, LiveLoop, now_us
@@ -54,6 +56,9 @@ def typed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Typed]:
     folder = tmp_path_factory.mktemp("typed")
     loop = LiveLoop(folder, name="typed", connection=KafkaConnection(bootstrap="127.0.0.1:1"))
     loop.init(QUICK | {"levels.default": '"approve"', "levels.novel": '"approve"'}, local=True)
+    for person in ("ada", "bob"):
+        ssh_key(folder / person)
+        loop.command("keys", "add", person, "--ssh-key", f"{person}.pub", "--role", "approver", "--role", "operator")
     run = _start(loop, "run")
     address = folder / "var" / ADDRESS_FILE
     loop.until(lambda: address.exists() and "running detect" in _said(loop, "run"), timeout_s=90)
@@ -86,8 +91,11 @@ def test_files_are_published_and_their_episodes_wait_for_people_who_answer(typed
     assert waiting.keys() == set(entities.values())
     assert waiting["in-csv"][:12] in loop.command("approvals")
 
-    loop.command("approve", waiting["in-csv"], "--reason", "go on", "--as", "ada")
-    loop.command("reject", waiting["in-ndjson"][:12], "--reason", "not today", "--as", "ada")
+    said = loop.command("approve", waiting["in-csv"], "--reason", "go on", "--key", "ada")
+    assert "approved by ada: restart on in-csv" in said
+    assert "gate: allow" in said
+    said = loop.command("reject", waiting["in-ndjson"][:12], "--reason", "not today", "--key", "ada")
+    assert "gate: deny: rejected by ada: not today" in said
     ended = loop.until(
         lambda: [one for one in loop.events(Outcome) if one.entity == "in-csv" and one.state == "succeeded"]
     )
@@ -96,17 +104,58 @@ def test_files_are_published_and_their_episodes_wait_for_people_who_answer(typed
     assert {one["proposal"]["entity"] for one in loop.json("approvals")} == {"in-parquet"}
     rejected = [one for one in loop.events(Verdict) if one.proposal.entity == "in-ndjson"][-1]
     assert (rejected.verdict, rejected.decided_by) == ("deny", "approval")
-    loop.command("approve", "no-such-id", expect=2)
+    loop.command("approve", "no-such-id", "--key", "ada", expect=2)
+    ssh_key(loop.folder / "eve")
+    loop.command("approve", waiting["in-parquet"], "--key", "eve", expect=1)
+
+
+def test_a_persons_own_proposal_passes_the_gate_and_waits_for_another_person(typed: Typed) -> None:
+    loop = typed.loop
+    said = loop.command("propose", "in-csv", "restart", "--reason", "I want to", "--key", "bob")
+    assert "proposed by bob: restart on in-csv" in said
+    assert "gate: escalate: approve" in said
+    (waiting,) = [one for one in loop.json("approvals") if one["proposal"].get("by") == "bob"]
+    assert (waiting["proposal"]["reason"], waiting["final"]["entity"]) == ("I want to", "in-csv")
+    assert "another person must approve too" in loop.command("approve", waiting["proposal"]["id"], "--key", "bob")
+    assert "another person must approve too" in loop.command("approvals")
+    assert "gate: allow" in loop.command("approve", waiting["proposal"]["id"], "--key", "ada")
+    loop.until(lambda: [one for one in loop.events(Experience) if one.by == "bob"])
+    assert "gate: deny" in loop.command(
+        "propose", "in-csv", "restart", "--reason", "again", "--for", "1us", "--key", "bob", expect=1
+    )
+    loop.command("propose", "in-csv", "no-such-action", "--reason", "x", "--key", "bob", expect=2)
+
+
+def test_a_revoked_key_counts_no_more(typed: Typed) -> None:
+    loop = typed.loop
+    (waiting,) = [one["proposal"]["id"] for one in loop.json("approvals") if one["proposal"]["entity"] == "in-parquet"]
+    assert "published keyring version" in loop.command("keys", "revoke", "bob")
+    loop.command("approve", waiting, "--key", "bob", expect=1)
+    assert "gate: allow" in loop.command("approve", waiting, "--key", "ada")
+
+
+def ssh_key(path: Path) -> None:
+    """Make an SSH key as people do."""
+    key = Ed25519PrivateKey.generate()
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
+    path.chmod(0o600)
+    path.with_name(f"{path.name}.pub").write_bytes(
+        key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    )
 
 
 def test_actions_and_outcomes_are_printed_for_people_and_programs(typed: Typed) -> None:
     loop = typed.loop
-    (action,) = [json.loads(line) for line in loop.command("actions", "--json").splitlines()]
-    assert (action["entity"], action["action"]) == ("in-csv", "restart")
+    found = [json.loads(line) for line in loop.command("actions", "--json").splitlines()]
+    assert sorted((action["entity"], action["action"]) for action in found) == [
+        ("in-csv", "restart"),
+        ("in-csv", "restart"),
+        ("in-parquet", "restart"),
+    ]
     states = [json.loads(line)["state"] for line in loop.command("outcomes", "--json").splitlines()]
-    assert states == ["claimed", "succeeded"]
-    (line,) = [line for line in _said(loop, "executor").splitlines() if line.startswith("{")]
-    assert json.loads(line)["id"] == action["id"]
+    assert states == ["claimed", "succeeded"] * 3
+    lines = [line for line in _said(loop, "executor").splitlines() if line.startswith("{")]
+    assert {json.loads(line)["id"] for line in lines} == {action["id"] for action in found}
 
 
 def test_pause_resume_rearm_and_status_say_what_is_true(typed: Typed) -> None:
@@ -169,7 +218,7 @@ def test_settings_that_nobody_activated_are_told_and_keys_rotate(typed: Typed) -
     loop.config.write_text(before.replace("seed = 7", "seed = 8"))
     assert "these settings are not activated" in loop.command("status")
     loop.config.write_text(before)
-    assert "rotated approvals; keyring version" in loop.command("keys", "rotate", "approvals")
+    assert "published keyring version" in loop.command("keys", "rotate", "control")
     assert "activated" in loop.command("activate")
     assert loop.json("status")["paused"] is False
 
