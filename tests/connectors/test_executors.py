@@ -14,15 +14,15 @@ import pytest
 from connectors.executors.handler import Handler, Result, State
 from connectors.executors.lab import lab_handlers
 from connectors.executors.log import LogHandler
+from connectors.executors.retries import Retries
 from connectors.executors.runner import ExecutorSettings, StuckError, run_executor
-from connectors.executors.work import Retries
 from connectors.lab.faults import ACTIONS
 from connectors.lab.settings import LabSettings
 from connectors.lab.world import LabWorld, control_file
 from schemas.errors import BrokerError
 from schemas.events import Action
 
-QUICK = ExecutorSettings(concurrency=2, retries=Retries(timeout_s=0.3, pause_s=0.01), stop_s=0.2)
+QUICK = ExecutorSettings(concurrency=2, retries=Retries(timeout_s=0.3, grace_s=0.0, pause_s=0.01), stop_s=0.2)
 
 
 def action(number: int = 1, name: str = "mend", *, entity: str = "pump", dry_run: bool = False) -> Action:

@@ -12,8 +12,8 @@ import pytest
 
 from connectors.executors.handler import Handler, Result
 from connectors.executors.lab import lab_handlers
+from connectors.executors.retries import Retries
 from connectors.executors.runner import ExecutorSettings, run_executor
-from connectors.executors.work import Retries
 from connectors.kafka.launcher import LocalKafka
 from connectors.lab.settings import LabSettings
 from connectors.lab.world import control_file
