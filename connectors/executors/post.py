@@ -82,10 +82,13 @@ def post(
     connection.auto_open = 0
     try:
         connection.request("POST", place.path, body, {"host": place.authority, "connection": "close", **headers})
-        return _answer(connection.getresponse(), until_s)
+        response = connection.getresponse()
+        if time.monotonic() >= until_s:  # what was shut in the middle of its headers looks like their end
+            raise TimeoutError
+        return _answer(response, until_s)
     except (OSError, http.client.HTTPException, ValueError) as error:
         if time.monotonic() >= until_s:
-            raise NoAnswerError(f"no whole answer within {timeout_s:g} s") from error
+            raise NoAnswerError(f"no whole answer within {timeout_s:.3g} s") from error
         raise NoAnswerError(f"no whole answer: {_said(error)}") from error
     finally:
         watch.cancel()
