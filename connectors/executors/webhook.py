@@ -125,6 +125,7 @@ def meaning(answer: Answer) -> Result:
     | 408, 502, 504 | unknown: who answers does not know either |
     | other 4xx, 501 | refused |
     | other 5xx | failed |
+    | what is no status of HTTP | unknown |
     """
     status = answer.status
     said = f"answered {status}"
@@ -141,7 +142,7 @@ def meaning(answer: Answer) -> Result:
         return Result(state="unknown", detail=said)
     if status == 501 or 400 <= status < 500:
         return Result(state="refused", detail=said)
-    return Result(state="failed", detail=said)
+    return Result(state="failed" if 500 <= status < 600 else "unknown", detail=said)
 
 
 def retry_after_s(answer: Answer, *, now_s: float) -> float | None:

@@ -48,6 +48,16 @@ def floods(request: BaseHTTPRequestHandler) -> None:
         request.wfile.write(b"x" * 65_536)
 
 
+def sends(data: bytes, times: int = 1) -> Answering:
+    """Send bytes as they are, whatever they are."""
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        for _ in range(times):
+            request.wfile.write(data)
+
+    return answer
+
+
 def hangs_up(request: BaseHTTPRequestHandler) -> None:
     request.connection.close()
 

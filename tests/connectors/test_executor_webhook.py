@@ -20,7 +20,7 @@ from connectors.executors.standard_webhooks import read_secrets, webhook_headers
 from connectors.executors.webhook import Target, WebhookHandler, retry_after_s
 from schemas.errors import SettingsError
 from schemas.events import Action
-from tests.connectors.http_target import Answering, HttpTarget, after, drips, floods, hangs_up, says
+from tests.connectors.http_target import Answering, HttpTarget, after, drips, floods, hangs_up, says, sends
 from tests.connectors.memory import Memory, action, execute
 from tests.kafka.certificates import make_certificates
 
@@ -97,6 +97,31 @@ MEANINGS: list[tuple[Answering, State, str]] = [
     (after(1.0, says(200)), "unknown", "sent, but no whole answer within 0.5 s"),
     (hangs_up, "unknown", "sent, but no whole answer: Remote end closed connection without response"),
 ]  # fmt: skip
+
+
+NOISE: list[tuple[Answering, State]] = [
+    (sends(b"SSH-2.0-OpenSSH\r\n"), "unknown"),
+    (sends(b"\x00\xff\r\n\r\n"), "unknown"),
+    (sends(b"HTTP/1.1 2x0 OK\r\n\r\n"), "unknown"),
+    (sends(b"HTTP/1.1 999 what\r\n\r\n"), "unknown"),
+    (sends(b"HTTP/1.1 101 Switching\r\n\r\n"), "unknown"),
+    (sends(b"HTTP/1.1 100 Continue\r\n\r\n", times=200_000), "unknown"),
+    (sends(b"HTTP/1.1 200 " + b"x" * 100_000 + b"\r\n\r\n"), "unknown"),
+    (sends(b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 1000 + b"\r\n"), "unknown"),
+    (sends(b"HTTP/1.1 200 OK\r\ncontent-length: -5\r\n\r\nab"), "succeeded"),
+    (sends(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n{}"), "succeeded"),
+    (sends(b"HTTP/1.1 200 OK\r\ncontent-length: " + b"9" * 30 + b"\r\n\r\n{}"), "succeeded"),
+    (sends(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n"), "succeeded"),
+    (sends(b"HTTP/1.1 500 no\r\ncontent-length: 1\r\nretry-after: \xff\r\n\r\n"), "failed"),
+    (sends(b"HTTP/1.1 200 OK\r\n\r\n" + b"[" * 60_000), "succeeded"),
+]
+
+
+@pytest.mark.parametrize(("answer", "state"), NOISE)
+def test_noise_is_a_state_too_and_never_an_error(answer: Answering, state: State) -> None:
+    begun_s = time.monotonic()
+    assert run(answer)[0].state == state
+    assert time.monotonic() - begun_s < TIMEOUT_S + 1.0
 
 
 @pytest.mark.parametrize(("answer", "state", "detail"), MEANINGS)
@@ -187,7 +212,7 @@ def test_what_is_unreachable_is_not_sent_and_says_why() -> None:
 def test_an_address_that_is_not_public_is_refused_unless_allowed() -> None:
     target = Target(concurrency=1, breaker=breaker())
     with HttpTarget(says(200)) as server:
-        for host in ("127.0.0.1", "localhost"):
+        for host in ("127.0.0.1", "localhost", "2130706433", "0x7f.1", "[::ffff:127.0.0.1]"):
             handler = WebhookHandler(f"http://{host}:{server.port}/", secrets=(SECRET,), target=target)
             result = handler.run(action(), timeout_s=5)
             assert result.state == "failed"

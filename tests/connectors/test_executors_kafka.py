@@ -1,6 +1,7 @@
 """The executor and the lab on a real broker: a signed action comes in, its effect is real, its outcome goes out."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -232,7 +233,8 @@ def declare(loop: Loop, folder: Path) -> None:
 def test_the_command_runs_what_the_file_declares_and_passes_actions_on_signed_anew(loop: Loop, tmp_path: Path) -> None:
     declare(loop, tmp_path)
     place = f"{loop.name}-plant.commands"
-    kafka.make_admin(loop.connection).create_topics([NewTopic(place, 1, 1)])[place].result(10)
+    admin = kafka.make_admin(loop.connection)
+    admin.create_topics([NewTopic(place, 1, 1)])[place].result(10)
     with process(tmp_path, "-m", "streams.cli", "executor", "-c", "loop.toml", "--name", "declared"):
         wait_for_presence(loop)
         for name, entity in (("make", "pump-1"), ("make", "--help"), ("tell", "pump-2"), ("open", "pump-3")):
@@ -271,6 +273,51 @@ def test_the_executor_of_the_readme_runs_as_written(loop: Loop, tmp_path: Path) 
         loop.read_until(lambda: bool(loop.ends()), within_s=30)
     assert (loop.ends()[0].state, loop.ends()[0].group) == ("succeeded", "valves")
     assert (tmp_path / "valves" / "inlet").read_text() == "open"
+
+
+def test_an_executor_whose_disk_is_full_starts_nothing_more_and_after_that_nothing_twice(
+    loop: Loop, tmp_path: Path
+) -> None:
+    declare(loop, tmp_path)
+    memory, did, said = tmp_path / "var", tmp_path / "did", tmp_path / "said"
+    memory.mkdir()
+    text = (tmp_path / "loop.toml").read_text()
+    command = f"""["/bin/sh", "-c", 'echo "$1" >> {did}', "script", "{{entity}}"]"""
+    text = re.sub(r"argv = .*touch.*\n.*\n", lambda _: f"argv = {command}\n", text)
+    (tmp_path / "loop.toml").write_text(text)
+    executor = f"{sys.executable} -m streams.cli executor -c loop.toml --name full"
+    mount = f"mount -t tmpfs -o size={{size}} none {memory}"
+    small = ["unshare", "--map-root-user", "--mount", "sh", "-ec", mount.format(size="400k")]
+    if subprocess.run(small, capture_output=True, check=False).returncode != 0:
+        pytest.skip("needs user namespaces: a disk of our own that may be full")
+    script = f"""
+        {mount.format(size="400k")}
+        {executor} 2> {said} || echo "exit code $?" >> {said}
+        mount -o remount,size=16m {memory}
+        exec {executor}
+    """
+    environment = {"PATH": os.defpath, "PYTHONPATH": str(ROOT)}
+    asked = 0
+    with subprocess.Popen([*small[:-1], script], cwd=tmp_path, env=environment) as running:
+        wait_for_presence(loop)
+        try:
+            while asked < 200 and not (said.exists() and "exit code" in said.read_text()):
+                loop.ask("make", f"pump-{asked}")
+                asked += 1
+                time.sleep(0.05)
+            loop.read_until(lambda: len(loop.ends()) >= asked, within_s=40)
+        finally:
+            running.send_signal(signal.SIGTERM)
+        assert running.wait(15) == 0
+    assert "cannot be remembered (database or disk is full)" in said.read_text()
+    assert "exit code 1" in said.read_text()
+    assert 10 < asked < 200
+    done = did.read_text().split()
+    assert len(done) == len(set(done))  # nothing twice
+    ends = {end.entity: end.state for end in loop.ends()}
+    assert len(loop.ends()) == len(ends) == asked  # and each has exactly one end
+    assert {entity for entity, state in ends.items() if state == "succeeded"} <= set(done)
+    assert "failed" not in ends.values()
 
 
 def wait_for_presence(loop: Loop) -> None:
