@@ -9,6 +9,7 @@ class ActionSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One action of a loop. Times in us; `cost` in units of reward; limits in the spelling `3/hour and 7/day`.
 
     `approvals` is how many different people must approve it where people are asked; from 2 on they always are.
+    `executor` names what carries it out: `log`, `lab`, or `KIND.NAME` of the section `[executors]`.
     """
 
     name: str
@@ -20,3 +21,4 @@ class ActionSettings(msgspec.Struct, frozen=True, kw_only=True):
     parameters: dict[str, str] = {}
     dry_run: bool = False
     approvals: Annotated[int, msgspec.Meta(ge=1, le=9)] = 1
+    executor: str = "log"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from connectors.executors.settings import ExecutorsSettings
 from connectors.lab.settings import LabSettings
 from schemas.connection import KafkaConnection
 from schemas.errors import BrokerError
@@ -33,7 +34,7 @@ class LoopPlace:
     @classmethod
     def open(cls, config: Path) -> "LoopPlace":
         """Read the file; raises `SettingsError` with every problem."""
-        return cls(config=config, settings=load(config, worlds={"lab": LabSettings}))
+        return cls(config=config, settings=load(config, worlds={"lab": LabSettings, "executors": ExecutorsSettings}))
 
     @property
     def loop(self) -> str:

@@ -20,6 +20,7 @@ AT_LEAST: tuple[tuple[str, str, str, float], ...] = (
     ("ingest", "linger_us", "linger", 1),
 )
 """Section, field, key and least value of numbers whose structs state no range."""
+BUILT_IN_EXECUTORS = ("log", "lab")
 FOR_EVER = ("control", "promotions", "audit")
 _LOOP_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _ACTION_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
@@ -89,11 +90,24 @@ def _limits(sections: Sections, problems: Problems) -> None:
     gate = sections.get("gate")
     if gate is not None:
         texts += [(("gate", key), getattr(gate, key)) for key in GATE_LIMITS]
+    own_limit = sections.get("executors", {}).get("limit")
+    if isinstance(own_limit, str):
+        texts.append((("executors", "limit"), own_limit))
     for path, text in texts:
         try:
             parse_limits(text)
         except ValueError as error:
             problems.add(path, str(error))
+
+
+def _executors(sections: Sections, problems: Problems) -> None:
+    """Hold that what an action names is there; what an executor is, only its own package knows."""
+    tables = sections.get("executors", {})
+    declared = [f"{kind}.{name}" for kind, table in tables.items() if isinstance(table, dict) for name in table]
+    known = [*BUILT_IN_EXECUTORS, *declared]
+    for name, action in sections.get("actions", {}).items():
+        if action.executor not in known:
+            problems.add(("actions", name, "executor"), f'expected one of {", ".join(known)}, got "{action.executor}"')
 
 
 def _levels(sections: Sections, problems: Problems) -> None:
@@ -124,4 +138,14 @@ def _kept_us(topic: str, kept_us: Mapping[str, int]) -> int:
     return kept_us.get(topic, TOPICS[topic].retention_ms * 1000)
 
 
-CHECKS: tuple[Check, ...] = (_loop_name, _action_names, _ranges, _baseline, _escalation, _limits, _levels, _retention)
+CHECKS: tuple[Check, ...] = (
+    _loop_name,
+    _action_names,
+    _ranges,
+    _baseline,
+    _escalation,
+    _limits,
+    _executors,
+    _levels,
+    _retention,
+)
