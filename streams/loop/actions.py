@@ -1,6 +1,10 @@
 """What the operator declares about an action; policy, gate and attribute share it."""
 
+from typing import Literal
+
 import msgspec
+
+Risk = Literal["low", "high"]
 
 
 class ActionSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -9,7 +13,11 @@ class ActionSettings(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     cost: float = 0.05
     reversible: bool = True
+    risk: Risk = "low"
+    """An action of high risk is never explored: it is only taken where it looks best."""
     limit: str = "30/hour"
+    wait_us: int = 0
+    """How long an episode must have been open before: what passes by itself needs no action."""
     cooldown_us: int = 10_000_000
     expires_us: int = 15_000_000
     parameters: dict[str, str] = {}

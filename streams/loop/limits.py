@@ -8,7 +8,7 @@ too few the missing ones count as spent.
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import msgspec
 
@@ -106,7 +106,6 @@ class SlidingWindows:
         self._times: dict[str, list[int]] = {}
         self._dropped_us: dict[str, int] = {}
         self._divisors: dict[str, int] = {}
-        self._perhaps_full: set[str] = set()
 
     def standing(self, key: str, now_us: int) -> Standing:
         """Return where a key stands at `now_us` with the limit that frees last, else with the fullest one."""
@@ -114,21 +113,22 @@ class SlidingWindows:
             return Standing(limit="tracked keys", spent=self._keys_max, allowed=self._keys_max, possible=False)
         return max((self._against(limit, key, now_us) for limit in self._limits(key)), key=_tightness)
 
-    def blocked(self, now_us: int, *, also: Iterable[str] = ()) -> dict[str, int]:
-        """Return for which keys nothing is possible now, sorted, each to when it is again (0: waiting does not help).
+    def keys(self) -> list[str]:
+        """Return the keys with reservations, or with tightened limits."""
+        return sorted({*self._times, *self._divisors})
 
-        Keys without reservations are looked at only when they are in `also`.
-        """
-        waits = {key: self._blocked_until(key, now_us) for key in sorted({*self._perhaps_full, *also})}
-        blocked = {key: until_us for key, until_us in waits.items() if until_us is not None}
-        self._perhaps_full = set(blocked)
-        return blocked
+    def blocked_until(self, key: str, now_us: int) -> int | None:
+        """Return when a reservation is possible again (0: waiting does not help), or None when it is now."""
+        waits = [self._next_us(limit, key) for limit in self._limits(key)]
+        if 0 in waits:
+            return 0
+        latest_us = max((next_us for next_us in waits if next_us is not None), default=now_us)
+        return latest_us if latest_us > now_us else None
 
     def reserve(self, key: str, now_us: int) -> None:
         """Spend one of the key's allowance. Time does not run backwards: an earlier `now_us` counts as the last one."""
         if key not in self._times and len(self._times).bit_count() == 1:  # now and then: at 1, 2, 4, 8, ... keys
             self._forget_idle(now_us)
-        self._perhaps_full.add(key)
         times = self._times.setdefault(key, [])
         times.append(max(now_us, times[-1]) if times else now_us)
         surplus = len(times) - max([KEPT, *(limit.count for limit in self._limits_of(key))])
@@ -139,7 +139,6 @@ class SlidingWindows:
     def tighten(self, key: str, divisor: int) -> None:
         """Divide the limits of a key; never widens: only `loosen` takes it back."""
         self._divisors[key] = max(divisor, self._divisors.get(key, 1))
-        self._perhaps_full.add(key)
 
     def loosen(self, key: str) -> None:
         """Return to the stated limits; what was spent still counts."""
@@ -158,14 +157,6 @@ class SlidingWindows:
         self._times = {key: list(times) for key, times in state.times.items()}
         self._dropped_us = dict(state.dropped_us)
         self._divisors = dict(state.divisors)
-        self._perhaps_full = {*self._times, *self._divisors}
-
-    def _blocked_until(self, key: str, now_us: int) -> int | None:
-        waits = [self._next_us(limit, key) for limit in self._limits(key)]
-        if 0 in waits:
-            return 0
-        latest_us = max((next_us for next_us in waits if next_us is not None), default=now_us)
-        return latest_us if latest_us > now_us else None
 
     def _limits(self, key: str) -> Limits:
         divisor = self._divisors.get(key, 1)
