@@ -30,7 +30,7 @@ class Book:
     def __init__(self, settings: GateSettings, *, actions: Mapping[str, ActionSettings]) -> None:
         self._settings = settings
         self._actions = actions
-        self._limits = {
+        self._limits: dict[str, Limits] = {
             "loop": parse_limits(settings.loop_limit),
             "pattern": parse_limits(settings.pattern_limit),
             "entity": parse_limits(settings.entity_attempts),
@@ -115,10 +115,8 @@ class Book:
         """Return how many different entities were acted on within the blast window."""
         acted = self.field.acted_us
         oldest_us = now_us - self._settings.blast_window_us
-        for entity in list(acted):
-            if acted[entity] > oldest_us:
-                break
-            del acted[entity]
+        while acted and acted[first := next(iter(acted))] <= oldest_us:
+            del acted[first]
         return len(acted)
 
     def disturbed(self, group: str) -> int:
@@ -154,8 +152,8 @@ class Book:
 
     def _limits_of(self, key: str) -> Limits:
         """Return the limits of a scope; of an action that is no longer declared, none are left to allow."""
-        stated = self._limits.get(key) or self._limits.get(key.partition(":")[0])
-        return stated if stated is not None else NOTHING
+        limits = self._limits
+        return limits.get(key) or limits.get(key[: key.find(":")]) or NOTHING
 
 
 def scopes_of(proposal: Proposal) -> tuple[str, str, str, str]:

@@ -45,7 +45,8 @@ _IN_ORDER = tuple(CHECKS[rule.name] for rule in RULES)
 
 def all_checks(facts: Facts, question: Question) -> tuple[Check, ...]:
     """Return every check in the table's order."""
-    return tuple([with_remedy(check(facts, question), question) for check in _IN_ORDER])
+    checks = [check(facts, question) for check in _IN_ORDER]
+    return tuple([check if check.passed else with_remedy(check, question) for check in checks])
 
 
 def one_check(name: str, facts: Facts, question: Question) -> Check:

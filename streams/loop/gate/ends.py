@@ -54,11 +54,14 @@ class Ends:
         return until_us
 
     def _recent(self, action: str, now_us: int) -> list[End]:
-        known = self.of.get(action, [])
+        known = self.of.get(action)
+        if known is None:
+            return []
         oldest_us = now_us - self._settings.failed_window_us
+        if not known or known[0].time_us > oldest_us:
+            return known
         old = next((place for place, end in enumerate(known) if end.time_us > oldest_us), len(known))
-        if old:
-            self._drop(action, old)
+        self._drop(action, old)
         return known
 
     def _drop(self, action: str, number: int) -> None:

@@ -8,6 +8,11 @@ from streams.loop.gate.state import CLOSED, Question
 
 _APPROVE = LEVELS.index("approve")
 
+_MAINTENANCE = Check(name="maintenance", passed=True)
+_ESCALATIONS = Check(name="escalations", passed=True)
+_WAIT = Check(name="wait", passed=True)
+_HEALTHY = Check(name="healthy", passed=True)
+
 
 def abnormal(facts: Facts, question: Question) -> Check:
     """Check that few enough entities are abnormal."""
@@ -44,7 +49,7 @@ def maintenance(facts: Facts, question: Question) -> Check:
     """Check that nobody works on the fleet now."""
     found = facts.maintenance.until(question.now_us)
     if found is None:
-        return Check(name="maintenance", passed=True)
+        return _MAINTENANCE
     return Check(name="maintenance", passed=False, detail=f"within {found[1]}", next_us=found[0])
 
 
@@ -57,7 +62,7 @@ def level(facts: Facts, question: Question) -> Check:
 def escalations(facts: Facts, question: Question) -> Check:
     """Check that one more question to a person is left, where one has to be asked."""
     if question.approval is not None or question.level != "approve":
-        return Check(name="escalations", passed=True)
+        return _ESCALATIONS
     standing = facts.book.windows.standing(ESCALATING, question.now_us)
     return Check(
         name="escalations",
@@ -93,7 +98,7 @@ def wait(facts: Facts, question: Question) -> Check:
     declared = facts.actions.get(question.proposal.action)
     opened_us = facts.book.field.episodes.get(question.proposal.episode, CLOSED)
     if declared is None or declared.wait_us == 0 or opened_us == CLOSED:
-        return Check(name="wait", passed=True)
+        return _WAIT
     until_us = opened_us + declared.wait_us
     passed = until_us <= question.now_us
     return Check(
@@ -124,7 +129,7 @@ def healthy(facts: Facts, question: Question) -> Check:
     """Check that enough healthy entities of its group are left."""
     settings, book, proposal = facts.settings, facts.book, question.proposal
     if settings.healthy_least == 0 and settings.healthy_share == 0:
-        return Check(name="healthy", passed=True)
+        return _HEALTHY
     count = book.health.group(proposal.group, question.now_us)
     if count is None:
         return Check(name="healthy", passed=False, detail=f"no fresh census of group {proposal.group!r}")

@@ -74,6 +74,10 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Entities, patterns and episodes followed at once; beyond that new ones are denied, never old ones forgotten."""
 
 
+GATE_LIMITS = ("loop_limit", "pattern_limit", "entity_attempts", "explore_limit", "escalation_limit")
+"""The fields that spell limits."""
+
+
 class LevelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How far proposals may go by themselves. `exact` maps `PATTERN/ACTION` (`*` for any pattern) to a level.
 

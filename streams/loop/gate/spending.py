@@ -54,7 +54,8 @@ class Spending:
         return until_us
 
     def _drop(self, now_us: int) -> None:
+        if not self.spent or self.spent[0].time_us > now_us - DAY_US:
+            return
         old = next((place for place, one in enumerate(self.spent) if one.time_us > now_us - DAY_US), len(self.spent))
-        if old:
-            self._sum -= sum(one.nano for one in self.spent[:old])
-            del self.spent[:old]
+        self._sum -= sum(one.nano for one in self.spent[:old])
+        del self.spent[:old]

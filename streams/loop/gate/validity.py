@@ -6,6 +6,10 @@ from streams.loop.gate.facts import Facts
 from streams.loop.gate.orders import stopped, targets_of
 from streams.loop.gate.state import CLOSED, Question
 
+_CLOCK = Check(name="clock", passed=True)
+_SETTINGS = Check(name="settings", passed=True)
+_EPISODE = Check(name="episode", passed=True)
+
 
 def duplicate(facts: Facts, question: Question) -> Check:
     """Check that it is not older than what is remembered."""
@@ -34,7 +38,7 @@ def clock(facts: Facts, question: Question) -> Check:
     """Check that it does not come from the future."""
     ahead_us = question.proposal.time_us - question.now_us
     if ahead_us <= facts.settings.clock_skew_us:
-        return Check(name="clock", passed=True)
+        return _CLOCK
     allowed = format_duration(facts.settings.clock_skew_us)
     return Check(name="clock", passed=False, detail=f"{ahead_us / 1e6:.1f} s ahead of the gate, at most {allowed}")
 
@@ -53,7 +57,7 @@ def settings(facts: Facts, question: Question) -> Check:
     del question
     activated = facts.orders.activated
     if activated == facts.settings_hash:
-        return Check(name="settings", passed=True)
+        return _SETTINGS
     detail = f"activated {activated[:12]}, own {facts.settings_hash[:12]}" if activated else "none were activated"
     return Check(name="settings", passed=False, detail=detail)
 
@@ -75,11 +79,11 @@ def episode(facts: Facts, question: Question) -> Check:
     """Check that its episode is open."""
     name = question.proposal.episode
     if not name:  # a person's own proposal needs no episode
-        return Check(name="episode", passed=True)
+        return _EPISODE
     known = facts.book.field.episodes.get(name)
     if known is None or known == CLOSED:
         return Check(name="episode", passed=False, detail="never seen open" if known is None else "it is over")
-    return Check(name="episode", passed=True)
+    return _EPISODE
 
 
 def _age(name: str, age_us: int, allowed_us: int, allowed: str) -> Check:
