@@ -127,7 +127,10 @@ class Verdict(Event, frozen=True, kw_only=True):
 
 
 class Blocked(Event, frozen=True, kw_only=True):
-    """What the gate's limits block now, and until when (0: not known): scope such as `action:restart` to time."""
+    """What the gate's limits block otherwise than it last said: scope such as `action:restart` to when it is free.
+
+    0: not known. A time that is not after `time_us`: it is free now.
+    """
 
     TYPE: ClassVar[str] = "flyball.blocked.v1"
     TOPIC: ClassVar[str] = "verdicts"
@@ -136,6 +139,17 @@ class Blocked(Event, frozen=True, kw_only=True):
 
     def key(self) -> str:
         return "blocked"
+
+    def bring_up_to_date(self, known: dict[str, int]) -> None:
+        """Change what earlier events said is blocked (scope to time). Times that are over may stay in it."""
+        for scope, until_us in self.until_us.items():
+            if 0 < until_us <= self.time_us:
+                known.pop(scope, None)
+            else:
+                known[scope] = until_us
+        if len(known).bit_count() == 1:  # now and then: at 1, 2, 4, 8, ... scopes
+            for scope in [scope for scope, until_us in known.items() if 0 < until_us <= self.time_us]:
+                del known[scope]
 
 
 class Action(Event, frozen=True, kw_only=True):

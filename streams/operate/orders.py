@@ -137,6 +137,7 @@ class Orders:
             probabilities={action: 1.0},
             expires_us=now_us + valid_us,
             model=BY_PERSON,
+            group=on.group,
             by=key.person,
             reason=reason,
         )

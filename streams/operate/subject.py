@@ -15,19 +15,20 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     entity: str
     episode: str = ""
     pattern: str = NOVEL
+    group: str = ""
 
 
 def subject_of(reader: TopicReader, entity: str, *, now_us: int) -> Subject:
     """Return what is known of an entity by now; raises `BrokerError`."""
     since_us = now_us - LOOK_BACK_US
-    episode = ""
+    found = Subject(entity=entity)
     for _, event in reader.events("insights", since_us=since_us, kinds=(Episode,)):
         if isinstance(event, Episode) and event.entity == entity:
             episode = "" if event.phase == "closed" else event.episode
-    if not episode:
-        return Subject(entity=entity)
-    found = Subject(entity=entity, episode=episode)
+            found = Subject(entity=entity, episode=episode, group=event.group)
+    if not found.episode:
+        return found
     for _, event in reader.events("patterns", since_us=since_us, kinds=(Recurrence,)):
-        if isinstance(event, Recurrence) and event.episode == episode:
-            found = Subject(entity=entity, episode=episode, pattern=event.pattern)
+        if isinstance(event, Recurrence) and event.episode == found.episode:
+            found = msgspec.structs.replace(found, pattern=event.pattern)
     return found

@@ -8,12 +8,12 @@ from schemas.events import NONE
 from schemas.topics import GROUP_SOURCES, TOPICS
 from streams.loop.attribute import AttributeSettings
 from streams.loop.durations import format_duration
-from streams.loop.gate import GateSettings
+from streams.loop.gate import GATE_LIMITS, GateSettings
+from streams.loop.gate.maintenance import parse_window
 from streams.loop.limits import parse_limits
 from streams.loop.policy import PolicySettings
 from streams.settings.convert import Path, Problems
 
-GATE_LIMITS = ("loop_limit", "pattern_limit", "entity_attempts")
 AT_LEAST: tuple[tuple[str, str, str, float], ...] = (
     ("telemetry", "partitions", "partitions", 1),
     ("ingest", "rows_per_frame", "rows_per_frame", 1),
@@ -110,6 +110,15 @@ def _executors(sections: Sections, problems: Problems) -> None:
             problems.add(("actions", name, "executor"), f'expected one of {", ".join(known)}, got "{action.executor}"')
 
 
+def _maintenance(sections: Sections, problems: Problems) -> None:
+    gate = sections.get("gate")
+    for text in gate.maintenance if gate is not None else ():
+        try:
+            parse_window(text)
+        except ValueError as error:
+            problems.add(("gate", "maintenance"), str(error))
+
+
 def _levels(sections: Sections, problems: Problems) -> None:
     levels = sections.get("levels")
     for key in levels.exact if levels is not None else ():
@@ -146,6 +155,7 @@ CHECKS: tuple[Check, ...] = (
     _escalation,
     _limits,
     _executors,
+    _maintenance,
     _levels,
     _retention,
 )

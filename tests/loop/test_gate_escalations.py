@@ -139,6 +139,17 @@ def test_what_several_must_approve_never_acts_by_itself() -> None:
     escalated(needed=2, level="act")
 
 
+def test_of_high_risk_two_people_are_asked_but_only_where_people_are() -> None:
+    declared = {"restart": msgspec.structs.replace(ACTIONS["restart"], risk="high")}
+    bench = Bench(levels=LevelSettings(default="approve"), actions=declared)
+    bench.start()
+    bench.give(proposal("p1"))
+    assert heard(bench, "bob", "cleo") == [("escalate", ("by-bob",)), ("allow", ("by-bob", "by-cleo"))]
+    acting = Bench(levels=LevelSettings(default="act"), actions=declared)
+    acting.start()
+    assert [verdict.verdict for verdict in verdicts(acting.give(proposal("p1")))] == ["allow"]
+
+
 def test_one_reject_ends_it_whoever_approved() -> None:
     bench = escalated(needed=3)
     heard(bench, "bob", "cleo")

@@ -9,20 +9,20 @@ HEARD_MAX = 1_000
 TARGETS_MAX = 10_000
 
 
-def hear(orders: Orders, control: Control) -> bool:
+def hear(orders: Orders, control: Control, now_us: int) -> bool:
     """Fold one record, the latest per key counts; return whether it was new (a repeated old one changes nothing)."""
     if control.id in orders.heard:
         return False
     orders.heard = [*orders.heard[-HEARD_MAX + 1 :], control.id]
     match control.kind:
         case "pause" if control.value in ("paused", "running"):
-            _keep(orders, control)
+            _keep(orders, control, now_us)
         case "stop" if control.target not in orders.stops:
             orders.stops = sorted([*orders.stops, control.target])
         case "rearm":
             orders.stops = [target for target in orders.stops if target != control.target]
         case "level" if control.value in LEVELS:
-            _keep(orders, control)
+            _keep(orders, control, now_us)
         case "settings" if control.target == "loop":
             orders.activated, orders.activated_by = control.value, control.by
         case _:
@@ -40,6 +40,14 @@ def stopped(orders: Orders, target: str, now_us: int) -> tuple[bool, int]:
     if order.until_us is not None and now_us >= order.until_us:
         return not order.paused, 0
     return order.paused, (order.until_us or 0) if order.paused else 0
+
+
+def running_since(orders: Orders, now_us: int) -> int:
+    """Return since when the loop has been running, as far as orders say; `now_us` when it is not."""
+    order = orders.pauses.get("loop")
+    if order is None or stopped(orders, "loop", now_us)[0]:
+        return now_us
+    return order.until_us if order.paused and order.until_us is not None else order.heard_us
 
 
 def targets_of(proposal: Proposal) -> tuple[str, ...]:
@@ -72,12 +80,12 @@ def _lower(one: Level, other: Level) -> Level:
     return LEVELS[min(LEVELS.index(one), LEVELS.index(other))]
 
 
-def _keep(orders: Orders, control: Control) -> None:
+def _keep(orders: Orders, control: Control, now_us: int) -> None:
     """Put a pause or level order in its table; orders for too many targets stop the loop: none may be forgotten."""
     table: dict[str, Order] | dict[str, Level] = orders.pauses if control.kind == "pause" else orders.levels
     if control.target not in table and len(table) >= TARGETS_MAX:
         orders.stops = sorted({*orders.stops, "loop"})
     elif control.kind == "pause":
-        orders.pauses[control.target] = Order(control.value == "paused", control.until_us)
+        orders.pauses[control.target] = Order(control.value == "paused", control.until_us, now_us)
     else:
         orders.levels[control.target] = LEVELS[LEVELS.index(control.value)]

@@ -24,12 +24,14 @@ from schemas.events import (
 from schemas.ids import Cause, Mint
 from streams.loop.actions import ActionSettings
 from streams.loop.gate.approvals import final_action, fits, with_approval, without_withdrawn
-from streams.loop.gate.blocked import blocked_now, still_blocked
-from streams.loop.gate.book import Book
-from streams.loop.gate.checks import Checks, with_remedy
+from streams.loop.gate.blocked import Blocks
+from streams.loop.gate.book import ESCALATING, Book
+from streams.loop.gate.checks import all_checks, one_check, with_remedy
+from streams.loop.gate.facts import Facts
+from streams.loop.gate.maintenance import Maintenance
 from streams.loop.gate.orders import hear, level_of
 from streams.loop.gate.settings import GateSettings, LevelSettings
-from streams.loop.gate.state import STATE_VERSION, Escalation, GateState, Orders, Question
+from streams.loop.gate.state import STATE_VERSION, Escalation, GateState, Question
 from streams.loop.gate.table import BY_NAME
 from streams.loop.occasion import Occasion, fold_events
 from streams.loop.processor import Input, Now
@@ -61,19 +63,13 @@ class Gate:
         self._actions = actions
         self._levels = levels or LevelSettings()
         self._book = Book(settings, actions=actions)
-        self._orders = Orders()
-        self._recorded: dict[str, Verdict] = {}
-        self._forgotten_us = -1
-        self._escalations: dict[str, Escalation] = {}
-        self._published: dict[str, int] = {}
-        self._checks = Checks(
-            settings,
-            settings_hash=settings_hash,
-            actions=actions,
-            book=self._book,
-            orders=lambda: self._orders,
-            forgotten_us=lambda: self._forgotten_us,
+        maintenance = Maintenance(settings.maintenance)
+        self._facts = Facts(
+            settings=settings, settings_hash=settings_hash, actions=actions, book=self._book, maintenance=maintenance
         )
+        self._recorded: dict[str, Verdict] = {}
+        self._escalations: dict[str, Escalation] = {}
+        self._blocks = Blocks(settings, book=self._book, maintenance=maintenance, actions=actions)
 
     def on_batch(self, inputs: Sequence[Input], now: Now) -> list[Event]:
         """Fold records in order."""
@@ -103,13 +99,16 @@ class Gate:
         """Return the whole state."""
         state = GateState(
             version=STATE_VERSION,
-            orders=self._orders,
+            orders=self._facts.orders,
             field=self._book.field,
+            shares=self._book.health.shares,
+            ends=self._book.ends.of,
+            spent=self._book.spending.spent,
             windows=self._book.windows.state(),
             recorded=list(self._recorded.values()),
-            forgotten_us=self._forgotten_us,
+            forgotten_us=self._facts.forgotten_us,
             escalations=self._escalations,
-            published=self._published,
+            told=self._blocks.told(),
         )
         return msgspec.msgpack.encode(state)
 
@@ -118,13 +117,16 @@ class Gate:
         state = msgspec.msgpack.decode(snapshot, type=GateState)
         if state.version != STATE_VERSION:
             raise RecoveryError(f"state of the gate must have version {STATE_VERSION}, got {state.version}")
-        self._orders = state.orders
-        self._book.field = state.field
+        self._facts.orders = state.orders
+        self._facts.forgotten_us = state.forgotten_us
+        self._book.adopt(state.field)
+        self._book.health.adopt(state.shares)
+        self._book.ends.adopt(state.ends)
+        self._book.spending.adopt(state.spent)
         self._book.windows.restore(state.windows)
         self._recorded = {verdict.proposal.id: verdict for verdict in state.recorded}
-        self._forgotten_us = state.forgotten_us
         self._escalations = state.escalations
-        self._published = state.published
+        self._blocks.adopt(state.told)
 
     def _timers(self) -> list[tuple[int, str, str]]:
         actions = [(action.deadline_us, "action", key) for key, action in self._book.field.in_flight.items()]
@@ -137,17 +139,16 @@ class Gate:
             case Approval() as approval:
                 outputs = self._answer(approval, on)
             case Episode() as episode:
-                self._book.see_episode(episode)
+                self._book.see_episode(episode, on.now.us)
                 return self._lapse(episode, on) if episode.phase == "closed" else []
             case Control() as control:
                 outputs = []
-                if hear(self._orders, control) and control.kind == "rearm":
-                    self._book.rearm(control.target)
+                self._hear(control, on)
                 if control.kind == "keyring":
                     outputs = self._withdraw(control.value, on)
             case Census() as census:
                 outputs = []
-                self._book.see_census(census)
+                self._book.health.see(census)
             case Outcome() as outcome:
                 outputs = []
                 self._book.see_outcome(outcome, on.now.us)
@@ -155,17 +156,25 @@ class Gate:
                 return []
         return outputs + self._tell_blocked(on)
 
+    def _hear(self, control: Control, on: Occasion) -> None:
+        if not hear(self._facts.orders, control, on.now.us):
+            return
+        self._book.touched.add(control.target)
+        if control.kind == "rearm":
+            self._book.rearm(control.target)
+
     def _propose(self, proposal: Proposal, on: Occasion) -> list[Event]:
         recorded = self._recorded.get(proposal.id)
         if recorded is not None:
             return [recorded]
         question = self._question(proposal, on, proposal.expires_us)
         if proposal.action == NONE:
-            check = self._checks.one("duplicate", question)
+            check = one_check("duplicate", self._facts, question)
             return self._decide(question, (check,), on)
-        outputs = self._decide(question, self._checks.all(question), on)
+        outputs = self._decide(question, all_checks(self._facts, question), on)
         if self._recorded[proposal.id].verdict == "escalate":
             until_us = on.now.us + self._settings.approval_window_us
+            self._book.windows.reserve(ESCALATING, on.now.us)
             self._escalations[proposal.id] = Escalation(proposal, until_us)
             if len(self._escalations) > self._settings.remembered:
                 oldest = next(iter(self._escalations))
@@ -191,12 +200,12 @@ class Gate:
     def _weigh(self, escalation: Escalation, on: Occasion, approval: Approval) -> list[Event]:
         """Ask all again where enough people approved; else tell who did so far, and wait for others."""
         question = self._question(escalation.proposal, on, escalation.until_us, approval, escalation.approvals)
-        check = self._checks.one("approval", question)
+        check = one_check("approval", self._facts, question)
         if not check.passed:
             self._escalations[escalation.proposal.id] = escalation
             return self._decide(question, (check,), on)
         del self._escalations[escalation.proposal.id]
-        return self._decide(question, self._checks.all(question), on)
+        return self._decide(question, all_checks(self._facts, question), on)
 
     def _withdraw(self, keyring_text: str, on: Occasion) -> list[Event]:
         """Take back approvals by keys that a new keyring no longer trusts."""
@@ -206,7 +215,7 @@ class Gate:
             if left is not escalation:
                 self._escalations[left.proposal.id] = left
                 question = self._question(left.proposal, on, left.until_us, approvals=left.approvals)
-                check = self._checks.one("approval", question)
+                check = one_check("approval", self._facts, question)
                 outputs += [] if check.passed else self._decide(question, (check,), on)
         return outputs
 
@@ -234,7 +243,7 @@ class Gate:
         approval: Approval | None = None,
         approvals: tuple[Approval, ...] = (),
     ) -> Question:
-        level = level_of(self._orders, self._levels, proposal.pattern, self._actions.get(proposal.action))
+        level = level_of(self._facts.orders, self._levels, proposal.pattern, self._actions.get(proposal.action))
         return Question(
             proposal=proposal,
             now_us=on.now.us,
@@ -309,15 +318,13 @@ class Gate:
         self._recorded[verdict.proposal.id] = verdict
         if len(self._recorded) > self._settings.remembered:
             oldest = self._recorded.pop(next(iter(self._recorded)))
-            self._forgotten_us = max(self._forgotten_us, oldest.proposal.time_us)
+            self._facts.forgotten_us = max(self._facts.forgotten_us, oldest.proposal.time_us)
 
     def _tell_blocked(self, on: Occasion) -> list[Event]:
-        known = still_blocked(self._published, on.now.us)
-        blocked = blocked_now(self._settings, self._orders, self._book, tuple(self._actions), on.now.us)
-        if blocked == known:
+        changed = self._blocks.changes(self._facts.orders, on.now.us)
+        if not changed:
             return []
-        self._published = blocked
-        return [Blocked(id=on.id(), time_us=on.now.us, causes=on.causes, until_us=blocked)]
+        return [Blocked(id=on.id(), time_us=on.now.us, causes=on.causes, until_us=changed)]
 
 
 def _retry_after(failed: list[Check]) -> int | None:

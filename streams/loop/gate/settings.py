@@ -24,12 +24,31 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Of the actions that answer one pattern."""
     entity_attempts: str = "20/day"
     """Of the actions on one entity, across its episodes."""
+    explore_limit: str = "200/day"
+    """Of the actions that are tried although another looks better; of high risk none is ever tried like that."""
+    escalation_limit: str = "60/hour"
+    """Of the questions to people; beyond it a proposal is denied, with the time of the next one."""
+    cost_a_day: Annotated[float, msgspec.Meta(ge=0.0, le=1e9)] = 1_000.0
+    """What the actions of any 24 hours may cost together, in units of reward."""
     concurrency: Count = 4
     """Actions of the loop that may be under way at the same time."""
+    ramp_us: Time = 0
+    """So long after the loop was resumed fewer may be: one at first, all of them at the end."""
+    blast_count: Count = 1_000
+    """Different entities that may be acted on within `blast_window_us`, ..."""
+    blast_share: Share = 1.0
+    """... and the share of all that live; one may always be."""
+    blast_window_us: Interval = 600_000_000
+    healthy_least: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
+    """Entities of a group that must be left, healthy and not acted on, ..."""
+    healthy_share: Share = 0.0
+    """... and the share of its live ones. Where either is stated, a group without a fresh census is left alone."""
     control_timeout_us: Interval = 10_000_000
     """Not having heard `control` for longer than this counts as a stop."""
     evidence_age_us: Interval = 30_000_000
     """A proposal older than this rests on evidence that is no longer true."""
+    clock_skew_us: Interval = 5_000_000
+    """A proposal further ahead of the gate's clock was made by a clock that is wrong."""
     approval_window_us: Interval = 600_000_000
     """How long an escalation waits for a person; what nobody answered is denied, never approved."""
     own_approval: bool = False
@@ -49,10 +68,16 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     failed_window_us: Interval = 600_000_000
     protected: tuple[str, ...] = ()
     """Entities that the loop must never touch."""
+    maintenance: tuple[str, ...] = ()
+    """Times at which people work on the fleet, and nothing is allowed: `Sat 22:00 - Sun 06:00 Europe/Berlin`."""
     remembered: Count = 1_000
     """Proposals whose verdict is kept for duplicates, approvals and outcomes."""
     tracked: Count = 20_000
     """Entities, patterns and episodes followed at once; beyond that new ones are denied, never old ones forgotten."""
+
+
+GATE_LIMITS = ("loop_limit", "pattern_limit", "entity_attempts", "explore_limit", "escalation_limit")
+"""The fields that spell limits."""
 
 
 class LevelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -4,16 +4,18 @@ import msgspec
 
 from schemas.events import Approval, Proposal, Verdict
 from streams.loop.gate.settings import Level
+from streams.loop.gate.spending import Spent
 from streams.loop.limits import SlidingWindowsState
 
 STATE_VERSION = 2
 
 
 class Order(msgspec.Struct, frozen=True, array_like=True):
-    """The latest pause record of a target; after `until_us` the opposite holds."""
+    """The latest pause record of a target, and when it was heard; after `until_us` the opposite holds."""
 
     paused: bool
     until_us: int | None
+    heard_us: int
 
 
 class InFlight(msgspec.Struct, frozen=True, array_like=True):
@@ -24,6 +26,8 @@ class InFlight(msgspec.Struct, frozen=True, array_like=True):
 
     action: str
     entity: str
+    group: str
+    episode: str
     deadline_us: int
     executor: str | None = None
 
@@ -42,6 +46,7 @@ class Share(msgspec.Struct, frozen=True, array_like=True):
     live: int
     abnormal: int
     time_us: int
+    group: str
 
 
 class End(msgspec.Struct, frozen=True, array_like=True):
@@ -62,14 +67,18 @@ class Orders(msgspec.Struct):
     heard: list[str] = []
 
 
-class Field(msgspec.Struct):
-    """What is going on: episodes (to whether they are open), censuses, actions under way and how they ended."""
+CLOSED = -1
 
-    episodes: dict[str, bool] = {}
-    shares: dict[str, Share] = {}
+
+class Field(msgspec.Struct):
+    """What is going on: episodes (to when they were first heard of, or `CLOSED`), actions under way, until when
+    entities cool down, when each entity was last acted on (the longest ago first).
+    """
+
+    episodes: dict[str, int] = {}
     in_flight: dict[str, InFlight] = {}
     cooldowns_us: dict[str, int] = {}
-    ends: dict[str, list[End]] = {}
+    acted_us: dict[str, int] = {}
 
 
 class GateState(msgspec.Struct):
@@ -78,11 +87,14 @@ class GateState(msgspec.Struct):
     version: int
     orders: Orders
     field: Field
+    shares: dict[str, Share]
+    ends: dict[str, list[End]]
+    spent: list[Spent]
     windows: SlidingWindowsState
     recorded: list[Verdict]
     forgotten_us: int
     escalations: dict[str, Escalation]
-    published: dict[str, int]
+    told: dict[str, int] | None
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
