@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run", "Run the stream processors"),
     "world": ("run", "Run the lab: live services that fail in recurring ways"),
     "executor": ("run", "Consume actions and carry them out"),
+    "notify": ("notify", "Tell people by webhook what they are asked"),
     "publish": ("data", "Send telemetry from a CSV, NDJSON or Parquet file"),
     "actions": ("data", "Follow the actions that the gate let through"),
     "outcomes": ("data", "Follow what became of actions"),

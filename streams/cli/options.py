@@ -2,7 +2,9 @@
 
 import getpass
 import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,13 +13,15 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+from schemas.errors import BrokerError
 from schemas.keyfiles import load_keyring, load_trust
-from schemas.signing import Purpose
+from schemas.signing import Audience, Purpose
 from streams.operate.loop_place import LoopPlace
 from streams.operate.orders import Orders
 from streams.operate.personal_key import PersonalKey, find_personal_key
 from streams.operate.topic_reader import TopicReader
 
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 10.0
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 config_option = click.option(
@@ -106,3 +110,23 @@ def utc(time_us: int | None) -> str:
     if time_us is None:
         return "-"
     return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time_us / 1e6))
+
+
+def wait_for_kafka(place: LoopPlace) -> Audience:
+    """Ask for the cluster until it answers; whoever runs for long must not end because Kafka comes up later."""
+    wait_s = FIRST_WAIT_S
+    while True:
+        try:
+            return place.audience()
+        except BrokerError as error:
+            click.echo(f"{error}; trying again in {wait_s:g} s", err=True)
+        time.sleep(wait_s)
+        wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+
+
+def stop_on_signals() -> threading.Event:
+    """Return what is set by Ctrl-C, or when a supervisor ends the process."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    return stop

@@ -1,11 +1,8 @@
 """`flyball run, world, executor`: the processes of a loop."""
 
 import os
-import signal
 import socket
 import sys
-import threading
-import time
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
@@ -23,21 +20,19 @@ from connectors.lab.faults import ACTIONS
 from connectors.lab.run import run_world
 from connectors.lab.settings import LabSettings
 from connectors.lab.world import control_file
+from connectors.notify.settings import NotifySettings
 from connectors.processes.supervisor import Supervisor
 from schemas.client import ActionConsumer
-from schemas.errors import BrokerError
 from schemas.keyfiles import load_signer
 from schemas.signing import Audience
 from schemas.topics import ROLES
 from streams.app import load_trust, make_worker
-from streams.cli.options import config_option, orders_of, reader_of
+from streams.cli.options import config_option, orders_of, reader_of, stop_on_signals, wait_for_kafka
 from streams.loop.limits import parse_limits
 from streams.operate.cluster import activate_if_new, keys_if_new, local_kafka, prepare_topics
 from streams.operate.loop_place import LoopPlace
-from streams.operate.processes import LOCAL_ROLES, role_commands
+from streams.operate.processes import LOCAL_ROLES, flyball_command, role_commands
 from streams.settings import world_settings
-
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 10.0
 
 
 @click.command()
@@ -56,7 +51,7 @@ def run(config: Path, role: str | None, instance: str | None, health_port: int |
     if role is not None:
         sys.exit(_run_worker(place, role, instance or f"{socket.gethostname()}-{role}", health_port))
     roles = ("ingest", *LOCAL_ROLES) if with_ingest else LOCAL_ROLES
-    stop = _stop_on_signals()
+    stop = stop_on_signals()
     with ExitStack() as stack:
         if place.is_local:
             click.echo("starting Kafka on this machine (the first time fetches 43 MB)")
@@ -67,10 +62,11 @@ def run(config: Path, role: str | None, instance: str | None, health_port: int |
             prepare_topics(place, place.connection())
             if activate_if_new(place, orders_of(place), reader_of(place)):
                 click.echo("activated these settings (first run on this machine)")
-        supervisor = stack.enter_context(
-            Supervisor(role_commands(place.config, roles), logs=place.data / "logs", told=click.echo)
-        )
-        click.echo(f"running {', '.join(roles)}; logs in {place.data / 'logs'}; Ctrl-C stops")
+        commands = role_commands(place.config, roles)
+        if world_settings(NotifySettings, place.settings, section="notify").wanted:
+            commands["notify"] = flyball_command("notify", "--config", str(place.config))
+        supervisor = stack.enter_context(Supervisor(commands, logs=place.data / "logs", told=click.echo))
+        click.echo(f"running {', '.join(commands)}; logs in {place.data / 'logs'}; Ctrl-C stops")
         stop.wait()
         click.echo(f"stopping; {supervisor.restarts} restarts")
 
@@ -98,7 +94,7 @@ def executor(config: Path, kind: str, name: str | None, group: str | None) -> No
     `--kind log` prints them all as JSON lines instead, `--kind lab` repairs the lab's services.
     """
     place = LoopPlace.open(config)
-    audience = _wait_for_kafka(place)
+    audience = wait_for_kafka(place)
     name = name or f"{socket.gethostname()}-{kind}"
     settings = world_settings(ExecutorsSettings, place.settings, section="executors")
     consumer = ActionConsumer(
@@ -118,7 +114,7 @@ def executor(config: Path, kind: str, name: str | None, group: str | None) -> No
         run_executor(
             consumer,
             handlers.by_action,
-            stop=_stop_on_signals(),
+            stop=stop_on_signals(),
             settings=executor_settings(settings, chosen, seed=place.settings.loop.seed),
         )
 
@@ -143,7 +139,7 @@ def lab_settings(place: LoopPlace) -> LabSettings:
 def _run_worker(place: LoopPlace, role: str, instance: str, health_port: int | None) -> int:
     from streams.runtime.worker import run_worker  # noqa: PLC0415  # Faust loads in workers only
 
-    audience = _wait_for_kafka(place)
+    audience = wait_for_kafka(place)
     spec = make_worker(
         place.settings,
         role=role,
@@ -155,22 +151,3 @@ def _run_worker(place: LoopPlace, role: str, instance: str, health_port: int | N
         health_port=health_port,
     )
     return run_worker(spec)
-
-
-def _wait_for_kafka(place: LoopPlace) -> Audience:
-    """Ask for the cluster until it answers; whoever runs for long must not end because Kafka comes up later."""
-    wait_s = FIRST_WAIT_S
-    while True:
-        try:
-            return place.audience()
-        except BrokerError as error:
-            click.echo(f"{error}; trying again in {wait_s:g} s", err=True)
-        time.sleep(wait_s)
-        wait_s = min(2 * wait_s, LONGEST_WAIT_S)
-
-
-def _stop_on_signals() -> threading.Event:
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    return stop

@@ -7,6 +7,7 @@ import msgspec
 
 from connectors.executors.settings import ExecutorsSettings
 from connectors.lab.settings import LabSettings
+from connectors.notify.settings import NotifySettings
 from schemas.connection import KafkaConnection
 from schemas.errors import BrokerError
 from schemas.signing import Audience
@@ -34,7 +35,12 @@ class LoopPlace:
     @classmethod
     def open(cls, config: Path) -> "LoopPlace":
         """Read the file; raises `SettingsError` with every problem."""
-        return cls(config=config, settings=load(config, worlds={"lab": LabSettings, "executors": ExecutorsSettings}))
+        return cls(
+            config=config,
+            settings=load(
+                config, worlds={"lab": LabSettings, "executors": ExecutorsSettings, "notify": NotifySettings}
+            ),
+        )
 
     @property
     def loop(self) -> str:

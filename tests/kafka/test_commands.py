@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from schemas.connection import KafkaConnection
 from schemas.events import Approval, Census, Drift, Episode, Experience, Outcome, Overflow, Verdict
 from schemas.wire import encode
 from streams.operate.loop_place import ADDRESS_FILE
+from tests.connectors.http_target import HttpTarget, says
 from tests.kafka.live_loop import QUICK, ROOT, LiveLoop, now_us
 
 STOP_S = 10.0
@@ -33,6 +35,8 @@ class Typed:
     loop: LiveLoop
     run: "subprocess.Popen[bytes]"
     executor: "subprocess.Popen[bytes]"
+    slack: HttpTarget
+    """Who is told what people are asked."""
 
 
 def _start(loop: LiveLoop, *arguments: str) -> "subprocess.Popen[bytes]":
@@ -51,7 +55,13 @@ def _said(loop: LiveLoop, command: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def typed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Typed]:
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def typed(tmp_path_factory: pytest.TempPathFactory, stack: ExitStack) -> Iterator[Typed]:
     """Run a loop as README says: init, edit, run (which starts Kafka, makes topics and activates), executor."""
     folder = tmp_path_factory.mktemp("typed")
     loop = LiveLoop(folder, name="typed", connection=KafkaConnection(bootstrap="127.0.0.1:1"))
@@ -59,6 +69,9 @@ def typed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Typed]:
     for person in ("ada", "bob"):
         ssh_key(folder / person)
         loop.command("keys", "add", person, "--ssh-key", f"{person}.pub", "--role", "approver", "--role", "operator")
+    slack = stack.enter_context(HttpTarget(says(503), says(200)))
+    text = loop.config.read_text()
+    loop.config.write_text(f'{text}\n[notify]\nurl = "{slack.url}"\nplain_http = true\nprivate = true\nhourly = 2\n')
     run = _start(loop, "run")
     address = folder / "var" / ADDRESS_FILE
     loop.until(lambda: address.exists() and "running detect" in _said(loop, "run"), timeout_s=90)
@@ -66,7 +79,7 @@ def typed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Typed]:
     executor = _start(loop, "executor", "--kind", "log", "--name", "typed")
     loop.until_heard(["detect", "decide", "gate", "improve", "executor"])
     try:
-        yield Typed(loop=loop, run=run, executor=executor)
+        yield Typed(loop=loop, run=run, executor=executor, slack=slack)
     finally:
         for process in (executor, run):
             process.terminate()
@@ -90,6 +103,11 @@ def test_files_are_published_and_their_episodes_wait_for_people_who_answer(typed
     waiting = {one["proposal"]["entity"]: one["proposal"]["id"] for one in loop.json("approvals")}
     assert waiting.keys() == set(entities.values())
     assert waiting["in-csv"][:12] in loop.command("approvals")
+    loop.until(lambda: len(typed.slack.bodies) == 4)
+    told = [json.loads(body)["text"] for body in typed.slack.bodies]
+    assert told[0] == told[1]  # the first answer was 503
+    assert all(any(f"flyball approve {key[:12]}" in text for key in waiting.values()) for text in told[:3])
+    assert "more than 2 questions in an hour" in told[3]
 
     said = loop.command("approve", waiting["in-csv"], "--reason", "go on", "--key", "ada")
     assert "approved by ada: restart on in-csv" in said
