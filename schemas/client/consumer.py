@@ -12,14 +12,13 @@ from types import MappingProxyType, TracebackType
 from typing import Any, Literal, Self
 
 from .. import __version__, kafka, wire
-from ..approvals import verify_answers, why_withdrawn
 from ..connection import KafkaConnection
 from ..errors import BrokerError, ContractError, SettingsError
-from ..events import Action, DeadLetter, Event, Outcome, Presence
+from ..events import Action, DeadLetter, Outcome, Presence
 from ..ids import Cause, derive
 from ..keyring import Trust
-from ..reading import read_event
 from ..signing import Audience, Signer
+from .authority import Authority
 from .duplicates import FORGET_AFTER_US, DuplicateStore
 from .outcomes import OutcomeLog
 from .watch import ControlWatch
@@ -70,16 +69,14 @@ class ActionConsumer:
             raise SettingsError([f"expected a limit of starts over at most 40 days, got {longest_us / 1_000_000:g} s"])
         self._connection = connection
         self._audience = audience
-        self._trust = trust
         self._group = group
         self._executor = executor
         self._start_limits = start_limits
         self._start_timeout_s = start_timeout_s
-        self._approvals_least = approvals_least
+        self._authority = Authority(trust=trust, audience=audience, least=approvals_least)
         self._clock = clock
         self._incarnation = secrets.token_hex(8)
         self._in_flight: dict[str, tuple[Action, int]] = {}
-        self._signed_by: dict[str, str] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._partitions: tuple[int, ...] = ()
@@ -139,11 +136,7 @@ class ActionConsumer:
         """Return why an action must not (any longer) have its effect, or None when it may."""
         if self._clock() > action.expires_us:
             return "expired"
-        key_id = self._signed_by.get(action.id)
-        withdrawn = key_id and why_withdrawn(action, key_id, keyring=self._trust.keyring, now_us=self._clock())
-        if withdrawn:
-            return withdrawn
-        return self._watch.why_paused(action)
+        return self._authority.why_not(action, now_us=self._clock()) or self._watch.why_paused(action)
 
     def why_paused(self, action: Action) -> str | None:
         """Return what stands against touching the action's entity now, whether the action has expired or not."""
@@ -165,7 +158,7 @@ class ActionConsumer:
             end = self._outcome(action.id, action.entity, state, detail=detail, started_us=known[1])
             sent = self._outcomes.write(end)
             del self._in_flight[action.id]
-            self._signed_by.pop(action.id, None)
+        self._authority.forget(action)
         self._outcomes.wait(sent, _WRITE_TIMEOUT_S)
 
     def stop(self) -> None:
@@ -222,42 +215,20 @@ class ActionConsumer:
     def _consider(self, record: Any) -> Action | None:
         headers = kafka.headers_of(record)
         try:
-            event = read_event(
-                Action.TOPIC,
-                record.key(),
-                record.value(),
-                headers,
-                trust=self._trust,
-                audience=self._audience,
-                now_us=self._clock(),
-            )
-            self._verify_answers(event)
+            action = self._authority.read(record.key(), record.value(), headers, now_us=self._clock())
         except ContractError as error:
             self._set_aside(record, error)
             return None
-        if not isinstance(event, Action) or self._store.winner(event.id) is not None:
+        if action is None or self._store.winner(action.id) is not None:
             return None
-        self._signed_by[event.id] = (dict(headers)["ce_keyid"] or b"").decode()
-        refusal = self._refusal(event)
-        taken = None
-        if refusal is None:
-            taken = self._claim(event, Cause(Action.TOPIC, record.partition(), record.offset()))
-        else:
-            self._refuse(event, refusal)
-        if taken is None:
-            self._signed_by.pop(event.id, None)
-        return taken
-
-    def _verify_answers(self, event: Event) -> None:
-        """Raise `SignatureError` for an action that lacks people's approval, or holds one that is none."""
-        if isinstance(event, Action):
-            verify_answers(
-                event,
-                least=self._approvals_least.get(event.action, 0),
-                keyring=self._trust.keyring,
-                audience=self._audience,
-                now_us=self._clock(),
-            )
+        self._authority.follow(action, headers)
+        refusal = self._refusal(action)
+        if refusal is not None:
+            self._refuse(action, refusal)
+        elif self._claim(action, Cause(Action.TOPIC, record.partition(), record.offset())):
+            return action
+        self._authority.forget(action)
+        return None
 
     def _refusal(self, action: Action) -> str | None:
         if action.issued_us < self._store.born_us:
@@ -267,21 +238,22 @@ class ActionConsumer:
                 return f"this executor starts at most {count} actions per {interval_us / 1_000_000:g} s"
         return self.why_not(action)
 
-    def _claim(self, action: Action, cause: Cause) -> Action | None:
+    def _claim(self, action: Action, cause: Cause) -> bool:
+        """Claim an action; return whether it may start."""
         claim = self._outcome(action.id, action.entity, "claimed", cause=cause)
         left_s = (action.expires_us - self._clock()) / 1_000_000
         if not self._outcomes.claim(claim, left_s):
             if self._store.winner(action.id) is None:
                 self._refuse(action, "the claim did not come back before the action expired")
-            return None
+            return False
         self._store.start(self._clock())
         refusal = self.why_not(action)
         if refusal is not None:
             self._refuse(action, refusal)
-            return None
+            return False
         with self._lock:
             self._in_flight[action.id] = (action, self._clock())
-        return action
+        return True
 
     def _refuse(self, action: Action, why: str) -> None:
         """Tell why an action will not start, unless it was over before this executor began or is another one's."""

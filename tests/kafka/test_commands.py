@@ -15,13 +15,22 @@ import polars as pl
 import psutil
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
 
 from connectors.kafka.launcher import LocalKafka
 from schemas.connection import KafkaConnection
-from schemas.events import Approval, Census, Drift, Episode, Experience, Outcome, Overflow, Verdict
+from schemas.events import Approval, Census, DeadLetter, Drift, Episode, Experience, Outcome, Overflow, Verdict
+from schemas.keyfiles import load_keyring
 from schemas.wire import encode
-from streams.operate.loop_place import ADDRESS_FILE
+from streams.cli.options import orders_of
+from streams.operate.escalations import open_escalations
+from streams.operate.loop_place import ADDRESS_FILE, LoopPlace
 from tests.connectors.http_target import HttpTarget, says
 from tests.kafka.live_loop import QUICK, ROOT, LiveLoop, now_us
 
@@ -149,9 +158,25 @@ def test_a_revoked_key_counts_no_more(typed: Typed) -> None:
     loop = typed.loop
     loop.command("propose", "other", "restart", "--reason", "I want to", "--key", "ada")
     (waiting,) = [one["proposal"]["id"] for one in loop.json("approvals") if one["proposal"].get("by") == "ada"]
+    place = LoopPlace.open(loop.config)
+    (one,) = [
+        one for one in open_escalations(loop.reader, now_us=now_us(), window_us=10**9) if one.proposal.by == "ada"
+    ]
+    bob = orders_of(place, key=loop.folder / "bob")
+    keyring = load_keyring(place.keys)
     assert "published keyring version" in loop.command("keys", "revoke", "bob")
     loop.command("approve", waiting, "--key", "bob", expect=1)
+    (place.keys / "keyring.json").write_text(keyring.signed_text(load_root_key(place.keys)))  # bob has not heard of it
+    bob.answer(one, approve=True)
+    loop.until(lambda: [one for one in loop.events(DeadLetter) if one.reason == "revoked-key"], timeout_s=10)
+    loop.command("keys", "revoke", "bob")
     assert "gate: deny: rejected by ada" in loop.command("reject", waiting, "--key", "ada")
+
+
+def load_root_key(keys: Path) -> Ed25519PrivateKey:
+    key = load_pem_private_key((keys / "root.key").read_bytes(), password=None)
+    assert isinstance(key, Ed25519PrivateKey)
+    return key
 
 
 def ssh_key(path: Path) -> None:
