@@ -16,14 +16,8 @@ _HEALTHY = Check(name="healthy", passed=True)
 
 def abnormal(facts: Facts, question: Question) -> Check:
     """Check that few enough entities are abnormal."""
-    health = facts.book.health
-    count = health.all(question.now_us)
-    return Check(
-        name="abnormal",
-        passed=not health.storming(question.now_us),
-        detail=f"{count.abnormal} of {count.live} entities are abnormal",
-        limit=facts.abnormal_text,
-    )
+    stormy, text = facts.book.health.storming(question.now_us)
+    return Check(name="abnormal", passed=not stormy, detail=text, limit=facts.abnormal_text)
 
 
 def failures(facts: Facts, question: Question) -> Check:
