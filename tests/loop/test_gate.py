@@ -1,11 +1,17 @@
 """What the gate answers, as tables: one row per check, in the order in which they decide."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.events import NONE, Action, Blocked, Check, Verdict
 from streams.loop.actions import ActionSettings
 from streams.loop.gate import LEVEL_VERDICTS, LEVELS, RULES, Gate, GateSettings, Level, LevelSettings
+from streams.loop.gate.checks import decide
+from streams.operate.gate_document import gate_document
 from tests.loop.gate_bench import (
     HOUR,
     SECOND,
@@ -383,3 +389,19 @@ def test_a_control_record_and_an_outcome_seen_again_change_nothing() -> None:
     before = bench.gate.snapshot()
     assert bench.give(*records) == []
     assert bench.gate.snapshot() == before
+
+
+names = st.lists(st.sampled_from([rule.name for rule in RULES]), unique=True)
+
+
+@given(failed=names)
+def test_whatever_checks_fail_the_first_of_the_table_decides(failed: list[str]) -> None:
+    checks = tuple(Check(name=rule.name, passed=rule.name not in failed) for rule in RULES)
+    first = next((rule for rule in RULES if rule.name in failed), None)
+    expected = ("allow", None) if first is None else (first.failed, first.name)
+    assert decide(checks) == expected
+
+
+def test_the_document_of_the_checks_is_current() -> None:
+    written = Path(__file__).parents[2] / "deploy" / "gate.md"
+    assert written.read_text(encoding="utf-8") == gate_document(), "run `make documents`"

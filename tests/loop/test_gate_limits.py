@@ -146,7 +146,7 @@ def test_what_does_not_look_best_is_a_try_unless_the_hold_out_says_so(
 
 
 def test_costs_come_back_a_day_later() -> None:
-    bench = ready(cost_a_day=0.5)
+    bench = ready(cost_a_day=0.5, concurrency=100)
     first_us = bench.us
     assert [ask(bench, number).decided_by for number in range(3)] == [None, None, "cost"]
     assert ask(bench, 4).retry_after_us == first_us + DAY_US
