@@ -73,9 +73,9 @@ def test_a_timeout_kills_the_command_and_all_that_it_started(tmp_path: Path) -> 
     note = f"echo $! >> {pids}"
     text = f"sleep 600 & {note}; (sleep 600 & {note}; wait) & {note}; echo begun; sleep 600"
     begun_s = time.monotonic()
-    result = shell(text).run(action(), timeout_s=1.0)
-    assert time.monotonic() - begun_s < 3
-    assert (result.state, result.detail) == ("unknown", "killed after 1 s: begun")
+    result = shell(text).run(action(), timeout_s=2.0)
+    assert time.monotonic() - begun_s < 10
+    assert (result.state, result.detail) == ("unknown", "killed after 2 s: begun")
     started = [int(pid) for pid in pids.read_text().split()]
     assert len(started) == 3
     assert eventually_gone(started)
