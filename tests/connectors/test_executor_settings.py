@@ -13,6 +13,7 @@ from connectors.executors.settings import ExecutorsSettings
 from schemas.connection import KafkaConnection
 from schemas.errors import SettingsError
 from schemas.signing import Signer
+from streams.operate.loop_place import LoopPlace
 from streams.settings import Settings, parse, world_settings
 from tests.connectors.http_target import HttpTarget, says
 from tests.connectors.memory import Memory, action, execute
@@ -159,6 +160,21 @@ def test_an_unreachable_webhook_is_a_failed_action_with_the_reason_and_is_tried_
     ((_, state, detail),) = memory.ends
     assert state == "failed"
     assert detail.startswith("not sent: cannot resolve no-such-host.invalid")
+
+
+def test_an_action_that_may_take_longer_than_the_gate_waits_is_told(tmp_path: Path) -> None:
+    config = tmp_path / "loop.toml"
+    text = RESTART + 'timeout = "50s"\nverify = { by = "command.restart", within = "20s" }'
+    config.write_text(BEGIN.format(executor="log") + text)
+    LoopPlace.open(config)
+    config.write_text(BEGIN.format(executor="command.restart") + text)
+    with pytest.raises(SettingsError) as error:
+        LoopPlace.open(config)
+    (problem,) = error.value.problems
+    assert problem.startswith(
+        f"{config}: actions.mend.executor: command.restart may take 70s with verification and undo"
+    )
+    assert problem.endswith("expected at most gate.outcome_timeout (1m)")
 
 
 def test_an_action_has_the_time_of_its_executor_its_verification_and_its_undo() -> None:
