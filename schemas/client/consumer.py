@@ -13,13 +13,13 @@ from typing import Any, Literal, Self
 
 from .. import __version__, kafka, wire
 from ..connection import KafkaConnection
-from ..errors import BrokerError, ContractError
+from ..errors import BrokerError, ContractError, SettingsError
 from ..events import Action, DeadLetter, Outcome, Presence
 from ..ids import Cause, derive
 from ..keyring import Trust
 from ..reading import read_event
 from ..signing import Audience, Signer
-from .duplicates import DuplicateStore
+from .duplicates import FORGET_AFTER_US, DuplicateStore
 from .outcomes import OutcomeLog
 from .watch import ControlWatch
 
@@ -42,8 +42,10 @@ class ActionConsumer:
     `unknown` what was left without an end. Only one thread may poll; any thread may report.
 
     `trust` holds the keyring and the pinned root key, `signer` a key for `outcomes`, `store` the folder of its memory,
-    which no other instance shares.
-    Raises `FencedError` when another process has the memory, `BrokerError` when Kafka refuses.
+    which no other instance shares. `start_limits` are (count, interval in us): at most so many starts in each interval
+    of that length, over restarts too; what is beyond is refused.
+    Raises `FencedError` when another process has the memory, `StorageError` when the memory cannot be written,
+    `BrokerError` when Kafka refuses.
     """
 
     def __init__(
@@ -56,16 +58,19 @@ class ActionConsumer:
         group: str,
         executor: str,
         store: Path,
-        starts_per_minute: int = 60,
+        start_limits: tuple[tuple[int, int], ...] = ((60, _MINUTE_US),),
         start_timeout_s: float = 30.0,
         clock: Callable[[], int] = wall_us,
     ) -> None:
+        longest_us = max((interval_us for _, interval_us in start_limits), default=0)
+        if longest_us > FORGET_AFTER_US:
+            raise SettingsError([f"expected a limit of starts over at most 40 days, got {longest_us / 1_000_000:g} s"])
         self._connection = connection
         self._audience = audience
         self._trust = trust
         self._group = group
         self._executor = executor
-        self._cap = starts_per_minute
+        self._start_limits = start_limits
         self._start_timeout_s = start_timeout_s
         self._clock = clock
         self._incarnation = secrets.token_hex(8)
@@ -129,6 +134,10 @@ class ActionConsumer:
         """Return why an action must not (any longer) have its effect, or None when it may."""
         if self._clock() > action.expires_us:
             return "expired"
+        return self._watch.why_paused(action)
+
+    def why_paused(self, action: Action) -> str | None:
+        """Return what stands against touching the action's entity now, whether the action has expired or not."""
         return self._watch.why_paused(action)
 
     def may_act(self, action: Action) -> bool:
@@ -226,8 +235,9 @@ class ActionConsumer:
     def _refusal(self, action: Action) -> str | None:
         if action.issued_us < self._store.born_us:
             return "issued before this executor's memory began"
-        if self._store.starts_since(self._clock() - _MINUTE_US) >= self._cap:
-            return f"this executor starts at most {self._cap} actions per minute"
+        for count, interval_us in self._start_limits:
+            if self._store.starts_since(self._clock() - interval_us) >= count:
+                return f"this executor starts at most {count} actions per {interval_us / 1_000_000:g} s"
         return self.why_not(action)
 
     def _claim(self, action: Action, cause: Cause) -> Action | None:

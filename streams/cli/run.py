@@ -1,20 +1,25 @@
 """`flyball run, world, executor`: the processes of a loop."""
 
+import os
 import signal
 import socket
 import sys
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
 import click
 import msgspec
 
-from connectors.executors.lab import lab_handlers
+from connectors.executors.build import Handlers, Surroundings, executor_settings
+from connectors.executors.lab import LabHandler
 from connectors.executors.log import LogHandler
 from connectors.executors.runner import run_executor
+from connectors.executors.settings import ExecutorsSettings
+from connectors.lab.faults import ACTIONS
 from connectors.lab.run import run_world
 from connectors.lab.settings import LabSettings
 from connectors.lab.world import control_file
@@ -26,6 +31,7 @@ from schemas.signing import Audience
 from schemas.topics import ROLES
 from streams.app import load_trust, make_worker
 from streams.cli.options import config_option, orders_of, reader_of
+from streams.loop.limits import parse_limits
 from streams.operate.cluster import activate_if_new, keys_if_new, local_kafka, prepare_topics
 from streams.operate.loop_place import LoopPlace
 from streams.operate.processes import LOCAL_ROLES, role_commands
@@ -83,31 +89,48 @@ def world(config: Path, seconds: float | None) -> None:
 
 @click.command()
 @config_option
-@click.option("--kind", type=click.Choice(["log", "lab"]), default="log", show_default=True, help="What carries out.")
+@click.option("--kind", type=click.Choice(["file", "log", "lab"]), default="file", show_default=True, help="By what.")
 @click.option("--name", help="Name of this executor, the same after a restart.  [default: host and kind]")
 @click.option("--group", help="Executors of one group share the work.  [default: the kind]")
 def executor(config: Path, kind: str, name: str | None, group: str | None) -> None:
-    """Consume actions and carry them out: `log` prints them as JSON lines, `lab` repairs the lab's services."""
+    """Consume actions and carry them out, each by what the loop.toml says: `executor` of [actions.NAME], [executors].
+
+    `--kind log` prints them all as JSON lines instead, `--kind lab` repairs the lab's services.
+    """
     place = LoopPlace.open(config)
     audience = _wait_for_kafka(place)
-    connection = place.connection()
-    handlers = (
-        lab_handlers(control_file(lab_settings(place)))
-        if kind == "lab"
-        else dict.fromkeys(place.settings.actions, LogHandler(sys.stdout))
-    )
     name = name or f"{socket.gethostname()}-{kind}"
+    settings = world_settings(ExecutorsSettings, place.settings, section="executors")
     consumer = ActionConsumer(
-        connection,
+        place.connection(),
         audience=audience,
         trust=load_trust(place.keys),
         signer=load_signer(place.keys, "outcomes", audience),
         group=group or kind,
         executor=name,
         store=place.data / "executor" / quote(name, safe=""),  # each instance has a memory of its own
+        start_limits=tuple((limit.count, limit.interval_us) for limit in parse_limits(settings.limit)),
     )
-    with consumer:
-        run_executor(consumer, handlers, stop=_stop_on_signals())
+    names = tuple(ACTIONS) if kind == "lab" else tuple(place.settings.actions)
+    chosen = {one: place.settings.actions[one].executor if kind == "file" else kind for one in names}
+    with closing(Handlers(settings, chosen, _surroundings(place, audience, consumer))) as handlers, consumer:
+        run_executor(
+            consumer,
+            handlers.by_action,
+            stop=_stop_on_signals(),
+            settings=executor_settings(settings, chosen, seed=place.settings.loop.seed),
+        )
+
+
+def _surroundings(place: LoopPlace, audience: Audience, consumer: ActionConsumer) -> Surroundings:
+    return Surroundings(
+        folder=place.config.parent,
+        environment=os.environ,
+        connection=place.connection(),
+        signer_for=lambda prefix: load_signer(place.keys, "outcomes", replace(audience, loop=prefix)),
+        why_paused=consumer.why_paused,
+        built_in={"log": LogHandler(sys.stdout), "lab": LabHandler(control_file(lab_settings(place)))},
+    )
 
 
 def lab_settings(place: LoopPlace) -> LabSettings:

@@ -8,7 +8,10 @@ Risk = Literal["low", "high"]
 
 
 class ActionSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """One action of a loop. Times in us; `cost` in units of reward; limits in the spelling `3/hour and 7/day`."""
+    """One action of a loop. Times in us; `cost` in units of reward; limits in the spelling `3/hour and 7/day`.
+
+    `executor` names what carries it out: `log`, `lab`, or `KIND.NAME` of the section `[executors]`.
+    """
 
     name: str
     cost: float = 0.05
@@ -22,3 +25,4 @@ class ActionSettings(msgspec.Struct, frozen=True, kw_only=True):
     expires_us: int = 15_000_000
     parameters: dict[str, str] = {}
     dry_run: bool = False
+    executor: str = "log"

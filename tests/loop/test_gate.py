@@ -11,6 +11,7 @@ from schemas.events import NONE, Action, Blocked, Check, Verdict
 from streams.loop.actions import ActionSettings
 from streams.loop.gate import LEVEL_VERDICTS, LEVELS, RULES, Gate, GateSettings, Level, LevelSettings
 from streams.loop.gate.checks import decide
+from streams.loop.gate.settings import GuardSettings
 from streams.operate.gate_document import gate_document
 from tests.loop.gate_bench import (
     HOUR,
@@ -126,6 +127,7 @@ REFUSED: list[tuple[str, dict[str, object], Arrange, dict[str, object], str, str
     ("protected", {"protected": ("e0",)}, untouched, {}, "deny", ""),
     ("maintenance", {"maintenance": ("daily 22:00 - 23:00 UTC",)}, untouched, {}, "deny",
      "within daily 22:00 - 23:00 UTC"),
+    ("guards", {"guards": {"never": GuardSettings(allow="false")}}, untouched, {}, "deny", "never says no"),
     ("level", {}, lambda b: b.give(control("level", "p-1/restart", "observe")), {}, "shadow", "observe"),
     ("level", {}, lambda b: b.give(control("level", "p-1/restart", "suggest")), {}, "shadow", "suggest"),
     ("escalations", {"escalation_limit": "1/hour"}, asked, {}, "deny", ""),
@@ -180,8 +182,8 @@ def test_the_table_above_covers_every_row_of_the_gates_table_in_its_order() -> N
 def test_checks_are_made_in_the_order_of_the_design() -> None:
     order = (
         "duplicate pause control clock evidence settings declared expiry episode abnormal failures protected "
-        "maintenance level escalations approval attempts in-flight cooldown wait concurrency blast-radius healthy "
-        "action-budget pattern-budget loop-budget exploration cost"
+        "maintenance guards level escalations approval attempts in-flight cooldown wait concurrency blast-radius "
+        "healthy action-budget pattern-budget loop-budget exploration cost"
     )
     assert [rule.name for rule in RULES] == order.split()
 

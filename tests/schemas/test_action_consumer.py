@@ -203,12 +203,12 @@ def test_a_new_keyring_is_adopted_from_control(site: Site) -> None:
 
 def test_starts_are_capped_also_over_a_restart(site: Site) -> None:
     for number in range(2):
-        with site.executor(starts_per_minute=2) as consumer:
+        with site.executor(start_limits=((100, 1_000_000), (2, 60_000_000))) as consumer:
             site.action(f"a{number}")
             consumer.report(next_is(consumer, f"a{number}"), "succeeded")
-    with site.executor(starts_per_minute=2) as consumer:
+    with site.executor(start_limits=((100, 1_000_000), (2, 60_000_000))) as consumer:
         site.action("a2")
-        assert refusal(site, consumer, "a2") == "this executor starts at most 2 actions per minute"
+        assert refusal(site, consumer, "a2") == "this executor starts at most 2 actions per 60 s"
 
 
 def test_presence_tells_state_and_what_is_in_flight(site: Site) -> None:

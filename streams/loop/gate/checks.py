@@ -26,6 +26,7 @@ CHECKS: Mapping[str, Callable[[Facts, Question], Check]] = {
     "failures": safety.failures,
     "protected": safety.protected,
     "maintenance": safety.maintenance,
+    "guards": safety.guards,
     "level": safety.level,
     "escalations": safety.escalations,
     "approval": safety.approval,

@@ -25,6 +25,7 @@ from streams.loop.gate.blocked import Blocks
 from streams.loop.gate.book import ESCALATING, Book
 from streams.loop.gate.checks import Answer, all_checks, decide, one_check, with_remedy
 from streams.loop.gate.facts import Facts
+from streams.loop.gate.guards import Guards
 from streams.loop.gate.maintenance import Maintenance
 from streams.loop.gate.orders import hear, level_of
 from streams.loop.gate.settings import GateSettings, LevelSettings
@@ -59,7 +60,12 @@ class Gate:
         self._book = Book(settings, actions=actions)
         maintenance = Maintenance(settings.maintenance)
         self._facts = Facts(
-            settings=settings, settings_hash=settings_hash, actions=actions, book=self._book, maintenance=maintenance
+            settings=settings,
+            settings_hash=settings_hash,
+            actions=actions,
+            book=self._book,
+            maintenance=maintenance,
+            guards=Guards(settings.guards),
         )
         self._recorded: dict[str, Verdict] = {}
         self._escalations: dict[str, Escalation] = {}

@@ -9,6 +9,7 @@ from streams.loop.gate.state import CLOSED, Question
 _APPROVE = LEVELS.index("approve")
 
 _MAINTENANCE = Check(name="maintenance", passed=True)
+_GUARDS = Check(name="guards", passed=True)
 _ESCALATIONS = Check(name="escalations", passed=True)
 _WAIT = Check(name="wait", passed=True)
 _HEALTHY = Check(name="healthy", passed=True)
@@ -45,6 +46,14 @@ def maintenance(facts: Facts, question: Question) -> Check:
     if found is None:
         return _MAINTENANCE
     return Check(name="maintenance", passed=False, detail=f"within {found[1]}", next_us=found[0])
+
+
+def guards(facts: Facts, question: Question) -> Check:
+    """Check that every guard of the settings allows it."""
+    if not facts.guards:
+        return _GUARDS
+    refusal = facts.guards.refusal(facts.book, facts.actions.get(question.proposal.action), question)
+    return Check(name="guards", passed=refusal is None, detail=refusal or "")
 
 
 def level(facts: Facts, question: Question) -> Check:

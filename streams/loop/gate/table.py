@@ -44,6 +44,7 @@ RULES: tuple[Rule, ...] = (
     _rule("failures", "do enough of this action's runs end well?", "deny", "flyball outcomes"),
     _rule("protected", "may the loop touch the entity?", "deny", "gate.protected in loop.toml, flyball activate"),
     _rule("maintenance", "is nobody working on the fleet?", "deny", "gate.maintenance in loop.toml, flyball activate"),
+    _rule("guards", "do all guards allow it?", "deny", "gate.guards in loop.toml, flyball activate"),
     _rule(
         "level",
         "is the level at least approve?",
