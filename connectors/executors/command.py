@@ -16,9 +16,8 @@ from schemas.events import Action
 
 OUTPUT_KEPT = 2_000
 """Characters of the end of a command's output that go into the outcome."""
-_READ_BYTES = 65_536
-_LAST_READS = 16
-"""So often the pipe of a process that has ended is read: more than it can hold."""
+_READ_BYTES, _LAST_READS = 4096, 16
+"""When a process has ended, as much of its pipe is read as a pipe holds (64 kB): others may fill it up for ever."""
 _LOOK_EVERY_S = 0.05
 
 

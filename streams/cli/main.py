@@ -33,6 +33,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "stop": ("ordering", "Stop new actions until rearm; resume does not lift it"),
     "rearm": ("ordering", "Lift a stop, and what tightened by itself after bad outcomes"),
     "status": ("status", "Say what every role, limit and executor is doing"),
+    "explain": ("stories", "Tell the story of an episode, proposal, verdict, action or outcome"),
+    "why": ("stories", "Say what is being done about an entity, and why not more"),
     "recover": ("recovery", "Go on after lost inputs, knowingly"),
     "replay": ("recovery", "Re-derive every step of a run from its journal and compare"),
     "dead-letters": ("recovery", "List, show or retry what could not be used"),

@@ -79,7 +79,7 @@ def _parse_limit(text: str) -> Limit:
     return Limit(count, interval_us)
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class Standing(msgspec.Struct, frozen=True):
     """Where one key stands with its tightest limit. `next_us` is None when a reservation is possible now."""
 
     limit: str
@@ -115,7 +115,7 @@ class SlidingWindows:
     def standing(self, key: str, now_us: int) -> Standing:
         """Return where a key stands at `now_us` with the limit that frees last, else with the fullest one."""
         if key not in self._times and not self._room(now_us):
-            return Standing(limit="tracked keys", spent=self._keys_max, allowed=self._keys_max, possible=False)
+            return Standing("tracked keys", self._keys_max, self._keys_max, possible=False)
         limits = self._limits(key)
         if len(limits) == 1:
             return self._against(limits[0], key, now_us)
@@ -180,13 +180,9 @@ class SlidingWindows:
         times = self._times.get(key, ())
         next_us = self._next_us(limit, key)
         possible = next_us is None or 0 < next_us <= now_us
-        return Standing(
-            limit=str(limit),
-            spent=len(times) - bisect_right(times, now_us - limit.interval_us),
-            allowed=limit.count,
-            possible=possible,
-            next_us=None if possible else next_us or None,
-        )
+        oldest_us = now_us - limit.interval_us
+        spent = len(times) if times and times[0] > oldest_us else len(times) - bisect_right(times, oldest_us)
+        return Standing(str(limit), spent, limit.count, possible, None if possible else next_us or None)
 
     def _next_us(self, limit: Limit, key: str) -> int | None:
         """Return from when on a limit lets one more pass: None at any time, 0 never."""

@@ -9,6 +9,7 @@ from schemas.topics import GROUP_SOURCES, TOPICS
 from streams.loop.attribute import AttributeSettings
 from streams.loop.durations import format_duration
 from streams.loop.gate import GATE_LIMITS, GateSettings
+from streams.loop.gate.guards import problems_of
 from streams.loop.gate.maintenance import parse_window
 from streams.loop.limits import parse_limits
 from streams.loop.policy import PolicySettings
@@ -100,6 +101,23 @@ def _limits(sections: Sections, problems: Problems) -> None:
             problems.add(path, str(error))
 
 
+def _maintenance(sections: Sections, problems: Problems) -> None:
+    gate = sections.get("gate")
+    for text in gate.maintenance if gate is not None else ():
+        try:
+            parse_window(text)
+        except ValueError as error:
+            problems.add(("gate", "maintenance"), str(error))
+
+
+def _guards(sections: Sections, problems: Problems) -> None:
+    """Compile every guard, hold its types against what a guard is given, and run its examples."""
+    gate = sections.get("gate")
+    for name, guard in gate.guards.items() if gate is not None else ():
+        for message in problems_of(guard):
+            problems.add(("gate", "guards", name), message)
+
+
 def _executors(sections: Sections, problems: Problems) -> None:
     """Hold that what an action names is there; what an executor is, only its own package knows."""
     tables = sections.get("executors", {})
@@ -108,15 +126,6 @@ def _executors(sections: Sections, problems: Problems) -> None:
     for name, action in sections.get("actions", {}).items():
         if action.executor not in known:
             problems.add(("actions", name, "executor"), f'expected one of {", ".join(known)}, got "{action.executor}"')
-
-
-def _maintenance(sections: Sections, problems: Problems) -> None:
-    gate = sections.get("gate")
-    for text in gate.maintenance if gate is not None else ():
-        try:
-            parse_window(text)
-        except ValueError as error:
-            problems.add(("gate", "maintenance"), str(error))
 
 
 def _levels(sections: Sections, problems: Problems) -> None:
@@ -154,8 +163,9 @@ CHECKS: tuple[Check, ...] = (
     _baseline,
     _escalation,
     _limits,
-    _executors,
     _maintenance,
+    _guards,
+    _executors,
     _levels,
     _retention,
 )

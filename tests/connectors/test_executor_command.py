@@ -73,9 +73,9 @@ def test_a_timeout_kills_the_command_and_all_that_it_started(tmp_path: Path) -> 
     note = f"echo $! >> {pids}"
     text = f"sleep 600 & {note}; (sleep 600 & {note}; wait) & {note}; echo begun; sleep 600"
     begun_s = time.monotonic()
-    result = shell(text).run(action(), timeout_s=1.0)
-    assert time.monotonic() - begun_s < 3
-    assert (result.state, result.detail) == ("unknown", "killed after 1 s: begun")
+    result = shell(text).run(action(), timeout_s=2.0)
+    assert time.monotonic() - begun_s < 10
+    assert (result.state, result.detail) == ("unknown", "killed after 2 s: begun")
     started = [int(pid) for pid in pids.read_text().split()]
     assert len(started) == 3
     assert eventually_gone(started)
@@ -83,7 +83,7 @@ def test_a_timeout_kills_the_command_and_all_that_it_started(tmp_path: Path) -> 
 
 def test_a_service_left_behind_that_writes_for_ever_does_not_hold_its_action() -> None:
     begun_s = time.monotonic()
-    result = shell("yes & echo $! 1>&2; sleep 0.1; exec /bin/true").run(action(), timeout_s=10)
+    result = shell("yes & yes & yes & yes & sleep 0.1; exec /bin/true").run(action(), timeout_s=10)
     assert result.state == "succeeded"
     assert time.monotonic() - begun_s < 5
     quiet = shell("sleep 3 & echo begun").run(action(), timeout_s=10)
@@ -155,16 +155,16 @@ def test_a_parameter_that_is_missing_or_not_allowed_refuses_the_action() -> None
     )
 
 
-@given(value=st.text(max_size=20))
+@given(value=st.text(max_size=20) | st.sampled_from(["-rf", "--force", "-", "--"]))
 def test_whatever_is_allowed_no_argument_turns_into_an_option_and_none_is_added(value: str) -> None:
     argv = ("/bin/echo", "{entity}", "x{entity}", "--name={entity}", "{parameters.p}{entity}", "plain")
     one = action(entity=value, parameters={"p": value})
-    try:
+    if value.startswith("-") or "\0" in value:
+        with pytest.raises(ValueNotAllowedError):
+            fill(argv, one, values=ANY_VALUE)
+    else:
         filled = fill(argv, one, values=ANY_VALUE)
-    except ValueNotAllowedError:
-        assert value.startswith("-") or "\0" in value
-        return
-    assert filled == ["/bin/echo", value, f"x{value}", f"--name={value}", value + value, "plain"]
+        assert filled == ["/bin/echo", value, f"x{value}", f"--name={value}", value + value, "plain"]
 
 
 def test_a_value_that_looks_like_a_place_is_not_filled_in_again() -> None:

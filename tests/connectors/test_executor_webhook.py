@@ -6,6 +6,7 @@ import hmac
 import socket
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -25,12 +26,19 @@ from tests.connectors.memory import Memory, action, execute
 from tests.kafka.certificates import make_certificates
 
 SECRET = b"0123456789abcdef0123456789abcdef"
-TIMEOUT_S = 0.5
+TIMEOUT_S = 1.0
 QUICK = ExecutorSettings(retries=Retries(timeout_s=TIMEOUT_S, pause_s=0.01))
 
 
-def breaker(failures: int = 100, open_s: float = 0.2) -> CircuitBreaker:
-    return CircuitBreaker(failures=failures, open_s=open_s, clock=time.monotonic)
+class Clock:
+    now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def breaker(failures: int = 100, clock: Callable[[], float] = time.monotonic) -> CircuitBreaker:
+    return CircuitBreaker(failures=failures, open_s=10.0, clock=clock)
 
 
 def webhook(
@@ -93,8 +101,8 @@ MEANINGS: list[tuple[Answering, State, str]] = [
     (says(503), "failed", "answered 503"),
     (says(504), "unknown", "answered 504"),
     (floods, "succeeded", "answered 200"),
-    (drips, "unknown", "sent, but no whole answer within 0.5 s"),
-    (after(1.0, says(200)), "unknown", "sent, but no whole answer within 0.5 s"),
+    (drips, "unknown", "sent, but no whole answer within 1 s"),
+    (after(2.0, says(200)), "unknown", "sent, but no whole answer within 1 s"),
     (hangs_up, "unknown", "sent, but no whole answer: Remote end closed connection without response"),
 ]  # fmt: skip
 
@@ -121,7 +129,7 @@ NOISE: list[tuple[Answering, State]] = [
 def test_noise_is_a_state_too_and_never_an_error(answer: Answering, state: State) -> None:
     begun_s = time.monotonic()
     assert run(answer)[0].state == state
-    assert time.monotonic() - begun_s < TIMEOUT_S + 1.0
+    assert time.monotonic() - begun_s < TIMEOUT_S + 5.0
 
 
 @pytest.mark.parametrize(("answer", "state", "detail"), MEANINGS)
@@ -130,7 +138,7 @@ def test_an_answer_means_one_state_in_bounded_time(answer: Answering, state: Sta
     result, target = run(answer)
     assert (result.state, result.detail) == (state, detail)
     assert len(target.asked) == 1  # a redirect is not followed either
-    assert time.monotonic() - begun_s < TIMEOUT_S + 1.0
+    assert time.monotonic() - begun_s < TIMEOUT_S + 5.0
 
 
 def end(target: HttpTarget, *, idempotent: bool = False, settings: ExecutorSettings = QUICK) -> tuple[State, str]:
@@ -147,7 +155,7 @@ ATTEMPTS: list[tuple[tuple[Answering, ...], bool, int, State]] = [
     ((says(503), says(200)), True, 2, "succeeded"),
     ((hangs_up, says(200)), False, 1, "unknown"),  # it may have done it
     ((hangs_up, says(200)), True, 2, "succeeded"),  # it drops what it has done, by webhook-id
-    ((after(1.0, says(200)),), True, 3, "unknown"),
+    ((after(2.0, says(200)),), True, 3, "unknown"),
     ((says(404), says(200)), True, 1, "refused"),
     ((says(302), says(200)), True, 1, "failed"),
     ((says(429),), False, 3, "failed"),
@@ -175,7 +183,7 @@ def test_retry_after_is_honoured_for_every_action_to_that_target() -> None:
         memory = Memory(action(3))
         execute(memory, {"mend": shared}, QUICK)
         assert memory.ends[0][1] == "succeeded"
-        assert 1.0 <= time.monotonic() - begun_s < 2.5
+        assert 1.0 <= time.monotonic() - begun_s < 5
     assert len(target.asked) == 2
 
 
@@ -245,26 +253,27 @@ def test_https_needs_a_certificate_that_is_trusted(tmp_path: Path) -> None:
 
 
 def test_a_broken_target_is_left_alone_tried_once_and_used_again_when_it_answers() -> None:
+    clock = Clock()
     with HttpTarget(says(500), says(500), says(500), says(200)) as server:
-        handler = webhook(server.url, target=Target(concurrency=4, breaker=breaker(failures=2)))
-        states = [handler.run(action(number), timeout_s=1).detail for number in range(4)]
+        handler = webhook(server.url, target=Target(concurrency=4, breaker=breaker(failures=2, clock=clock)))
+        states = [handler.run(action(number), timeout_s=5).detail for number in range(4)]
         assert states[:2] == ["answered 500", "answered 500"]
         assert all(detail.startswith("not sent: ") for detail in states[2:])
-        time.sleep(0.25)
-        assert handler.run(action(5), timeout_s=1).detail == "answered 500"  # half-open: one try, and open again
-        assert handler.run(action(6), timeout_s=1).detail.startswith("not sent: ")
-        time.sleep(0.25)
-        assert [handler.run(action(number), timeout_s=1).state for number in (7, 8)] == ["succeeded", "succeeded"]
+        clock.now_s = 10.0
+        assert handler.run(action(5), timeout_s=5).detail == "answered 500"  # half-open: one try, and open again
+        assert handler.run(action(6), timeout_s=5).detail.startswith("not sent: ")
+        clock.now_s = 20.0
+        assert [handler.run(action(number), timeout_s=5).state for number in (7, 8)] == ["succeeded", "succeeded"]
     assert len(server.asked) == 5
 
 
 def test_one_target_gets_so_many_requests_at_a_time_whatever_the_webhook() -> None:
-    with HttpTarget(after(0.2, says(200))) as server:
+    with HttpTarget(after(1.5, says(200))) as server:
         target = Target(concurrency=2, breaker=breaker())
         handlers = [webhook(server.url, target=target), webhook(f"{server.url}&c=d", target=target)]
         results: list[Result] = []
         threads = [
-            threading.Thread(target=lambda one=one: results.append(handlers[one % 2].run(action(one), timeout_s=0.5)))
+            threading.Thread(target=lambda one=one: results.append(handlers[one % 2].run(action(one), timeout_s=2.0)))
             for one in range(6)
         ]
         for thread in threads:
@@ -273,7 +282,7 @@ def test_one_target_gets_so_many_requests_at_a_time_whatever_the_webhook() -> No
             thread.join()
     assert server.most_at_once == 2
     late = [result for result in results if result.state == "failed"]
-    assert len(late) == 2
+    assert len(late) == 4
     assert all("2 requests to 127.0.0.1" in result.detail and result.retry == "always" for result in late)
 
 

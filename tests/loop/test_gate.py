@@ -1,11 +1,18 @@
 """What the gate answers, as tables: one row per check, in the order in which they decide."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.events import NONE, Action, Blocked, Check, Verdict
 from streams.loop.actions import ActionSettings
 from streams.loop.gate import LEVEL_VERDICTS, LEVELS, RULES, Gate, GateSettings, Level, LevelSettings
+from streams.loop.gate.checks import decide
+from streams.loop.gate.settings import GuardSettings
+from streams.operate.gate_document import gate_document
 from tests.loop.gate_bench import (
     HOUR,
     SECOND,
@@ -120,6 +127,7 @@ REFUSED: list[tuple[str, dict[str, object], Arrange, dict[str, object], str, str
     ("protected", {"protected": ("e0",)}, untouched, {}, "deny", ""),
     ("maintenance", {"maintenance": ("daily 22:00 - 23:00 UTC",)}, untouched, {}, "deny",
      "within daily 22:00 - 23:00 UTC"),
+    ("guards", {"guards": {"never": GuardSettings(allow="false")}}, untouched, {}, "deny", "never says no"),
     ("level", {}, lambda b: b.give(control("level", "p-1/restart", "observe")), {}, "shadow", "observe"),
     ("level", {}, lambda b: b.give(control("level", "p-1/restart", "suggest")), {}, "shadow", "suggest"),
     ("escalations", {"escalation_limit": "1/hour"}, asked, {}, "deny", ""),
@@ -174,8 +182,8 @@ def test_the_table_above_covers_every_row_of_the_gates_table_in_its_order() -> N
 def test_checks_are_made_in_the_order_of_the_design() -> None:
     order = (
         "duplicate pause control clock evidence settings declared expiry episode abnormal failures protected "
-        "maintenance level escalations approval attempts in-flight cooldown wait concurrency blast-radius healthy "
-        "action-budget pattern-budget loop-budget exploration cost"
+        "maintenance guards level escalations approval attempts in-flight cooldown wait concurrency blast-radius "
+        "healthy action-budget pattern-budget loop-budget exploration cost"
     )
     assert [rule.name for rule in RULES] == order.split()
 
@@ -383,3 +391,19 @@ def test_a_control_record_and_an_outcome_seen_again_change_nothing() -> None:
     before = bench.gate.snapshot()
     assert bench.give(*records) == []
     assert bench.gate.snapshot() == before
+
+
+names = st.lists(st.sampled_from([rule.name for rule in RULES]), unique=True)
+
+
+@given(failed=names)
+def test_whatever_checks_fail_the_first_of_the_table_decides(failed: list[str]) -> None:
+    checks = tuple(Check(name=rule.name, passed=rule.name not in failed) for rule in RULES)
+    first = next((rule for rule in RULES if rule.name in failed), None)
+    expected = ("allow", None) if first is None else (first.failed, first.name)
+    assert decide(checks) == expected
+
+
+def test_the_document_of_the_checks_is_current() -> None:
+    written = Path(__file__).parents[2] / "deploy" / "gate.md"
+    assert written.read_text(encoding="utf-8") == gate_document(), "run `make documents`"

@@ -85,7 +85,7 @@ class Blocks:
     def _loop(self, now_us: int) -> list[int | None]:
         maintained = self._maintenance.until(now_us)
         full = len(self._book.field.in_flight) >= self._settings.concurrency
-        stormy = self._book.health.storming(now_us)
+        stormy, _ = self._book.health.storming(now_us)
         return [maintained[0] if maintained else None, 0 if full or stormy else None]
 
     @staticmethod

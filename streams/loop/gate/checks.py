@@ -1,6 +1,7 @@
 """The gate's checks: one function per row of the table, each a fact about the present with its numbers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 import msgspec
 
@@ -10,6 +11,7 @@ from streams.loop.gate.facts import Facts
 from streams.loop.gate.state import Question
 from streams.loop.gate.table import BY_NAME, RULES
 
+Answer = Literal["allow", "escalate", "deny", "shadow"]
 CHECKS: Mapping[str, Callable[[Facts, Question], Check]] = {
     "duplicate": validity.duplicate,
     "pause": validity.pause,
@@ -24,6 +26,7 @@ CHECKS: Mapping[str, Callable[[Facts, Question], Check]] = {
     "failures": safety.failures,
     "protected": safety.protected,
     "maintenance": safety.maintenance,
+    "guards": safety.guards,
     "level": safety.level,
     "escalations": safety.escalations,
     "approval": safety.approval,
@@ -47,6 +50,12 @@ def all_checks(facts: Facts, question: Question) -> tuple[Check, ...]:
     """Return every check in the table's order."""
     checks = [check(facts, question) for check in _IN_ORDER]
     return tuple([check if check.passed else with_remedy(check, question) for check in checks])
+
+
+def decide(checks: Sequence[Check]) -> tuple[Answer, str | None]:
+    """Return the verdict of checks in the table's order, and the name of the first that failed and so decides."""
+    failed = next((check.name for check in checks if not check.passed), None)
+    return ("allow", None) if failed is None else (BY_NAME[failed].failed, failed)
 
 
 def one_check(name: str, facts: Facts, question: Question) -> Check:

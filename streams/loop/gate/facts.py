@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from streams.loop.actions import ActionSettings
 from streams.loop.durations import format_duration
 from streams.loop.gate.book import Book
+from streams.loop.gate.guards import Guards
 from streams.loop.gate.maintenance import Maintenance
 from streams.loop.gate.settings import GateSettings
 from streams.loop.gate.state import Orders
@@ -23,6 +24,7 @@ class Facts:
     actions: Mapping[str, ActionSettings]
     book: Book
     maintenance: Maintenance
+    guards: Guards
     orders: Orders = field(default_factory=Orders)
     forgotten_us: int = -1
     abnormal_text: str = field(init=False)

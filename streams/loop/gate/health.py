@@ -24,6 +24,8 @@ class _Sums:
     until_us: int
     all: Count
     groups: Mapping[str, Count]
+    stormy: bool
+    text: str
 
 
 class Health:
@@ -55,11 +57,10 @@ class Health:
         """Return the sums of one group, or None without a fresh census of it."""
         return self._fresh(now_us).groups.get(name)
 
-    def storming(self, now_us: int) -> bool:
-        """Return whether so many entities are abnormal that acting on each of them is wrong."""
-        count = self.all(now_us)
-        enough = count.abnormal >= self._settings.abnormal_least
-        return enough and count.abnormal > self._settings.abnormal_share * count.live
+    def storming(self, now_us: int) -> tuple[bool, str]:
+        """Return whether so many entities are abnormal that acting on each of them is wrong, and how many are."""
+        sums = self._fresh(now_us)
+        return sums.stormy, sums.text
 
     def _fresh(self, now_us: int) -> _Sums:
         if self._sums is None or not self._sums.from_us <= now_us < self._sums.until_us:
@@ -73,9 +74,13 @@ class Health:
         for share in fresh:
             known = groups.get(share.group, Count())
             groups[share.group] = Count(known.live + share.live, known.abnormal + share.abnormal)
+        live, abnormal = sum(one.live for one in groups.values()), sum(one.abnormal for one in groups.values())
+        enough = abnormal >= self._settings.abnormal_least
         return _Sums(
             from_us=now_us,
             until_us=min((share.time_us + age_us + 1 for share in fresh), default=1 << 62),
-            all=Count(sum(count.live for count in groups.values()), sum(count.abnormal for count in groups.values())),
+            all=Count(live, abnormal),
             groups=groups,
+            stormy=enough and abnormal > self._settings.abnormal_share * live,
+            text=f"{abnormal} of {live} entities are abnormal",
         )

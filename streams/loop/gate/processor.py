@@ -1,7 +1,6 @@
 """The processor `gate`: proposals and people's answers in, verdicts and actions out."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import msgspec
 
@@ -26,17 +25,15 @@ from streams.loop.actions import ActionSettings
 from streams.loop.gate.approvals import final_action, fits, with_approval, without_withdrawn
 from streams.loop.gate.blocked import Blocks
 from streams.loop.gate.book import ESCALATING, Book
-from streams.loop.gate.checks import all_checks, one_check, with_remedy
+from streams.loop.gate.checks import Answer, all_checks, decide, one_check, with_remedy
 from streams.loop.gate.facts import Facts
+from streams.loop.gate.guards import Guards
 from streams.loop.gate.maintenance import Maintenance
 from streams.loop.gate.orders import hear, level_of
 from streams.loop.gate.settings import GateSettings, LevelSettings
 from streams.loop.gate.state import STATE_VERSION, Escalation, GateState, Question
-from streams.loop.gate.table import BY_NAME
 from streams.loop.occasion import Occasion, fold_events
 from streams.loop.processor import Input, Now
-
-Answer = Literal["allow", "escalate", "deny", "shadow"]
 
 
 class Gate:
@@ -65,7 +62,12 @@ class Gate:
         self._book = Book(settings, actions=actions)
         maintenance = Maintenance(settings.maintenance)
         self._facts = Facts(
-            settings=settings, settings_hash=settings_hash, actions=actions, book=self._book, maintenance=maintenance
+            settings=settings,
+            settings_hash=settings_hash,
+            actions=actions,
+            book=self._book,
+            maintenance=maintenance,
+            guards=Guards(settings.guards),
         )
         self._recorded: dict[str, Verdict] = {}
         self._escalations: dict[str, Escalation] = {}
@@ -262,11 +264,10 @@ class Gate:
         answer: Answer | None = None,
     ) -> list[Event]:
         """Write the verdict that the first failed check decides, and the action when none failed."""
-        failed = [check for check in checks if not check.passed]
+        decided, by = decide(checks)
         verdict_id = on.id()
-        allowed = not failed and question.proposal.action != NONE
-        action = self._act(question, on) if allowed else None
-        said = answer or (BY_NAME[failed[0].name].failed if failed else "allow")
+        said = answer or decided
+        action = self._act(question, on) if by is None and question.proposal.action != NONE else None
         verdict = Verdict(
             id=verdict_id,
             time_us=question.now_us,
@@ -276,9 +277,9 @@ class Gate:
             level=question.level,
             checks=checks,
             settings_hash=self._hash,
-            decided_by=failed[0].name if failed else None,
+            decided_by=by,
             action=action.id if action else None,
-            retry_after_us=_retry_after(failed),
+            retry_after_us=None if by is None else _retry_after(checks),
             approval=question.approval.id if question.approval else None,
             approvals=tuple(approval.id for approval in question.approvals),
             final=self._final(question.proposal) if said == "escalate" else None,
@@ -327,8 +328,9 @@ class Gate:
         return [Blocked(id=on.id(), time_us=on.now.us, causes=on.causes, until_us=changed)]
 
 
-def _retry_after(failed: list[Check]) -> int | None:
+def _retry_after(checks: tuple[Check, ...]) -> int | None:
     """Return from when on every failed check that knows its end passes; None when the first to fail does not know."""
-    if not failed or failed[0].next_us is None:
+    failed = [check for check in checks if not check.passed]
+    if failed[0].next_us is None:
         return None
     return max(check.next_us for check in failed if check.next_us is not None)

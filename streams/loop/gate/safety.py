@@ -10,6 +10,7 @@ from streams.loop.gate.state import CLOSED, Question
 _APPROVE = LEVELS.index("approve")
 
 _MAINTENANCE = Check(name="maintenance", passed=True)
+_GUARDS = Check(name="guards", passed=True)
 _ESCALATIONS = Check(name="escalations", passed=True)
 _WAIT = Check(name="wait", passed=True)
 _HEALTHY = Check(name="healthy", passed=True)
@@ -17,14 +18,8 @@ _HEALTHY = Check(name="healthy", passed=True)
 
 def abnormal(facts: Facts, question: Question) -> Check:
     """Check that few enough entities are abnormal."""
-    health = facts.book.health
-    count = health.all(question.now_us)
-    return Check(
-        name="abnormal",
-        passed=not health.storming(question.now_us),
-        detail=f"{count.abnormal} of {count.live} entities are abnormal",
-        limit=facts.abnormal_text,
-    )
+    stormy, text = facts.book.health.storming(question.now_us)
+    return Check(name="abnormal", passed=not stormy, detail=text, limit=facts.abnormal_text)
 
 
 def failures(facts: Facts, question: Question) -> Check:
@@ -52,6 +47,14 @@ def maintenance(facts: Facts, question: Question) -> Check:
     if found is None:
         return _MAINTENANCE
     return Check(name="maintenance", passed=False, detail=f"within {found[1]}", next_us=found[0])
+
+
+def guards(facts: Facts, question: Question) -> Check:
+    """Check that every guard of the settings allows it."""
+    if not facts.guards:
+        return _GUARDS
+    refusal = facts.guards.refusal(facts.book, facts.actions.get(question.proposal.action), question)
+    return Check(name="guards", passed=refusal is None, detail=refusal or "")
 
 
 def level(facts: Facts, question: Question) -> Check:

@@ -1,6 +1,6 @@
 """What the operator declares about the gate: its limits, its breakers, and how far each action may go by itself."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -13,6 +13,20 @@ Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 Time = Annotated[int, msgspec.Meta(ge=0)]
 Interval = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class GuardExample(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Some of what a guard may be given (the rest is as in `streams.loop.gate.guards.SAMPLE`), and its answer."""
+
+    given: dict[str, Any]
+    allowed: bool
+
+
+class GuardSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A condition that every action has to meet, in the Common Expression Language, with examples beside it."""
+
+    allow: str
+    examples: tuple[GuardExample, ...] = ()
 
 
 class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -70,6 +84,8 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Entities that the loop must never touch."""
     maintenance: tuple[str, ...] = ()
     """Times at which people work on the fleet, and nothing is allowed: `Sat 22:00 - Sun 06:00 Europe/Berlin`."""
+    guards: dict[str, GuardSettings] = {}
+    """Conditions by name; one that is not met, or cannot be worked out, denies."""
     remembered: Count = 1_000
     """Proposals whose verdict is kept for duplicates, approvals and outcomes."""
     tracked: Count = 20_000

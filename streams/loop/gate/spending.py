@@ -44,6 +44,8 @@ class Spending:
         """Return from when on so much more may be spent: `now_us`, later, or None where no waiting helps."""
         self._drop(now_us)
         nano = round(cost * NANO)
+        if self._sum + nano <= self._budget and len(self.spent) < self._entries:
+            return now_us
         if nano > self._budget:
             return None
         left, number, until_us = self._sum, len(self.spent), now_us

@@ -32,7 +32,7 @@ RULES: tuple[Rule, ...] = (
     _rule("duplicate", "is it new, and not older than what is remembered?", "deny", "propose it anew"),
     _rule("pause", "are loop, action, pattern and entity running?", "deny", "flyball resume"),
     _rule("control", "was control heard lately?", "deny", "flyball status"),
-    _rule("clock", "do its clock and the gate's agree?", "deny", "flyball doctor"),
+    _rule("clock", "do its clock and the gate's agree?", "deny", "flyball status"),
     _rule("evidence", "is its evidence young enough?", "deny", "flyball status"),
     _rule("settings", "are the activated settings the gate's own?", "deny", "flyball activate"),
     _rule("declared", "do they declare the action?", "deny", "add [actions.{action}] to loop.toml, flyball activate"),
@@ -44,6 +44,7 @@ RULES: tuple[Rule, ...] = (
     _rule("failures", "do enough of this action's runs end well?", "deny", "flyball outcomes"),
     _rule("protected", "may the loop touch the entity?", "deny", "gate.protected in loop.toml, flyball activate"),
     _rule("maintenance", "is nobody working on the fleet?", "deny", "gate.maintenance in loop.toml, flyball activate"),
+    _rule("guards", "do all guards allow it?", "deny", "gate.guards in loop.toml, flyball activate"),
     _rule(
         "level",
         "is the level at least approve?",
