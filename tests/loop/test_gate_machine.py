@@ -187,19 +187,26 @@ class GateMachine(RuleBasedStateMachine):
         self.known.append(outcome(action, state))
         self.give(self.known[-1])
 
-    @rule(number=st.integers(0, 10), decision=st.sampled_from(("approve", "approve", "reject")))
-    def answer(self, number: int, decision: str) -> None:
+    @rule(
+        number=st.integers(0, 10),
+        decision=st.sampled_from(("approve", "approve", "approve", "reject")),
+        person=st.sampled_from(("ada", "bob", "cleo")),
+    )
+    def answer(self, number: int, decision: str, person: str) -> None:
         waiting = [key for key, verdicts in self.verdicts.items() if verdicts[-1].verdict == "escalate"]
         if not waiting:
             return
-        one = self.verdicts[waiting[number % len(waiting)]][-1].proposal
+        asked = self.verdicts[waiting[number % len(waiting)]][-1]
+        one = asked.proposal
+        assert asked.final is not None
         values = {
             "id": f"a-{self.offset}",
             "time_us": self.us,
             "proposal": one.id,
             "proposal_hash": one.digest(),
+            "action_hash": asked.final.digest(),
             "decision": decision,
-            "person": "ada",
+            "person": person,
             "not_after_us": self.us + DAY,
         }
         self.known.append(msgspec.convert(values, Approval))
@@ -260,8 +267,17 @@ class GateMachine(RuleBasedStateMachine):
     def every_proposal_is_decided_once_and_every_question_ends_once(self) -> None:
         for verdicts in self.verdicts.values():
             distinct = list({one.id: one for one in verdicts}.values())
-            assert len(distinct) <= 1 + (distinct[0].verdict == "escalate")
+            assert all(one.verdict == "escalate" for one in distinct[:-1])
             assert sum(one.action is not None for one in distinct) <= 1
+
+    @invariant()
+    def what_people_are_asked_enough_of_them_approved_and_not_who_chose_it_alone(self) -> None:
+        for verdict, action in self.allowed:
+            people = {answer.person for answer in action.answers}
+            assert action.approvals == verdict.approvals == tuple(answer.id for answer in action.answers)
+            if verdict.level == "approve":
+                assert len(people) == len(action.answers) >= self.actions[action.action].people_needed
+                assert people != {"ada"}, "who activated the settings"
 
 
 GateMachine.TestCase.settings = settings(
