@@ -281,7 +281,7 @@ class Gate:
             action=action.id if action else None,
             retry_after_us=None if by is None else _retry_after(checks),
             approval=question.approval.id if question.approval else None,
-            approvals=tuple(approval.id for approval in question.approvals),
+            approvals=question.approval_ids,
             final=self._final(question.proposal) if said == "escalate" else None,
         )
         self._record(verdict)
@@ -307,7 +307,7 @@ class Gate:
             settings_hash=self._hash,
             parameters=final.parameters,
             dry_run=final.dry_run,
-            approvals=tuple(approval.id for approval in question.approvals),
+            approvals=question.approval_ids,
             answers=question.approvals,
         )
         self._book.reserve(proposal, action)

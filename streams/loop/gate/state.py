@@ -110,3 +110,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     until_us: int
     approval: Approval | None = None
     approvals: tuple[Approval, ...] = ()
+
+    @property
+    def approval_ids(self) -> tuple[str, ...]:
+        """Return the ids of the approvals."""
+        return tuple([approval.id for approval in self.approvals]) if self.approvals else ()
