@@ -217,13 +217,15 @@ class Control(Event, frozen=True, kw_only=True):
     """A person's signed order, addressed to every role and executor; the latest record per key counts.
 
     kinds: `pause` (value `paused` or `running`; target `loop`, `action:NAME`, `pattern:ID` or `entity:NAME`), `stop`,
-    `rearm`, `level` (target `PATTERN/ACTION`), `keyring` and `settings` (target `loop`, value the text or its hash).
+    `rearm`, `level` (target `PATTERN/ACTION`), `keyring` and `settings` (target `loop`, value the text or its hash),
+    `cancel` (target the id of an action: who has not started it must not) and `settle` (likewise: it ended, as
+    `succeeded`, `failed` or `unknown`, says a person).
     """
 
     TYPE: ClassVar[str] = "flyball.control.v1"
     TOPIC: ClassVar[str] = "control"
 
-    kind: Literal["pause", "stop", "rearm", "level", "keyring", "settings"]
+    kind: Literal["pause", "stop", "rearm", "level", "keyring", "settings", "cancel", "settle"]
     target: str
     value: str
     by: str

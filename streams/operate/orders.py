@@ -89,6 +89,18 @@ class Orders:
         """Lift a stop of a target, and what tightened by itself (`loop`, `action:NAME`); what was spent stays spent."""
         self.control(kind="rearm", target=target, value="rearmed", reason=reason)
 
+    def level(self, pair: str, level: str, *, reason: str = "") -> None:
+        """Set how far an action may go by itself: `pair` is `PATTERN/ACTION`, `*` for any pattern."""
+        self.control(kind="level", target=pair, value=level, reason=reason)
+
+    def cancel(self, action: str, *, reason: str = "") -> None:
+        """Forbid the start, and every further attempt, of one action by its id."""
+        self.control(kind="cancel", target=action, value="cancelled", reason=reason)
+
+    def settle(self, action: str, state: str, *, reason: str = "") -> None:
+        """Tell the gate how an action ended that says nothing itself: `succeeded`, `failed` or `unknown`."""
+        self.control(kind="settle", target=action, value=state, reason=reason)
+
     def control(self, *, kind: str, target: str, value: str, reason: str = "", until_us: int | None = None) -> None:
         """Write one control record; it is acknowledged by all replicas when this returns."""
         if self._in_person:

@@ -407,3 +407,20 @@ def test_whatever_checks_fail_the_first_of_the_table_decides(failed: list[str]) 
 def test_the_document_of_the_checks_is_current() -> None:
     written = Path(__file__).parents[2] / "deploy" / "gate.md"
     assert written.read_text(encoding="utf-8") == gate_document(), "run `make documents`"
+
+
+def test_an_action_that_a_person_settles_has_ended_and_what_comes_later_counts_no_more() -> None:
+    bench = ready()
+    (action,) = actions(bench.give(proposal("p1")))
+    bench.give(outcome(action, "claimed"))
+    bench.give(control("settle", "another", "failed"))
+    assert verdicts(bench.give(proposal("p2")))[0].decided_by == "in-flight"
+    bench.give(control("settle", action.id, "failed"))
+    before = bench.gate.snapshot()
+    bench.give(outcome(action, "succeeded"))
+    assert bench.gate.snapshot() == before
+    (verdict,) = verdicts(bench.give(proposal("p3")))
+    assert (verdict.decided_by, check_of(verdict, "failures").detail) == (
+        "cooldown",
+        "1 of 1 ends were failed or unknown",
+    )

@@ -94,6 +94,11 @@ class Book:
         """Count the end of an action as unknown: its executor did not say."""
         self._ended(self._take(action), bad=True, now_us=now_us)
 
+    def settle(self, action: str, state: str, now_us: int) -> None:
+        """End an action as a person says; an outcome that comes later counts no more."""
+        if action in self.field.in_flight:
+            self._ended(self._take(action), state != "succeeded", now_us)
+
     def rearm(self, target: str) -> None:
         """Lift what tightened by itself and forget bad ends, of `action:NAME` or of the whole `loop`."""
         for name in self._actions:

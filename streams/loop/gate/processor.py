@@ -164,6 +164,8 @@ class Gate:
         self._book.touched.add(control.target)
         if control.kind == "rearm":
             self._book.rearm(control.target)
+        elif control.kind == "settle":
+            self._book.settle(control.target, control.value, on.now.us)
 
     def _propose(self, proposal: Proposal, on: Occasion) -> list[Event]:
         recorded = self._recorded.get(proposal.id)
