@@ -154,6 +154,15 @@ def load_signer(folder: Path, purpose: Purpose, audience: Audience, environment:
     return Signer(key_id=_key_id(purpose, key.public_key()), purpose=purpose, private_key=key, audience=audience)
 
 
+def has_key(folder: Path, purpose: Purpose, environment: Mapping[str, str] = NOTHING) -> bool:
+    """Return whether there is a private key of a purpose here."""
+    return _variable(purpose) in environment or (folder / f"{purpose}.key").exists()
+
+
+def _variable(purpose: Purpose | Literal["root"]) -> str:
+    return f"FLYBALL_KEY_{purpose.upper()}"
+
+
 def _key_id(purpose: Purpose, public: Ed25519PublicKey) -> str:
     return f"{purpose}-{derive(public.public_bytes_raw().hex())[:12]}"
 
@@ -194,7 +203,7 @@ def _load_private(
     folder: Path, purpose: Purpose | Literal["root"], environment: Mapping[str, str]
 ) -> Ed25519PrivateKey:
     """Return a private key, of the environment where that has it; the error never says what was there instead."""
-    name = f"FLYBALL_KEY_{purpose.upper()}"
+    name = _variable(purpose)
     if name in environment:
         return _private_key(environment[name].encode(), name)
     return _read_private(folder / f"{purpose}.key")

@@ -14,7 +14,7 @@ import click
 import msgspec
 
 from schemas.errors import BrokerError
-from schemas.keyfiles import load_keyring, load_trust
+from schemas.keyfiles import has_key, load_keyring, load_trust
 from schemas.signing import Audience, Purpose
 from streams.operate.loop_place import LoopPlace
 from streams.operate.orders import Orders
@@ -35,7 +35,7 @@ config_option = click.option(
 key_option = click.option(
     "--key",
     type=click.Path(path_type=Path, dir_okay=False),
-    default=lambda: Path(os.environ["FLYBALL_SSH_KEY"]) if os.environ.get("FLYBALL_SSH_KEY") else None,
+    envvar="FLYBALL_SSH_KEY",
     show_default="FLYBALL_SSH_KEY, or what the agent and ~/.ssh hold",
     help="Your SSH key; a .pub signs by the agent.",
 )
@@ -48,7 +48,13 @@ def now_us() -> int:
 
 
 def orders_of(place: LoopPlace, person: str | None = None, key: Path | None = None) -> Orders:
-    """Return what signs and writes orders in the caller's name; with `key` all of them are signed with that."""
+    """Return what signs and writes orders in the caller's name.
+
+    With `key`, or FLYBALL_SSH_KEY, or where the folder has no `control.key`, all of them are signed by the person.
+    """
+    if key is None and os.environ.get("FLYBALL_SSH_KEY"):
+        key = Path(os.environ["FLYBALL_SSH_KEY"])
+    has_machines = has_key(place.keys, "control", os.environ)
 
     def personal(purpose: Purpose) -> PersonalKey:
         return find_personal_key(
@@ -67,7 +73,7 @@ def orders_of(place: LoopPlace, person: str | None = None, key: Path | None = No
         person=person or getpass.getuser(),
         clock_us=now_us,
         personal=personal,
-        in_person=key is not None,
+        in_person=key is not None or not has_machines,
         environment=os.environ,
     )
 

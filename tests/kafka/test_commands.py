@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from connectors.kafka.launcher import LocalKafka
 from schemas.connection import KafkaConnection
-from schemas.events import Approval, Census, DeadLetter, Drift, Episode, Experience, Outcome, Overflow, Verdict
+from schemas.events import Approval, Census, Control, DeadLetter, Drift, Episode, Experience, Outcome, Overflow, Verdict
 from schemas.keyfiles import load_keyring
 from schemas.wire import encode
 from streams.cli.options import orders_of
@@ -211,7 +211,9 @@ def test_pause_resume_rearm_and_status_say_what_is_true(typed: Typed) -> None:
     assert all(part["answering"] for part in status["parts"])
     assert status["drifts"] == status["overflows"] == []
     loop.command("resume")
-    loop.command("pause", "action:restart", "--for", "1h")
+    loop.command("pause", "action:restart", "--for", "1h", "--reason", "mine", "--key", "ada")
+    assert [one.by for one in loop.events(Control) if one.reason == "mine"] == ["ada"]
+    assert "mine" in loop.json("status")["pauses"].values()  # who only reads signed orders believes it
     loop.command("resume", "action:restart")
     loop.command("rearm", "action:restart")
     loop.command("rearm", "action:no-such-action", expect=2)
