@@ -57,7 +57,7 @@ RULES: tuple[Rule, ...] = (
         "deny",
         "flyball approvals; gate.escalation_limit in loop.toml, flyball activate",
     ),
-    _rule("approval", "is the level act, or did a person approve?", "escalate", "flyball approve {proposal}"),
+    _rule("approval", "is the level act, or did enough people approve?", "escalate", "flyball approve {proposal}"),
     _rule("attempts", "has the entity attempts left?", "deny", "gate.entity_attempts in loop.toml, flyball activate"),
     _rule("in-flight", "is nothing under way on the entity?", "deny", "flyball inflight; flyball settle ACTION"),
     _rule("cooldown", "has the entity cooled down?", "deny", "actions.*.cooldown in loop.toml, flyball activate"),
