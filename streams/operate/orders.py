@@ -23,6 +23,8 @@ from streams.operate.personal_key import PersonalKey
 from streams.operate.subject import Subject
 
 DELIVERY_TIMEOUT_S = 15.0
+REASON_LIMIT = 2_000
+"""Longest reason (characters): whole answers and proposals go into verdicts and actions."""
 BY_PERSON = "person"
 """The model of a proposal that a person made."""
 PersonalKeys = Callable[[Purpose], PersonalKey]
@@ -116,6 +118,7 @@ class Orders:
 
         It holds as long as the escalation is open. Returns what was written.
         """
+        _refuse_long(reason)
         key = self._personal("approvals")
         now_us, proposal = self._clock_us(), escalation.proposal
         unsigned = Approval(
@@ -136,6 +139,7 @@ class Orders:
 
     def propose(self, action: str, on: Subject, *, reason: str, valid_us: int) -> Proposal:
         """Propose an action in the person's own name; it passes the gate like any other. Returns what was written."""
+        _refuse_long(reason)
         key = self._personal("proposals")
         now_us = self._clock_us()
         event = Proposal(
@@ -173,6 +177,11 @@ class Orders:
 
     def _write(self, message: Message) -> None:
         write_messages(self._connection, self._audience.loop, [message])
+
+
+def _refuse_long(reason: str) -> None:
+    if len(reason) > REASON_LIMIT:
+        raise SettingsError([f"expected a reason of at most {REASON_LIMIT} characters, got {len(reason)}"])
 
 
 def write_messages(connection: KafkaConnection, loop: str, messages: list[Message]) -> None:

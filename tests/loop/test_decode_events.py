@@ -123,6 +123,23 @@ def test_a_machine_does_not_propose_in_the_name_of_a_person(folder: Path) -> Non
         read(decoder_of(folder), message)
 
 
+@pytest.mark.parametrize("topic", BY_PEOPLE)
+def test_what_a_person_says_is_short_for_it_is_passed_on_whole(folder: Path, topic: str) -> None:
+    """Several of them must fit into the record of an action, else the gate could not write it."""
+    event, purpose = EVENTS[topic]
+    for length, fits in ((10_000, True), (20_000, False)):
+        long = msgspec.structs.replace(event, reason="x" * length)
+        if isinstance(long, Approval):
+            message = wire.encode(ANN.signed(long, AUDIENCE), loop="lab")
+        else:
+            message = ANN.signer(purpose, AUDIENCE).sign(wire.encode(long, loop="lab"))
+        if fits:
+            assert read(decoder_of(folder), message).id == event.id
+        else:
+            with pytest.raises(ContractError, match="too-large"):
+                read(decoder_of(folder), message)
+
+
 def test_an_answer_is_read_in_one_way_only(folder: Path) -> None:
     """A member that comes twice, or is unknown, changes nothing of what the signature covers."""
     message = signed(folder, "approvals")
