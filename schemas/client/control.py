@@ -2,6 +2,9 @@
 
 from ..events import Action, Control
 
+CANCELLED_LIMIT = 10_000
+"""Cancelled actions remembered: an action expires within minutes."""
+
 
 class ControlState:
     """Pauses and stops in force. Without any `pause/loop` record everything is paused."""
@@ -9,6 +12,7 @@ class ControlState:
     def __init__(self) -> None:
         self._pauses: dict[str, Control] = {}
         self._stops: dict[str, Control] = {}
+        self._cancelled: dict[str, Control] = {}
 
     def fold(self, order: Control) -> None:
         """Take over one record, in log order."""
@@ -18,11 +22,17 @@ class ControlState:
             self._stops[order.target] = order
         elif order.kind == "rearm":
             self._stops.pop(order.target, None)
+        elif order.kind == "cancel":
+            self._cancelled[order.target] = order
+            if len(self._cancelled) > CANCELLED_LIMIT:
+                del self._cancelled[next(iter(self._cancelled))]
 
     def why_paused(self, now_us: int, action: Action | None = None) -> str | None:
         """Return why nothing (or not this action) may start now, or None when it may."""
         if "loop" not in self._pauses:
             return "no pause/loop record: a loop is paused until it is activated"
+        if action is not None and action.id in self._cancelled:
+            return f"cancelled by {self._cancelled[action.id].by}"
         for target in _targets(action):
             stop = self._stops.get(target)
             if stop is not None:

@@ -3,6 +3,8 @@
 from schemas.events import Control
 from streams.app import make_worker
 from streams.loop.durations import format_duration
+from streams.loop.gate import GATE_LIMITS
+from streams.loop.gate.spending import DAY_US
 from streams.loop.limits import parse_limits
 from streams.operate.loop_place import LoopPlace
 from streams.operate.orders import Orders
@@ -56,7 +58,7 @@ def holds_until(latest: Control | None, until_us: int) -> bool:
 
 def longest_interval_us(settings: Settings) -> int:
     """Return the longest interval of any limit of the loop."""
-    gate = settings.gate
-    texts = [gate.loop_limit, gate.pattern_limit, gate.entity_attempts]
+    texts = [getattr(settings.gate, name) for name in GATE_LIMITS]
     texts += [action.limit for action in settings.actions.values()]
-    return max(limit.interval_us for text in texts for limit in parse_limits(text))
+    limits = [limit for text in texts for limit in parse_limits(text)]
+    return max(DAY_US, *(limit.interval_us for limit in limits))  # what actions cost counts for a day

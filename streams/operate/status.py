@@ -100,7 +100,7 @@ def read_status(reader: TopicReader, *, loop: str, settings_hash: str, now_us: i
             verdicts[event.verdict] += 1
             refusals[event.decided_by or "passed"] += 1
         elif isinstance(event, Blocked):
-            blocked = event.until_us
+            event.bring_up_to_date(blocked)
     return LoopStatus(
         loop=loop,
         paused=paused,

@@ -13,7 +13,11 @@ from streams.loop.processor import Now, Record
 SECOND = 1_000_000
 HOUR = 3_600 * SECOND
 START = 1_700_000_000 * SECOND
-ACTIONS = {"restart": ActionSettings(name="restart", limit="5/hour", parameters={"grace": "1s"})}
+ACTIONS = {
+    "restart": ActionSettings(name="restart", limit="5/hour", parameters={"grace": "1s"}),
+    "failover": ActionSettings(name="failover", wait_us=60 * SECOND),
+    "wipe": ActionSettings(name="wipe", risk="high"),
+}
 
 
 class Bench:

@@ -32,6 +32,7 @@ RULES: tuple[Rule, ...] = (
     _rule("duplicate", "is it new, and not older than what is remembered?", "deny", "propose it anew"),
     _rule("pause", "are loop, action, pattern and entity running?", "deny", "flyball resume"),
     _rule("control", "was control heard lately?", "deny", "flyball status"),
+    _rule("clock", "do its clock and the gate's agree?", "deny", "flyball status"),
     _rule("evidence", "is its evidence young enough?", "deny", "flyball status"),
     _rule("settings", "are the activated settings the gate's own?", "deny", "flyball activate"),
     _rule("declared", "do they declare the action?", "deny", "add [actions.{action}] to loop.toml, flyball activate"),
@@ -42,22 +43,55 @@ RULES: tuple[Rule, ...] = (
     ),
     _rule("failures", "do enough of this action's runs end well?", "deny", "flyball outcomes"),
     _rule("protected", "may the loop touch the entity?", "deny", "gate.protected in loop.toml, flyball activate"),
+    _rule("maintenance", "is nobody working on the fleet?", "deny", "gate.maintenance in loop.toml, flyball activate"),
+    _rule("guards", "do all guards allow it?", "deny", "gate.guards in loop.toml, flyball activate"),
     _rule(
         "level",
         "is the level at least approve?",
         "shadow",
         '"{pattern}/{action}" under [levels] in loop.toml, flyball activate',
     ),
-    _rule("approval", "is the level act, or did a person approve?", "escalate", "flyball approve {proposal}"),
+    _rule(
+        "escalations",
+        "may a person be asked once more, if one has to be?",
+        "deny",
+        "flyball approvals; gate.escalation_limit in loop.toml, flyball activate",
+    ),
+    _rule("approval", "is the level act, or did enough people approve?", "escalate", "flyball approve {proposal}"),
     _rule("attempts", "has the entity attempts left?", "deny", "gate.entity_attempts in loop.toml, flyball activate"),
-    _rule("in-flight", "is nothing under way on the entity?", "deny", "flyball outcomes"),
+    _rule("in-flight", "is nothing under way on the entity?", "deny", "flyball inflight; flyball settle ACTION"),
     _rule("cooldown", "has the entity cooled down?", "deny", "actions.*.cooldown in loop.toml, flyball activate"),
+    _rule(
+        "wait",
+        "was the episode open for long enough?",
+        "deny",
+        "actions.{action}.wait in loop.toml, flyball activate",
+    ),
     _rule("concurrency", "is there a free place?", "deny", "gate.concurrency in loop.toml, flyball activate"),
+    _rule(
+        "blast-radius",
+        "are few enough entities acted on?",
+        "deny",
+        "gate.blast_count and gate.blast_share in loop.toml, flyball activate",
+    ),
+    _rule(
+        "healthy",
+        "are enough healthy ones of its group left?",
+        "deny",
+        "gate.healthy_least and gate.healthy_share in loop.toml, flyball activate",
+    ),
     _rule(
         "action-budget", "has the action budget left?", "deny", "actions.{action}.limit in loop.toml, flyball activate"
     ),
     _rule("pattern-budget", "has the pattern?", "deny", "gate.pattern_limit in loop.toml, flyball activate"),
     _rule("loop-budget", "has the loop?", "deny", "gate.loop_limit in loop.toml, flyball activate"),
+    _rule(
+        "exploration",
+        "does it look best, or may one more be tried that does not?",
+        "deny",
+        "gate.explore_limit in loop.toml, flyball activate",
+    ),
+    _rule("cost", "is its cost left to spend?", "deny", "gate.cost_a_day in loop.toml, flyball activate"),
 )
 BY_NAME: dict[str, Rule] = {rule.name: rule for rule in RULES}
 
