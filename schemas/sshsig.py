@@ -112,7 +112,7 @@ class SshPublicKey:
             raise SignatureError("bad-key", f"expected a key of kind {', '.join(ALGORITHMS)}, got {self.kind!r}")
         try:
             key = load_ssh_public_key(self.line().encode())
-        except (ValueError, UnsupportedAlgorithm) as error:
+        except (ValueError, IndexError, NotImplementedError, UnsupportedAlgorithm) as error:  # a compressed point, none
             raise SignatureError("bad-key", f"expected a key of kind {self.kind}, got other bytes") from error
         if isinstance(key, rsa.RSAPublicKey) and not RSA_BITS_LEAST <= key.key_size <= RSA_BITS_MOST:
             raise SignatureError("bad-key", f"expected RSA from {RSA_BITS_LEAST} bits on, got {key.key_size}")

@@ -57,14 +57,14 @@ class CommandHandler:
         try:
             argv = fill(self._argv, action, values=self._values)
         except ValueNotAllowedError as error:
-            return Result(state="refused", detail=str(error))
+            return Result(state="refused", detail=str(error), begun=False)
         with self._lock:
             if self._closed:
-                return Result(state="refused", detail="the executor is stopping")
+                return Result(state="refused", detail="the executor is stopping", begun=False)
             try:
                 process = self._start(argv)
             except OSError as error:
-                return Result(state="failed", detail=f"not started: {error}", retry="never")
+                return Result(state="failed", detail=f"not started: {error}", retry="never", begun=False)
             self._running.add(process.pid)
         try:
             output, in_time = self._watch(process, until_s)

@@ -19,6 +19,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it may be tried again: always (it surely had no effect), where the handler is idempotent, or never."""
     wait_s: float = 0.0
     """How long the target asked to be left alone before the next attempt."""
+    begun: bool = True
+    """Whether it began at all; where it did not, it says nothing about the world (a check that could not ask)."""
 
 
 class Handler(Protocol):

@@ -77,7 +77,7 @@ class KafkaHandler:
         try:
             kafka.produce(self._producer, message, loop=self._prefix, on_delivery=sent.delivered)
         except BufferError:
-            return Result(state="failed", detail="not sent: the queue to Kafka is full", retry="always")
+            return Result(state="failed", detail="not sent: the queue to Kafka is full", retry="always", begun=False)
         while not sent.done and time.monotonic() < until_s:
             self._producer.poll(0.01)
         if not sent.done:

@@ -16,8 +16,8 @@ class VerifiedHandler:
     """Runs `handler`; then `check` every `every_s` until it succeeds or `within_s` are over.
 
     What a handler calls `succeeded` or `unknown` is `succeeded` once the check succeeds. What had succeeded and is told
-    not to have taken is `failed`, and `undo` runs, once; `unknown` where the check cannot tell, or the undo did not
-    succeed. Check and undo get ids of their own, so that a target that drops the ids it knows answers them.
+    not to have taken is `failed`, and `undo` runs, once; `unknown` where the check cannot tell (or
+    could not even be asked), or the undo did not succeed. Check and undo get ids of their own, so that a target that drops the ids it knows answers them.
 
     `run` needs `within_s + undo_s` more than `handler`: its `timeout_s` must hold all three.
     """
@@ -55,7 +55,7 @@ class VerifiedHandler:
         why = f"not verified within {self._within_s:g} s ({_spelled(seen)})"
         if done.state == "unknown":
             return replace(done, detail=_joined(done.detail, why))
-        if seen.state == "unknown":
+        if seen.state == "unknown" or not seen.begun:
             return Result(state="unknown", detail=_joined(done.detail, why, "not undone"), retry="never")
         return self._take_back(action, _joined(done.detail, why))
 

@@ -107,7 +107,7 @@ class WebhookHandler:
         if answer.status == 429 or (answer.status == 503 and asked_s is not None):
             breaker.hold(min(asked_s or 0.0, HOLD_LONGEST_S))
             detail = f"answered {answer.status}: not now" + (f", in {asked_s:g} s" if asked_s else "")
-            return Result(state="failed", detail=detail, retry="always", wait_s=asked_s or 0.0)
+            return Result(state="failed", detail=detail, retry="always", wait_s=asked_s or 0.0, begun=False)
         if answer.status >= 500:
             breaker.failed()
         else:
@@ -179,4 +179,4 @@ def _bounded(text: str) -> str:
 
 
 def _not_sent(why: str, *, wait_s: float = 0.0) -> Result:
-    return Result(state="failed", detail=f"not sent: {why}", retry="always", wait_s=wait_s)
+    return Result(state="failed", detail=f"not sent: {why}", retry="always", wait_s=wait_s, begun=False)

@@ -104,13 +104,15 @@ def test_a_command_of_the_file_runs_is_verified_and_told(tmp_path: Path) -> None
     text = f"""
 [executors.command.make]
 argv = ["/usr/bin/touch", "{tmp_path}/{{entity}}"]
-verify = {{ by = "command.there", within = "1s", every = "50ms" }}
+verify = {{ by = "command.there", within = "20s", every = "50ms" }}
 [executors.command.there]
 argv = ["/usr/bin/test", "-e", "{tmp_path}/{{entity}}"]
 """
     settings = read(text, "command.make")
     memory = Memory(action(entity="pump-1"))
-    execute(memory, handlers(settings, tmp_path, {}).by_action)
+    found = world_settings(ExecutorsSettings, settings, section="executors")
+    times = executor_settings(found, {"mend": "command.make"}, seed=7)
+    execute(memory, handlers(settings, tmp_path, {}).by_action, times)
     assert memory.ends[0][1] == "succeeded"
     assert memory.ends[0][2].startswith("verified after ")
     assert [path.name for path in tmp_path.iterdir()] == ["pump-1"]

@@ -1,5 +1,6 @@
 """Did it take? What is reported when a second look agrees, disagrees, or cannot tell; and what is taken back."""
 
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -90,6 +91,39 @@ def test_nothing_is_taken_back_that_took_or_may_be_under_way() -> None:
         undoing = Scripted(DONE)
         verified(Scripted(handler), Scripted(check), undoing).run(action(), timeout_s=1)
         assert undoing.attempts == 0
+
+
+def unasked(tmp_path: Path) -> list[tuple[str, Handler]]:
+    closed = CommandHandler(("/bin/true",), environment={})
+    closed.close()
+    nobody = "http://127.0.0.1:1/"
+    hook = WebhookHandler(nobody, secrets=(SECRET,), target=Target(concurrency=1, breaker=breaker()), private=True)
+    return [
+        ("failed: not sent: cannot connect", hook),
+        ("failed: not started: ", CommandHandler((f"{tmp_path}/no-such-program",), environment={})),
+        ("refused: the executor is stopping", closed),
+        ("refused: ", CommandHandler(("/bin/true", "{entity}"), environment={}, values=re.compile("none"))),
+    ]
+
+
+def test_what_no_check_could_ask_about_is_unknown_and_not_taken_back(tmp_path: Path) -> None:
+    for said, check in unasked(tmp_path):
+        undoing = Scripted(DONE)
+        found = verified(Scripted(DONE), check, undoing).run(action(), timeout_s=11)
+        assert (found.state, undoing.attempts) == ("unknown", 0), said
+        assert found.detail.startswith(f"done; not verified within 0.2 s ({said}")
+        assert found.detail.endswith("; not undone")
+
+
+def test_a_check_that_is_told_to_come_later_takes_nothing_back() -> None:
+    with HttpTarget(says(429)) as server:
+        check = WebhookHandler(
+            server.url, secrets=(SECRET,), target=Target(concurrency=1, breaker=breaker()), private=True
+        )
+        undoing = Scripted(DONE)
+        found = VerifiedHandler(Scripted(DONE), check, undo=undoing, undo_s=5, within_s=0.5, every_s=0.1)
+        assert found.run(action(), timeout_s=11).state == "unknown"
+    assert undoing.attempts == 0
 
 
 def test_a_handler_has_the_time_that_check_and_undo_do_not_need() -> None:

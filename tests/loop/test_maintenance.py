@@ -1,7 +1,9 @@
 """Maintenance windows: spelled as people say them, exact through changes of the clock."""
 
-from datetime import datetime
-from zoneinfo import ZoneInfo
+from datetime import date, datetime, timedelta
+from importlib.resources import files
+from pathlib import Path
+from zoneinfo import ZoneInfo, reset_tzpath
 
 import pytest
 from hypothesis import given
@@ -63,6 +65,22 @@ def test_what_was_asked_before_changes_no_answer(minute: int, later: int) -> Non
     assert asked.until(moment) == Maintenance(texts).until(moment)
 
 
+def test_a_zone_of_the_machine_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "Europe").mkdir()
+    with files("tzdata").joinpath("zoneinfo", "Asia", "Tokyo").open("rb") as tokyo:
+        (tmp_path / "Europe" / "Berlin").write_bytes(tokyo.read())
+    text = "daily 02:00 - 03:30 Europe/Berlin"
+    expected = parse_window(text).around(date(2026, 11, 26))
+    try:
+        reset_tzpath([tmp_path])
+        ZoneInfo.clear_cache()
+        assert ZoneInfo("Europe/Berlin").utcoffset(datetime(2026, 11, 26)) == timedelta(hours=9)  # noqa: DTZ001  # of it
+        assert parse_window(text).around(date(2026, 11, 26)) == expected
+    finally:
+        reset_tzpath()
+        ZoneInfo.clear_cache()
+
+
 WRONG = [
     ("on Sundays", "expected a maintenance window such as"),
     ("daily 2:00 - 03:00 UTC", "expected a maintenance window such as"),
@@ -71,6 +89,10 @@ WRONG = [
         "daily 02:00 - 03:00 Europe/Atlantis",
         'expected a time zone such as "Europe/Berlin" or "UTC", got "Europe/Atlantis"',
     ),
+    ("daily 02:00 - 03:00 localtime", 'expected a time zone such as "Europe/Berlin" or "UTC", got "localtime"'),
+    ("daily 02:00 - 03:00 posixrules", "expected a time zone such as"),
+    ("daily 02:00 - 03:00 Europe", "expected a time zone such as"),
+    ("daily 02:00 - 03:00 //etc/hostname", "expected a time zone such as"),
     ("daily 02:00 - Sun 03:00 UTC", 'expected no days beside "daily"'),
     ("Mon-Fri 02:00 - Sun 03:00 UTC", "expected one day to start on"),
 ]

@@ -169,6 +169,14 @@ def _line(key: object) -> str:
     return key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()  # type: ignore[attr-defined, no-any-return]
 
 
+def _on_p256(point: bytes) -> str:
+    parts = (b"ecdsa-sha2-nistp256", b"nistp256", point)
+    return f"ecdsa-sha2-nistp256 {base64.b64encode(b''.join(map(packed, parts))).decode()}"
+
+
+POINT = ec.derive_private_key(7, ec.SECP256R1()).public_key()
+
+
 @pytest.mark.parametrize(
     ("line", "remark"),
     [
@@ -178,6 +186,11 @@ def _line(key: object) -> str:
         ("ssh-ed25519 AAAA", "expected a whole key"),
         ("ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAIAdXkcKFSRHUYmGNYwPWRUFLKHTC0y4i3Zwk2zz4NCZ2", "its bytes say"),
         ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAAA==", "other bytes"),
+        (_on_p256(POINT.public_bytes(Encoding.X962, PublicFormat.CompressedPoint)), "other bytes"),
+        (_on_p256(POINT.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)[:-1]), "other bytes"),
+        (_on_p256(b"\x04" + bytes(64)), "other bytes"),
+        (_on_p256(b"\x04"), "other bytes"),
+        (_on_p256(b""), "other bytes"),
         (_line(ec.generate_private_key(ec.SECP384R1())), "expected a key of kind"),
         (_line(rsa.generate_private_key(65_537, 1_024)), "expected RSA from 2048 bits on, got 1024"),  # noqa: S505  # that is the point
     ],

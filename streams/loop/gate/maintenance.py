@@ -4,6 +4,7 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from importlib.resources import files
 from zoneinfo import ZoneInfo
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -46,11 +47,10 @@ def parse_window(text: str) -> Window:
     if match["first"] == "daily" and (match["last"] or match["until"]):
         raise ValueError(f'expected no days beside "daily", got "{text}"')
     try:
-        start, end, zone = time.fromisoformat(match["start"]), time.fromisoformat(match["end"]), ZoneInfo(match["zone"])
-    except (ValueError, OSError) as error:  # no time of day, or no such zone (ZoneInfoNotFoundError is a KeyError)
-        raise ValueError(f'expected times of day and a time zone, got "{text}": {error}') from error
-    except KeyError as error:
-        raise ValueError(f'expected a time zone such as "Europe/Berlin" or "UTC", got "{match["zone"]}"') from error
+        start, end = time.fromisoformat(match["start"]), time.fromisoformat(match["end"])
+    except ValueError as error:
+        raise ValueError(f'expected times of day, got "{text}": {error}') from error
+    zone = read_zone(match["zone"])
     days = _days(match["first"], match["last"])
     if match["until"] is None:
         length_days = int(end <= start)
@@ -59,6 +59,18 @@ def parse_window(text: str) -> Window:
     else:
         length_days = (DAYS.index(match["until"]) - min(days)) % _WEEK or _WEEK * (end <= start)
     return Window(text=text, days=days, start=start, end=end, length_days=length_days, zone=zone)
+
+
+def read_zone(name: str) -> ZoneInfo:
+    """Return a time zone as the package tzdata has it, never as the machine has: a replay elsewhere finds the same.
+
+    Raises `ValueError` for a name that is not in its list, such as `localtime`.
+    """
+    data = files("tzdata")
+    if name not in data.joinpath("zones").read_text("utf-8").split():
+        raise ValueError(f'expected a time zone such as "Europe/Berlin" or "UTC", got "{name}"')
+    with data.joinpath("zoneinfo", *name.split("/")).open("rb") as file:
+        return ZoneInfo.from_file(file, key=name)
 
 
 class Maintenance:
