@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 
 from schemas.errors import SettingsError
-from schemas.topics import TOPICS
 from streams.cli.options import config_option, json_option, now_us, orders_of, print_json, print_table, reader_of, utc
 from streams.loop.gate import GATE_LIMITS, LEVELS
 from streams.operate.in_flight import InFlight, in_flight
@@ -22,11 +21,11 @@ reason_option = click.option("--reason", default="", help="Kept with the order."
 @json_option
 def inflight(config: Path, *, as_json: bool) -> None:
     """List actions that were let through and have no end yet."""
-    found = in_flight(reader_of(LoopPlace.open(config)))
+    now = now_us()
+    found = _under_way(LoopPlace.open(config), now)
     if as_json:
         print_json(found)
         return
-    now = now_us()
     rows = [
         [one.action[:12], one.name, one.entity, f"{(now - one.issued_us) / 1e6:.0f} s", _state(one, now)]
         for one in found
@@ -121,13 +120,14 @@ def level(config: Path, pair: str, to: str, reason: str, person: str | None) -> 
     click.echo(f"{pair}: {to}")
 
 
+def _under_way(place: LoopPlace, now: int) -> list[InFlight]:
+    return in_flight(reader_of(place), place.settings, now_us=now)
+
+
 def _one(place: LoopPlace, beginning: str) -> InFlight:
-    found = [one for one in in_flight(reader_of(place)) if one.action.startswith(beginning)]
+    found = [one for one in _under_way(place, now_us()) if one.action.startswith(beginning)]
     if len(found) != 1:
-        days = TOPICS["actions"].retention_ms // 86_400_000
-        raise SettingsError(
-            [f"expected the id of one action under way in the last {days} days, {beginning!r} fits {len(found)}"]
-        )
+        raise SettingsError([f"expected the id of one action that is under way, {beginning!r} fits {len(found)}"])
     return found[0]
 
 

@@ -6,8 +6,10 @@ import msgspec
 
 from schemas.events import NOVEL, Action, Control, Event, Outcome, Pattern
 from streams.loop.gate import Level
+from streams.loop.gate.book import Book
 from streams.loop.gate.orders import hear, level_of
-from streams.loop.gate.state import Orders
+from streams.loop.gate.state import Field, Orders
+from streams.loop.gate.state import InFlight as Entry
 from streams.operate.story import Reader
 from streams.settings import Settings
 
@@ -33,22 +35,21 @@ class PairLevel(msgspec.Struct, frozen=True, kw_only=True):
     ordered: bool
 
 
-def in_flight(reader: Reader) -> list[InFlight]:
-    """Return the actions without an end, the oldest first; one that a person settled has ended."""
-    actions: dict[str, Action] = {}
-    claims: dict[str, str] = {}
-    ended: set[str] = set()
-    for event in _events(reader, "actions", "outcomes", "control"):
-        match event:
-            case Action():
-                actions[event.id] = event
-            case Outcome(state="claimed"):
-                claims.setdefault(event.action, event.executor)
-            case Outcome():
-                ended.add(event.action)
-            case Control(kind="settle"):
-                ended.add(event.target)
-    left = [action for action in actions.values() if action.id not in ended]
+def in_flight(reader: Reader, settings: Settings, *, now_us: int) -> list[InFlight]:
+    """Return the actions that the gate still counts as under way, the oldest first; its own book decides what ends one.
+
+    Only who claimed an action first can end it, or a person who settles it; an action whose outcome is overdue has
+    ended as unknown.
+    """
+    actions = {event.id: event for event in _events(reader, "actions") if isinstance(event, Action)}
+    book = Book(settings.gate, actions=settings.actions)
+    book.adopt(Field(in_flight=_under_way(actions, now_us, settings.gate.outcome_timeout_us)))
+    for event in _events(reader, "outcomes", "control"):
+        if isinstance(event, Outcome):
+            book.see_outcome(event, event.time_us)
+        elif isinstance(event, Control) and event.kind == "settle":
+            book.settle(event.target, event.value, event.time_us)
+    left = [(actions[key], one.executor or "") for key, one in book.field.in_flight.items()]
     return [
         InFlight(
             action=action.id,
@@ -56,10 +57,19 @@ def in_flight(reader: Reader) -> list[InFlight]:
             entity=action.entity,
             issued_us=action.issued_us,
             expires_us=action.expires_us,
-            executor=claims.get(action.id, ""),
+            executor=executor,
         )
-        for action in sorted(left, key=lambda action: (action.issued_us, action.id))
+        for action, executor in sorted(left, key=lambda pair: (pair[0].issued_us, pair[0].id))
     ]
+
+
+def _under_way(actions: dict[str, Action], now_us: int, timeout_us: int) -> dict[str, Entry]:
+    """Return the gate's entries of the actions whose outcome is not overdue."""
+    return {
+        key: Entry(one.action, one.entity, "", one.episode, one.expires_us + timeout_us)
+        for key, one in actions.items()
+        if one.expires_us + timeout_us > now_us
+    }
 
 
 def levels(reader: Reader, settings: Settings) -> list[PairLevel]:

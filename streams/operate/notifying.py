@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from connectors.notify.notices import Notice, Notices
+from connectors.notify.notices import Notice, Notices, Told
 from schemas.events import Verdict
 from schemas.signing import Audience
 from streams.operate.topic_reader import TopicReader
@@ -16,11 +16,12 @@ SKEW_US = 60_000_000
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """How far `verdicts` was told, on which cluster; kept in a file."""
+    """How far `verdicts` was told, on which cluster, and what was told of late; kept in a file."""
 
     cluster: str
     loop: str
     next_offset: int
+    told: Told = msgspec.field(default_factory=Told)
 
     @classmethod
     def load(cls, path: Path, audience: Audience) -> "Place | None":
@@ -51,13 +52,15 @@ def tell_people(
 ) -> None:
     """Follow `verdicts` until `stop`. An escalation that closed before it could be told is left out.
 
-    What was being sent when the process ended is sent again, under the same id. Raises `BrokerError`.
+    What was being sent when the process ended is sent again, under the same id. The first time it reads two windows
+    back: what is said of an open escalation later must find the verdict that opened it. Raises `BrokerError`.
     """
     place_file.parent.mkdir(parents=True, exist_ok=True)
     known = Place.load(place_file, audience)
     if known is None:
-        start = reader.offsets_at(("verdicts",), clock_us() - window_us - SKEW_US)
+        start = reader.offsets_at(("verdicts",), clock_us() - 2 * window_us - SKEW_US)
     else:
+        notices.told = known.told
         start = {("verdicts", 0): known.next_offset}
     for record in reader.records(["verdicts"], start=start, follow=True):
         if stop.is_set():
@@ -69,6 +72,6 @@ def tell_people(
             notice = notices.about(event, until_us=event.time_us + window_us, now_us=clock_us())
             if notice is not None:
                 send(notice)
-        place = Place(cluster=audience.cluster, loop=audience.loop, next_offset=record.offset + 1)
+        place = Place(cluster=audience.cluster, loop=audience.loop, next_offset=record.offset + 1, told=notices.told)
         if not stop.is_set():
             place.save(place_file)

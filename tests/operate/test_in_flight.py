@@ -72,7 +72,27 @@ def test_what_has_no_end_is_under_way_and_who_claimed_it_first_has_it() -> None:
         control("settle", "settled", "unknown"),
         control("cancel", "late", "cancelled"),
     )
-    assert [(one.action, one.executor) for one in in_flight(log)] == [("early", "x-1"), ("late", "")]
+    found = in_flight(log, SETTINGS, now_us=9)
+    assert [(one.action, one.executor) for one in found] == [("early", "x-1"), ("late", "")]
+
+
+def test_only_who_claimed_an_action_first_ends_it() -> None:
+    log = Log(
+        action("a1", 1),
+        outcome("a1", "claimed", "x-1"),
+        outcome("a1", "refused", "x-2"),
+        outcome("a1", "failed", "x-2"),
+    )
+    assert [(one.action, one.executor) for one in in_flight(log, SETTINGS, now_us=9)] == [("a1", "x-1")]
+    ended = Log(*(event for _, event in log.events("actions", "outcomes")), outcome("a1", "failed", "x-1"))
+    assert in_flight(ended, SETTINGS, now_us=9) == []
+
+
+def test_an_action_whose_outcome_is_overdue_is_no_longer_under_way() -> None:
+    over_us = action("a1", 1).expires_us + SETTINGS.gate.outcome_timeout_us
+    log = Log(action("a1", 1), outcome("a1", "claimed"))
+    assert len(in_flight(log, SETTINGS, now_us=over_us - 1)) == 1
+    assert in_flight(log, SETTINGS, now_us=over_us) == []
 
 
 def pattern(name: str, status: str) -> Pattern:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from connectors.notify.notices import Notice, Notices
+from connectors.notify.notices import Notice, Notices, Told
 from schemas import wire
 from schemas.events import Verdict
 from schemas.signing import Audience
@@ -50,13 +50,13 @@ class Log:
         yield None
 
 
-def told(log: Log, folder: Path, *, us: int = START, audience: Audience = HERE) -> list[str]:
+def told(log: Log, folder: Path, *, us: int = START, audience: Audience = HERE, hourly: int = 100) -> list[str]:
     """Run to the end of the log; return which proposals people were told of."""
     log.stop.clear()
     sent: list[Notice] = []
     tell_people(
         log,  # type: ignore[arg-type]
-        Notices(loop="lab", hourly=100),
+        Notices(loop="lab", hourly=hourly),
         sent.append,
         audience=audience,
         place_file=folder / "notify" / "place.json",
@@ -90,4 +90,33 @@ def test_a_place_of_another_cluster_or_a_broken_file_is_none(tmp_path: Path) -> 
     assert told(log, tmp_path, audience=Audience(cluster="c2", loop="lab")) == ["v-p1"]
     (tmp_path / "notify" / "place.json").write_text("{")
     assert told(log, tmp_path) == ["v-p1"]
-    assert Place.load(tmp_path / "notify" / "place.json", HERE) == Place(cluster="c1", loop="lab", next_offset=1)
+    told_of = Told(until_us={"p1": START + WINDOW_US}, told_us=[START])
+    place = Place.load(tmp_path / "notify" / "place.json", HERE)
+    assert place == Place(cluster="c1", loop="lab", next_offset=1, told=told_of)
+
+
+def again(us: int, name: str) -> Verdict:
+    """Return what the gate says when the first of two people approved: the escalation ends when it would have."""
+    return msgspec.structs.replace(at(us, name), id=f"again-{name}", approval="yes", approvals=("yes",))
+
+
+def test_what_one_of_two_people_approved_is_not_told_again_after_a_restart(tmp_path: Path) -> None:
+    log = Log(at(START, "p1"))
+    assert told(log, tmp_path) == ["v-p1"]
+    log.events.append(again(START + 1, "p1"))
+    assert told(log, tmp_path, us=START + 1) == []
+    log.events.append(msgspec.structs.replace(at(START + 2, "p1"), id="withdrawn"))
+    assert told(log, tmp_path, us=START + 2) == []
+
+
+def test_at_the_first_start_what_is_over_is_not_told_because_of_what_was_said_later(tmp_path: Path) -> None:
+    log = Log(at(START, "p1"), again(START + WINDOW_US - 1, "p1"))
+    assert told(log, tmp_path, us=START + 2 * WINDOW_US - 2) == []
+
+
+def test_a_restart_allows_no_more_messages_in_an_hour(tmp_path: Path) -> None:
+    log = Log()
+    for number in range(5):
+        log.events.append(at(START, f"p{number}"))
+        found = told(log, tmp_path, hourly=2)
+        assert found == ([f"v-p{number}"] if number < 2 else ["v-p2-enough"] if number == 2 else [])
