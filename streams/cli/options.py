@@ -16,6 +16,7 @@ import msgspec
 from schemas.errors import BrokerError
 from schemas.keyfiles import has_key, load_keyring, load_trust
 from schemas.signing import Audience, Purpose
+from streams.operate.in_force import OrderTimes
 from streams.operate.loop_place import LoopPlace
 from streams.operate.orders import Orders
 from streams.operate.personal_key import PersonalKey, find_personal_key
@@ -75,6 +76,7 @@ def orders_of(place: LoopPlace, person: str | None = None, key: Path | None = No
         personal=personal,
         in_person=key is not None or not has_machines,
         environment=os.environ,
+        times=OrderTimes(reader_of(place), say=lambda text: click.echo(f"note: {text}", err=True)),
     )
 
 

@@ -15,10 +15,12 @@ from schemas.events import Approval, Control, Proposal
 from schemas.ids import derive
 from schemas.kafka import make_producer
 from schemas.keyfiles import NOTHING, load_signer
+from schemas.orders import scope_of
 from schemas.raw import Message
 from schemas.signing import Audience, Purpose, Signer
 from schemas.topics import TOPICS
 from streams.operate.escalations import Escalation
+from streams.operate.in_force import OrderTimes
 from streams.operate.personal_key import PersonalKey
 from streams.operate.subject import Subject
 
@@ -54,7 +56,10 @@ class Orders:
         personal: PersonalKeys = nobody,
         in_person: bool = False,
         environment: Mapping[str, str] = NOTHING,
+        times: OrderTimes | None = None,
     ) -> None:
+        """`times` dates orders after those in force, whatever the clock says; without it the clock alone counts."""
+        self._times = times
         self._audience = audience
         self._keys = keys
         self._person = person
@@ -162,8 +167,8 @@ class Orders:
 
     def _control(self, *, kind: str, target: str, value: str, by: str, **more: str | int | None) -> Control:
         now_us = self._clock_us()
-        return Control(
-            id=derive("control", kind, target, value, now_us, by),
+        order = Control(
+            id="",
             time_us=now_us,
             kind=kind,  # type: ignore[arg-type]  # the command line offers only the kinds of the contract
             target=target,
@@ -171,6 +176,10 @@ class Orders:
             by=by,
             **more,  # type: ignore[arg-type]  # reason and until_us
         )
+        scope = scope_of(order)
+        time_us = now_us if scope is None or self._times is None else self._times.of(scope, now_us)
+        id = derive("control", kind, target, value, time_us, by)
+        return msgspec.structs.replace(order, id=id, time_us=time_us)
 
     def _signer(self, purpose: Purpose, key: PersonalKey) -> Signer:
         return Signer(key_id=key.entry.id, purpose=purpose, private_key=key, audience=self._audience)

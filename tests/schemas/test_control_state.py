@@ -1,11 +1,14 @@
 """What executors make of orders: pauses, stops, and single actions that are cancelled."""
 
-from schemas.client.control import CANCELLED_LIMIT, ControlState
+import pytest
+from msgspec.structs import replace
+
+from schemas.client.control import CANCELLED_LIMIT, SCOPES_LIMIT, ControlState
 from schemas.events import Action, Control
 
 
-def order(kind: str, target: str, value: str) -> Control:
-    return Control(id=f"{kind}-{target}-{value}", time_us=0, kind=kind, target=target, value=value, by="ada")  # type: ignore[arg-type]
+def order(kind: str, target: str, value: str, time_us: int = 0) -> Control:
+    return Control(id=f"{kind}-{target}-{value}", time_us=time_us, kind=kind, target=target, value=value, by="ada")  # type: ignore[arg-type]
 
 
 def action(name: str) -> Action:
@@ -49,3 +52,34 @@ def test_a_stop_outlasts_a_resume_and_names_who_ordered_it() -> None:
     assert state.why_paused(0, action("a1")) == "stopped by ada (action:restart) until re-armed"
     state.fold(order("rearm", "action:restart", "rearmed"))
     assert state.why_paused(0, action("a1")) is None
+
+
+LIFTED_AND_BACK = [
+    (order("pause", "loop", "running", 1), order("pause", "loop", "paused", 2), "paused by ada (loop)"),
+    (order("rearm", "loop", "", 1), order("stop", "loop", "", 2), "stopped by ada (loop) until re-armed"),
+    (order("stop", "loop", "", 1), order("rearm", "loop", "", 2), None),
+    (order("pause", "entity:web-1", "paused", 1), order("pause", "entity:web-1", "running", 2), None),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "why"), LIFTED_AND_BACK)
+def test_an_old_order_that_is_written_again_changes_nothing(old: Control, new: Control, why: str | None) -> None:
+    state = after(old, new)
+    assert state.why_paused(0, action("a1")) == why
+    state.fold(old)
+    assert state.why_paused(0, action("a1")) == why
+    state.fold(replace(old, time_us=new.time_us))
+    assert state.why_paused(0, action("a1")) != why
+
+
+def test_orders_of_too_much_stop_the_loop_and_nothing_is_forgotten() -> None:
+    paused = [order("pause", f"entity:e{number}", "paused", 1) for number in range(SCOPES_LIMIT - 1)]
+    state = after(*paused)
+    assert state.why_paused(0, action("a1")) is None
+    state.fold(order("rearm", "entity:other", "", 1))
+    assert state.why_paused(0, action("a1")) is None
+    state.fold(order("pause", "entity:other", "paused", 1))
+    assert state.why_paused(0, action("a1")) == "stopped by ada (loop) until re-armed"
+    state.fold(order("rearm", "loop", "", 2))
+    assert state.why_paused(0, action("a1")) is None
+    assert state.why_paused(0, replace(action("a2"), entity="e0")) == "paused by ada (entity:e0)"

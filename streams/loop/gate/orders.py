@@ -1,32 +1,34 @@
 """What people ordered on `control`: pauses, stops, levels, and which settings are in force."""
 
 from schemas.events import NOVEL, Control, Proposal
+from schemas.orders import scope_of
 from streams.loop.actions import ActionSettings
 from streams.loop.gate.settings import ANY_PATTERN, LEVELS, Level, LevelSettings
 from streams.loop.gate.state import Order, Orders
 
 HEARD_MAX = 1_000
-TARGETS_MAX = 10_000
+SCOPES_MAX = 10_000
+"""Scopes of orders remembered."""
 
 
 def hear(orders: Orders, control: Control, now_us: int) -> bool:
-    """Fold one record, the latest per key counts; return whether it was new (a repeated old one changes nothing)."""
-    if control.id in orders.heard:
+    """Fold one record, the latest per scope counts; return whether it was new.
+
+    A repeated record changes nothing, and neither does one that is older (`time_us`) than the order in force for its
+    scope: a signed record that somebody writes again resumes nothing. See `schemas.orders` about people's clocks.
+    """
+    scope = scope_of(control)
+    if scope is None:  # the keyring is the decoder's; an action is cancelled or settled once
+        return True
+    if control.id in orders.heard or control.time_us < orders.times_us.get(scope, control.time_us):
         return False
     orders.heard = [*orders.heard[-HEARD_MAX + 1 :], control.id]
-    match control.kind:
-        case "pause" if control.value in ("paused", "running"):
-            _keep(orders, control, now_us)
-        case "stop" if control.target not in orders.stops:
-            orders.stops = sorted([*orders.stops, control.target])
-        case "rearm":
-            orders.stops = [target for target in orders.stops if target != control.target]
-        case "level" if control.value in LEVELS:
-            _keep(orders, control, now_us)
-        case "settings" if control.target == "loop":
-            orders.activated, orders.activated_by = control.value, control.by
-        case _:
-            pass  # the keyring is the decoder's; an unknown value orders nothing
+    if scope in orders.times_us or len(orders.times_us) < SCOPES_MAX:
+        orders.times_us[scope] = control.time_us
+        _obey(orders, control, now_us)
+    elif control.kind != "rearm":  # orders of too much stop the loop: none may be forgotten
+        orders.times_us["stop/loop"] = max(control.time_us, orders.times_us.get("stop/loop", 0))
+        orders.stops = sorted({*orders.stops, "loop"})
     return True
 
 
@@ -80,12 +82,17 @@ def _lower(one: Level, other: Level) -> Level:
     return LEVELS[min(LEVELS.index(one), LEVELS.index(other))]
 
 
-def _keep(orders: Orders, control: Control, now_us: int) -> None:
-    """Put a pause or level order in its table; orders for too many targets stop the loop: none may be forgotten."""
-    table: dict[str, Order] | dict[str, Level] = orders.pauses if control.kind == "pause" else orders.levels
-    if control.target not in table and len(table) >= TARGETS_MAX:
-        orders.stops = sorted({*orders.stops, "loop"})
-    elif control.kind == "pause":
-        orders.pauses[control.target] = Order(control.value == "paused", control.until_us, now_us)
-    else:
-        orders.levels[control.target] = LEVELS[LEVELS.index(control.value)]
+def _obey(orders: Orders, control: Control, now_us: int) -> None:
+    match control.kind:
+        case "pause" if control.value in ("paused", "running"):
+            orders.pauses[control.target] = Order(control.value == "paused", control.until_us, now_us)
+        case "stop":
+            orders.stops = sorted({*orders.stops, control.target})
+        case "rearm":
+            orders.stops = [target for target in orders.stops if target != control.target]
+        case "level" if control.value in LEVELS:
+            orders.levels[control.target] = LEVELS[LEVELS.index(control.value)]
+        case "settings" if control.target == "loop":
+            orders.activated, orders.activated_by = control.value, control.by
+        case _:
+            pass  # an unknown value orders nothing

@@ -7,7 +7,7 @@ from streams.loop.gate.settings import Level
 from streams.loop.gate.spending import Spent
 from streams.loop.limits import SlidingWindowsState
 
-STATE_VERSION = 2
+STATE_VERSION = 3
 
 
 class Order(msgspec.Struct, frozen=True, array_like=True):
@@ -57,7 +57,9 @@ class End(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Orders(msgspec.Struct):
-    """What people said on `control`; `heard` are the ids of the latest records, `activated_by` chose the settings."""
+    """What people said on `control`; `heard` are the ids of the latest records, `activated_by` chose the settings,
+    `times_us` is of what time the order in force of each scope is.
+    """
 
     pauses: dict[str, Order] = {}
     stops: list[str] = []
@@ -65,6 +67,7 @@ class Orders(msgspec.Struct):
     activated: str | None = None
     activated_by: str = ""
     heard: list[str] = []
+    times_us: dict[str, int] = {}
 
 
 CLOSED = -1
