@@ -16,8 +16,9 @@ class VerifiedHandler:
     """Runs `handler`; then `check` every `every_s` until it succeeds or `within_s` are over.
 
     What a handler calls `succeeded` or `unknown` is `succeeded` once the check succeeds. What had succeeded and is told
-    not to have taken is `failed`, and `undo` runs, once; `unknown` where the check cannot tell (or
-    could not even be asked), or the undo did not succeed. Check and undo get ids of their own, so that a target that drops the ids it knows answers them.
+    not to have taken is `failed`, and `undo` runs, once; `unknown` where the check cannot tell, or could not be asked,
+    or the undo did not succeed. Check and undo get ids of their own, so that a target that drops the ids it knows
+    answers them.
 
     `run` needs `within_s + undo_s` more than `handler`: its `timeout_s` must hold all three.
     """

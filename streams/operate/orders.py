@@ -58,7 +58,7 @@ class Orders:
         environment: Mapping[str, str] = NOTHING,
         times: OrderTimes | None = None,
     ) -> None:
-        """`times` dates orders after those in force, whatever the clock says; without it the clock alone counts."""
+        """Date orders by `times` after those in force, whatever the clock says; without it by the clock alone."""
         self._times = times
         self._audience = audience
         self._keys = keys
@@ -178,8 +178,8 @@ class Orders:
         )
         scope = scope_of(order)
         time_us = now_us if scope is None or self._times is None else self._times.of(scope, now_us)
-        id = derive("control", kind, target, value, time_us, by)
-        return msgspec.structs.replace(order, id=id, time_us=time_us)
+        name = derive("control", kind, target, value, time_us, by)
+        return msgspec.structs.replace(order, id=name, time_us=time_us)
 
     def _signer(self, purpose: Purpose, key: PersonalKey) -> Signer:
         return Signer(key_id=key.entry.id, purpose=purpose, private_key=key, audience=self._audience)

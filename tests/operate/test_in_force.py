@@ -9,7 +9,8 @@ from tests.operate.test_in_flight import Log
 
 
 def order(kind: str, target: str, time_us: int, value: str = "paused") -> Control:
-    return Control(id=f"{kind}-{time_us}", time_us=time_us, kind=cast(Any, kind), target=target, value=value, by="ada")
+    named = cast("Any", kind)
+    return Control(id=f"{kind}-{time_us}", time_us=time_us, kind=named, target=target, value=value, by="ada")
 
 
 def in_force(*events: Event) -> dict[str, tuple[int, str]]:
@@ -38,7 +39,7 @@ def test_cancels_settlements_and_keyrings_compete_with_nothing() -> None:
 def test_an_order_is_dated_after_the_one_it_replaces_and_a_clock_that_is_behind_is_told() -> None:
     said: list[str] = []
     log = Log(order("pause", "loop", 5_000_000), order("pause", "entity:e", 90_000_000))
-    times = OrderTimes(cast(TopicReader, log), say=said.append)
+    times = OrderTimes(cast("TopicReader", log), say=said.append)
     assert times.of("pause/loop", 5_000_001) == 5_000_001
     assert times.of("level/*/restart", 1) == 1
     assert said == []
