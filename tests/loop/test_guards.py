@@ -37,6 +37,7 @@ ALLOWED = [
     "abnormal * 2 <= live",
     "!approved && level == 'act'",
     "features.severity > 0.2 && parameters.grace == '2s'",
+    "live == 0 || abnormal / live < 1",
 ]
 FIELDS = {"features": {"severity": 0.3}, "parameters": {"grace": "2s"}}
 
@@ -55,6 +56,8 @@ REFUSED = [
     ("features.missing > 0.2", "guard-0: "),
     ("entity > 3", "guard-0: "),
     ("cost", "guard-0: expected true or false, got float"),
+    ("abnormal / live < 1", "guard-0: "),
+    ("hour % abnormal == 0", "guard-0: "),
 ]
 
 
@@ -98,6 +101,11 @@ WRONG = [
      "gate.guards.one: example 1: unknown our"),
     ("allow = 'hour > 7'\nexamples = [{ given = { hour = 'x' }, allowed = true }]",
      "gate.guards.one: example 1: expected true, got No such overload"),
+    ("allow = 'abnormal / live < 1'", "while no entity is known (live = 0, abnormal = 0)"),
+    ("allow = 'live > 0 && 3 % live == 0'\nexamples = [{ given = { live = 0 }, allowed = true }]",
+     "gate.guards.one: example 1: expected true, got false"),
+    ("allow = '3 % live == 0'\nexamples = [{ given = { live = 0 }, allowed = true }]",
+     "gate.guards.one: example 1: expected true, got "),
     (f"allow = '{'true || ' * 300}true'", "gate.guards.one: expected at most 2000 characters, got"),
     ("alow = 'true'", "gate.guards.one.alow: unknown key, did you mean \"allow\"?"),
 ]  # fmt: skip

@@ -36,6 +36,9 @@ SAMPLE: dict[str, Any] = {
 }
 """All that a guard is given, with values of the right types: what is not said in an example is as here."""
 
+NOBODY: dict[str, Any] = {"live": 0, "abnormal": 0}
+"""What is not so in `SAMPLE`, but is for every guard before the first census: it must be worked out then too."""
+
 
 class Program(Protocol):
     """A compiled expression."""
@@ -45,7 +48,7 @@ class Program(Protocol):
         ...
 
     def execute(self, context: dict[str, Any]) -> Any:
-        """Return its value; raises `TypeError`, `ValueError`, `RuntimeError`, `OverflowError` or `KeyError`."""
+        """Return its value; raises `TypeError`, `ValueError`, `RuntimeError`, `ArithmeticError` or `KeyError`."""
         ...
 
 
@@ -82,7 +85,7 @@ def answer_of(program: Program, given: dict[str, Any]) -> bool | str:
     """Return what a guard says, or why that cannot be worked out."""
     try:
         answer = program.execute(given)
-    except (TypeError, ValueError, RuntimeError, OverflowError, LookupError) as error:
+    except (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError) as error:
         return _first_line(error)
     return answer if isinstance(answer, bool) else f"expected true or false, got {type(answer).__name__}"
 
@@ -125,9 +128,11 @@ def problems_of(guard: GuardSettings) -> Iterator[str]:
     if unknown:
         yield f"unknown {', '.join(unknown)}: a guard is given {', '.join(SAMPLE)}"
         return
-    answer = answer_of(program, SAMPLE)
-    if isinstance(answer, str):
-        yield answer
+    for moment, given in (("", SAMPLE), (" while no entity is known (live = 0, abnormal = 0)", SAMPLE | NOBODY)):
+        answer = answer_of(program, given)
+        if isinstance(answer, str):
+            yield answer + moment
+            break
     for number, example in enumerate(guard.examples, start=1):
         strange = sorted(set(example.given) - set(SAMPLE))
         if strange:
