@@ -71,14 +71,14 @@ def fullest(times: list[int], interval_us: int) -> int:
 
 
 class GateMachine(RuleBasedStateMachine):
-    """Feeds a gate, and remembers what it let through and why not."""
+    """Feeds a gate that crashes now and then and its twin that never does, and remembers what was let through."""
 
     def __init__(self) -> None:
         super().__init__()
         self.settings = WIDE
         self.actions = ACTIONS
         self.levels = LevelSettings()
-        self.gate = self.make()
+        self.gate, self.twin = self.make(), self.make()
         self.us = START
         self.offset = 0
         self.allowed: list[tuple[Verdict, Action]] = []
@@ -95,7 +95,9 @@ class GateMachine(RuleBasedStateMachine):
         for event in events:
             record = Record(Cause("test", 0, self.offset), event)
             self.offset += 1
-            self.note(self.gate.on_batch([record], now))
+            outputs = self.gate.on_batch([record], now)
+            assert outputs == self.twin.on_batch([record], now), "a gate that was restored goes on as it would have"
+            self.note(outputs)
 
     def note(self, outputs: list[Event]) -> None:
         actions = {output.id: output for output in outputs if isinstance(output, Action)}
@@ -119,7 +121,7 @@ class GateMachine(RuleBasedStateMachine):
         self.levels = LevelSettings(default="approve" if tight == "asking" else "act", novel="approve")
         limit = ACTION_LIMITS.get(tight, "1000/hour")
         self.actions = {name: msgspec.structs.replace(action, limit=limit) for name, action in ACTIONS.items()}
-        self.gate = self.make()
+        self.gate, self.twin = self.make(), self.make()
         self.paused = False
         self.give(control("settings", "loop", HASH), control("pause", "loop", "running"))
         self.give(*(opened(entity) for entity in ENTITIES))
@@ -128,11 +130,14 @@ class GateMachine(RuleBasedStateMachine):
     def pass_time(self, seconds: float) -> None:
         self.us += int(seconds * SECOND)
         while (due_us := self.gate.next_time()) is not None and due_us <= self.us:
-            self.note(self.gate.on_time(Now(self.us, self.us)))
+            outputs = self.gate.on_time(Now(self.us, self.us))
+            assert outputs == self.twin.on_time(Now(self.us, self.us))
+            self.note(outputs)
 
     @rule()
     def crash(self) -> None:
         snapshot = self.gate.snapshot()
+        assert snapshot == self.twin.snapshot()
         self.gate = self.make()
         self.gate.restore(snapshot)
         assert self.gate.snapshot() == snapshot

@@ -13,14 +13,16 @@ class Blocks:
     """Knows what was told (scope to when it is free again; 0: not known), and what has changed since.
 
     Scopes are `loop`, `action:NAME`, `pattern:ID` and `entity:NAME`. Only those that may have changed are looked at:
-    what was touched, and `loop`; what was told with a time has told when it ends.
+    what was touched, and what time alone can change: `loop`, and actions, of which too many failed as soon as the good
+    ends are too old to count. What was told with a time has told when it ends.
     """
 
     def __init__(self, settings: GateSettings, *, book: Book, maintenance: Maintenance, actions: Iterable[str]) -> None:
         self._settings = settings
         self._book = book
         self._maintenance = maintenance
-        self._first = [f"entity:{entity}" for entity in settings.protected] + [f"action:{name}" for name in actions]
+        self._protected = [f"entity:{entity}" for entity in settings.protected]
+        self._always = frozenset(("loop", *(f"action:{name}" for name in actions)))
         self._told: dict[str, int] | None = None
         self._last_us = 0
 
@@ -34,16 +36,17 @@ class Blocks:
         """Replace what was told, by who may have had other settings: all that is known is looked at again."""
         self._told = told
         if told is not None:
-            self._book.touched.update((*self._first, *told, *self._book.windows.keys()))
+            spent = (key for key in self._book.windows.keys() if ":" in key)  # noqa: SIM118  # no mapping: it is sorted
+            self._book.touched.update((*self._protected, *told, *spent))
 
     def changes(self, orders: Orders, now_us: int) -> dict[str, int]:
         """Return the scopes that are blocked otherwise than was told; `now_us` for one that is free already."""
         if self._told is None:
-            self._book.touched.update(self._first)
+            self._book.touched.update(self._protected)
             self._told = {}
         self._last_us = now_us
         timed = {target for target, order in orders.pauses.items() if order.until_us is not None}
-        scopes = ["loop", *sorted((self._book.touched | timed) - {"loop"})]
+        scopes = sorted(self._always | self._book.touched | timed)
         self._book.touched.clear()
         changed: dict[str, int] = {}
         for scope in scopes:

@@ -1,0 +1,71 @@
+"""What the gate tells of its limits: the same from a gate that lived on and from one that was restored."""
+
+import pytest
+
+from schemas.events import Blocked, Event
+from streams.loop.actions import ActionSettings
+from streams.loop.gate import Gate, GateSettings, LevelSettings
+from tests.loop.gate_bench import SECOND, Bench, actions, census, opened, outcome, proposal
+
+QUICK = {"restart": ActionSettings(name="restart", limit="1000/hour", cooldown_us=0)}
+
+
+def ready(settings: GateSettings, default: str = "act") -> Bench:
+    bench = Bench(settings=settings, levels=LevelSettings(default=default), actions=QUICK)  # type: ignore[arg-type]
+    bench.start()
+    return bench
+
+
+def told(events: list[Event]) -> list[dict[str, int]]:
+    return [event.until_us for event in events if isinstance(event, Blocked)]
+
+
+def both(bench: Bench, settings: GateSettings, default: str, *events: Event) -> list[Event]:
+    """Return what a gate answers, and see that one restored from its snapshot answers the same."""
+    twin = Gate(
+        settings,
+        loop="lab",
+        settings_hash=bench.hash,
+        actions=QUICK,
+        levels=LevelSettings(default=default),  # type: ignore[arg-type]
+    )
+    twin.restore(bench.gate.snapshot())
+    again = Bench(settings=settings, actions=QUICK)
+    again.gate, again.us, again._offset = twin, bench.us, bench._offset  # the same log, seen by another
+    outputs = bench.give(*events)
+    assert again.give(*events) == outputs
+    assert again.gate.snapshot() == bench.gate.snapshot()
+    return outputs
+
+
+UNSURE = {"restart": 0.2, "none": 0.8}
+SPENT: list[tuple[str, GateSettings, dict[str, object]]] = [
+    # the level, what is spent at once, the proposal
+    ("approve", GateSettings(escalation_limit="1/hour"), {}),
+    ("act", GateSettings(explore_limit="1/hour"), {"probabilities": UNSURE}),
+]
+
+
+@pytest.mark.parametrize(("level", "settings", "fields"), SPENT)
+def test_what_is_counted_for_no_scope_is_told_by_no_gate(
+    level: str, settings: GateSettings, fields: dict[str, object]
+) -> None:
+    bench = ready(settings, level)
+    bench.give(proposal("p1", **fields))
+    assert told(both(bench, settings, level, census(abnormal=0, live=10))) == []
+
+
+def test_an_action_is_blocked_as_soon_as_its_good_ends_are_too_old_to_count() -> None:
+    settings = GateSettings(failed_least=2, failed_window_us=100 * SECOND, failed_share=0.5)
+    bench = ready(settings)
+
+    def end(name: str, state: str) -> list[Event]:
+        (action,) = actions(bench.give(proposal(name, time_us=bench.us)))
+        return bench.give(outcome(action, state))
+
+    for name, state, seconds in (("a", "succeeded", 1), ("b", "succeeded", 50), ("c", "failed", 1), ("d", "failed", 0)):
+        end(name, state)
+        bench.us += seconds * SECOND
+    bench.us += 60 * SECOND
+    found = told(both(bench, settings, "act", opened("e0"), census(abnormal=0, live=10, time_us=bench.us)))
+    assert [list(one) for one in found] == [["action:restart"]]
