@@ -84,8 +84,8 @@ def proposal(name: str, **fields: object) -> Proposal:
     return msgspec.convert(values | fields, Proposal)
 
 
-def opened(entity: str) -> Episode:
-    return _episode(entity, "opened")
+def opened(entity: str, group: str = "") -> Episode:
+    return msgspec.structs.replace(_episode(entity, "opened"), group=group)
 
 
 def closed(entity: str) -> Episode:

@@ -122,6 +122,8 @@ REFUSED: list[tuple[str, dict[str, object], Arrange, dict[str, object], str, str
     ("expiry", {}, untouched, {"expires_us": START}, "deny", "expired 0s ago"),
     ("episode", {}, lambda b: b.give(closed("e0")), {}, "deny", "it is over"),
     ("episode", {}, untouched, {"episode": "unheard"}, "deny", "never seen open"),
+    ("episode", {}, untouched, {"entity": "e1"}, "deny", "it is one of e0"),
+    ("episode", {}, untouched, {"episode": ""}, "deny", "a pattern without an episode"),
     ("abnormal", {}, lambda b: b.give(census(abnormal=6, live=10)), {}, "deny", "6 of 10 entities are abnormal"),
     ("failures", {"failed_least": 3}, lambda b: fail(b, 3), {}, "deny", "3 of 3 ends were failed or unknown"),
     ("protected", {"protected": ("e0",)}, untouched, {}, "deny", ""),
@@ -424,3 +426,35 @@ def test_an_action_that_a_person_settles_has_ended_and_what_comes_later_counts_n
         "cooldown",
         "1 of 1 ends were failed or unknown",
     )
+
+
+ASKED_BY_HAND: list[dict[str, object]] = [{}, {"episode": "", "pattern": "novel"}]
+
+
+@pytest.mark.parametrize("fields", ASKED_BY_HAND)
+def test_what_a_person_proposes_another_must_approve_however_free_the_loop_is(fields: dict[str, object]) -> None:
+    bench = ready()
+    (verdict,) = verdicts(bench.give(proposal("p1", by="bob", **fields)))
+    assert (verdict.verdict, verdict.level) == ("escalate", "approve")
+    bench.give(control("level", "*/restart", "observe"))
+    (verdict,) = verdicts(bench.give(proposal("p2", by="bob", **fields)))
+    assert (verdict.verdict, verdict.level) == ("shadow", "observe")
+
+
+def test_of_too_many_episodes_those_that_are_over_are_forgotten_first() -> None:
+    bench = Bench(settings=GateSettings(tracked=4), levels=ACT)
+    bench.give(control("settings", "loop", bench.hash), control("pause", "loop", "running"))
+    bench.give(opened("e0"), opened("e1"), closed("e1"), opened("e2"), opened("e3"))
+    bench.give(opened("e4"))
+    answers = {name: ask_for(bench, name) for name in ("e0", "e1", "e4")}
+    assert answers == {"e0": None, "e1": "episode", "e4": None}
+    bench.give(opened("e5"))
+    assert (ask_for(bench, "e0"), ask_for(bench, "e5")) == ("episode", None)
+
+
+def ask_for(bench: Bench, entity: str) -> str | None:
+    """Propose for an entity, by itself, and return what decided."""
+    one = proposal(f"for-{entity}-{bench.us}", entity=entity, episode=f"episode-{entity}", action="failover")
+    bench.us += 1
+    failed = [check.name for check in verdicts(bench.give(one))[0].checks if not check.passed]
+    return "episode" if "episode" in failed else None

@@ -30,7 +30,9 @@ ACTIONS = {
 
 def ready(**settings: object) -> Bench:
     bench = Bench(
-        settings=msgspec.convert(settings, GateSettings), levels=LevelSettings(default="act"), actions=ACTIONS
+        settings=msgspec.convert(settings, GateSettings),
+        levels=LevelSettings(default="act", novel="act"),
+        actions=ACTIONS,
     )
     bench.start()
     return bench
@@ -99,17 +101,21 @@ def in_group(name: str, *, abnormal: int, live: int) -> Census:
 def test_of_each_group_enough_healthy_ones_are_left() -> None:
     bench = ready(healthy_least=3, abnormal_share=1.0)
     bench.give(in_group("web", abnormal=1, live=4), in_group("db", abnormal=1, live=9))
-    assert ask(bench, 0, group="web").decided_by is None
-    by_hand = {"episode": "", "group": "web"}  # a person's: no census counts its entity as abnormal
+    bench.give(opened("w", "web"), opened("c", "cache"))
+    claim = {"group": "db"}  # whatever a proposal claims, the group is that of the episode
+    assert ask(bench, 0, entity="w", episode="episode-w", **claim).decided_by is None
+    by_hand = {"episode": "", "pattern": "novel", "group": "web"}  # a person's: no census counts its entity as abnormal
     assert ask(bench, 1, **by_hand).decided_by == "healthy"
     assert ask(bench, 3, **(by_hand | {"group": "db"})).decided_by is None
-    assert ask(bench, 2, group="cache").decided_by == "healthy", "of this group nothing is known"
+    assert ask(bench, 2, entity="c", episode="episode-c", **claim).decided_by == "healthy", (
+        "of this group nothing is known"
+    )
 
 
 def test_an_entity_acted_on_that_is_not_abnormal_counts_as_one_less() -> None:
     bench = ready(healthy_least=2, abnormal_share=1.0)
     bench.give(in_group("web", abnormal=0, live=4))
-    found = [ask(bench, number, episode="", group="web").decided_by for number in range(3)]
+    found = [ask(bench, number, episode="", pattern="novel", group="web").decided_by for number in range(3)]
     assert found == [None, None, "healthy"]
 
 

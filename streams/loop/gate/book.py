@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -11,7 +12,7 @@ from streams.loop.gate.ends import Ends
 from streams.loop.gate.health import Health
 from streams.loop.gate.settings import GateSettings
 from streams.loop.gate.spending import Spending
-from streams.loop.gate.state import CLOSED, Field, InFlight
+from streams.loop.gate.state import Field, InFlight, Opened
 from streams.loop.limits import MOST, Limits, SlidingWindows, parse_limits
 
 TIGHTENED = 2
@@ -52,14 +53,18 @@ class Book:
         self._on_entity = Counter(action.entity for action in field.in_flight.values())
 
     def see_episode(self, episode: Episode, now_us: int) -> None:
-        """Note that an episode is open, or over for good."""
-        episodes = self.field.episodes
+        """Note that an episode is open, or over for good. Of too many those over for longest are forgotten first; only
+        then the one open for longest, on which nothing is allowed any more.
+        """
+        name, episodes, over_us = episode.episode, self.field.episodes, self.field.over_us
         if episode.phase == "closed":
-            episodes[episode.episode] = CLOSED
-        else:
-            episodes.setdefault(episode.episode, now_us)
-        if len(episodes) > self._settings.tracked:
-            del episodes[next(iter(episodes))]
+            episodes.pop(name, None)
+            over_us.setdefault(name, now_us)
+        elif name not in over_us and name not in episodes:
+            episodes[name] = Opened(episode.entity, episode.group, now_us)
+        if len(episodes) + len(over_us) > self._settings.tracked:
+            surplus: dict[str, Any] = over_us or episodes
+            del surplus[next(iter(surplus))]
 
     def reserve(self, proposal: Proposal, action: Action) -> None:
         """Spend one of every allowance that this action falls under."""
@@ -71,7 +76,7 @@ class Book:
         self.spending.add(action.issued_us, self._actions[action.action].cost)
         deadline_us = action.expires_us + self._settings.outcome_timeout_us
         self.field.in_flight[action.id] = InFlight(
-            action.action, action.entity, proposal.group, proposal.episode, deadline_us
+            action.action, action.entity, self.group_of(proposal), proposal.episode, deadline_us
         )
         self._on_entity[action.entity] += 1
         self.field.acted_us.pop(action.entity, None)
@@ -127,10 +132,12 @@ class Book:
     def disturbed(self, group: str) -> int:
         """Return how many entities of a group are acted on that no census counts as abnormal."""
         episodes = self.field.episodes
-        return sum(
-            action.group == group and episodes.get(action.episode, CLOSED) == CLOSED
-            for action in self.field.in_flight.values()
-        )
+        return sum(action.group == group and action.episode not in episodes for action in self.field.in_flight.values())
+
+    def group_of(self, proposal: Proposal) -> str:
+        """Return the group of the entity: as its open episode says, else as the proposal does."""
+        known = self.field.episodes.get(proposal.episode)
+        return proposal.group if known is None else known.group
 
     def _take(self, action: str) -> InFlight:
         """Take an action off those under way."""

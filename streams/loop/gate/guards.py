@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from streams.loop.actions import ActionSettings
 from streams.loop.gate.book import Book
 from streams.loop.gate.settings import GuardSettings
-from streams.loop.gate.state import CLOSED, Question
+from streams.loop.gate.state import Question
 
 LONGEST = 2_000
 """Characters of an expression at most."""
@@ -95,10 +95,10 @@ def given_to(book: Book, action: ActionSettings | None, question: Question) -> d
     proposal = question.proposal
     count = book.health.all(question.now_us)
     moment = datetime.fromtimestamp(question.now_us / 1e6, UTC)
-    opened_us = book.field.episodes.get(proposal.episode, CLOSED)
+    opened = book.field.episodes.get(proposal.episode)
     return {
         "entity": proposal.entity,
-        "group": proposal.group,
+        "group": book.group_of(proposal),
         "action": proposal.action,
         "pattern": proposal.pattern,
         "risk": action.risk if action is not None else "low",
@@ -106,7 +106,7 @@ def given_to(book: Book, action: ActionSettings | None, question: Question) -> d
         "level": question.level,
         "propensity": proposal.propensity,
         "cost": action.cost if action is not None else 0.0,
-        "open_s": 0.0 if opened_us == CLOSED else (question.now_us - opened_us) / 1e6,
+        "open_s": 0.0 if opened is None else (question.now_us - opened.since_us) / 1e6,
         "abnormal": count.abnormal,
         "live": count.live,
         "hour": moment.hour,

@@ -74,11 +74,12 @@ def level_of(orders: Orders, settings: LevelSettings, pattern: str, action: Acti
     ordered = orders.levels.get(f"{pattern}/{action.name}", orders.levels.get(f"{ANY_PATTERN}/{action.name}"))
     level = ordered or stated or (settings.novel if pattern == NOVEL else settings.default)
     if action.approvals > 1:
-        level = _lower(level, "approve")
-    return level if action.reversible else _lower(level, stated or settings.irreversible)
+        level = lower(level, "approve")
+    return level if action.reversible else lower(level, stated or settings.irreversible)
 
 
-def _lower(one: Level, other: Level) -> Level:
+def lower(one: Level, other: Level) -> Level:
+    """Return the one of two levels with less freedom."""
     return LEVELS[min(LEVELS.index(one), LEVELS.index(other))]
 
 

@@ -21,6 +21,7 @@ from schemas.events import (
     Verdict,
 )
 from schemas.ids import Cause, Mint
+from schemas.keyring import LOOP
 from streams.loop.actions import ActionSettings
 from streams.loop.gate.approvals import final_action, fits, with_approval, without_withdrawn
 from streams.loop.gate.blocked import Blocks
@@ -29,7 +30,7 @@ from streams.loop.gate.checks import Answer, all_checks, decide, one_check, with
 from streams.loop.gate.facts import Facts
 from streams.loop.gate.guards import Guards
 from streams.loop.gate.maintenance import Maintenance
-from streams.loop.gate.orders import hear, level_of
+from streams.loop.gate.orders import hear, level_of, lower
 from streams.loop.gate.settings import GateSettings, LevelSettings
 from streams.loop.gate.state import STATE_VERSION, Escalation, GateState, Question
 from streams.loop.occasion import Occasion, fold_events
@@ -248,6 +249,8 @@ class Gate:
         approvals: tuple[Approval, ...] = (),
     ) -> Question:
         level = level_of(self._facts.orders, self._levels, proposal.pattern, self._actions.get(proposal.action))
+        if proposal.by != LOOP:  # who proposes by hand chose the pattern: another person must agree
+            level = lower(level, "approve")
         return Question(
             proposal=proposal,
             now_us=on.now.us,

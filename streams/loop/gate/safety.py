@@ -5,7 +5,7 @@ from streams.loop.gate.approvals import approval_check
 from streams.loop.gate.book import ESCALATING
 from streams.loop.gate.facts import Facts
 from streams.loop.gate.settings import LEVELS
-from streams.loop.gate.state import CLOSED, Question
+from streams.loop.gate.state import Question
 
 _APPROVE = LEVELS.index("approve")
 
@@ -106,15 +106,15 @@ def cooldown(facts: Facts, question: Question) -> Check:
 def wait(facts: Facts, question: Question) -> Check:
     """Check that the episode has had its time to pass by itself."""
     declared = facts.actions.get(question.proposal.action)
-    opened_us = facts.book.field.episodes.get(question.proposal.episode, CLOSED)
-    if declared is None or declared.wait_us == 0 or opened_us == CLOSED:
+    opened = facts.book.field.episodes.get(question.proposal.episode)
+    if declared is None or declared.wait_us == 0 or opened is None:
         return _WAIT
-    until_us = opened_us + declared.wait_us
+    until_us = opened.since_us + declared.wait_us
     passed = until_us <= question.now_us
     return Check(
         name="wait",
         passed=passed,
-        detail=f"open for {(question.now_us - opened_us) / 1e6:.1f} of {declared.wait_us / 1e6:.1f} s",
+        detail=f"open for {(question.now_us - opened.since_us) / 1e6:.1f} of {declared.wait_us / 1e6:.1f} s",
         next_us=None if passed else until_us,
     )
 
@@ -140,14 +140,15 @@ def healthy(facts: Facts, question: Question) -> Check:
     settings, book, proposal = facts.settings, facts.book, question.proposal
     if settings.healthy_least == 0 and settings.healthy_share == 0:
         return _HEALTHY
-    count = book.health.group(proposal.group, question.now_us)
+    group = book.group_of(proposal)
+    count = book.health.group(group, question.now_us)
     if count is None:
-        return Check(name="healthy", passed=False, detail=f"no fresh census of group {proposal.group!r}")
-    open_one = book.field.episodes.get(proposal.episode, CLOSED) != CLOSED
-    left = count.live - count.abnormal - book.disturbed(proposal.group) - (not open_one)
+        return Check(name="healthy", passed=False, detail=f"no fresh census of group {group!r}")
+    open_one = proposal.episode in book.field.episodes
+    left = count.live - count.abnormal - book.disturbed(group) - (not open_one)
     least = max(settings.healthy_least, -int(-settings.healthy_share * count.live // 1))
     return Check(
         name="healthy",
         passed=left >= least,
-        detail=f"{left} of {count.live} would be left in group {proposal.group!r}, at least {least} must",
+        detail=f"{left} of {count.live} would be left in group {group!r}, at least {least} must",
     )

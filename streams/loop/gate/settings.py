@@ -89,7 +89,8 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     remembered: Count = 1_000
     """Proposals whose verdict is kept for duplicates, approvals and outcomes."""
     tracked: Count = 20_000
-    """Entities, patterns and episodes followed at once; beyond that new ones are denied, never old ones forgotten."""
+    """Entities and patterns followed at once: beyond that new ones are denied, never old ones forgotten. And episodes:
+    those that are over are forgotten first, then the one open for longest, on which nothing is allowed any more."""
 
 
 GATE_LIMITS = ("loop_limit", "pattern_limit", "entity_attempts", "explore_limit", "escalation_limit")

@@ -70,15 +70,21 @@ class Orders(msgspec.Struct):
     times_us: dict[str, int] = {}
 
 
-CLOSED = -1
+class Opened(msgspec.Struct, frozen=True, array_like=True):
+    """Whose an open episode is, and when it was first heard of."""
+
+    entity: str
+    group: str
+    since_us: int
 
 
 class Field(msgspec.Struct):
-    """What is going on: episodes (to when they were first heard of, or `CLOSED`), actions under way, until when
-    entities cool down, when each entity was last acted on (the longest ago first).
+    """What is going on: episodes that are open, and those that are over (to when that was heard), actions under way,
+    until when entities cool down, when each entity was last acted on (the longest ago first).
     """
 
-    episodes: dict[str, int] = {}
+    episodes: dict[str, Opened] = {}
+    over_us: dict[str, int] = {}
     in_flight: dict[str, InFlight] = {}
     cooldowns_us: dict[str, int] = {}
     acted_us: dict[str, int] = {}

@@ -37,7 +37,7 @@ RULES: tuple[Rule, ...] = (
     _rule("settings", "are the activated settings the gate's own?", "deny", "flyball activate"),
     _rule("declared", "do they declare the action?", "deny", "add [actions.{action}] to loop.toml, flyball activate"),
     _rule("expiry", "is it still valid?", "deny", "propose it anew"),
-    _rule("episode", "is its episode still open?", "deny", "nothing to do: it is over"),
+    _rule("episode", "is its episode one of this entity, and still open?", "deny", "flyball why {entity}"),
     _rule(
         "abnormal", "are few enough entities abnormal?", "deny", "gate.abnormal_share in loop.toml, flyball activate"
     ),

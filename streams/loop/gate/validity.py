@@ -1,10 +1,10 @@
 """Checks of whether a proposal may be looked at at all: new, unpaused, in time, on the gate's own settings."""
 
-from schemas.events import Check
+from schemas.events import NOVEL, Check
 from streams.loop.durations import format_duration
 from streams.loop.gate.facts import Facts
 from streams.loop.gate.orders import stopped, targets_of
-from streams.loop.gate.state import CLOSED, Question
+from streams.loop.gate.state import Question
 
 _CLOCK = Check(name="clock", passed=True)
 _SETTINGS = Check(name="settings", passed=True)
@@ -76,13 +76,17 @@ def expiry(facts: Facts, question: Question) -> Check:
 
 
 def episode(facts: Facts, question: Question) -> Check:
-    """Check that its episode is open."""
-    name = question.proposal.episode
-    if not name:  # a person's own proposal needs no episode
-        return _EPISODE
-    known = facts.book.field.episodes.get(name)
-    if known is None or known == CLOSED:
-        return Check(name="episode", passed=False, detail="never seen open" if known is None else "it is over")
+    """Check that its episode is open, and one of this entity; a person's own needs none, but has no pattern."""
+    proposal, field = question.proposal, facts.book.field
+    if not proposal.episode:
+        told = proposal.pattern != NOVEL
+        return Check(name="episode", passed=False, detail="a pattern without an episode") if told else _EPISODE
+    known = field.episodes.get(proposal.episode)
+    if known is None:
+        detail = "it is over" if proposal.episode in field.over_us else "never seen open"
+        return Check(name="episode", passed=False, detail=detail)
+    if known.entity != proposal.entity:
+        return Check(name="episode", passed=False, detail=f"it is one of {known.entity}")
     return _EPISODE
 
 
