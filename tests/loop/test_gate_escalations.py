@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from schemas.events import Approval, Episode, FinalAction
+from schemas.keyring import Keyring
 from streams.loop.gate import Gate, GateSettings, Level, LevelSettings
 from tests.loop.gate_bench import (
     ACTIONS,
@@ -217,3 +218,14 @@ def test_an_answer_to_an_action_that_is_no_longer_declared_ends_it() -> None:
     bench.gate = after
     (verdict,) = verdicts(bench.give(approved(bench)))
     assert (verdict.verdict, verdict.decided_by) == ("deny", "declared")
+
+
+def test_where_it_is_no_longer_declared_a_withdrawn_approval_ends_it() -> None:
+    bench = escalated(needed=2)
+    heard(bench, "bob")
+    after = Gate(GateSettings(), loop="lab", settings_hash=bench.hash, actions={})
+    after.restore(bench.gate.snapshot())
+    bench.gate = after
+    nobody = msgspec.json.encode(Keyring(version=2, keys=())).decode()
+    (verdict,) = verdicts(bench.give(control("keyring", "loop", nobody)))
+    assert (verdict.verdict, verdict.decided_by, verdict.final) == ("deny", "declared", None)

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from schemas import wire
-from schemas.events import Approval, Control, DeadLetter, Event, Proposal, Verdict
+from schemas.events import NOVEL, Approval, Control, DeadLetter, Event, Proposal, Verdict
 from schemas.keyfiles import create_keys, load_signer, load_trust, revoke_key
 from schemas.raw import Message, RawBatch
 from schemas.signing import Audience
@@ -132,7 +132,7 @@ class Site:
             time_us=self.us,
             entity=f"e{number}",
             episode="",
-            pattern="p-1",
+            pattern=NOVEL,
             action=action,
             propensity=1.0,
             probabilities={action: 1.0},

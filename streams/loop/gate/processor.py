@@ -217,7 +217,9 @@ class Gate:
         outputs: list[Event] = []
         for escalation in list(self._escalations.values()):
             left = without_withdrawn(escalation, keyring_text, on.now.us)
-            if left is not escalation:
+            if left is not escalation and left.proposal.action not in self._actions:
+                outputs += self._end_escalation(left.proposal.id, on, "declared", "")
+            elif left is not escalation:
                 self._escalations[left.proposal.id] = left
                 question = self._question(left.proposal, on, left.until_us, approvals=left.approvals)
                 check = one_check("approval", self._facts, question)
