@@ -31,6 +31,7 @@ def pause(
     Exit 1 when the gate or an executor has not confirmed within 12 s: the order stands, but somebody may not obey yet.
     """
     place = LoopPlace.open(config)
+    _refuse_other_target(place, target)
     until_us = now_us() + parse_duration(duration) if duration else None
     orders_of(place, person, key).pause(target, reason=reason, until_us=until_us)
     if target != "loop":
@@ -47,7 +48,9 @@ def pause(
 @key_option
 def resume(config: Path, target: str, reason: str, person: str | None, key: Path | None) -> None:
     """Undo `flyball pause`. What limits had spent stays spent."""
-    orders_of(LoopPlace.open(config), person, key).resume(target, reason=reason)
+    place = LoopPlace.open(config)
+    _refuse_other_target(place, target)
+    orders_of(place, person, key).resume(target, reason=reason)
     click.echo(f"resumed {target}")
 
 

@@ -1,11 +1,12 @@
 """What the gate tells of its limits: the same from a gate that lived on and from one that was restored."""
 
+import msgspec
 import pytest
 
 from schemas.events import Blocked, Event
 from streams.loop.actions import ActionSettings
 from streams.loop.gate import Gate, GateSettings, LevelSettings
-from tests.loop.gate_bench import SECOND, Bench, actions, census, opened, outcome, proposal
+from tests.loop.gate_bench import SECOND, Bench, actions, census, control, opened, outcome, proposal
 
 QUICK = {"restart": ActionSettings(name="restart", limit="1000/hour", cooldown_us=0)}
 
@@ -69,3 +70,21 @@ def test_an_action_is_blocked_as_soon_as_its_good_ends_are_too_old_to_count() ->
     bench.us += 60 * SECOND
     found = told(both(bench, settings, "act", opened("e0"), census(abnormal=0, live=10, time_us=bench.us)))
     assert [list(one) for one in found] == [["action:restart"]]
+
+
+NO_SCOPES = [
+    ("level", "*/restart", "approve"),
+    ("cancel", "some-action", "cancelled"),
+    ("settle", "some-action", "failed"),
+    ("pause", "everything", "paused"),
+    ("pause", "entity:", "paused"),
+    ("pause", "action:undeclared", "paused"),
+    ("stop", "web-1", "stopped"),
+]
+
+
+@pytest.mark.parametrize(("kind", "target", "value"), NO_SCOPES)
+def test_orders_that_block_no_scope_are_not_told_as_one(kind: str, target: str, value: str) -> None:
+    bench = ready(GateSettings())
+    order = msgspec.structs.replace(control(kind, target, value), until_us=bench.us + SECOND)
+    assert told(both(bench, GateSettings(), "act", order)) == []

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from streams.loop.gate.book import Book
 from streams.loop.gate.maintenance import Maintenance
-from streams.loop.gate.orders import stopped
+from streams.loop.gate.orders import is_target, stopped
 from streams.loop.gate.settings import GateSettings
 from streams.loop.gate.state import Orders
 
@@ -45,7 +45,7 @@ class Blocks:
             self._book.touched.update(self._protected)
             self._told = {}
         self._last_us = now_us
-        timed = {target for target, order in orders.pauses.items() if order.until_us is not None}
+        timed = {target for target, order in orders.pauses.items() if order.until_us is not None and is_target(target)}
         scopes = sorted(self._always | self._book.touched | timed)
         self._book.touched.clear()
         changed: dict[str, int] = {}
@@ -69,7 +69,12 @@ class Blocks:
         self._told[scope] = until_us
 
     def _until(self, scope: str, orders: Orders, now_us: int) -> int | None:
-        """Return when a scope is free again, by the latest of all reasons: 0 when that is not known, None now."""
+        """Return when a scope is free again, by the latest of all reasons: 0 when that is not known, None now.
+
+        An action that is not declared is no scope: nobody can propose it.
+        """
+        if scope.startswith("action:") and scope not in self._always:
+            return None
         reasons = [self._ordered(scope, orders, now_us), self._book.windows.blocked_until(scope, now_us)]
         kind, _, name = scope.partition(":")
         match kind:

@@ -52,6 +52,12 @@ def running_since(orders: Orders, now_us: int) -> int:
     return order.until_us if order.paused and order.until_us is not None else order.heard_us
 
 
+def is_target(target: str) -> bool:
+    """Return whether anything may fall under a target: `loop`, `action:NAME`, `pattern:ID` or `entity:NAME`."""
+    kind, _, name = target.partition(":")
+    return target == "loop" or (kind in ("action", "pattern", "entity") and bool(name))
+
+
 def targets_of(proposal: Proposal) -> tuple[str, ...]:
     """Return every pause target that a proposal falls under, the widest first."""
     return (

@@ -30,7 +30,7 @@ from streams.loop.gate.checks import Answer, all_checks, decide, one_check, with
 from streams.loop.gate.facts import Facts
 from streams.loop.gate.guards import Guards
 from streams.loop.gate.maintenance import Maintenance
-from streams.loop.gate.orders import hear, level_of, lower
+from streams.loop.gate.orders import hear, is_target, level_of, lower
 from streams.loop.gate.settings import GateSettings, LevelSettings
 from streams.loop.gate.state import STATE_VERSION, Escalation, GateState, Question
 from streams.loop.occasion import Occasion, fold_events
@@ -162,7 +162,8 @@ class Gate:
     def _hear(self, control: Control, on: Occasion) -> None:
         if not hear(self._facts.orders, control, on.now.us):
             return
-        self._book.touched.add(control.target)
+        if control.kind in ("pause", "stop", "rearm") and is_target(control.target):
+            self._book.touched.add(control.target)
         if control.kind == "rearm":
             self._book.rearm(control.target)
         elif control.kind == "settle":
