@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.errors import RecoveryError
 from schemas.events import NONE, Action, Blocked, Check, Verdict
 from streams.loop.actions import ActionSettings
 from streams.loop.gate import LEVEL_VERDICTS, LEVELS, RULES, Gate, GateSettings, Level, LevelSettings
@@ -458,3 +459,31 @@ def ask_for(bench: Bench, entity: str) -> str | None:
     bench.us += 1
     failed = [check.name for check in verdicts(bench.give(one))[0].checks if not check.passed]
     return "episode" if "episode" in failed else None
+
+
+FIRST_VERSION: dict[str, object] = {
+    "version": 1,
+    "orders": {"pauses": {"loop": [False, None, 1]}, "stops": [], "levels": {}, "activated": "own", "heard": ["c1"]},
+    "field": {
+        "episodes": {"episode-e0": True},
+        "shares": {"0/": [10, 1, 1]},
+        "in_flight": {"a1": ["restart", "e0", 9, None]},
+        "cooldowns_us": {},
+        "ends": {},
+    },
+    "windows": [{"loop": [1]}, {}, {}],
+    "recorded": [],
+    "forgotten_us": -1,
+    "escalations": {},
+    "published": {"loop": 0},
+}
+"""A state as the gate of the first release wrote it."""
+
+
+@pytest.mark.parametrize("state", [FIRST_VERSION, {"version": 99}, {}])
+def test_a_state_of_another_version_is_refused_with_what_to_do(state: dict[str, object]) -> None:
+    bench = ready()
+    before = bench.gate.snapshot()
+    with pytest.raises(RecoveryError, match=r"version 3, got \d+: .* `flyball recover gate --accept-loss`"):
+        bench.gate.restore(msgspec.msgpack.encode(state))
+    assert bench.gate.snapshot() == before

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import msgspec
 
-from schemas.errors import RecoveryError
 from schemas.events import (
     NONE,
     Action,
@@ -32,7 +31,7 @@ from streams.loop.gate.guards import Guards
 from streams.loop.gate.maintenance import Maintenance
 from streams.loop.gate.orders import hear, is_target, level_of, lower
 from streams.loop.gate.settings import GateSettings, LevelSettings
-from streams.loop.gate.state import STATE_VERSION, Escalation, GateState, Question
+from streams.loop.gate.state import STATE_VERSION, Escalation, GateState, Question, read_state
 from streams.loop.occasion import Occasion, fold_events
 from streams.loop.processor import Input, Now
 
@@ -117,9 +116,7 @@ class Gate:
 
     def restore(self, snapshot: bytes) -> None:
         """Replace the state; raises `RecoveryError` when it is of another version. What was spent stays spent."""
-        state = msgspec.msgpack.decode(snapshot, type=GateState)
-        if state.version != STATE_VERSION:
-            raise RecoveryError(f"state of the gate must have version {STATE_VERSION}, got {state.version}")
+        state = read_state(snapshot)
         self._facts.orders = state.orders
         self._facts.forgotten_us = state.forgotten_us
         self._book.adopt(state.field)

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from schemas.errors import RecoveryError
 from schemas.events import Approval, Proposal, Verdict
 from streams.loop.gate.settings import Level
 from streams.loop.gate.spending import Spent
@@ -104,6 +105,23 @@ class GateState(msgspec.Struct):
     forgotten_us: int
     escalations: dict[str, Escalation]
     told: dict[str, int] | None
+
+
+class _Versioned(msgspec.Struct):
+    """All that is read of a state before it is known to be of this version: others have other fields."""
+
+    version: int = 0
+
+
+def read_state(snapshot: bytes) -> GateState:
+    """Return the state of a snapshot; raises `RecoveryError` when it is of another version."""
+    version = msgspec.msgpack.decode(snapshot, type=_Versioned).version
+    if version != STATE_VERSION:
+        raise RecoveryError(
+            f"state of the gate must have version {STATE_VERSION}, got {version}: go back to the release "
+            "that wrote it, or give that state up with `flyball recover gate --accept-loss`"
+        )
+    return msgspec.msgpack.decode(snapshot, type=GateState)
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
