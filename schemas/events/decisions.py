@@ -129,19 +129,23 @@ class Verdict(Event, frozen=True, kw_only=True):
 class Blocked(Event, frozen=True, kw_only=True):
     """What the gate's limits block otherwise than it last said: scope such as `action:restart` to when it is free.
 
-    0: not known. A time that is not after `time_us`: it is free now.
+    0: not known. A time that is not after `time_us`: it is free now. `whole`: all that is blocked, whatever was said
+    before; the gate begins with such a one, and does so again after it lost its state.
     """
 
     TYPE: ClassVar[str] = "flyball.blocked.v1"
     TOPIC: ClassVar[str] = "verdicts"
 
     until_us: dict[str, int]
+    whole: bool = False
 
     def key(self) -> str:
         return "blocked"
 
     def bring_up_to_date(self, known: dict[str, int]) -> None:
         """Change what earlier events said is blocked (scope to time). Times that are over may stay in it."""
+        if self.whole:
+            known.clear()
         for scope, until_us in self.until_us.items():
             if 0 < until_us <= self.time_us:
                 known.pop(scope, None)

@@ -414,6 +414,7 @@ LATER: dict[str, Event] = {
             dry_run=True,
         ),
     ),
+    "flyball.blocked.v1+whole": _with(BY_TYPE[Blocked], whole=True),
     "flyball.action.v1+answers": _with(BY_TYPE[Action], answers=(BY_TYPE[Approval],)),
     "flyball.experience.v1+by": _with(BY_TYPE[Experience], by="ann"),
     "flyball.pattern.v1+split_from": Pattern(

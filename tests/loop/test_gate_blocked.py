@@ -88,3 +88,21 @@ def test_orders_that_block_no_scope_are_not_told_as_one(kind: str, target: str, 
     bench = ready(GateSettings())
     order = msgspec.structs.replace(control(kind, target, value), until_us=bench.us + SECOND)
     assert told(both(bench, GateSettings(), "act", order)) == []
+
+
+def test_a_gate_that_knows_nothing_of_what_it_told_tells_all_and_readers_forget_the_rest() -> None:
+    bench = ready(GateSettings())
+    known: dict[str, int] = {}
+    (action,) = actions(outputs := bench.give(proposal("p1")))
+    for event in outputs:
+        if isinstance(event, Blocked):
+            assert not event.whole
+            event.bring_up_to_date(known)
+    assert known == {f"entity:{action.entity}": 0}
+    lost = Bench(settings=GateSettings(), actions=QUICK)
+    (first,) = lost.give(control("pause", "loop", "running"))
+    assert isinstance(first, Blocked)
+    assert (first.whole, first.until_us) == (True, {})
+    first.bring_up_to_date(known)
+    assert known == {}
+    assert lost.give(census(abnormal=0, live=10)) == []

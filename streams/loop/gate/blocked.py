@@ -26,6 +26,11 @@ class Blocks:
         self._told: dict[str, int] | None = None
         self._last_us = 0
 
+    @property
+    def silent(self) -> bool:
+        """Return whether nothing was ever told, as far as is known: the first changes are all that is blocked."""
+        return self._told is None
+
     def told(self) -> dict[str, int] | None:
         """Return what was told and still holds, in order of scope; None before anything was."""
         if self._told is None:

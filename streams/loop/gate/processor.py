@@ -327,10 +327,11 @@ class Gate:
             self._facts.forgotten_us = max(self._facts.forgotten_us, oldest.proposal.time_us)
 
     def _tell_blocked(self, on: Occasion) -> list[Event]:
+        whole = self._blocks.silent
         changed = self._blocks.changes(self._facts.orders, on.now.us)
-        if not changed:
+        if not changed and not whole:
             return []
-        return [Blocked(id=on.id(), time_us=on.now.us, causes=on.causes, until_us=changed)]
+        return [Blocked(id=on.id(), time_us=on.now.us, causes=on.causes, until_us=changed, whole=whole)]
 
 
 def _retry_after(checks: tuple[Check, ...]) -> int | None:
