@@ -461,6 +461,18 @@ def ask_for(bench: Bench, entity: str) -> str | None:
     return "episode" if "episode" in failed else None
 
 
+def test_one_proposal_from_the_future_does_not_make_those_of_the_present_too_old() -> None:
+    bench = ready(remembered=1, clock_skew_us=SECOND)
+    bench.give(proposal("ahead", time_us=bench.us + 1_000 * HOUR), proposal("x", action=NONE))
+    bench.us += 2 * SECOND
+    (verdict,) = verdicts(bench.give(proposal("p1", time_us=bench.us)))
+    assert verdict.verdict == "allow"
+    bench.us += 2 * SECOND
+    bench.give(proposal("y", action=NONE, time_us=bench.us))
+    (again,) = verdicts(bench.give(proposal("p1", time_us=bench.us - 2 * SECOND)))
+    assert again.decided_by == "duplicate"
+
+
 FIRST_VERSION: dict[str, object] = {
     "version": 1,
     "orders": {"pauses": {"loop": [False, None, 1]}, "stops": [], "levels": {}, "activated": "own", "heard": ["c1"]},

@@ -319,12 +319,16 @@ class Gate:
         return action
 
     def _record(self, verdict: Verdict) -> None:
-        """Remember a verdict; those pushed out leave a mark, so that their proposals never pass as new."""
+        """Remember a verdict; those pushed out leave a mark, so that their proposals never pass as new.
+
+        A proposal too far ahead was denied for that: its time is no mark, or nothing would be new until then.
+        """
         self._recorded.pop(verdict.proposal.id, None)
         self._recorded[verdict.proposal.id] = verdict
         if len(self._recorded) > self._settings.remembered:
             oldest = self._recorded.pop(next(iter(self._recorded)))
-            self._facts.forgotten_us = max(self._facts.forgotten_us, oldest.proposal.time_us)
+            mark_us = min(oldest.proposal.time_us, oldest.time_us + self._settings.clock_skew_us)
+            self._facts.forgotten_us = max(self._facts.forgotten_us, mark_us)
 
     def _tell_blocked(self, on: Occasion) -> list[Event]:
         whole = self._blocks.silent
