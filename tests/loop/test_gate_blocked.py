@@ -6,6 +6,8 @@ import pytest
 from schemas.events import Blocked, Event
 from streams.loop.actions import ActionSettings
 from streams.loop.gate import Gate, GateSettings, LevelSettings
+from streams.loop.gate.orders import TARGETS_MAX, hear, stopped
+from streams.loop.gate.state import Order, Orders
 from tests.loop.gate_bench import SECOND, Bench, actions, census, control, opened, outcome, proposal
 
 QUICK = {"restart": ActionSettings(name="restart", limit="1000/hour", cooldown_us=0)}
@@ -106,3 +108,40 @@ def test_a_gate_that_knows_nothing_of_what_it_told_tells_all_and_readers_forget_
     first.bring_up_to_date(known)
     assert known == {}
     assert lost.give(census(abnormal=0, live=10)) == []
+
+
+def test_pauses_that_are_over_are_forgotten_where_there_are_too_many() -> None:
+    over = {f"entity:x{number}": Order(paused=True, until_us=9, heard_us=0) for number in range(TARGETS_MAX - 3)}
+    kept = {
+        "loop": Order(paused=True, until_us=9, heard_us=0),
+        "entity:a": Order(paused=True, until_us=11, heard_us=0),
+        "entity:b": Order(paused=False, until_us=9, heard_us=0),
+    }
+    orders = Orders(pauses=over | kept)
+    hear(orders, control("pause", "entity:c", "paused"), 10)
+    assert list(orders.pauses) == [*kept, "entity:c"]
+    assert orders.stops == []
+
+
+def test_what_is_ordered_for_a_time_turns_when_it_has_come() -> None:
+    bench, settings = ready(GateSettings()), GateSettings()
+    start_us = bench.us
+    orders = [("entity:a", "running", 20), ("entity:b", "paused", 10), ("entity:c", "running", 30)]
+    for target, value, seconds in orders:
+        order = control("pause", target, value)
+        both(bench, settings, "act", msgspec.structs.replace(order, until_us=start_us + seconds * SECOND))
+    heard = []
+    for seconds in (5, 10, 20, 25, 30):
+        bench.us = start_us + seconds * SECOND
+        heard += told(both(bench, settings, "act", census(abnormal=0, live=10, time_us=bench.us)))
+    assert heard == [{"entity:a": 0}, {"entity:c": 0}]
+
+
+def test_more_stops_than_can_be_remembered_stop_the_loop() -> None:
+    running = {"loop": Order(paused=False, until_us=None, heard_us=0)}
+    orders = Orders(pauses=running, stops=sorted(f"entity:x{number}" for number in range(TARGETS_MAX - 1)))
+    heard = []
+    for number in range(3):
+        hear(orders, msgspec.structs.replace(control("stop", f"entity:y{number}", ""), id=str(number)), 1)
+        heard.append((stopped(orders, "loop", 1)[0], len(orders.stops)))
+    assert heard == [(False, TARGETS_MAX), (True, TARGETS_MAX + 1), (True, TARGETS_MAX + 1)]

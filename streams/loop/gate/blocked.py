@@ -8,6 +8,8 @@ from streams.loop.gate.orders import is_target, stopped
 from streams.loop.gate.settings import GateSettings
 from streams.loop.gate.state import Orders
 
+_EVER, _NEVER = -1, 1 << 62
+
 
 class Blocks:
     """Knows what was told (scope to when it is free again; 0: not known), and what has changed since.
@@ -25,6 +27,9 @@ class Blocks:
         self._always = frozenset(("loop", *(f"action:{name}" for name in actions)))
         self._told: dict[str, int] | None = None
         self._last_us = 0
+        self._turn_us = self._turned_us = _EVER
+        """When the next pause (or permission) with an end turns into its opposite, and up to when all were looked at.
+        """
 
     @property
     def silent(self) -> bool:
@@ -40,6 +45,7 @@ class Blocks:
     def adopt(self, told: dict[str, int] | None) -> None:
         """Replace what was told, by who may have had other settings: all that is known is looked at again."""
         self._told = told
+        self._turn_us = self._turned_us = _EVER
         if told is not None:
             spent = (key for key in self._book.windows.keys() if ":" in key)  # noqa: SIM118  # no mapping: it is sorted
             self._book.touched.update((*self._protected, *told, *spent))
@@ -50,8 +56,8 @@ class Blocks:
             self._book.touched.update(self._protected)
             self._told = {}
         self._last_us = now_us
-        timed = {target for target, order in orders.pauses.items() if order.until_us is not None and is_target(target)}
-        scopes = sorted(self._always | self._book.touched | timed)
+        self._touch_turned(orders, now_us)
+        scopes = sorted(self._always | self._book.touched)
         self._book.touched.clear()
         changed: dict[str, int] = {}
         for scope in scopes:
@@ -66,6 +72,20 @@ class Blocks:
             else:
                 self._remember(scope, until_us, now_us)
         return changed
+
+    def _touch_turned(self, orders: Orders, now_us: int) -> None:
+        """Touch what was ordered until a time that has come. All orders are looked at only when one of them turns."""
+        for scope in self._book.touched:
+            order = orders.pauses.get(scope)
+            if order is not None and order.until_us is not None:
+                self._turn_us = min(self._turn_us, order.until_us)
+        if now_us < self._turn_us:
+            return
+        ends = [(one.until_us, target) for target, one in orders.pauses.items() if one.until_us is not None]
+        due = {target for until_us, target in ends if self._turned_us < until_us <= now_us}
+        self._book.touched.update(filter(is_target, due))
+        self._turn_us = min((until_us for until_us, _ in ends if until_us > now_us), default=_NEVER)
+        self._turned_us = now_us
 
     def _remember(self, scope: str, until_us: int, now_us: int) -> None:
         assert self._told is not None  # noqa: S101  # `changes` has seen to it

@@ -23,6 +23,8 @@ def hear(orders: Orders, control: Control, now_us: int) -> bool:
     if control.id in orders.heard or control.time_us < orders.times_us.get(scope, control.time_us):
         return False
     orders.heard = [*orders.heard[-HEARD_MAX + 1 :], control.id]
+    if control.kind == "pause" and control.target not in orders.pauses:
+        _drop_over(orders, now_us)
     if scope in orders.times_us or len(orders.times_us) < SCOPES_MAX:
         orders.times_us[scope] = control.time_us
         _obey(orders, control, now_us)
@@ -103,3 +105,13 @@ def _obey(orders: Orders, control: Control, now_us: int) -> None:
             orders.activated, orders.activated_by = control.value, control.by
         case _:
             pass  # an unknown value orders nothing
+
+
+def _drop_over(orders: Orders, now_us: int) -> None:
+    """Drop pauses that are over, as good as none, but for the loop's: now and then, at 1, 2, 4, 8, ... targets."""
+    if len(orders.pauses).bit_count() != 1 and len(orders.times_us) < SCOPES_MAX:
+        return
+    for target, order in list(orders.pauses.items()):
+        if target != "loop" and order.paused and order.until_us is not None and now_us >= order.until_us:
+            del orders.pauses[target]
+            orders.times_us.pop(f"pause/{target}", None)
