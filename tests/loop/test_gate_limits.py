@@ -12,6 +12,7 @@ from streams.loop.gate.ends import KEPT, Ends
 from streams.loop.gate.spending import DAY_US, Spending
 from tests.loop.gate_bench import (
     SECOND,
+    START,
     Bench,
     actions,
     census,
@@ -96,6 +97,11 @@ def test_one_may_always_be_acted_on_however_small_the_share() -> None:
 
 def in_group(name: str, *, abnormal: int, live: int) -> Census:
     return msgspec.structs.replace(census(abnormal=abnormal, live=live), id=f"census-{name}", group=name)
+
+
+def counted(name: str, partition: int, *, abnormal: int, after: int, live: int = 10) -> Census:
+    one = census(abnormal=abnormal, live=live, time_us=START + after * SECOND)
+    return msgspec.structs.replace(one, id=f"{one.id}-{name}-{partition}", group=name, partition=partition)
 
 
 def test_of_each_group_enough_healthy_ones_are_left() -> None:
@@ -206,3 +212,33 @@ def test_a_block_that_ends_early_is_told_as_free() -> None:
     known = {"entity:e0": 0, "loop": bench.us + SECOND}
     told.bring_up_to_date(known)
     assert known == {"loop": bench.us + SECOND}
+
+
+STORMS: list[tuple[str, list[Census], bool]] = [
+    # what is heard 40 s later, when what was heard before is too old: whether the storm goes on
+    ("nothing", [], True),
+    ("an old census", [counted("web", 0, abnormal=0, after=5)], True),
+    ("calm elsewhere", [counted("web", 1, abnormal=0, after=40, live=5)], True),
+    ("calm where it was", [counted("web", 0, abnormal=0, after=40)], False),
+    ("another group where it was", [counted("db", 0, abnormal=0, after=40, live=5)], False),
+    ("very many elsewhere", [counted("web", 1, abnormal=0, after=40, live=100)], False),
+]
+
+
+@pytest.mark.parametrize(("case", "heard", "stormy"), STORMS)
+def test_a_storm_ends_by_what_is_heard_not_by_silence(case: str, heard: list[Census], stormy: bool) -> None:
+    bench = ready(abnormal_share=0.5, abnormal_least=5)
+    bench.give(counted("web", 0, abnormal=8, after=0))
+    assert ask(bench, 0).decided_by == "abnormal"
+    bench.us += 40 * SECOND
+    bench.give(*heard)
+    assert ask(bench, 0).decided_by == ("abnormal" if stormy else None)
+
+
+def test_a_storm_in_silence_ends_when_the_loop_is_rearmed_but_not_one_that_is_seen() -> None:
+    bench = ready(abnormal_share=0.5, abnormal_least=5)
+    bench.give(counted("web", 0, abnormal=8, after=0), control("rearm", "loop", ""))
+    assert ask(bench, 0).decided_by == "abnormal"
+    bench.us += 40 * SECOND
+    bench.give(msgspec.structs.replace(control("rearm", "loop", ""), id="again"))
+    assert ask(bench, 0).decided_by is None

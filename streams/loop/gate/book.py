@@ -105,7 +105,9 @@ class Book:
             self._ended(self._take(action), state != "succeeded", now_us)
 
     def rearm(self, target: str) -> None:
-        """Lift what tightened by itself and forget bad ends, of `action:NAME` or of the whole `loop`."""
+        """Lift what tightened by itself and forget bad ends, of `action:NAME` or of the whole `loop`; and its storm."""
+        if target == "loop":
+            self.health.rearm()
         for name in self._actions:
             if target in ("loop", f"action:{name}"):
                 self.windows.loosen(f"action:{name}")

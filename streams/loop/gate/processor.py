@@ -104,6 +104,7 @@ class Gate:
             orders=self._facts.orders,
             field=self._book.field,
             shares=self._book.health.shares,
+            stormy=self._book.health.stormy,
             ends=self._book.ends.of,
             spent=self._book.spending.spent,
             windows=self._book.windows.state(),
@@ -120,7 +121,7 @@ class Gate:
         self._facts.orders = state.orders
         self._facts.forgotten_us = state.forgotten_us
         self._book.adopt(state.field)
-        self._book.health.adopt(state.shares)
+        self._book.health.adopt(state.shares, stormy=state.stormy)
         self._book.ends.adopt(state.ends)
         self._book.spending.adopt(state.spent)
         self._book.windows.restore(state.windows)
@@ -148,7 +149,7 @@ class Gate:
                     outputs = self._withdraw(control.value, on)
             case Census() as census:
                 outputs = []
-                self._book.health.see(census)
+                self._book.health.see(census, on.now.us)
             case Outcome() as outcome:
                 outputs = []
                 self._book.see_outcome(outcome, on.now.us)

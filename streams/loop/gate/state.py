@@ -98,6 +98,7 @@ class GateState(msgspec.Struct):
     orders: Orders
     field: Field
     shares: dict[str, Share]
+    stormy: bool
     ends: dict[str, list[End]]
     spent: list[Spent]
     windows: SlidingWindowsState

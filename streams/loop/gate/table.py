@@ -39,7 +39,10 @@ RULES: tuple[Rule, ...] = (
     _rule("expiry", "is it still valid?", "deny", "propose it anew"),
     _rule("episode", "is its episode one of this entity, and still open?", "deny", "flyball why {entity}"),
     _rule(
-        "abnormal", "are few enough entities abnormal?", "deny", "gate.abnormal_share in loop.toml, flyball activate"
+        "abnormal",
+        "are few enough entities abnormal?",
+        "deny",
+        "flyball rearm loop, where no census comes; gate.abnormal_share in loop.toml, flyball activate",
     ),
     _rule("failures", "do enough of this action's runs end well?", "deny", "flyball outcomes"),
     _rule("protected", "may the loop touch the entity?", "deny", "gate.protected in loop.toml, flyball activate"),
