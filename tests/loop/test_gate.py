@@ -416,7 +416,7 @@ def test_an_action_that_a_person_settles_has_ended_and_what_comes_later_counts_n
     bench = ready()
     (action,) = actions(bench.give(proposal("p1")))
     bench.give(outcome(action, "claimed"))
-    bench.give(control("settle", "another", "failed"))
+    bench.give(control("settle", "another", "failed"), control("settle", action.id, "done"))
     assert verdicts(bench.give(proposal("p2")))[0].decided_by == "in-flight"
     bench.give(control("settle", action.id, "failed"))
     before = bench.gate.snapshot()

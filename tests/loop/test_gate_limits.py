@@ -65,6 +65,18 @@ def test_after_a_resume_places_come_back_one_by_one() -> None:
     assert placed == [None, full, None, full, full, None, None, full]
 
 
+def test_a_stop_that_is_lifted_is_a_resume_too_and_a_rearm_of_what_runs_is_none() -> None:
+    bench = ready(concurrency=2, ramp_us=100 * SECOND)
+    bench.us += 200 * SECOND
+    bench.give(control("stop", "loop", ""))
+    bench.us += 200 * SECOND
+    bench.give(control("rearm", "loop", ""))
+    assert [ask(bench, number).decided_by for number in range(2)] == [None, "concurrency"]
+    bench.us += 100 * SECOND
+    bench.give(msgspec.structs.replace(control("rearm", "loop", ""), id="again"))
+    assert ask(bench, 2).decided_by is None
+
+
 def test_a_pause_with_an_end_is_a_resume_too() -> None:
     bench = ready(concurrency=2, ramp_us=100 * SECOND)
     until_us = bench.us + 500 * SECOND

@@ -51,7 +51,8 @@ def running_since(orders: Orders, now_us: int) -> int:
     order = orders.pauses.get("loop")
     if order is None or stopped(orders, "loop", now_us)[0]:
         return now_us
-    return order.until_us if order.paused and order.until_us is not None else order.heard_us
+    resumed_us = order.until_us if order.paused and order.until_us is not None else order.heard_us
+    return max(resumed_us, orders.rearmed_us)
 
 
 def is_target(target: str) -> bool:
@@ -98,6 +99,8 @@ def _obey(orders: Orders, control: Control, now_us: int) -> None:
         case "stop":
             orders.stops = sorted({*orders.stops, control.target})
         case "rearm":
+            if control.target == "loop" and "loop" in orders.stops:
+                orders.rearmed_us = now_us
             orders.stops = [target for target in orders.stops if target != control.target]
         case "level" if control.value in LEVELS:
             orders.levels[control.target] = LEVELS[LEVELS.index(control.value)]

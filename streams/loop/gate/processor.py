@@ -164,7 +164,7 @@ class Gate:
             self._book.touched.add(control.target)
         if control.kind == "rearm":
             self._book.rearm(control.target)
-        elif control.kind == "settle":
+        elif control.kind == "settle" and control.value in ("succeeded", "failed", "unknown"):
             self._book.settle(control.target, control.value, on.now.us)
 
     def _propose(self, proposal: Proposal, on: Occasion) -> list[Event]:

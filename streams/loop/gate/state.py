@@ -59,7 +59,8 @@ class End(msgspec.Struct, frozen=True, array_like=True):
 
 class Orders(msgspec.Struct):
     """What people said on `control`; `heard` are the ids of the latest records, `activated_by` chose the settings,
-    `times_us` is of what time the order in force of each scope is.
+    `times_us` is of what time the order in force of each scope is, and at `rearmed_us` a stop of the loop was last
+    lifted.
     """
 
     pauses: dict[str, Order] = {}
@@ -69,6 +70,7 @@ class Orders(msgspec.Struct):
     activated_by: str = ""
     heard: list[str] = []
     times_us: dict[str, int] = {}
+    rearmed_us: int = 0
 
 
 class Opened(msgspec.Struct, frozen=True, array_like=True):
