@@ -229,3 +229,19 @@ def test_where_it_is_no_longer_declared_a_withdrawn_approval_ends_it() -> None:
     nobody = msgspec.json.encode(Keyring(version=2, keys=())).decode()
     (verdict,) = verdicts(bench.give(control("keyring", "loop", nobody)))
     assert (verdict.verdict, verdict.decided_by, verdict.final) == ("deny", "declared", None)
+
+
+ENDS: list[tuple[str, Arrange, str | None]] = [
+    # what ends it, and the remedy: none where nothing brings it back
+    ("rejected", lambda b: b.give(approved(b, decision="reject")), None),
+    ("lapsed", lambda b: b.give(closed("e0")), None),
+    ("expired", lambda b: [setattr(b, "us", START + HOUR), *b.tick()], "propose it anew"),
+]
+
+
+@pytest.mark.parametrize(("case", "end", "remedy"), ENDS)
+def test_an_escalation_that_ended_names_no_remedy_that_cannot_work(case: str, end: Arrange, remedy: str | None) -> None:
+    bench = escalated()
+    end(bench)
+    (verdict,) = verdicts(bench.give(proposal("p1")))
+    assert (verdict.verdict, [check.remedy for check in verdict.checks]) == ("deny", [remedy])

@@ -13,8 +13,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from schemas.events import Action, Approval, Event, Verdict
 from schemas.ids import Cause
 from streams.loop.actions import ActionSettings
-from streams.loop.gate import Gate, GateSettings, LevelSettings
+from streams.loop.gate import LEVELS, Gate, GateSettings, LevelSettings
 from streams.loop.gate.book import is_exploring
+from streams.loop.gate.orders import targets_of
 from streams.loop.limits import parse_limits
 from streams.loop.processor import Now, Record
 from tests.loop.gate_bench import SECOND, START, census, closed, control, opened, outcome, proposal
@@ -63,11 +64,24 @@ TIGHT: dict[str, dict[str, Any]] = {
 }
 """One thing in short supply at a time, and all at once: where everything is tight, one limit hides the others."""
 ACTION_LIMITS = {"action": "1/10s and 3/1m", "everything": "2/20s and 8/5m"}
+TARGETS = st.sampled_from(("loop", "loop", "action:restart", "pattern:p-1", "entity:e0"))
 STEPS_S = st.sampled_from((0.0, 0.01, 0.5, 2.0, 7.0, 25.0))
 
 
 def fullest(times: list[int], interval_us: int) -> int:
     return max((sum(start <= time < start + interval_us for time in times) for start in times), default=0)
+
+
+def ways_of_ending(verdict: Verdict) -> set[str]:
+    """Return as what an escalation ended: after enough approvals all checks are made again, else one reason decides."""
+    (first, *others) = verdict.checks
+    ways = {
+        "approved": bool(others) and bool(verdict.approvals),
+        "rejected": not others and verdict.approval is not None and first.detail.startswith("rejected by"),
+        "expired": not others and first.name == "expiry" and verdict.approval is None,
+        "lapsed": not others and first.name == "episode" and verdict.approval is None,
+    }
+    return {way for way, found in ways.items() if found}
 
 
 class GateMachine(RuleBasedStateMachine):
@@ -84,7 +98,8 @@ class GateMachine(RuleBasedStateMachine):
         self.allowed: list[tuple[Verdict, Action]] = []
         self.verdicts: dict[str, list[Verdict]] = {}
         self.ended_us: dict[str, int] = {}
-        self.paused = True
+        self.pauses: dict[str, tuple[bool, int | None]] = {"loop": (True, None)}
+        self.stops: set[str] = set()
         self.known: list[Event] = []
 
     def make(self) -> Gate:
@@ -107,10 +122,18 @@ class GateMachine(RuleBasedStateMachine):
             self.verdicts.setdefault(output.proposal.id, []).append(output)
             if output.action is not None and output.action in actions:
                 action = actions.pop(output.action)
-                assert not self.paused, "nothing is let through while paused"
+                for target in targets_of(output.proposal):
+                    assert not self.is_paused(target), f"{target} is paused, and nothing may be let through"
                 self.allowed.append((output, action))
                 self.ended_us[action.id] = action.expires_us + self.settings.outcome_timeout_us
         assert not actions, "an action without a verdict"
+
+    def is_paused(self, target: str) -> bool:
+        paused, until_us = self.pauses.get(target, (False, None))
+        return target in self.stops or paused != (until_us is not None and self.us >= until_us)
+
+    def waiting(self) -> list[str]:
+        return [key for key, verdicts in self.verdicts.items() if verdicts[-1].verdict == "escalate"]
 
     def running(self) -> list[Action]:
         return [action for _, action in self.allowed if self.ended_us[action.id] > self.us]
@@ -122,7 +145,7 @@ class GateMachine(RuleBasedStateMachine):
         limit = ACTION_LIMITS.get(tight, "1000/hour")
         self.actions = {name: msgspec.structs.replace(action, limit=limit) for name, action in ACTIONS.items()}
         self.gate, self.twin = self.make(), self.make()
-        self.paused = False
+        self.pauses["loop"] = (False, None)
         self.give(control("settings", "loop", HASH), control("pause", "loop", "running"))
         self.give(*(opened(entity) for entity in ENTITIES))
 
@@ -138,6 +161,7 @@ class GateMachine(RuleBasedStateMachine):
     def crash(self) -> None:
         snapshot = self.gate.snapshot()
         assert snapshot == self.twin.snapshot()
+        assert set(msgspec.msgpack.decode(snapshot)["escalations"]) == set(self.waiting())
         self.gate = self.make()
         self.gate.restore(snapshot)
         assert self.gate.snapshot() == snapshot
@@ -198,7 +222,7 @@ class GateMachine(RuleBasedStateMachine):
         person=st.sampled_from(("ada", "bob", "cleo")),
     )
     def answer(self, number: int, decision: str, person: str) -> None:
-        waiting = [key for key, verdicts in self.verdicts.items() if verdicts[-1].verdict == "escalate"]
+        waiting = self.waiting()
         if not waiting:
             return
         asked = self.verdicts[waiting[number % len(waiting)]][-1]
@@ -217,11 +241,35 @@ class GateMachine(RuleBasedStateMachine):
         self.known.append(msgspec.convert(values, Approval))
         self.give(self.known[-1])
 
-    @rule(paused=st.booleans())
-    def order(self, paused: bool) -> None:
-        self.paused = paused
-        value = "paused" if paused else "running"
-        self.give(msgspec.structs.replace(control("pause", "loop", value), id=f"control-{self.offset}"))
+    def say(self, kind: str, target: str, value: str, until_us: int | None = None) -> None:
+        one = control(kind, target, value)
+        self.give(msgspec.structs.replace(one, id=f"control-{self.offset}", until_us=until_us))
+
+    @rule(on=TARGETS, paused=st.booleans(), seconds=st.sampled_from((None, None, 1, 20)))
+    def order(self, on: str, paused: bool, seconds: int | None) -> None:
+        until_us = None if seconds is None else self.us + seconds * SECOND
+        self.pauses[on] = (paused, until_us)
+        self.say("pause", on, "paused" if paused else "running", until_us)
+
+    @rule(on=TARGETS, stop=st.booleans())
+    def stop_or_rearm(self, on: str, stop: bool) -> None:
+        if stop:
+            self.stops.add(on)
+        else:
+            self.stops.discard(on)
+        self.say("stop" if stop else "rearm", on, "")
+
+    @rule(pair=st.sampled_from(("*/restart", "p-1/shed", "novel/wipe")), level=st.sampled_from(LEVELS))
+    def set_level(self, pair: str, level: str) -> None:
+        self.say("level", pair, level)
+
+    @rule(number=st.integers(0, 10), state=st.sampled_from(("succeeded", "failed", "unknown", "cancelled")))
+    def settle_or_cancel(self, number: int, state: str) -> None:
+        running = self.running()
+        action = running[number % len(running)].id if running else "none-such"
+        if running and state != "cancelled":
+            self.ended_us[action] = self.us
+        self.say("cancel" if state == "cancelled" else "settle", action, state)
 
     @rule(abnormal=st.integers(0, 8))
     def count(self, abnormal: int) -> None:
@@ -274,6 +322,8 @@ class GateMachine(RuleBasedStateMachine):
             distinct = list({one.id: one for one in verdicts}.values())
             assert all(one.verdict == "escalate" for one in distinct[:-1])
             assert sum(one.action is not None for one in distinct) <= 1
+            if distinct[0].verdict == "escalate" and distinct[-1].verdict != "escalate":
+                assert len(ways_of_ending(distinct[-1])) == 1, ways_of_ending(distinct[-1])
 
     @invariant()
     def what_people_are_asked_enough_of_them_approved_and_not_who_chose_it_alone(self) -> None:

@@ -238,7 +238,9 @@ class Gate:
         """Deny what waited for a person, for one named reason."""
         ended = self._escalations.pop(key)
         question = self._question(ended.proposal, on, ended.until_us, approval)
-        check = with_remedy(Check(name=name, passed=False, detail=detail), question)
+        check = Check(name=name, passed=False, detail=detail)
+        if name not in ("approval", "episode"):  # what was rejected, or is over, nothing brings back
+            check = with_remedy(check, question)
         return self._decide(question, (check,), on, answer="deny")
 
     def _question(

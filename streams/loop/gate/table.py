@@ -44,7 +44,7 @@ RULES: tuple[Rule, ...] = (
         "deny",
         "flyball rearm loop, where no census comes; gate.abnormal_share in loop.toml, flyball activate",
     ),
-    _rule("failures", "do enough of this action's runs end well?", "deny", "flyball outcomes"),
+    _rule("failures", "do enough of this action's runs end well?", "deny", "flyball rearm action:{action}"),
     _rule("protected", "may the loop touch the entity?", "deny", "gate.protected in loop.toml, flyball activate"),
     _rule("maintenance", "is nobody working on the fleet?", "deny", "gate.maintenance in loop.toml, flyball activate"),
     _rule("guards", "do all guards allow it?", "deny", "gate.guards in loop.toml, flyball activate"),
