@@ -15,8 +15,8 @@ class Blocks:
     """Knows what was told (scope to when it is free again; 0: not known), and what has changed since.
 
     Scopes are `loop`, `action:NAME`, `pattern:ID` and `entity:NAME`. Only those that may have changed are looked at:
-    what was touched, and what time alone can change: `loop`, and actions, of which too many failed as soon as the good
-    ends are too old to count. What was told with a time has told when it ends.
+    what was touched, and what time alone can change: `loop`, and actions of which an end is too old to count by now.
+    What was told with a time has told when it ends.
     """
 
     def __init__(self, settings: GateSettings, *, book: Book, maintenance: Maintenance, actions: Iterable[str]) -> None:
@@ -24,7 +24,7 @@ class Blocks:
         self._book = book
         self._maintenance = maintenance
         self._protected = [f"entity:{entity}" for entity in settings.protected]
-        self._always = frozenset(("loop", *(f"action:{name}" for name in actions)))
+        self._actions = frozenset(f"action:{name}" for name in actions)
         self._told: dict[str, int] | None = None
         self._last_us = 0
         self._turn_us = self._turned_us = _EVER
@@ -48,16 +48,19 @@ class Blocks:
         self._turn_us = self._turned_us = _EVER
         if told is not None:
             spent = (key for key in self._book.windows.keys() if ":" in key)  # noqa: SIM118  # no mapping: it is sorted
-            self._book.touched.update((*self._protected, *told, *spent))
+            self._book.touched.update((*self._protected, *self._actions, *told, *spent))
 
     def changes(self, orders: Orders, now_us: int) -> dict[str, int]:
         """Return the scopes that are blocked otherwise than was told; `now_us` for one that is free already."""
         if self._told is None:
-            self._book.touched.update(self._protected)
+            self._book.touched.update((*self._protected, *self._actions))
             self._told = {}
         self._last_us = now_us
         self._touch_turned(orders, now_us)
-        scopes = sorted(self._always | self._book.touched)
+        self._book.ends.pass_over(now_us)
+        self._book.touched.update([f"action:{action}" for action in self._book.ends.turned])
+        self._book.ends.turned.clear()
+        scopes = sorted({"loop", *self._book.touched})
         self._book.touched.clear()
         changed: dict[str, int] = {}
         for scope in scopes:
@@ -98,7 +101,7 @@ class Blocks:
 
         An action that is not declared is no scope: nobody can propose it.
         """
-        if scope.startswith("action:") and scope not in self._always:
+        if scope.startswith("action:") and scope not in self._actions:
             return None
         reasons = [self._ordered(scope, orders, now_us), self._book.windows.blocked_until(scope, now_us)]
         kind, _, name = scope.partition(":")

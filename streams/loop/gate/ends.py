@@ -15,6 +15,7 @@ class Ends:
     def __init__(self, settings: GateSettings) -> None:
         self._settings = settings
         self.of: dict[str, list[End]] = {}
+        self.turned: set[str] = set()
         self._passed: dict[str, tuple[int, int]] = {}
         """Of each action: how many of the oldest are passed over, and how many of the others were bad."""
 
@@ -34,6 +35,11 @@ class Ends:
         self.of[action] = known
         self._passed[action] = (0, were_bad)
         return self._failing(len(known), were_bad)
+
+    def pass_over(self, now_us: int) -> None:
+        """Pass over all ends that are too old; of whom there were any, is then in `turned` until that is cleared."""
+        for action in self.of:
+            self._recent(action, now_us)
 
     def forget(self, action: str) -> None:
         """Forget how an action ended: a person re-armed it."""
@@ -67,6 +73,7 @@ class Ends:
                 were_bad -= known[passed].bad
                 passed += 1
             self._passed[action] = (passed, were_bad)
+            self.turned.add(action)
         return known, passed, were_bad
 
     def _failing(self, ended: int, bad: int) -> bool:
