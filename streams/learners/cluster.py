@@ -95,6 +95,10 @@ class Cluster(msgspec.Struct):
         for time_us in times:
             if time_us in self.starts_us:
                 self.starts_us.remove(time_us)
+        if self.starts_us:
+            self.last_us = max(self.starts_us)
+        if len(self.starts_us) == self.support > 0:
+            self.first_us = min(self.starts_us)
         return Cluster(
             id=identity,
             support=len(members),
