@@ -8,9 +8,10 @@ from .base import Event
 
 
 class MetricSignature(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How one metric left its normal over the onset windows, in robust standard deviations.
+    """How one metric left its normal, in robust standard deviations: over the onset, or over a closed episode as a
+    whole.
 
-    `series` has one value per window: it tells in which order metrics moved.
+    `series` has one value per window of an onset, and per part of a whole: it tells in which order metrics moved.
     """
 
     mean: float
@@ -23,7 +24,8 @@ class Episode(Event, frozen=True, kw_only=True):
     """One entity left its normal: `opened`, `onset` (the first windows are complete: recognise now), `closed`.
 
     `shares` name the metrics that made it and add up to 1; `signature` holds the onset, per metric; of a closed
-    episode the whole, from its first abnormal window to its last, in at most 16 parts of equal length.
+    episode the whole, from the window before the one that opened it (as in its onset) to its last abnormal one, in at
+    most 16 parts of equal length, which may begin within a window.
     """
 
     TYPE: ClassVar[str] = "flyball.episode.v1"
@@ -146,6 +148,7 @@ class Loss(Event, frozen=True, kw_only=True):
 class Pattern(Event, frozen=True, kw_only=True):
     """A cluster of onset signatures: `candidate` until support 3, then `recurring`, then perhaps `faded`.
 
+    What recurred stays `recurring`, though occurrences that are counted elsewhere in the end may leave it less support.
     Its `episodes` are the latest; those of a pattern that was `split_from` another were counted there until then. An
     episode whose whole shape is that of another pattern splits off, as one of its own that is `merged` into that.
     """

@@ -35,7 +35,7 @@ class Member(msgspec.Struct, array_like=True):
 
 class Cluster(msgspec.Struct):
     """One pattern. `members` are its latest occurrences, which a split is decided on (none while it is faded); `shapes`
-    tells of how many occurrences the whole shape is known.
+    tells of how many occurrences the whole shape is known; `most` is the highest `support` that it ever had.
     """
 
     id: str
@@ -50,6 +50,7 @@ class Cluster(msgspec.Struct):
     split_from: str | None = None
     name: str = ""
     shapes: int = 0
+    most: int = 0
 
     @property
     def number(self) -> int:
@@ -59,6 +60,7 @@ class Cluster(msgspec.Struct):
     def count(self, member: Member) -> None:
         """Count one more occurrence."""
         self.support += 1
+        self.most = max(self.most, self.support)
         self.last_us = max(self.last_us, member.time_us)
         self.starts_us = [*self.starts_us, member.time_us][-RECENT:]
         self.episodes = [*self.episodes, member.episode][-RECENT:]
@@ -75,6 +77,7 @@ class Cluster(msgspec.Struct):
         self.durations_us = (older.durations_us + newer.durations_us)[-RECENT:]
         self.episodes = (older.episodes + newer.episodes)[-RECENT:]
         self.support += other.support
+        self.most = max(self.most, other.most, self.support)
         self.shapes += other.shapes
         self.first_us = min(self.first_us, other.first_us)
         self.last_us = max(self.last_us, other.last_us)
@@ -95,6 +98,10 @@ class Cluster(msgspec.Struct):
         for time_us in times:
             if time_us in self.starts_us:
                 self.starts_us.remove(time_us)
+        if self.starts_us:
+            self.last_us = max(self.starts_us)
+        if len(self.starts_us) == self.support > 0:
+            self.first_us = min(self.starts_us)
         return Cluster(
             id=identity,
             support=len(members),
@@ -106,6 +113,7 @@ class Cluster(msgspec.Struct):
             members=members,
             split_from=self.id,
             shapes=shapes,
+            most=len(members),
         )
 
     def period_us(self) -> int | None:

@@ -105,12 +105,22 @@ def test_an_episode_that_went_on_in_another_way_is_counted_elsewhere():
     told = lived(recognise, 3, -9.0)
     assert [(pattern.pattern, pattern.status, pattern.alias_of) for pattern in told] == [
         ("p-3", "merged", "p-2"),
-        ("p-1", "candidate", None),
+        ("p-1", "recurring", None),
         ("p-2", "candidate", None),
     ]
     assert (told[0].split_from, told[0].episodes) == ("p-1", ("episode-3",))
     assert (told[1].support, told[2].support) == (2, 2)
     assert told[2].episodes == ("episode-2", "episode-3")
+
+
+def test_a_pattern_that_recurred_is_recurring_though_some_of_it_is_counted_elsewhere():
+    recognise = make()
+    for number, memory in enumerate((9.0, 9.0, -9.0)):
+        left = lived(recognise, number, memory)
+    assert [(e.pattern, e.status, e.support) for e in left if e.pattern == "p-1"] == [("p-1", "recurring", 2)]
+    other = make(support=4)
+    other.restore(recognise.snapshot())
+    assert {e.status for e in lived(other, 3, -9.0)} == {"candidate", "merged"}
 
 
 def allowed(number: int, *, action: str | None) -> Record:

@@ -32,10 +32,15 @@ def test_a_long_one_is_told_in_parts_of_equal_length():
 def test_it_is_bounded_and_its_mean_is_that_of_all_windows(windows):
     shape = shape_of("#" * windows)
     assert len(shape.parts) <= MOST_PARTS
-    sizes = [shape.span] * (len(shape.parts) - 1) + [shape.filled]
-    assert sum(sizes) == windows
-    total = sum(size * z for size, z in zip(sizes, cpu(shape), strict=True))
-    assert total == pytest.approx(windows * (windows + 1) / 2)
+    assert sum(cpu(shape)) / len(shape.parts) == pytest.approx((windows + 1) / 2)
+
+
+def test_all_parts_are_of_one_length_whatever_is_in_the_last():
+    # 33 windows are 9 parts of 3.67: what happens in the last one alone is 1 of those
+    shape = Shape()
+    for number in range(33):
+        shape.add({"cpu": 11.0} if number == 32 else {}, normal=False)
+    assert [row["cpu"] for row in shape.series()] == pytest.approx([0.0] * 8 + [3.0])
 
 
 def test_a_metric_that_comes_late_was_at_its_normal_before():

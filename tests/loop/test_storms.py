@@ -117,6 +117,33 @@ def test_a_storm_that_is_part_of_another_brings_all_its_members_named_or_not() -
     assert [(event.phase, event.size) for event in told] == [("closed", 27)]
 
 
+def test_what_is_over_of_the_unnamed_members_still_counts_when_their_storm_is_part_of_another() -> None:
+    leaves = {hub: tuple(f"{hub}-{n}" for n in range(12)) for hub in ("left", "right")}
+    processor = recognise(calls={"top": ("left", "right"), **leaves}, member_limit=8)
+    for hub, called in leaves.items():
+        fold(processor, *begin(hub), *(event for one in called for event in begin(one)))
+    fold(processor, phase("left-10", "closed"), phase("right-11", "closed"))
+    assert storms(fold(processor, *begin("top")))[-1].size == 27
+
+
+def test_an_episode_given_up_is_a_new_member_when_its_onset_comes() -> None:
+    processor = recognise(open_limit=3)
+    opened = [phase(entity, "opened") for entity in ("shop", "mail", "search")]
+    (first,) = storms(fold(processor, *opened, phase("search", "onset")))
+    assert {member.entity for member in first.members} == {"shop", "search"}
+    (again,) = storms(fold(processor, phase("queue", "opened"), phase("shop", "onset")))
+    assert (again.storm, again.size, set(shares(again))) == (first.storm, 2, {"shop", "search"})
+    assert storms(fold(processor, phase("search", "closed"))) == []
+    (last,) = storms(fold(processor, phase("shop", "closed")))
+    assert (last.storm, last.phase, last.size) == (first.storm, "closed", 2)
+
+
+def test_what_opened_between_the_opening_and_the_worsening_of_another_does_not_belong_to_it() -> None:
+    processor = recognise()
+    fold(processor, *begin("database"), *begin("search", second=600))
+    assert storms(fold(processor, measured("database", 50.0, second=1_200))) == []
+
+
 def test_an_episode_that_gets_much_worse_belongs_to_what_opens_then() -> None:
     processor = recognise()
     assert storms(fold(processor, *begin("database"), *begin("search", second=600))) == []
@@ -286,4 +313,20 @@ def test_a_restored_storm_goes_on() -> None:
     other.restore(one.snapshot())
     events = [*begin("database", second=1), phase("shop", "closed")]
     assert msgspec.json.encode(fold(one, *events)) == msgspec.json.encode(fold(other, *events))
+    assert one.snapshot() == other.snapshot()
+
+
+@pytest.mark.parametrize("over", [0, 1])
+def test_a_restored_storm_knows_which_of_two_episodes_of_an_entity_is_the_latest(over: int) -> None:
+    one, other = recognise(), recognise()
+    fold(
+        one,
+        *begin("shop", "search"),
+        phase("shop", "opened", number=1, second=20),
+        phase("shop", "closed", number=over),
+    )
+    other.restore(one.snapshot())
+    told = fold(one, *begin("cart", second=25))
+    assert msgspec.json.encode(told) == msgspec.json.encode(fold(other, *begin("cart", second=25)))
+    assert [storm.size for storm in storms(told)] == ([3] if over == 0 else [])
     assert one.snapshot() == other.snapshot()

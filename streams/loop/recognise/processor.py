@@ -23,7 +23,7 @@ from streams.loop.recognise.settings import RecogniseSettings
 from streams.loop.recognise.storms import Storms, StormView
 from streams.loop.remembering import remember
 
-STATE_VERSION = 5
+STATE_VERSION = 6
 ANY_GRAPH = GraphSettings()
 PAIRS_PER_PATTERN = 16
 ENTITIES_PER_EPISODE = 0.1
@@ -248,6 +248,10 @@ class Recognise:
             members=found.members,
         )
 
+    def _is_recurring(self, cluster: Cluster) -> bool:
+        """Whether a pattern occurred often enough at any time: it stays what it was acted on as."""
+        return cluster.most >= self._settings.support
+
     def _recurrence(self, episode: Episode, match: Match, cause: Cause, mint: Mint, now: Now) -> Recurrence:
         cluster = match.cluster
         return Recurrence(
@@ -256,7 +260,7 @@ class Recognise:
             causes=(str(cause),),
             entity=episode.entity,
             episode=episode.episode,
-            pattern=cluster.id if cluster.support >= self._settings.support else NOVEL,
+            pattern=cluster.id if self._is_recurring(cluster) else NOVEL,
             candidate=cluster.id,
             support=cluster.support,
             distance=match.distance,
@@ -269,7 +273,7 @@ class Recognise:
         )
 
     def _pattern(self, cluster: Cluster, cause: Cause, mint: Mint, now: Now, *, alias_of: str | None = None) -> Pattern:
-        recurring = cluster.support >= self._settings.support
+        recurring = self._is_recurring(cluster)
         period_us = cluster.period_us()
         return Pattern(
             id=mint(cause),

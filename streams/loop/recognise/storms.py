@@ -1,8 +1,8 @@
 """Storms: entities that become abnormal together, and which of them it likely began with."""
 
+import itertools
 from collections import OrderedDict
 from collections.abc import Iterator
-from itertools import islice
 
 import msgspec
 
@@ -41,6 +41,7 @@ class StormView(msgspec.Struct, frozen=True, kw_only=True):
 class _State(msgspec.Struct, array_like=True):
     members: list[tuple[str, Member]]
     storms: list[tuple[str, _Storm]]
+    episodes: list[tuple[str, str]]
     origins: bytes
 
 
@@ -91,6 +92,7 @@ class Storms:
             _State(
                 members=list(self._members.items()),
                 storms=list(self._storms.items()),
+                episodes=sorted(self._episodes.items()),
                 origins=self._origins.snapshot(),
             )
         )
@@ -99,7 +101,7 @@ class Storms:
         """Replace all storms by those that `snapshot` returned."""
         state = msgspec.msgpack.decode(snapshot, type=_State)
         self._members, self._storms = OrderedDict(state.members), OrderedDict(state.storms)
-        self._episodes = {member.entity: episode for episode, member in state.members if not member.closed}
+        self._episodes = dict(state.episodes)
         self._origins.restore(state.origins)
 
     def _admit(self, episode: Episode) -> Member:
@@ -112,25 +114,32 @@ class Storms:
                 severity=episode.severity,
             )
             self._members[episode.episode] = member
-            self._episodes.pop(episode.entity, None)
             self._episodes[episode.entity] = episode.episode
             if len(self._members) > self._settings.open_limit:
                 self._give_up(next(iter(self._members)))
         return member
 
     def _give_up(self, episode: str) -> None:
-        """Follow an episode no longer: its storm ends without it."""
+        """Follow an episode no longer: its storm ends without it. If its onset comes, that is one of a new member."""
         member = self._members[episode]
         storm = self._storms.get(member.storm)
-        if storm is not None and not member.closed:
-            storm.open -= 1
+        if storm is not None:
+            storm.size -= 1
+            storm.open -= not member.closed
+            if episode in storm.episodes:
+                storm.episodes.remove(episode)
             if not storm.open:
                 self._forget(member.storm)
         self._drop(episode)
 
     def _drop(self, episode: str) -> None:
         member = self._members.pop(episode, None)
-        if member is not None and self._episodes.get(member.entity) == episode:
+        if member is not None:
+            self._release(episode, member)
+
+    def _release(self, episode: str, member: Member) -> None:
+        """Let an entity's latest episode be none, if it is this one."""
+        if self._episodes.get(member.entity) == episode:
             del self._episodes[member.entity]
 
     def _onset(self, episode: Episode) -> list[StormView]:
@@ -189,7 +198,7 @@ class Storms:
             self._drop(episode.episode)
             return []
         storm.open -= 1
-        self._episodes.pop(member.entity, None)
+        self._release(episode.episode, member)
         if episode.episode not in storm.episodes:
             self._drop(episode.episode)
         if storm.open:
@@ -207,7 +216,7 @@ class Storms:
 
         Return the last word on each other storm among them: it goes on as part of the earliest.
         """
-        found = list(islice(self._together(episode, member), self._settings.member_limit))
+        found = list(itertools.islice(self._together(episode, member), self._settings.member_limit))
         met = dict.fromkeys(one.storm for _, one in found if one.storm in self._storms)
         name, *later = sorted(met, key=lambda storm: self._storms[storm].opened_us) or [""]
         if not name:
@@ -225,14 +234,18 @@ class Storms:
         return ended
 
     def _merge(self, later: str, name: str) -> list[StormView]:
-        """Make all members of a later storm, the unnamed ones too, members of another; return the last word on it."""
+        """Make all members of a later storm, the unnamed ones too, members of another, where those count too that are
+        over and no longer known; return the last word on it.
+        """
         ended = self._storms.pop(later)
         view = self._view(later, ended, closed=True, alias_of=name)
         named = dict.fromkeys(ended.episodes)
         crowd = self._members if ended.size > len(named) else ()
+        self._storms[name].size += ended.size
         for episode in [*named, *(one for one in crowd if one not in named)]:
             member = self._members.get(episode)
             if member is not None and member.storm == later:
+                self._storms[name].size -= 1
                 self._join(episode, member, name)
         return view
 
@@ -262,7 +275,7 @@ class Storms:
             yield episode, member
             yield from (
                 (other, one)
-                for other, one in islice(latest, 4 * self._settings.member_limit)
+                for other, one in itertools.islice(latest, 4 * self._settings.member_limit)
                 if other != episode and not one.closed and self._near(member, one)
             )
             return
@@ -277,8 +290,8 @@ class Storms:
                     queue.append((other, self._members[other]))
 
     def _near(self, one: Member, other: Member) -> bool:
-        apart_us = max(one.opened_us - other.worse_us, other.opened_us - one.worse_us)
-        return apart_us <= self._settings.window_us
+        times_us = itertools.product((one.opened_us, one.worse_us), (other.opened_us, other.worse_us))
+        return min(abs(time_us - other_us) for time_us, other_us in times_us) <= self._settings.window_us
 
     def _is_storm(self, size: int) -> bool:
         if self._settings.calls:
