@@ -3,7 +3,7 @@
 import msgspec
 
 from ..events import Action, Control
-from ..orders import scope_of, supersedes
+from ..orders import in_force, scope_of
 
 CANCELLED_LIMIT = 10_000
 """Cancelled actions remembered: an action expires within minutes."""
@@ -16,7 +16,8 @@ class ControlState:
     """Pauses and stops in force. Without any `pause/loop` record everything is paused.
 
     An order that is older (`time_us`) than the one in force for its scope is ignored: who writes a signed record again
-    resumes or rearms nothing. So is, by the same rule, the order of a person whose clock is far behind.
+    resumes or rearms nothing. So is, by the same rule, the order of a person whose clock is far behind; what stops is
+    obeyed whatever its time.
     """
 
     def __init__(self) -> None:
@@ -34,10 +35,11 @@ class ControlState:
 
     def _order(self, order: Control) -> None:
         scope = scope_of(order) or ""
-        if not supersedes(order, self._orders.get(scope)):
+        now = in_force(order, self._orders.get(scope))
+        if now is None:
             return
         if scope in self._orders or len(self._orders) < SCOPES_LIMIT:
-            self._orders[scope] = order
+            self._orders[scope] = now
         elif order.kind != "rearm":
             known = self._orders.get("stop/loop", order)
             time_us = max(order.time_us, known.time_us)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from schemas.events import Control, Event
-from schemas.orders import scope_of, supersedes
+from schemas.orders import in_force, scope_of
 from streams.operate.topic_reader import StoredRecord, TopicReader
 
 
@@ -14,8 +14,9 @@ def orders_in_force(events: Iterable[tuple[StoredRecord, Event]]) -> dict[str, t
         scope = scope_of(event) if isinstance(event, Control) else None
         if isinstance(event, Control) and scope is not None:
             known = found.get(scope)
-            if supersedes(event, known[1] if known else None):
-                found[scope] = (record.offset, event)
+            now = in_force(event, known[1] if known else None)
+            if now is not None:
+                found[scope] = (record.offset, now)
     return found
 
 

@@ -54,22 +54,40 @@ def test_a_stop_outlasts_a_resume_and_names_who_ordered_it() -> None:
     assert state.why_paused(0, action("a1")) is None
 
 
-LIFTED_AND_BACK = [
+STOPPED = "stopped by ada (loop) until re-armed"
+PAUSED = "paused by ada (entity:web-1)"
+LIFTED = [
     (order("pause", "loop", "running", 1), order("pause", "loop", "paused", 2), "paused by ada (loop)"),
-    (order("rearm", "loop", "", 1), order("stop", "loop", "", 2), "stopped by ada (loop) until re-armed"),
-    (order("stop", "loop", "", 1), order("rearm", "loop", "", 2), None),
-    (order("pause", "entity:web-1", "paused", 1), order("pause", "entity:web-1", "running", 2), None),
+    (order("rearm", "loop", "", 1), order("stop", "loop", "", 2), STOPPED),
+]
+STOPPING = [
+    (order("stop", "loop", "", 1), order("rearm", "loop", "", 2), STOPPED),
+    (order("pause", "entity:web-1", "paused", 1), order("pause", "entity:web-1", "running", 2), PAUSED),
 ]
 
 
-@pytest.mark.parametrize(("old", "new", "why"), LIFTED_AND_BACK)
-def test_an_old_order_that_is_written_again_changes_nothing(old: Control, new: Control, why: str | None) -> None:
+@pytest.mark.parametrize(("old", "new", "why"), LIFTED)
+def test_an_old_order_that_is_written_again_lifts_nothing(old: Control, new: Control, why: str) -> None:
     state = after(old, new)
     assert state.why_paused(0, action("a1")) == why
     state.fold(old)
     assert state.why_paused(0, action("a1")) == why
     state.fold(replace(old, time_us=new.time_us))
     assert state.why_paused(0, action("a1")) != why
+
+
+@pytest.mark.parametrize(("stopping", "lifting", "why"), STOPPING)
+def test_nobodys_clock_keeps_a_stop_out_and_what_lifted_the_last_one_lifts_it_no_more(
+    stopping: Control, lifting: Control, why: str
+) -> None:
+    state = after(stopping, lifting)
+    assert state.why_paused(0, action("a1")) is None
+    state.fold(replace(stopping, id="by a clock that is behind", time_us=0))
+    assert state.why_paused(0, action("a1")) == why
+    state.fold(lifting)
+    assert state.why_paused(0, action("a1")) == why
+    state.fold(replace(lifting, time_us=lifting.time_us + 1))
+    assert state.why_paused(0, action("a1")) is None
 
 
 def test_orders_of_too_much_stop_the_loop_and_nothing_is_forgotten() -> None:

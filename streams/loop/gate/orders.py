@@ -1,7 +1,7 @@
 """What people ordered on `control`: pauses, stops, levels, and which settings are in force."""
 
 from schemas.events import NOVEL, Control, Proposal
-from schemas.orders import scope_of
+from schemas.orders import scope_of, time_in_force
 from streams.loop.actions import ActionSettings
 from streams.loop.gate.settings import ANY_PATTERN, LEVELS, Level, LevelSettings
 from streams.loop.gate.state import Order, Orders
@@ -15,18 +15,20 @@ def hear(orders: Orders, control: Control, now_us: int) -> bool:
     """Fold one record, the latest per scope counts; return whether it was new.
 
     A repeated record changes nothing, and neither does one that is older (`time_us`) than the order in force for its
-    scope: a signed record that somebody writes again resumes nothing. See `schemas.orders` about people's clocks.
+    scope, unless it stops: a signed record that somebody writes again resumes nothing. See `schemas.orders` about
+    people's clocks.
     """
     scope = scope_of(control)
     if scope is None:  # the keyring is the decoder's; an action is cancelled or settled once
         return True
-    if control.id in orders.heard or control.time_us < orders.times_us.get(scope, control.time_us):
+    time_us = time_in_force(control, orders.times_us.get(scope))
+    if control.id in orders.heard or time_us is None:
         return False
     orders.heard = [*orders.heard[-HEARD_MAX + 1 :], control.id]
     if control.kind == "pause" and control.target not in orders.pauses:
         _drop_over(orders, now_us)
     if scope in orders.times_us or len(orders.times_us) < SCOPES_MAX:
-        orders.times_us[scope] = control.time_us
+        orders.times_us[scope] = time_us
         _obey(orders, control, now_us)
     elif control.kind != "rearm":  # orders of too much stop the loop: none may be forgotten
         orders.times_us["stop/loop"] = max(control.time_us, orders.times_us.get("stop/loop", 0))
