@@ -52,6 +52,7 @@ lint: $(VENV)/.test  ## Style, types and import contracts
 	$(BIN)/lint-imports
 
 test: lint  ## Everything that must hold, on a real Kafka
+	@$(BIN)/python -m pytest --collect-only -q > $(VENV)/collected || { tail -n 30 $(VENV)/collected; exit 1; }
 	$(BIN)/python -m pytest -m "not kafka and not soak" -n 2 --dist worksteal
 	$(BIN)/python -m pytest -m "kafka and not soak" -n 2 --dist loadfile
 

@@ -6,7 +6,7 @@ import pytest
 from schemas.events import Blocked, Event
 from streams.loop.actions import ActionSettings
 from streams.loop.gate import Gate, GateSettings, LevelSettings
-from streams.loop.gate.orders import TARGETS_MAX, hear, stopped
+from streams.loop.gate.orders import SCOPES_MAX, hear, stopped
 from streams.loop.gate.state import Order, Orders
 from tests.loop.gate_bench import SECOND, Bench, actions, census, control, opened, outcome, proposal
 
@@ -111,15 +111,16 @@ def test_a_gate_that_knows_nothing_of_what_it_told_tells_all_and_readers_forget_
 
 
 def test_pauses_that_are_over_are_forgotten_where_there_are_too_many() -> None:
-    over = {f"entity:x{number}": Order(paused=True, until_us=9, heard_us=0) for number in range(TARGETS_MAX - 3)}
+    over = {f"entity:x{number}": Order(paused=True, until_us=9, heard_us=0) for number in range(SCOPES_MAX - 3)}
     kept = {
         "loop": Order(paused=True, until_us=9, heard_us=0),
         "entity:a": Order(paused=True, until_us=11, heard_us=0),
         "entity:b": Order(paused=False, until_us=9, heard_us=0),
     }
-    orders = Orders(pauses=over | kept)
+    orders = Orders(pauses=over | kept, times_us={f"pause/{target}": 0 for target in over | kept})
     hear(orders, control("pause", "entity:c", "paused"), 10)
     assert list(orders.pauses) == [*kept, "entity:c"]
+    assert list(orders.times_us) == [f"pause/{target}" for target in orders.pauses]
     assert orders.stops == []
 
 
@@ -139,9 +140,10 @@ def test_what_is_ordered_for_a_time_turns_when_it_has_come() -> None:
 
 def test_more_stops_than_can_be_remembered_stop_the_loop() -> None:
     running = {"loop": Order(paused=False, until_us=None, heard_us=0)}
-    orders = Orders(pauses=running, stops=sorted(f"entity:x{number}" for number in range(TARGETS_MAX - 1)))
+    stops = sorted(f"entity:x{number}" for number in range(SCOPES_MAX - 2))
+    orders = Orders(pauses=running, stops=stops, times_us={"pause/loop": 0} | {f"stop/{target}": 0 for target in stops})
     heard = []
     for number in range(3):
         hear(orders, msgspec.structs.replace(control("stop", f"entity:y{number}", ""), id=str(number)), 1)
         heard.append((stopped(orders, "loop", 1)[0], len(orders.stops)))
-    assert heard == [(False, TARGETS_MAX), (True, TARGETS_MAX + 1), (True, TARGETS_MAX + 1)]
+    assert heard == [(False, SCOPES_MAX - 1), (True, SCOPES_MAX), (True, SCOPES_MAX)]
