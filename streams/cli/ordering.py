@@ -10,6 +10,7 @@ from schemas.errors import SettingsError
 from streams.cli.options import config_option, key_option, now_us, orders_of, reader_of
 from streams.loop.durations import parse_duration
 from streams.operate.loop_place import LoopPlace
+from streams.operate.orders import Orders
 from streams.operate.status import LoopStatus, read_status
 
 CONFIRM_TIMEOUT_S = 12.0
@@ -30,10 +31,9 @@ def pause(
 
     Exit 1 when the gate or an executor has not confirmed within 12 s: the order stands, but somebody may not obey yet.
     """
-    place = LoopPlace.open(config)
-    _refuse_other_target(place, target)
+    place, orders = _about(target, config, person, key)
     until_us = now_us() + parse_duration(duration) if duration else None
-    orders_of(place, person, key).pause(target, reason=reason, until_us=until_us)
+    orders.pause(target, reason=reason, until_us=until_us)
     if target != "loop":
         click.echo(f"paused {target}")
         return
@@ -48,9 +48,8 @@ def pause(
 @key_option
 def resume(config: Path, target: str, reason: str, person: str | None, key: Path | None) -> None:
     """Undo `flyball pause`. What limits had spent stays spent."""
-    place = LoopPlace.open(config)
-    _refuse_other_target(place, target)
-    orders_of(place, person, key).resume(target, reason=reason)
+    _, orders = _about(target, config, person, key)
+    orders.resume(target, reason=reason)
     click.echo(f"resumed {target}")
 
 
@@ -66,9 +65,8 @@ def stop(config: Path, target: str, reason: str, person: str | None, key: Path |
     Unlike a pause it has no end of its own, and `flyball resume` does not lift it. For `loop` it waits until everyone
     confirmed, and exits 1 when somebody has not within 12 s.
     """
-    place = LoopPlace.open(config)
-    _refuse_other_target(place, target)
-    orders_of(place, person, key).stop(target, reason=reason)
+    place, orders = _about(target, config, person, key)
+    orders.stop(target, reason=reason)
     if target != "loop":
         click.echo(f"stopped {target}")
         return
@@ -87,10 +85,16 @@ def rearm(config: Path, target: str, reason: str, person: str | None, key: Path 
     TARGET is loop, action:NAME, pattern:ID or entity:NAME; only the first two ever tighten by themselves. No fresh
     allowance comes with it: what limits had spent stays spent.
     """
+    _, orders = _about(target, config, person, key)
+    orders.rearm(target, reason=reason)
+    click.echo(f"rearmed {target}")
+
+
+def _about(target: str, config: Path, person: str | None, key: Path | None) -> tuple[LoopPlace, Orders]:
+    """Return the loop, and what writes orders about a target of it; raises `SettingsError` for what is none."""
     place = LoopPlace.open(config)
     _refuse_other_target(place, target)
-    orders_of(place, person, key).rearm(target, reason=reason)
-    click.echo(f"rearmed {target}")
+    return place, orders_of(place, person, key)
 
 
 def _refuse_other_target(place: LoopPlace, target: str) -> None:
