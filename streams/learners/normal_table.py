@@ -101,8 +101,10 @@ class NormalTable:
         before, mean, variance, spread = self._look(rows)
         self._looked = None
         if chosen is not None:
-            before, mean, variance, spread = before[chosen], mean[chosen], variance[chosen], spread[chosen]
-            rows, values = rows[chosen], values[chosen]
+            before, mean, variance, spread, values = (
+                each.take(chosen, axis=0) for each in (before, mean, variance, spread, values)
+            )
+            rows = rows[chosen]
         present = np.isfinite(values)
         count = before + present
         residual = values[:, None] - mean
