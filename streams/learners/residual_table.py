@@ -143,14 +143,14 @@ class ResidualTable:
         )
         present = np.isfinite(values)
         count, spreads = averages[:, _COUNT], averages[:, _SPREADS]
-        residuals *= (count > 0)[:, None]
-        np.copyto(residuals, 0.0, where=~present[:, None])
+        first = present & (count == 0.0)
+        np.copyto(residuals, 0.0, where=(first | ~present)[:, None])
         bound = OUTLIER * np.maximum(spreads, self._floors)
         np.copyto(bound, np.inf, where=(count < self._warmup)[:, None])
         residuals = np.minimum(np.maximum(residuals, -bound), bound)
         steps = np.maximum(self._least_weight, fresh[:, None])
         steps *= residuals[:, : len(SCALES)]
-        np.copyto(steps, values[:, None], where=(present & (count == 0))[:, None])
+        np.copyto(steps, values[:, None], where=first[:, None])
         averages[:, _MEANS] += steps
         averages[:, _SPREADS] += (present * fresh)[:, None] * (np.abs(residuals) - spreads)
         averages[:, _COUNT] = np.minimum(count + present, LONGEST)

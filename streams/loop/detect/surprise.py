@@ -136,7 +136,7 @@ class Surprise:
         # an unknown total scores as an expected one, which would do where alarms may be frequent
         summed = np.isfinite(total)
         rarest = summed & (calibrated >= needed)
-        surprising = rarest & notable.any(axis=(1, 2))
+        surprising = rarest & np.logical_or.reduce(notable, axis=(1, 2))
         lasting = (rarest & ~armed).nonzero()[0]
         if len(lasting):
             self._rate.hold(slots[lasting], calibrated[lasting])
