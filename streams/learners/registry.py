@@ -119,7 +119,8 @@ class PatternRegistry:
         cluster.shapes += 1
         self._shape_noise.learn(self._patterns.templates.shapes.matrix(member.shape))
         revision = self._recount(cluster, member, place)
-        self._describe(*revision.changed)
+        if revision.regroups:
+            self._describe(*revision.changed)
         return replace(revision, faded=self._make_room(revision.changed))
 
     def series_of(self, cluster: Cluster) -> dict[str, list[float]]:

@@ -64,8 +64,6 @@ class TemplateTable:
         """Return the rows, in order, whose metrics moved in the direction that is nearest to that of a series; at most
         so many.
         """
-        if len(self.ids) <= most:
-            return np.arange(len(self.ids))
         moves = self.sums.sum(axis=1)
         along = moves @ matrix.sum(axis=0) / np.maximum(np.sqrt((moves * moves).sum(axis=1)), 1e-9)
         return np.sort(np.argsort(-along, kind="stable")[:most])

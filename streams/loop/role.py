@@ -108,7 +108,7 @@ class Role:
 
     def next_time(self) -> int | None:
         """Return the loop time (us) of the earliest timer of all processors, or None."""
-        times = [time for time in (p.next_time() for p in self._processors) if time is not None]
+        times = [time for p in self._processors if (time := p.next_time()) is not None]
         return min(times, default=None)
 
     def left_out(self) -> dict[str, int]:
@@ -229,19 +229,21 @@ class Role:
 
     def _release(self, now: Now) -> list[Event]:
         """Run parked records whose causes have been folded, oldest first."""
-        ready = [record for record in self._parked if not self._must_wait(record)]
-        if not ready:
-            return []
-        self._parked = [record for record in self._parked if self._must_wait(record)]
+        ready: list[Record] = []
+        waiting: list[Record] = []
+        for record in self._parked:
+            (waiting if self._must_wait(record) else ready).append(record)
+        self._parked = waiting
         return [event for record in ready for event in self._run([record], now)]
 
     def _run(self, inputs: list[Input], now: Now) -> list[Event]:
         outputs: list[Event] = []
+        made: list[Event] = []
         for processor in self._processors:
-            made = processor.on_batch(inputs, now)
             if made:
-                outputs += made
                 inputs = [*inputs, *(Record(_cause_of(event), event) for event in made)]
+            made = processor.on_batch(inputs, now)
+            outputs += made
         return outputs
 
     def _dead_letter(self, batch: RawBatch, bad: BadRow, mint: Mint, now: Now) -> DeadLetter:
