@@ -79,6 +79,7 @@ class OnsetModel:
         np.multiply(weight, mean, out=pull)
         places = _stretches(windows, self.reach)
         power = series * series
+        # by index, not by `take`: windows of a single metric would be summed in another order
         squares, products, quiet = np.einsum("tkswm,twm->tksm", terms[:, :, places], np.array([power, series, power]))
         logs = seen * (np.log(variance) + _LOG_2PI)
         template, log, windows_seen = _stretched(np.array([pull * mean, logs, seen]), windows)
