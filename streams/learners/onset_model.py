@@ -79,13 +79,14 @@ class OnsetModel:
         np.multiply(weight, mean, out=pull)
         places = _stretches(windows, self.reach)
         power = series * series
+        # by index, not by `take`: windows of a single metric would be summed in another order
         squares, products, quiet = np.einsum("tkswm,twm->tksm", terms[:, :, places], np.array([power, series, power]))
         logs = seen * (np.log(variance) + _LOG_2PI)
         template, log, windows_seen = _stretched(np.array([pull * mean, logs, seen]), windows)
         quiet = quiet / self.noise**2 + self._log_noise() * windows_seen
         heights = _of_heights(*_lacking(np.array([squares + log, products, template]), quiet))
         known = np.logaddexp.reduce(np.logaddexp(*(_LOG_SHARES + heights)) + _log_lacking(sure > 0), axis=2)
-        return self._against_unknown(series, known, counts[:, places] > 0)
+        return self._against_unknown(series, known, counts.take(places, axis=1) > 0)
 
     def _sure(self, sums: Floats, size: Floats, there: Floats) -> Floats:
         """Return by how much to believe that each metric of a template moves at all, shape (k, 1, metrics).
@@ -109,7 +110,7 @@ class OnsetModel:
         """Return the log likelihood of stretches of a series: each metric stays, or moves to a level of its own."""
         sums = np.zeros((2, len(series) + 1, series.shape[1]))
         np.array([series, series * series]).cumsum(axis=1, out=sums[:, 1:])
-        total, square = sums[:, stops] - sums[:, starts]
+        total, square = sums.take(stops, axis=1) - sums.take(starts, axis=1)
         stays = -0.5 * (size * self._log_noise() + square / self.noise**2)
         own = self.noise**2 + SHAPE_SD**2
         whole = own + size * LEVEL_SD**2
