@@ -94,9 +94,9 @@ class AlarmRate:
         """
         state = self._state.take(rows, axis=0)
         control, gap, last, count, _, quiet = state.T
-        passed = np.where(count > 0, np.maximum(times_us - last, 0), 0)
-        passed = np.where(gap > 0, np.minimum(passed, LONGEST_GAP * gap), passed)
-        gap += np.maximum(GAP_WEIGHT, 1 / np.maximum(count, 1.0)) * (passed - gap)
+        passed = np.where(count > 0.0, np.maximum(times_us - last, 0.0), 0.0)
+        passed = np.where(gap > 0.0, np.minimum(passed, LONGEST_GAP * gap), passed)
+        gap += np.maximum(GAP_WEIGHT, 1.0 / np.maximum(count, 1.0)) * (passed - gap)
         rate = self._rate if self._parts is None else min(self._rate, self._in_all / self._parts)
         expected = rate * gap
         control[:] = np.minimum(control + GAIN * expected, LOOSEST)

@@ -90,8 +90,8 @@ class NormalTable:
         count, mean, _, spread = self._look(rows)
         z = values[:, None] - mean
         z /= spread
-        fast, slow = z[:, 0], z[:, 1]
-        best = np.where(np.abs(fast) < np.abs(slow), fast, slow)
+        size = np.abs(z)
+        best = np.where(size[:, 0] < size[:, 1], z[:, 0], z[:, 1])
         np.minimum(np.maximum(best, -self._limit, out=best), self._limit, out=best)
         np.copyto(best, 0.0, where=(count < self._warmup) | np.isnan(best))
         return best

@@ -123,7 +123,7 @@ class ResidualTable:
         count = averages[:, _COUNT]
         np.copyto(size, np.nan, where=(count < self._warmup)[:, None])
         floor = np.maximum(self._floors, self._floor_relative * np.abs(averages[:, _MEANS][:, -1]))[:, None]
-        spread = averages[:, _SPREADS] * (1 + SMALL_SAMPLE / np.maximum(count, 1.0))[:, None]
+        spread = averages[:, _SPREADS] * (1.0 + SMALL_SAMPLE / np.maximum(count, 1.0))[:, None]
         ratio = size / np.maximum(spread, floor)
         np.minimum(np.maximum(ratio, LEAST, out=ratio), MOST, out=ratio)
         return np.log(ratio, out=ratio), size / floor

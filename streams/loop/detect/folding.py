@@ -84,7 +84,7 @@ class Folding:
             rounds = _occurrences(slots)
             warm = self._normal.warm(slots, rounds)
             size = min(self._normal.until_pivot(warm), len(slots))
-            drafts += self._fold_chunk(closed, start, rounds[:size], warm[:size], cause, metrics)
+            drafts += self._fold_chunk(closed, start, rounds[:size], cause, metrics, warm=warm[:size])
             start += size
         return drafts
 
@@ -100,7 +100,14 @@ class Folding:
         self._said.restore(said)
 
     def _fold_chunk(
-        self, closed: Closed, start: int, rounds: Ints, warm: Flags, cause: Callable[[int], Cause], metrics: list[str]
+        self,
+        closed: Closed,
+        start: int,
+        rounds: Ints,
+        cause: Callable[[int], Cause],
+        metrics: list[str],
+        *,
+        warm: Flags,
     ) -> list[Draft]:
         """Fold windows during which nothing changes that entities share; then let them change it."""
         all_z = np.zeros((len(rounds), closed.values.shape[1]))
