@@ -37,8 +37,9 @@ class _LibraryFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         if record.name.split(".")[0] not in _LIBRARIES:
             return True
+        cause = f": {record.exc_info[1]!r}" if record.exc_info and record.exc_info[1] else ""
         record.exc_info = record.exc_text = record.stack_info = None
-        record.msg, record.args = record.getMessage().split("\n")[0][:300], ()
+        record.msg, record.args = (record.getMessage().split("\n")[0] + cause)[:300], ()
         now = time.monotonic()
         key = f"{record.name}:{record.lineno}"
         quiet = now - self._told.get(key, -_REPEAT_S) < _REPEAT_S

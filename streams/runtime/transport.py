@@ -77,6 +77,7 @@ class BulkThread(driver.AIOKafkaConsumerThread):
         consumer._isolation_level = "read_committed"
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         consumer._partition_assignment_strategy = [CopartitionAssignor]
+        _app(self).member = consumer
         return consumer
 
     async def _fetch_records(
@@ -187,6 +188,8 @@ class BulkApp(faust.App):
         self.spec = spec
         self.sources = frozenset(spec.group_sources())
         self.ownership = ownership
+        self.member: Any = None
+        """aiokafka's consumer, once there is one."""
         super().__init__(
             spec.group(),
             broker=[f"kafka://{address.strip()}" for address in spec.connection.bootstrap.split(",")],
@@ -210,6 +213,18 @@ class BulkApp(faust.App):
             TableManager=NoTables,
             autodiscover=False,
         )
+
+    def left_group(self) -> BaseException | None:
+        """Return what ended this worker's part in its group for good, or None.
+
+        aiokafka ends its coordination on what it does not expect and tells nobody but the log: the worker would hold
+        nothing and wait for ever.
+        """
+        task = getattr(getattr(self.member, "_coordinator", None), "_coordination_task", None)
+        if task is None or not task.done() or task.cancelled():
+            return None
+        error: BaseException | None = task.exception()
+        return error
 
     def _new_transport(self) -> Any:
         transport = super()._new_transport()

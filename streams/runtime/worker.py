@@ -192,6 +192,9 @@ class _Worker:
             stuck = self._watchdog.stuck(self._owners.all()) if self._broker_answers else None
             if stuck is not None:
                 self._leave(exits.HUNG, stuck)
+            left = self._app.left_group() if self._app is not None else None
+            if left is not None:
+                self._leave(exits.CRASHED, f"the group's coordination ended: {left}")
             await asyncio.sleep(self._spec.presence_s)
 
     def _watch_ended(self, watch: "asyncio.Task[None]") -> None:

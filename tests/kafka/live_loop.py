@@ -127,7 +127,7 @@ class LiveLoop:
         """Return everything of one type on its topic."""
         return [event for _, event in self.reader.events(kind.TOPIC) if isinstance(event, kind)]
 
-    def until(self, found: Callable[[], FOUND], *, timeout_s: float = 30.0) -> FOUND:
+    def until(self, found: Callable[[], FOUND], *, timeout_s: float = 60.0) -> FOUND:
         """Ask again until the answer is true, and return it; too late is a failure that shows the workers' logs."""
         deadline = time.monotonic() + timeout_s
         while True:

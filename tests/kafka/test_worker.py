@@ -1,23 +1,29 @@
 """The worker as a process: what it says, when it is ready, how it stops, and what it does without a broker."""
 
+import asyncio
 import json
 import signal
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
+from aiokafka import AIOKafkaConsumer
+from aiokafka.cluster import ClusterMetadata
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
 
 from connectors.kafka.launcher import LocalKafka
 from connectors.kafka.ports import free_ports
 from schemas.events import Presence
+from streams.runtime.assignor import CopartitionAssignor
+from streams.runtime.exits import CRASHED
 from tests.kafka.log import KafkaLog
 from tests.kafka.processes import ROOT, Feeder
-from tests.kafka.subject import Subject
+from tests.kafka.subject import Subject, spec_of
 
 
 @contextmanager
@@ -100,6 +106,45 @@ def test_it_folds_tells_of_itself_and_leaves_a_snapshot_when_it_stops(
     assert {event.state for event in presence(broker, loop)} >= {"running", "stopping"}
     assert presence(broker, loop)[-1].partitions == (0, 1)
     assert {path.name for path in tmp_path.iterdir()} == {"faust", "log"}
+
+
+class _Garbling(CopartitionAssignor):
+    """As the leader of a group it tells others what they cannot read."""
+
+    @classmethod
+    def assign(
+        cls, cluster: ClusterMetadata, members: Mapping[str, ConsumerProtocolMemberMetadata]
+    ) -> dict[str, ConsumerProtocolMemberAssignment | bytes]:
+        own = super().assign(cluster, members)
+        return {member: share if member.startswith("aiokafka") else b"\x00" for member, share in own.items()}
+
+
+def test_a_worker_whose_part_in_its_group_ends_says_so_and_ends(
+    broker: LocalKafka, loop_on_kafka: Callable[..., str], tmp_path: Path
+) -> None:
+    loop = loop_on_kafka(telemetry=2)
+    log = tmp_path / "log"
+    subject = Subject(loop=loop, bootstrap=broker.bootstrap, instance="w0", data=str(tmp_path), partitions=2)
+
+    async def lead() -> int:
+        leader = AIOKafkaConsumer(
+            f"{loop}.telemetry",
+            bootstrap_servers=broker.bootstrap,
+            group_id=spec_of(subject).group(),
+            partition_assignment_strategy=[_Garbling],
+        )
+        await leader.start()
+        try:
+            with running(subject, log) as process:
+                return await asyncio.to_thread(process.wait, 60)
+        finally:
+            await leader.stop()
+
+    assert asyncio.run(lead()) == CRASHED
+    told = lines(log)
+    assert "started" not in [line["message"] for line in told]
+    assert str(told[-1]["message"]).startswith("the group's coordination ended: ")
+    assert told[-1]["exit"] == CRASHED
 
 
 def test_topics_that_are_missing_are_named_with_the_remedy(broker: LocalKafka, tmp_path: Path) -> None:
