@@ -19,11 +19,13 @@ PRIOR = 0.5
 CHANCE = 1e-4
 """Onsets are a burst when so many within so short a time are less likely than this."""
 LIKELY = math.log(CHANCE)
+"""Natural logarithm from which on a chance is none of a burst."""
 COLD = 4
-"""While fewer windows are known to be usual, those that guard count too: a loop that starts has nothing abnormal yet."""
+"""While fewer windows are known to be usual, those that guard count too: all seems calm where a loop starts."""
 CLOSE = 0.05
 """Who comes so soon before or after a burst that chance rarely brings an onset within that time, is of it."""
 LEAST = 3
+"""Onsets that a burst has."""
 FINEST = 1 / 16
 """Of a window: onsets as close as this may as well have been at once."""
 

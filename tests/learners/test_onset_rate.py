@@ -1,6 +1,5 @@
 import random
 
-
 from streams.learners.onset_rate import OnsetRate
 
 S = 1_000_000

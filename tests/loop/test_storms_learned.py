@@ -19,7 +19,7 @@ Fault = tuple[float, str, float]
 
 
 def independent(chance: random.Random, *, rate: float, entities: int, seconds: float) -> Iterator[Fault]:
-    """Yield faults that come at so many a second, each at any entity that has none: the demonstration's last 8 to 17 s."""
+    """Yield faults that come at so many a second, each at an entity that has none; the demonstration's last so long."""
     second = 18.0
     free = {f"service-{number}": 0.0 for number in range(entities)}
     while (second := second + chance.expovariate(rate)) < seconds:

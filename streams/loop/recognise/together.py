@@ -3,8 +3,6 @@
 import itertools
 from collections.abc import Iterator
 
-import msgspec
-
 from streams.learners.onset_rate import OnsetRate
 from streams.loop.recognise.graph_settings import GraphSettings
 from streams.loop.recognise.members import Member, Members
