@@ -139,11 +139,12 @@ class OnsetRate:
         usual, windows = self._usual()
         many = (more + 1 >= LEAST) & (more * windows > usual * lengths)
         found, odds = more[many], (lengths / (lengths + windows))[many]
-        ways = [math.lgamma(usual + one) - math.lgamma(usual) - math.lgamma(one + 1) for one in range(upto[-1])]
+        ways = np.array([math.lgamma(usual + one) - math.lgamma(one + 1) for one in range(upto[-1])])
         # each further term of the tail is at most so many times the one before
         ratios = odds * np.maximum((usual + found) / (found + 1), 1.0)
         chances: Floats = np.zeros(more.shape)
-        chances[many] = np.array(ways)[found] + usual * np.log1p(-odds) + found * np.log(odds) - np.log1p(-ratios)
+        chances[many] = ways[found] - math.lgamma(usual) + usual * np.log1p(-odds) + found * np.log(odds)
+        chances[many] -= np.log1p(-ratios)
         return np.minimum(chances, 0.0)
 
     def _are_close(self, times_us: Times) -> list[bool]:

@@ -129,6 +129,18 @@ def test_two_that_always_follow_one_another_are_a_storm() -> None:
     assert [one.entity for one in last.members] == ["disk", "api"]
 
 
+def test_what_is_usual_is_restored() -> None:
+    one, other = recognise(calls={}), recognise(calls={})
+    often = [begin(f"e-{number % 9}", number=number, second=5.0 * number) for number in range(60)]
+    fold(one, *(event for events in often for event in events))
+    other.restore(one.snapshot())
+    events = [event for entity in "abcdef" for event in begin(entity, second=300)]
+    told = fold(one, *events)
+    assert storms(told)
+    assert msgspec.json.encode(told) == msgspec.json.encode(fold(other, *events))
+    assert one.snapshot() == other.snapshot()
+
+
 def test_the_order_of_former_storms_says_where_this_one_began() -> None:
     processor = recognise(calls={})
     fold(processor, census())

@@ -91,4 +91,5 @@ class Together:
 
 def _nearest(member: Member, time_us: int) -> int:
     """Return when a member opened or got much worse, whichever is nearer."""
-    return min(member.opened_us, member.worse_us, key=lambda one_us: abs(one_us - time_us))
+    opened_us, worse_us = member.opened_us, member.worse_us
+    return opened_us if abs(opened_us - time_us) <= abs(worse_us - time_us) else worse_us
