@@ -55,8 +55,8 @@ def lived(faults: Iterable[Fault], *, seconds: float) -> dict[str, StormView]:
         events.append(window(entity, number, opened))
     processor = Storms(GraphSettings(), loop="t")
     told: dict[str, StormView] = {}
-    for event in sorted(events, key=lambda one: one.time_us):
-        told |= {view.storm: view for view in processor.fold(event)}
+    for happened in sorted(events, key=lambda one: one.time_us):
+        told |= {view.storm: view for view in processor.fold(happened)}
     return {name: view for name, view in told.items() if view.alias_of is None}
 
 
