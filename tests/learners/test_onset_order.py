@@ -1,5 +1,3 @@
-import pytest
-
 from streams.learners.onset_order import OnsetOrder
 
 S = 1_000_000
@@ -54,34 +52,42 @@ def test_who_is_always_abnormal_is_the_cause_of_nothing() -> None:
     assert trust(learned, "shop", "noisy") == 0.0
 
 
-def test_what_chance_brings_is_counted_from_the_first_time_watched() -> None:
-    calm, busy = order(), order()
-    calm.watch(0)
-    for number in range(3):
-        learn(calm, f"e-{number}", 10_000 * S)
-    for second in range(0, 10_000, 5):
-        learn(busy, "e", second * S)
-    assert calm.expected() < 0.01
-    assert busy.expected() > 1.5
-
-
 def test_an_onset_of_long_ago_that_is_heard_of_now_makes_the_past_no_longer() -> None:
-    learned = order()
-    for second in range(0, 1_000, 10):
-        learn(learned, "e", second * S)
-    before = learned.expected()
-    learned.learn("late", -100_000_000 * S)
-    assert learned.expected() == pytest.approx(before, rel=0.05)
+    learned, early = order(), order()
+    for one in (learned, early):
+        for number in range(100):
+            learn(one, "noisy", number * 9 * S)
+            learn(one, "shop", (number * 9 + 1) * S)
+    early.learn("late", -100_000_000 * S)
+    assert trust(early, "shop", "noisy") == trust(learned, "shop", "noisy")
 
 
-def test_the_latest_onsets_are_not_what_was_expected_though_they_are_heard_of_later() -> None:
-    learned = order()
-    for second in range(0, 10_000, 5):
-        learned.watch(second * S)
-    for number in range(3):
-        learned.watch(10_000 * S)
-        learned.learn(f"e-{number}", 9_900 * S + number)
-    assert learned.expected() < 0.01
+def test_who_comes_first_nearly_every_time_is_ordered_and_a_coin_is_not() -> None:
+    always, coin = order(), order()
+    found = []
+    for number in range(200):
+        second = 1_000 * number
+        learn(always, "database", second * S)
+        learn(always, "shop", (second + (8 if number % 20 else -8)) * S)
+        learn(coin, "a", second * S)
+        learn(coin, "b", (second + (-1) ** number * 8) * S)
+        found.append(always.is_ordered("shop", "database"))
+        assert not coin.is_ordered("a", "b")
+    assert not any(found[:8])
+    assert all(found[40:])
+    assert always.is_ordered("database", "shop")
+
+
+def test_the_more_pairs_there_are_the_longer_an_order_must_hold() -> None:
+    few, many = order(), order()
+    for number in range(50):
+        learn(many, f"e-{number}", number * 1_000 * S)
+    for number in range(100, 112):
+        for one in (few, many):
+            learn(one, "database", number * 1_000 * S)
+            learn(one, "shop", (number * 1_000 + 2) * S)
+    assert few.is_ordered("database", "shop")
+    assert not many.is_ordered("database", "shop")
 
 
 def test_what_is_remembered_is_bounded_and_restored() -> None:

@@ -2,59 +2,17 @@
 
 import itertools
 import random
-from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.events import Census, Episode, Event, Measurement, Recurrence, Storm
-from schemas.ids import Cause
-from streams.loop.processor import Now, Record
-from streams.loop.recognise import GraphSettings, Recognise, RecogniseSettings
+from schemas.events import Recurrence
+from streams.loop.recognise import GraphSettings
+from tests.loop.storming import CALLS, begin, fold, measured, phase, recognise, shares, storms
 
-S = 1_000_000
-CALLS = {"shop": ("search", "cart"), "search": ("database",), "cart": ("database",), "mail": ("queue",)}
 NAMES = ("shop", "search", "cart", "database", "mail", "queue")
-
-
-def recognise(calls: dict[str, tuple[str, ...]] = CALLS, **fields: Any) -> Recognise:
-    return Recognise(RecogniseSettings(), loop="t", graph=GraphSettings(calls=calls, **fields))
-
-
-def phase(entity: str, name: str, *, second: float = 0.0, severity: float = 5.0, number: int = 0) -> Episode:
-    return Episode(
-        id=f"{entity}-{name}-{number}", time_us=round(second * S), episode=f"{entity}/{number}", entity=entity,
-        phase=name,  # type: ignore[arg-type]
-        opened_us=round(second * S), windows=4, severity=severity, confidence=1.0,
-        closed_us=1 if name == "closed" else None,
-    )  # fmt: skip
-
-
-def measured(entity: str, score: float, *, second: float = 0.0) -> Measurement:
-    return Measurement(
-        id=f"{entity}-{score}", time_us=0, entity=entity, episode=f"{entity}/0", start_us=round(second * S),
-        end_us=round(second * S) + S, samples=1, abnormal=True, score=score, values={},
-    )  # fmt: skip
-
-
-def fold(processor: Recognise, *events: Event, seconds: float = 0.0) -> list[Event]:
-    records = [Record(Cause("insights", 0, index), event) for index, event in enumerate(events)]
-    return processor.on_batch(records, Now(round(seconds * S), 0))
-
-
-def storms(events: list[Event]) -> list[Storm]:
-    return [event for event in events if isinstance(event, Storm)]
-
-
-def begin(*entities: str, second: float = 0.0, number: int = 0, severity: float = 5.0) -> list[Episode]:
-    phases = ("opened", "onset")
-    return [phase(one, name, second=second, number=number, severity=severity) for name in phases for one in entities]
-
-
-def shares(storm: Storm) -> dict[str, float]:
-    return {member.entity: member.share for member in storm.members}
 
 
 def test_entities_that_call_each_other_and_leave_their_normal_together_are_one_storm() -> None:
@@ -223,8 +181,7 @@ def test_a_storm_that_goes_on_no_longer_names_what_is_long_over() -> None:
 
 
 def test_a_storm_that_goes_on_for_long_counts_nobody_twice() -> None:
-    processor = recognise(calls={})
-    fold(processor, Census(id="c", time_us=0, partition=0, group="", live=9, abnormal=0))
+    processor = recognise(calls={entity: tuple("abcde") for entity in "abcde"})
     fold(processor, *begin("a", "b", "c", second=3_600))
     sizes = []
     for number in range(1, 100):
@@ -246,38 +203,6 @@ def test_a_storm_names_its_first_members_and_counts_the_others() -> None:
     everyone = [phase(entity, "closed") for entity in ("hub", *calls["hub"])]
     (last,) = storms(fold(processor, *everyone))
     assert (last.phase, last.size) == ("closed", 51)
-
-
-def test_without_calls_many_at_once_after_a_calm_time_are_a_storm() -> None:
-    processor = recognise(calls={})
-    census = Census(id="c", time_us=0, partition=0, group="", live=9, abnormal=0)
-    assert storms(fold(processor, census, *begin("a", "b", second=3_600))) == []
-    (storm,) = storms(fold(processor, *begin("c", second=3_601)))
-    assert (storm.size, storm.calls) == (3, "learned")
-
-
-def test_without_calls_what_is_usual_is_no_storm() -> None:
-    processor = recognise(calls={})
-    told = []
-    for number in range(200):
-        told += storms(fold(processor, *begin(f"e-{number % 40}", number=number, second=10.0 * number)))
-    assert told == []
-
-
-def test_without_calls_the_order_of_former_storms_says_where_this_one_began() -> None:
-    processor = recognise(calls={})
-    fold(processor, Census(id="c", time_us=0, partition=0, group="", live=9, abnormal=0))
-    for number in range(1, 6):
-        start = 50_000.0 * number
-        events = [
-            event
-            for lag, entity in enumerate(("disk", "api", "site"))
-            for event in begin(entity, second=start + 2 * lag, number=number)
-        ]
-        told = storms(fold(processor, *events))
-        fold(processor, *(phase(entity, "closed", number=number) for entity in ("disk", "api", "site")))
-    assert told[-1].members[0].entity == "disk"
-    assert shares(told[-1])["disk"] > 0.5
 
 
 @settings(max_examples=40, deadline=None)

@@ -13,12 +13,13 @@ class GraphSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     calls: dict[str, tuple[str, ...]] = {}
     """Caller to those it calls: trouble spreads from callee to caller. Where nothing is said, calls are learned from
-    whose trouble comes first, and entities are one storm when more than by chance become abnormal together."""
+    whose trouble comes first, and entities are one storm when more of them than by chance become abnormal within a
+    short time, by the rate that is usual, or when one was learned to follow the other."""
     actionable: tuple[str, ...] = ()
     """Entities that can be an origin: what can be acted on. Empty: all."""
     window_us: int = 30_000_000
     least: int = 2
-    """So many linked entities are a storm; without declared calls, at least 3 and more than chance brings."""
+    """So many linked entities are a storm; where no order was learned, at least 3 and more than chance brings."""
     member_limit: int = 32
     """Members that a storm names and ranks, the first ones; the others are counted."""
     storm_limit: int = 64

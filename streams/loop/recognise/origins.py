@@ -1,6 +1,5 @@
 """Which member of a storm its trouble likely began at, by declared calls or by what was learned of the entities."""
 
-import math
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -11,24 +10,10 @@ from streams.learners.onset_order import OnsetOrder
 from streams.learners.origins import blame_of, shares_of
 from streams.learners.usual_severity import UsualSeverity
 from streams.loop.recognise.graph_settings import GraphSettings
+from streams.loop.recognise.members import Member
 
 LEAST_SEVERITY = 0.5
 """What an episode counts at least: one may open on surprise alone, with no metric far off."""
-CHANCE = 1e-3
-"""Entities that nothing links are a storm when so many at once are less likely than this."""
-
-
-class Member(msgspec.Struct, array_like=True):
-    """An episode as a storm sees it."""
-
-    entity: str
-    opened_us: int
-    worse_us: int
-    """When it last got much worse: when it opened, or later."""
-    severity: float
-    onset: bool = False
-    closed: bool = False
-    storm: str = ""
 
 
 class _State(msgspec.Struct, array_like=True):
@@ -63,9 +48,9 @@ class Origins:
         """Learn from an episode that is over."""
         self._usual.learn(member.entity, member.severity)
 
-    def is_unusual(self, count: int) -> bool:
-        """Return whether chance hardly ever brings so many onsets within a window."""
-        return _tail(self._order.expected(), count) < CHANCE
+    def is_ordered(self, one: str, other: str) -> bool:
+        """Return whether the trouble of one entity was learned to come before that of the other, or after it."""
+        return self._order.is_ordered(one, other)
 
     def ranked(self, members: Sequence[tuple[str, Member]]) -> tuple[StormMember, ...]:
         """Return members (by episode), likely origin first; of equals the one that opened, then came, first."""
@@ -113,12 +98,3 @@ class Origins:
         for row, caller in enumerate(entities):
             called = self._calls.get(caller, frozenset())
             yield from (((row, column), 1.0) for column, callee in enumerate(entities) if callee in called)
-
-
-def _tail(mean: float, count: int) -> float:
-    """Return the probability that a Poisson number of this mean is at least `count`."""
-    below, term = 0.0, math.exp(-mean)
-    for number in range(count):
-        below += term
-        term *= mean / (number + 1)
-    return 1.0 - below

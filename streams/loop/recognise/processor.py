@@ -23,7 +23,7 @@ from streams.loop.recognise.settings import RecogniseSettings
 from streams.loop.recognise.storms import Storms, StormView
 from streams.loop.remembering import remember
 
-STATE_VERSION = 6
+STATE_VERSION = 7
 ANY_GRAPH = GraphSettings()
 PAIRS_PER_PATTERN = 16
 ENTITIES_PER_EPISODE = 0.1

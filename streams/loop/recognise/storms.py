@@ -1,17 +1,16 @@
 """Storms: entities that become abnormal together, and which of them it likely began with."""
 
-import itertools
 from collections import OrderedDict
-from collections.abc import Iterator
 
 import msgspec
 
 from schemas.events import Census, Episode, Event, Measurement, StormMember
 from schemas.ids import derive
 from streams.loop.recognise.graph_settings import GraphSettings
-from streams.loop.recognise.origins import LEAST_SEVERITY, Member, Origins
+from streams.loop.recognise.members import Member, Members
+from streams.loop.recognise.origins import LEAST_SEVERITY, Origins
+from streams.loop.recognise.together import Together
 
-LEAST_UNLINKED = 3
 WORSE = 1.1
 """A member is ranked anew when it is so many times as bad as when it was ranked last."""
 MUCH_WORSE = 2.0
@@ -39,34 +38,27 @@ class StormView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _State(msgspec.Struct, array_like=True):
-    members: list[tuple[str, Member]]
+    members: bytes
     storms: list[tuple[str, _Storm]]
-    episodes: list[tuple[str, str]]
     origins: bytes
+    together: bytes
 
 
 class Storms:
     """Follows the open episodes of all entities, and joins to storms those that belong together.
 
-    With declared calls, an episode belongs to those of the entities that it calls or that call it, directly or by way
-    of other abnormal ones, if they opened, or got much worse, within the window; else to all that did so. What belongs
-    to two storms makes them one. A storm is told at the onset of each member that it names, before that member is
-    decided, when one got much worse or another looks like the origin, and when the last of its episodes closed.
+    What belongs to two storms makes them one. A storm is told at the onset of each member that it names, before that
+    member is decided, when one got much worse or another looks like the origin, and when the last of its episodes
+    closed.
     """
 
     def __init__(self, settings: GraphSettings, *, loop: str) -> None:
         self._settings = settings
         self._loop = loop
         self._origins = Origins(settings)
-        self._links: dict[str, dict[str, None]] = {}
-        for caller, callees in settings.calls.items():
-            for callee in callees:
-                self._links.setdefault(caller, {})[callee] = None
-                self._links.setdefault(callee, {})[caller] = None
-        self._members: OrderedDict[str, Member] = OrderedDict()
-        """Episode to member, while it is open or its storm is."""
-        self._episodes: dict[str, str] = {}
-        """Entity to its latest episode among the members."""
+        self._members = Members()
+        """Episodes while they are open or their storm is."""
+        self._together = Together(settings, members=self._members, origins=self._origins)
         self._storms: OrderedDict[str, _Storm] = OrderedDict()
 
     def fold(self, event: Event) -> list[StormView]:
@@ -82,6 +74,7 @@ class Storms:
                 return self._measure(event)
             case Census():
                 self._origins.watch(event.time_us)
+                self._together.watch(event.time_us)
             case _:
                 pass
         return []
@@ -90,31 +83,26 @@ class Storms:
         """Return all storms; equal states give equal bytes."""
         return msgspec.msgpack.encode(
             _State(
-                members=list(self._members.items()),
+                members=self._members.snapshot(),
                 storms=list(self._storms.items()),
-                episodes=sorted(self._episodes.items()),
                 origins=self._origins.snapshot(),
+                together=self._together.snapshot(),
             )
         )
 
     def restore(self, snapshot: bytes) -> None:
         """Replace all storms by those that `snapshot` returned."""
         state = msgspec.msgpack.decode(snapshot, type=_State)
-        self._members, self._storms = OrderedDict(state.members), OrderedDict(state.storms)
-        self._episodes = dict(state.episodes)
+        self._members.restore(state.members)
+        self._storms = OrderedDict(state.storms)
         self._origins.restore(state.origins)
+        self._together.restore(state.together)
 
     def _admit(self, episode: Episode) -> Member:
         member = self._members.get(episode.episode)
         if member is None:
-            member = Member(
-                entity=episode.entity,
-                opened_us=episode.opened_us,
-                worse_us=episode.opened_us,
-                severity=episode.severity,
-            )
-            self._members[episode.episode] = member
-            self._episodes[episode.entity] = episode.episode
+            member = self._members.admit(episode)
+            self._together.begin(episode.time_us)
             if len(self._members) > self._settings.open_limit:
                 self._give_up(next(iter(self._members)))
         return member
@@ -130,17 +118,7 @@ class Storms:
                 storm.episodes.remove(episode)
             if not storm.open:
                 self._forget(member.storm)
-        self._drop(episode)
-
-    def _drop(self, episode: str) -> None:
-        member = self._members.pop(episode, None)
-        if member is not None:
-            self._release(episode, member)
-
-    def _release(self, episode: str, member: Member) -> None:
-        """Let an entity's latest episode be none, if it is this one."""
-        if self._episodes.get(member.entity) == episode:
-            del self._episodes[member.entity]
+        self._members.drop(episode)
 
     def _onset(self, episode: Episode) -> list[StormView]:
         member = self._admit(episode)
@@ -164,19 +142,24 @@ class Storms:
         """Name and count no longer what is over and was not near the latest: a storm may go on as others come."""
         for episode in list(storm.episodes):
             member = self._members.get(episode)
-            if member is None or (member.closed and not self._near(member, latest)):
+            if member is None or (member.closed and not self._together.are_near(member, latest)):
                 storm.episodes.remove(episode)
                 storm.size -= 1
-                self._drop(episode)
+                self._members.drop(episode)
 
     def _measure(self, measurement: Measurement) -> list[StormView]:
         """Follow how bad a member is; return its storm if it now seems to have begun elsewhere, or is another one."""
         member = self._members.get(measurement.episode)
-        if member is None or member.closed or not member.onset or measurement.score <= WORSE * member.severity:
+        if member is None or member.closed:
+            return []
+        self._together.measure(measurement.end_us - measurement.start_us)
+        if not member.onset or measurement.score <= WORSE * member.severity:
             return []
         much_worse = measurement.score >= MUCH_WORSE * max(member.severity, LEAST_SEVERITY)
         member.severity = measurement.score
         if much_worse:
+            if measurement.start_us > member.worse_us + self._settings.window_us:
+                self._together.begin(measurement.time_us)
             member.worse_us = max(member.worse_us, measurement.start_us)
             return self._flare(measurement.episode, member)
         storm = self._storms.get(member.storm)
@@ -195,12 +178,12 @@ class Storms:
             self._origins.end(member)
         storm = self._storms.get(member.storm)
         if storm is None:
-            self._drop(episode.episode)
+            self._members.drop(episode.episode)
             return []
         storm.open -= 1
-        self._release(episode.episode, member)
+        self._members.release(episode.episode)
         if episode.episode not in storm.episodes:
-            self._drop(episode.episode)
+            self._members.drop(episode.episode)
         if storm.open:
             return []
         views = self._view(member.storm, storm, closed=True)
@@ -209,18 +192,18 @@ class Storms:
 
     def _forget(self, name: str) -> None:
         for episode in self._storms.pop(name).episodes:
-            self._drop(episode)
+            self._members.drop(episode)
 
     def _gather(self, episode: str, member: Member) -> list[StormView]:
         """Join an episode, and what belongs to it, to the earliest storm among them, or to a new one.
 
         Return the last word on each other storm among them: it goes on as part of the earliest.
         """
-        found = list(itertools.islice(self._together(episode, member), self._settings.member_limit))
+        found = self._together.of(episode, member)
         met = dict.fromkeys(one.storm for _, one in found if one.storm in self._storms)
         name, *later = sorted(met, key=lambda storm: self._storms[storm].opened_us) or [""]
         if not name:
-            if not self._is_storm(len(found)):
+            if len(found) < self._settings.least:
                 return []
             name = derive(self._loop, "storm", episode)
             opened_us = min(one.opened_us for _, one in found)
@@ -260,43 +243,13 @@ class Storms:
                 stays = (not member.closed, member.opened_us) >= (not one.closed, one.opened_us)
                 storm.episodes[place] = episode if stays else other
                 storm.open -= not (one.closed if stays else member.closed)
-                self._drop(other if stays else episode)
+                self._members.drop(other if stays else episode)
                 if not (member.closed if stays else one.closed):
-                    self._episodes[member.entity] = storm.episodes[place]
+                    self._members.prefer(storm.episodes[place])
                 return
         storm.size += 1
         if len(storm.episodes) < self._settings.member_limit:
             storm.episodes.append(episode)
-
-    def _together(self, episode: str, member: Member) -> Iterator[tuple[str, Member]]:
-        """Yield the episode and the open ones that belong to it, nearest first."""
-        if not self._settings.calls:
-            latest = reversed(self._members.items())
-            yield episode, member
-            yield from (
-                (other, one)
-                for other, one in itertools.islice(latest, 4 * self._settings.member_limit)
-                if other != episode and not one.closed and self._near(member, one)
-            )
-            return
-        reached = {member.entity: None}
-        queue = [(episode, member)]
-        for name, one in queue:
-            yield name, one
-            for linked in self._links.get(one.entity, {}):
-                other = self._episodes.get(linked)
-                if other is not None and linked not in reached and self._near(member, self._members[other]):
-                    reached[linked] = None
-                    queue.append((other, self._members[other]))
-
-    def _near(self, one: Member, other: Member) -> bool:
-        times_us = itertools.product((one.opened_us, one.worse_us), (other.opened_us, other.worse_us))
-        return min(abs(time_us - other_us) for time_us, other_us in times_us) <= self._settings.window_us
-
-    def _is_storm(self, size: int) -> bool:
-        if self._settings.calls:
-            return size >= self._settings.least
-        return size >= max(self._settings.least, LEAST_UNLINKED) and self._origins.is_unusual(size)
 
     def _view(self, name: str, storm: _Storm, *, closed: bool, alias_of: str | None = None) -> list[StormView]:
         known = [(one, self._members[one]) for one in storm.episodes if one in self._members]
