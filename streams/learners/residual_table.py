@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from streams.learners.periodicity import SLOTS
 from streams.learners.room import room_for, widened
 
 Floats = npt.NDArray[np.float64]
@@ -15,15 +16,15 @@ Rows = npt.NDArray[np.int64]
 
 SCALES = (1.0, 16.0, 256.0)
 """Windows over which the averages are taken; the first is the value before, so its residual is the jump."""
-SEASON_SLOTS = 48
-DAY_US = 86_400_000_000
 FEATURES = 5
-"""Planes of `ratios`: jump, medium and long residual, medium against long average, residual of the time of day."""
+"""Planes of `ratios`: jump, medium and long residual, medium against long average, residual of the phase."""
 LEVEL = 3
 """The plane of medium against long average."""
 SEASON_WEIGHT = 0.1
 SMALL_SAMPLE = 5.0
 """A spread from n windows is widened by 1 + 5/n."""
+NOISE = 0.75
+"""Of the mean jump: what white noise would leave of a season that is known, about."""
 OUTLIER = 30.0
 """What is learned from one residual, in spreads, is at most this."""
 LEAST, MOST = 1e-3, 3_000.0
@@ -34,6 +35,7 @@ LONGEST = 2.0**22
 """Counts end here (49 days of seconds): what one value moves after more would be lost in 32 bits."""
 _COUNT, _MEANS, _SPREADS = 0, slice(1, 4), slice(4, 9)
 _MEDIUM, _LONG = 2, 3
+_JUMP_SPREAD, _LONG_SPREAD, _SEASON_SPREAD = 4, 6, 8
 _PLANES = 9
 
 
@@ -56,7 +58,7 @@ class _Look:
     clipped: Floats
     """The values."""
     places: Rows
-    """Where in the seasons of all rows the slot of the day lies."""
+    """Where in the seasons of all rows the slots lie, shape (n, metrics)."""
     fresh: Floats
     """The weight of the values in what is averaged over the whole past."""
     residuals: Floats
@@ -78,7 +80,7 @@ class _Look:
 class ResidualTable:
     """Exponentially weighted averages per (entity row, metric), and the mean size of each residual so far.
 
-    Averages start as plain means (weight 1/n) and end at 1/scale; a season has 48 slots of the day. The spread of each
+    Averages start as plain means (weight 1/n) and end at 1/scale; a season has `SLOTS` slots of its period. The spread of each
     residual is its mean size over the whole past. NaN is an absent value: it is not learned and its ratios are NaN.
     Kept in 32 bits, computed in 64. Rows never outgrow `limit`.
     """
@@ -91,7 +93,7 @@ class ResidualTable:
         self._rows = 0
         self._floors = np.zeros(0)
         self._averages = np.zeros((0, _PLANES, 0), np.float32)
-        self._season = np.zeros((0, SEASON_SLOTS, 0), np.float32)
+        self._season = np.zeros((0, SLOTS, 0), np.float32)
         self._looked: _Look | None = None
 
     def grow(self, rows: int, floors: Floats) -> None:
@@ -101,7 +103,7 @@ class ResidualTable:
         room = room_for(rows, had_rows, limit=self._limit)
         if (room, len(floors)) != (had_rows, had_metrics):
             self._averages = widened(self._averages, (room, _PLANES, len(floors)), 0)
-            self._season = widened(self._season, (room, SEASON_SLOTS, len(floors)), np.nan)
+            self._season = widened(self._season, (room, SLOTS, len(floors)), np.nan)
         self._rows = max(rows, self._rows)
 
     def clear(self, row: int) -> None:
@@ -114,11 +116,11 @@ class ResidualTable:
         """Return all that is known of one row, as views."""
         return [self._averages[row], self._season[row]]
 
-    def ratios(self, rows: Rows, values: Floats, times_us: Rows) -> tuple[Floats, Floats]:
+    def ratios(self, rows: Rows, values: Floats, phases: Rows) -> tuple[Floats, Floats]:
         """Return the sizes of the residuals of values (n, metrics), shape (n, FEATURES, metrics): the logarithms of
         their ratios to their spreads, and their plain ratios to the floors. NaN where absent or not yet warm.
         """
-        look = self._look(rows, values, times_us)
+        look = self._look(rows, values, phases)
         averages, size = look.averages, np.abs(look.residuals)
         count = averages[:, _COUNT]
         np.copyto(size, np.nan, where=(count < self._warmup)[:, None])
@@ -128,9 +130,9 @@ class ResidualTable:
         np.minimum(np.maximum(ratio, LEAST, out=ratio), MOST, out=ratio)
         return np.log(ratio, out=ratio), size / floor
 
-    def learn(self, rows: Rows, values: Floats, times_us: Rows, chosen: Rows | None = None) -> None:
+    def learn(self, rows: Rows, values: Floats, phases: Rows, chosen: Rows | None = None) -> None:
         """Learn one window of each of the given rows, which must be distinct; of these the places `chosen`, or all."""
-        look = self._look(rows, values, times_us)
+        look = self._look(rows, values, phases)
         self._looked = None
         if chosen is not None:
             look = look.cut(chosen)
@@ -155,8 +157,8 @@ class ResidualTable:
         averages[:, _SPREADS] += (present * fresh)[:, None] * (np.abs(residuals) - spreads)
         averages[:, _COUNT] = np.minimum(count + present, LONGEST)
         self._averages[look.rows] = averages
-        flat = self._season.reshape(-1, self._season.shape[2])
-        season = flat.take(places, axis=0)
+        flat = self._season.reshape(-1)
+        season = flat.take(places)
         flat[places] = np.where(np.isnan(season), values, season + SEASON_WEIGHT * residuals[:, -1])
 
     def settle(self, rows: Rows, moved: Flags) -> None:
@@ -164,6 +166,18 @@ class ResidualTable:
         self._looked = None
         averages = self._averages
         averages[rows, _LONG] = np.where(moved, averages[rows, _MEDIUM], averages[rows, _LONG])
+
+    def expect(self, row: int, metric: int, slots: Floats | None, residual: float = 0.0) -> None:
+        """Take these slots (SLOTS,) for the season of a metric, of which averages were so far off in the mean; None
+        where nothing is known of it.
+        """
+        self._looked = None
+        self._season[row, :, metric] = np.nan if slots is None else slots
+        averages = self._averages[row, :, metric]
+        if slots is None:
+            averages[_SEASON_SPREAD] = averages[[_LONG_SPREAD, _SEASON_SPREAD]].max()
+        else:
+            averages[_SEASON_SPREAD] = max(NOISE * averages[_JUMP_SPREAD], residual)
 
     def columns(self) -> Residuals:
         """Return the whole table, uncopied."""
@@ -175,9 +189,9 @@ class ResidualTable:
         self._rows, self._floors, self._looked = found.rows, floors, None
         averages, season = np.frombuffer(found.averages, np.float32), np.frombuffer(found.season, np.float32)
         self._averages = averages.reshape(found.rows, _PLANES, found.metrics).copy()
-        self._season = season.reshape(found.rows, SEASON_SLOTS, found.metrics).copy()
+        self._season = season.reshape(found.rows, SLOTS, found.metrics).copy()
 
-    def _look(self, rows: Rows, values: Floats, times_us: Rows) -> _Look:
+    def _look(self, rows: Rows, values: Floats, phases: Rows) -> _Look:
         """Look up rows, and hold values against them.
 
         The last answer is kept for the same arguments: windows are mostly learned right after they were judged.
@@ -185,7 +199,7 @@ class ResidualTable:
         look = self._looked
         if look is None or look.rows is not rows or look.values is not values:
             averages = self._averages.take(rows, axis=0).astype(np.float64)
-            clipped, places = _clipped(values), _places(rows, times_us)
+            clipped, places = _clipped(values), _places(rows, phases)
             fresh = self._fresh(averages[:, _COUNT])
             residuals = self._residuals(averages, clipped, fresh, places)
             look = self._looked = _Look(rows, values, averages, clipped, places, fresh, residuals)
@@ -198,7 +212,7 @@ class ResidualTable:
         np.subtract(values[:, None], means, out=plain)
         medium = means[:, 1] + np.maximum(self._least_weight[1], fresh) * plain[:, 1]
         np.subtract(medium, means[:, -1], out=residuals[:, -2])
-        season = self._season.reshape(-1, values.shape[1]).take(places, axis=0)
+        season = self._season.reshape(-1).take(places)
         np.subtract(values, season, out=residuals[:, -1])
         np.copyto(residuals[:, -1], plain[:, -1], where=np.isnan(season))
         return residuals
@@ -215,7 +229,8 @@ def _clipped(values: Floats) -> Floats:
     return clipped
 
 
-def _places(rows: Rows, times_us: Rows) -> Rows:
-    """Return where in the seasons of all rows the slot of the day of each time lies."""
-    places: Rows = rows * SEASON_SLOTS + times_us % DAY_US * SEASON_SLOTS // DAY_US
+def _places(rows: Rows, phases: Rows) -> Rows:
+    """Return where in the seasons of all rows the slots `phases` (n, metrics) lie."""
+    metrics = phases.shape[1]
+    places: Rows = (rows[:, None] * SLOTS + phases) * metrics + np.arange(metrics)
     return places
