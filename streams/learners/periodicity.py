@@ -69,10 +69,11 @@ def shown_periods(rings: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """What a period looks like: values at the middle of each of `SLOTS` slots from time 0 on, as they are lately."""
+    """What a period looks like: deviations from `level` at the middle of each of `SLOTS` slots from time 0 on."""
 
-    period: float
     slots: Floats
+    level: float
+    """As it is lately."""
     strength: float
     """Their deviation."""
     residual: float
@@ -113,7 +114,8 @@ def profile_of(ring: Floats, period: float, phase: float) -> Profile:
     slots = np.interp((np.arange(SLOTS) + 0.5) / SLOTS, centres, means, period=1.0)
     left = np.abs(values - np.interp(phases, centres, means, period=1.0))
     spare = len(known) / max(len(known) - len(seen), 1)
-    return Profile(period=period, slots=slots + end, strength=float(slots.std()), residual=float(left.mean() * spare**0.5), size=float(np.abs(values).mean()))
+    middle = float(slots.mean())
+    return Profile(slots=slots - middle, level=end + middle, strength=float(slots.std()), residual=float(left.mean() * spare**0.5), size=float(np.abs(values).mean()))
 
 
 def _level(ring: Floats, known: npt.NDArray[np.int64]) -> tuple[Floats, float]:

@@ -7,8 +7,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from streams.learners.periodicity import SLOTS
+from streams.learners.periodicity import BINS, SLOTS
 from streams.learners.room import room_for, widened
+from streams.learners.season_probe import Season
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -18,13 +19,16 @@ SCALES = (1.0, 16.0, 256.0)
 """Windows over which the averages are taken; the first is the value before, so its residual is the jump."""
 FEATURES = 5
 """Planes of `ratios`: jump, medium and long residual, medium against long average, residual of the phase."""
-LEVEL = 3
-"""The plane of medium against long average."""
+LEVEL, SEASON = 3, 4
+"""The planes of medium against long average, and of the phase."""
 SEASON_WEIGHT = 0.1
 SMALL_SAMPLE = 5.0
 """A spread from n windows is widened by 1 + 5/n."""
 NOISE = 0.75
-"""Of the mean jump: what white noise would leave of a season that is known, about."""
+"""The mean size of white noise, as a share of that of its jumps, ..."""
+LEVEL_NOISE = 0.18
+"""... and of its medium against its long average, as a share of its own."""
+OWN_WEIGHT = 0.03
 OUTLIER = 30.0
 """What is learned from one residual, in spreads, is at most this."""
 LEAST, MOST = 1e-3, 3_000.0
@@ -33,10 +37,11 @@ LARGEST = 1e30
 """Values are clipped to this, so that they and their residuals fit the table."""
 LONGEST = 2.0**22
 """Counts end here (49 days of seconds): what one value moves after more would be lost in 32 bits."""
-_COUNT, _MEANS, _SPREADS = 0, slice(1, 4), slice(4, 9)
+_COUNT, _MEANS, _SPREADS, _OWN = 0, slice(1, 4), slice(4, 9), 9
 _MEDIUM, _LONG = 2, 3
+_LAST = 1
 _JUMP_SPREAD, _LONG_SPREAD, _SEASON_SPREAD = 4, 6, 8
-_PLANES = 9
+_PLANES = 10
 
 
 class Residuals(msgspec.Struct, array_like=True):
@@ -159,7 +164,9 @@ class ResidualTable:
         self._averages[look.rows] = averages
         flat = self._season.reshape(-1)
         season = flat.take(places)
-        flat[places] = np.where(np.isnan(season), values, season + SEASON_WEIGHT * residuals[:, -1])
+        own = averages[:, _OWN] > 0
+        step = np.where(own, OWN_WEIGHT * residuals[:, 1], SEASON_WEIGHT * residuals[:, -1])
+        flat[places] = np.where(np.isnan(season), values, season + step)
 
     def settle(self, rows: Rows, moved: Flags) -> None:
         """Take the medium average for the long one where `moved`, shape (n, metrics): the level is another now."""
@@ -167,17 +174,26 @@ class ResidualTable:
         averages = self._averages
         averages[rows, _LONG] = np.where(moved, averages[rows, _MEDIUM], averages[rows, _LONG])
 
-    def expect(self, row: int, metric: int, slots: Floats | None, residual: float = 0.0) -> None:
-        """Take these slots (SLOTS,) for the season of a metric, of which averages were so far off in the mean; None
-        where nothing is known of it.
-        """
+    def expect(self, season: Season) -> None:
+        """Hold a metric against another season from now on."""
         self._looked = None
-        self._season[row, :, metric] = np.nan if slots is None else slots
-        averages = self._averages[row, :, metric]
-        if slots is None:
+        averages = self._averages[season.row, :, season.metric]
+        averages[_OWN] = season.own
+        if np.isfinite(season.last):
+            averages[_LAST] = season.last
+        if season.slots is None:
+            self._season[season.row, :, season.metric] = np.nan
             averages[_SEASON_SPREAD] = averages[[_LONG_SPREAD, _SEASON_SPREAD]].max()
+            return
+        self._season[season.row, :, season.metric] = season.slots if season.own else season.slots + season.level
+        noise = min(NOISE * averages[_JUMP_SPREAD], season.noise)
+        left = max(noise, season.residual)
+        if season.own:
+            averages[[_MEDIUM, _LONG]] = season.level
+            averages[_SPREADS] = noise / NOISE, left, left, max(LEVEL_NOISE * noise, season.residual), left
+            averages[_COUNT] = min(averages[_COUNT], BINS)
         else:
-            averages[_SEASON_SPREAD] = max(NOISE * averages[_JUMP_SPREAD], residual)
+            averages[_SEASON_SPREAD] = left
 
     def columns(self) -> Residuals:
         """Return the whole table, uncopied."""
@@ -200,19 +216,23 @@ class ResidualTable:
         if look is None or look.rows is not rows or look.values is not values:
             averages = self._averages.take(rows, axis=0).astype(np.float64)
             clipped, places = _clipped(values), _places(rows, phases)
+            season = self._season.reshape(-1).take(places).astype(np.float64)
+            own = averages[:, _OWN] > 0
+            if np.count_nonzero(own):
+                clipped -= np.where(own, season, 0.0)
+                season[own] = np.nan
             fresh = self._fresh(averages[:, _COUNT])
-            residuals = self._residuals(averages, clipped, fresh, places)
+            residuals = self._residuals(averages, clipped, fresh, season)
             look = self._looked = _Look(rows, values, averages, clipped, places, fresh, residuals)
         return look
 
-    def _residuals(self, averages: Floats, values: Floats, fresh: Floats, places: Rows) -> Floats:
+    def _residuals(self, averages: Floats, values: Floats, fresh: Floats, season: Floats) -> Floats:
         """Return the signed residuals, shape (n, FEATURES, metrics)."""
         residuals = np.empty((len(values), FEATURES, values.shape[1]))
         means, plain = averages[:, _MEANS], residuals[:, : len(SCALES)]
         np.subtract(values[:, None], means, out=plain)
         medium = means[:, 1] + np.maximum(self._least_weight[1], fresh) * plain[:, 1]
         np.subtract(medium, means[:, -1], out=residuals[:, -2])
-        season = self._season.reshape(-1).take(places)
         np.subtract(values, season, out=residuals[:, -1])
         np.copyto(residuals[:, -1], plain[:, -1], where=np.isnan(season))
         return residuals

@@ -56,9 +56,17 @@ class Season:
 
     row: int
     metric: int
+    own: bool
+    """Whether it has a period of its own, and not that of the day."""
+    last: float
+    """The value just learned, less its slot if the period is its own."""
     slots: Floats | None = None
+    """What it deviates from `level` by phase."""
+    level: float = 0.0
+    noise: float = 0.0
+    """Mean size of what is left of values, were they independent, ..."""
     residual: float = 0.0
-    """Mean size of what is left of averages of values."""
+    """... and of averages of them over a bin."""
 
 
 class SeasonProbe:
@@ -158,7 +166,7 @@ class SeasonProbe:
 
     def _fill(self, rows: Rows, values: Floats, times_us: Rows, useless: Flags) -> list[Season]:
         """Look for a period in rings that are full; then go on with half of their bins, or with another metric."""
-        seasons = self._judge(rows[~useless])
+        seasons = self._judge(rows[~useless], values[~useless], times_us[~useless])
         turns, metric = self._turns[rows], self._open[rows, _METRIC].astype(np.int64)
         second = np.isinf(turns[:, _BASE]) & np.isfinite(self._open[rows, _END])
         turns[second, _BASE] = times_us[second] - turns[second, _START]
@@ -181,40 +189,62 @@ class SeasonProbe:
         self._rings[halved, : BINS // 2] = both
         return seasons
 
-    def _judge(self, rows: Rows) -> list[Season]:
+    def _judge(self, rows: Rows, values: Floats, times_us: Rows) -> list[Season]:
         rings = self._rings[rows].astype(np.float64)
         enough = np.isfinite(rings).mean(axis=1) >= LEAST_KNOWN
         if not enough.any():
             return []
-        rows, rings = rows[enough], rings[enough]
+        rows, rings, values, times_us = rows[enough], rings[enough], values[enough], times_us[enough]
         metrics = self._open[rows, _METRIC].astype(np.int64)
         shown = shown_periods(rings)
         asked = ((shown > 0) | (self._periods[rows, metrics] != DAY_US)).nonzero()[0].tolist()
-        found = (self._decide(int(rows[i]), int(metrics[i]), rings[i], float(shown[i])) for i in asked)
-        return [season for season in found if season is not None]
+        seasons = []
+        for i in asked:
+            row, metric = int(rows[i]), int(metrics[i])
+            changed, profile = self._decide(row, metric, rings[i], float(shown[i]))
+            if changed:
+                seasons.append(self._season(row, metric, profile, value=float(values[i, metric]), time_us=times_us[i : i + 1]))
+        return seasons
 
-    def _decide(self, row: int, metric: int, ring: Floats, shown: float) -> Season | None:
+    def _season(self, row: int, metric: int, profile: Profile | None, *, value: float, time_us: Rows) -> Season:
+        own = self._periods[row, metric] != DAY_US
+        if profile is None:
+            return Season(row=row, metric=metric, own=False, last=value)
+        phase = self.phases(np.array([row]), time_us)[0, metric]
+        width, base = self._turns[row, [_WIDTH, _BASE]].tolist()
+        return Season(
+            row=row,
+            metric=metric,
+            own=bool(own),
+            last=value - float(profile.slots[phase]) if own else value,
+            slots=profile.slots,
+            level=profile.level,
+            noise=profile.residual * (width / base) ** 0.5,
+            residual=profile.residual,
+        )
+
+    def _decide(self, row: int, metric: int, ring: Floats, shown: float) -> tuple[bool, Profile | None]:
         start, width = self._turns[row, [_START, _WIDTH]].tolist()
         period_us, strength = float(self._periods[row, metric]), float(self._strengths[row, metric])
         if not shown:
             if not SHORTEST <= period_us / width <= LONGEST / 2 or _profile(ring, period_us, start, width).explains:
-                return None
+                return False, None
             self._periods[row, metric], self._strengths[row, metric] = DAY_US, 0
-            return Season(row=row, metric=metric)
+            return True, None
         found_us = natural(refined(ring, shown) * width)
         if found_us > DAY_US * (1 + SAME):
-            return None
+            return False, None
         profile = _profile(ring, found_us, start, width)
         if not profile.explains:
-            return None
+            return False, None
         apart = abs(found_us / period_us - 1)
         if apart <= SAME:
             self._strengths[row, metric] = max(strength, profile.strength)
-            return None
+            return False, None
         if apart > RELATED and profile.strength <= STRONGER * strength:
-            return None
+            return False, None
         self._periods[row, metric], self._strengths[row, metric] = found_us, profile.strength
-        return Season(row=row, metric=metric, slots=profile.slots, residual=profile.residual)
+        return True, profile
 
 
 def natural(period_us: float) -> float:

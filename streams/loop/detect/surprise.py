@@ -24,6 +24,8 @@ Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Table = TypeVar("Table", Residuals, Probes, Tails)
 
+import os
+CLEAR=int(os.environ.get("CLEAR","0"))
 FLOOR_RELATIVE = 0.01
 """The least spread of a metric, as a share of its mean: what changes by less than `slack` of it surprises nobody."""
 SETTLED_WINDOWS = 35
@@ -172,7 +174,10 @@ class Surprise:
         if chosen is not None:
             slots, values, times_us = slots[chosen], values[chosen], times_us[chosen]
         for season in self._probe.learn(slots, values, times_us):
-            self._table.expect(season.row, season.metric, season.slots, season.residual)
+            self._table.expect(season)
+            if season.own:
+                self._features.clear_column(season.row, season.metric)
+                if CLEAR: self._sums.clear(season.row)
         if np.count_nonzero(judged.moved):
             settled = judged.moved.any(axis=1)
             self._table.settle(slots[settled], judged.moved[settled])
