@@ -29,6 +29,7 @@ NOISE = 0.75
 LEVEL_NOISE = 0.18
 """... and of its medium against its long average, as a share of its own."""
 OWN_WEIGHT = 0.03
+OWN_OUTLIER = 3.0
 OUTLIER = 30.0
 """What is learned from one residual, in spreads, is at most this."""
 LEAST, MOST = 1e-3, 3_000.0
@@ -37,11 +38,11 @@ LARGEST = 1e30
 """Values are clipped to this, so that they and their residuals fit the table."""
 LONGEST = 2.0**22
 """Counts end here (49 days of seconds): what one value moves after more would be lost in 32 bits."""
-_COUNT, _MEANS, _SPREADS, _OWN = 0, slice(1, 4), slice(4, 9), 9
+_COUNT, _MEANS, _SPREADS, _OWN, _MIDDLE = 0, slice(1, 4), slice(4, 9), 9, 10
 _MEDIUM, _LONG = 2, 3
 _LAST = 1
 _JUMP_SPREAD, _LONG_SPREAD, _SEASON_SPREAD = 4, 6, 8
-_PLANES = 10
+_PLANES = 11
 
 
 class Residuals(msgspec.Struct, array_like=True):
@@ -112,10 +113,17 @@ class ResidualTable:
         self._rows = max(rows, self._rows)
 
     def clear(self, row: int) -> None:
-        """Forget one row: it warms up again."""
+        """Forget one row, but for the seasons of a period of its own: it warms up again."""
         self._looked = None
+        own = self._averages[row, _OWN].copy()
         self._averages[row] = 0
-        self._season[row] = np.nan
+        self._averages[row, _OWN] = own
+        self._season[row, :, own == 0] = np.nan
+
+    def forget(self, row: int) -> None:
+        """Forget all about one row."""
+        self._averages[row, _OWN] = 0
+        self.clear(row)
 
     def row(self, row: int) -> list[npt.NDArray[Any]]:
         """Return all that is known of one row, as views."""
@@ -160,36 +168,43 @@ class ResidualTable:
         np.copyto(steps, values[:, None], where=(present & (count == 0))[:, None])
         averages[:, _MEANS] += steps
         averages[:, _SPREADS] += (present * fresh)[:, None] * (np.abs(residuals) - spreads)
+        step = SEASON_WEIGHT * residuals[:, -1]
+        own = averages[:, _OWN]
+        if np.count_nonzero(own):
+            bound = OWN_OUTLIER * np.maximum(spreads[:, -1], self._floors)
+            left = np.minimum(np.maximum(residuals[:, -1], -bound), bound)
+            averages[:, _MIDDLE] += own * left
+            np.copyto(averages[:, _MIDDLE], values, where=present & (count == 0))
+            step = np.where(own > 0, OWN_WEIGHT * left, step)
         averages[:, _COUNT] = np.minimum(count + present, LONGEST)
         self._averages[look.rows] = averages
         flat = self._season.reshape(-1)
         season = flat.take(places)
-        own = averages[:, _OWN] > 0
-        step = np.where(own, OWN_WEIGHT * residuals[:, 1], SEASON_WEIGHT * residuals[:, -1])
         flat[places] = np.where(np.isnan(season), values, season + step)
 
     def settle(self, rows: Rows, moved: Flags) -> None:
         """Take the medium average for the long one where `moved`, shape (n, metrics): the level is another now."""
         self._looked = None
         averages = self._averages
-        averages[rows, _LONG] = np.where(moved, averages[rows, _MEDIUM], averages[rows, _LONG])
+        for plane in (_LONG, _MIDDLE):
+            averages[rows, plane] = np.where(moved, averages[rows, _MEDIUM], averages[rows, plane])
 
     def expect(self, season: Season) -> None:
         """Hold a metric against another season from now on."""
         self._looked = None
         averages = self._averages[season.row, :, season.metric]
-        averages[_OWN] = season.own
+        averages[_OWN] = season.weight
         if np.isfinite(season.last):
             averages[_LAST] = season.last
         if season.slots is None:
             self._season[season.row, :, season.metric] = np.nan
             averages[_SEASON_SPREAD] = averages[[_LONG_SPREAD, _SEASON_SPREAD]].max()
             return
-        self._season[season.row, :, season.metric] = season.slots if season.own else season.slots + season.level
+        self._season[season.row, :, season.metric] = season.slots if season.weight else season.slots + season.level
         noise = min(NOISE * averages[_JUMP_SPREAD], season.noise)
         left = max(noise, season.residual)
-        if season.own:
-            averages[[_MEDIUM, _LONG]] = season.level
+        if season.weight:
+            averages[[_MEDIUM, _LONG, _MIDDLE]] = season.level
             averages[_SPREADS] = noise / NOISE, left, left, max(LEVEL_NOISE * noise, season.residual), left
             averages[_COUNT] = min(averages[_COUNT], BINS)
         else:
@@ -216,11 +231,11 @@ class ResidualTable:
         if look is None or look.rows is not rows or look.values is not values:
             averages = self._averages.take(rows, axis=0).astype(np.float64)
             clipped, places = _clipped(values), _places(rows, phases)
-            season = self._season.reshape(-1).take(places).astype(np.float64)
+            season = self._season.reshape(-1).take(places)
             own = averages[:, _OWN] > 0
             if np.count_nonzero(own):
                 clipped -= np.where(own, season, 0.0)
-                season[own] = np.nan
+                season = np.where(own, averages[:, _MIDDLE], season)
             fresh = self._fresh(averages[:, _COUNT])
             residuals = self._residuals(averages, clipped, fresh, season)
             look = self._looked = _Look(rows, values, averages, clipped, places, fresh, residuals)

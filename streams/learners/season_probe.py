@@ -56,8 +56,8 @@ class Season:
 
     row: int
     metric: int
-    own: bool
-    """Whether it has a period of its own, and not that of the day."""
+    weight: float
+    """One over the windows of its period, if that is its own and not that of the day, else 0."""
     last: float
     """The value just learned, less its slot if the period is its own."""
     slots: Floats | None = None
@@ -209,13 +209,13 @@ class SeasonProbe:
     def _season(self, row: int, metric: int, profile: Profile | None, *, value: float, time_us: Rows) -> Season:
         own = self._periods[row, metric] != DAY_US
         if profile is None:
-            return Season(row=row, metric=metric, own=False, last=value)
+            return Season(row=row, metric=metric, weight=0.0, last=value)
         phase = self.phases(np.array([row]), time_us)[0, metric]
         width, base = self._turns[row, [_WIDTH, _BASE]].tolist()
         return Season(
             row=row,
             metric=metric,
-            own=bool(own),
+            weight=base / self._periods[row, metric] if own else 0.0,
             last=value - float(profile.slots[phase]) if own else value,
             slots=profile.slots,
             level=profile.level,

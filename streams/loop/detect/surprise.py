@@ -24,8 +24,6 @@ Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Table = TypeVar("Table", Residuals, Probes, Tails)
 
-import os
-CLEAR=int(os.environ.get("CLEAR","0"))
 FLOOR_RELATIVE = 0.01
 """The least spread of a metric, as a share of its mean: what changes by less than `slack` of it surprises nobody."""
 SETTLED_WINDOWS = 35
@@ -113,6 +111,7 @@ class Surprise:
     def forget(self, slot: int) -> None:
         """Forget all about an entity."""
         self.learn_afresh(slot)
+        self._table.forget(slot)
         self._probe.clear(slot)
         self._features.clear(slot)
         self._sums.clear(slot)
@@ -175,9 +174,8 @@ class Surprise:
             slots, values, times_us = slots[chosen], values[chosen], times_us[chosen]
         for season in self._probe.learn(slots, values, times_us):
             self._table.expect(season)
-            if season.own:
+            if season.weight:
                 self._features.clear_column(season.row, season.metric)
-                if CLEAR: self._sums.clear(season.row)
         if np.count_nonzero(judged.moved):
             settled = judged.moved.any(axis=1)
             self._table.settle(slots[settled], judged.moved[settled])
