@@ -27,6 +27,7 @@ LEAST_CORRELATION = 0.3
 COHERENCE = 0.7
 """... and on average at its multiples, relative to that: an oscillation that soon forgets its phase is no season."""
 EXPLAINED = 0.85
+"""A profile that leaves more of the values than this share is not worth having."""
 HARMONICS = 3
 _AROUND = np.exp(np.arange(-0.04, 0.0401, 0.001))
 
@@ -115,7 +116,13 @@ def profile_of(ring: Floats, period: float, phase: float) -> Profile:
     left = np.abs(values - np.interp(phases, centres, means, period=1.0))
     spare = len(known) / max(len(known) - len(seen), 1)
     middle = float(slots.mean())
-    return Profile(slots=slots - middle, level=end + middle, strength=float(slots.std()), residual=float(left.mean() * spare**0.5), size=float(np.abs(values).mean()))
+    return Profile(
+        slots=slots - middle,
+        level=end + middle,
+        strength=float(slots.std()),
+        residual=float(left.mean() * spare**0.5),
+        size=float(np.abs(values).mean()),
+    )
 
 
 def _level(ring: Floats, known: npt.NDArray[np.int64]) -> tuple[Floats, float]:
@@ -135,7 +142,8 @@ def _differences(rings: Floats) -> Floats:
     differences[~known] = 0.0
     size = _sum(np.abs(differences)) / count
     scaled = np.rint(differences * (_UNIT / np.maximum(size, 1e-30)))
-    return np.minimum(np.maximum(scaled, -_CLIP), _CLIP)
+    whole: Floats = np.minimum(np.maximum(scaled, -_CLIP), _CLIP)
+    return whole
 
 
 def _sum(values: Floats) -> Floats:

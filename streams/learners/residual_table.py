@@ -29,7 +29,9 @@ NOISE = 0.75
 LEVEL_NOISE = 0.18
 """... and of its medium against its long average, as a share of its own."""
 OWN_WEIGHT = 0.03
+"""Of one value in a slot of a period of its own; ..."""
 OWN_OUTLIER = 3.0
+"""... which learns at most so many spreads from it: a fault must not become the season."""
 OUTLIER = 30.0
 """What is learned from one residual, in spreads, is at most this."""
 LEAST, MOST = 1e-3, 3_000.0
@@ -62,7 +64,7 @@ class _Look:
     values: Floats
     averages: Floats
     clipped: Floats
-    """The values."""
+    """The values, less the season where they have one of their own."""
     places: Rows
     """Where in the seasons of all rows the slots lie, shape (n, metrics)."""
     fresh: Floats
@@ -86,9 +88,12 @@ class _Look:
 class ResidualTable:
     """Exponentially weighted averages per (entity row, metric), and the mean size of each residual so far.
 
-    Averages start as plain means (weight 1/n) and end at 1/scale; a season has `SLOTS` slots of its period. The spread of each
-    residual is its mean size over the whole past. NaN is an absent value: it is not learned and its ratios are NaN.
-    Kept in 32 bits, computed in 64. Rows never outgrow `limit`.
+    Averages start as plain means (weight 1/n) and end at 1/scale. A season has `SLOTS` slots, of which the caller names
+    the one at hand (`phases`, shape (n, metrics)): averages of what was there, which say what to expect. Where a period
+    of its own was found (`expect`), they say how far its phase is off its level, and everything is held against what is
+    left of values without that (seasonal adjustment; Winters 1960, his level averaged over the period).
+    The spread of each residual is its mean size over the whole past. NaN is an absent value: it is not learned and its
+    ratios are NaN. Kept in 32 bits, computed in 64. Rows never outgrow `limit`.
     """
 
     def __init__(self, *, warmup_windows: int, floor_relative: float, limit: int | None = None) -> None:
@@ -174,7 +179,7 @@ class ResidualTable:
             bound = OWN_OUTLIER * np.maximum(spreads[:, -1], self._floors)
             left = np.minimum(np.maximum(residuals[:, -1], -bound), bound)
             averages[:, _MIDDLE] += own * left
-            np.copyto(averages[:, _MIDDLE], values, where=present & (count == 0))
+            np.copyto(averages[:, _MIDDLE], values, where=present & (count == 0) & (own > 0))
             step = np.where(own > 0, OWN_WEIGHT * left, step)
         averages[:, _COUNT] = np.minimum(count + present, LONGEST)
         self._averages[look.rows] = averages
@@ -231,7 +236,7 @@ class ResidualTable:
         if look is None or look.rows is not rows or look.values is not values:
             averages = self._averages.take(rows, axis=0).astype(np.float64)
             clipped, places = _clipped(values), _places(rows, phases)
-            season = self._season.reshape(-1).take(places)
+            season = self._season.reshape(-1).take(places).astype(np.float64)
             own = averages[:, _OWN] > 0
             if np.count_nonzero(own):
                 clipped -= np.where(own, season, 0.0)

@@ -7,29 +7,22 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from streams.learners.periodicity import BINS, LONGEST, SHORTEST, SLOTS, Profile, profile_of, refined, shown_periods
+from streams.learners.periodicity import BINS, LONGEST, SLOTS, Profile, shown_periods
 from streams.learners.room import room_for
+from streams.learners.season_choice import DAY_US, Held, chosen
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Rows = npt.NDArray[np.int64]
 
-DAY_US = 86_400_000_000
-NATURAL_US = np.array(
-    [seconds * 1e6 for seconds in (60, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 14_400, 21_600, 28_800, 43_200)]
-    + [float(DAY_US)]
-)
-"""A period as good as one of these is one."""
-SAME = 0.01
-"""Periods closer than this share are the same."""
-STRONGER = 1.1
-RELATED = 0.04
-"""One closer to a multiple of another than this is taken for it."""
 LEAST_KNOWN = 0.75
 """A ring that knows less of its values than this share says nothing."""
 CROWDED = 4
+"""So many windows in a bin that should take one: windows are closer than they seemed."""
 FIRST_DEPTH, DEEPER = 2, 2
 """A metric's first turn ends when its averages have doubled twice; whenever all have had one, turns get deeper."""
+LARGEST = 1e30
+"""Values are clipped to this, so that their averages fit the ring."""
 _END, _SUM, _COUNT, _METRIC = range(4)
 _START, _WIDTH, _BASE, _BIN, _DEPTH = range(5)
 _OPEN = (-np.inf, 0.0, 0.0, 0.0)
@@ -50,9 +43,7 @@ class Probes(msgspec.Struct, array_like=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Season:
-    """What a metric (column) of a row is to be held against from now on, by phase; `slots` is None where nothing is
-    known of that.
-    """
+    """What a metric (column) of a row is to be held against from now on; `slots` is None where nothing is known yet."""
 
     row: int
     metric: int
@@ -70,7 +61,14 @@ class Season:
 
 
 class SeasonProbe:
-    """..."""
+    """Which period each metric (column) of each entity (row) has; a day, unless another shows.
+
+    An entity has one ring of averages, of one metric at a time. When the ring is full it is asked for a period, and two
+    of its bins become one: so periods of `SHORTEST` windows and more show after three to six cycles. A metric's turn
+    ends after some doublings; whenever each metric present had one, turns get longer, until a ring holds a day three
+    times; then it begins again. Bins are of equal time, so that gaps do no harm; of what is not learned nothing is
+    known. Kept in some 400 bytes a row.
+    """
 
     def __init__(self, *, limit: int | None = None) -> None:
         self._limit = limit
@@ -82,6 +80,7 @@ class SeasonProbe:
         self._strengths = np.zeros((0, 0), np.float32)
 
     def grow(self, rows: int, metrics: int) -> None:
+        """Make room for so many rows and metrics."""
         had_rows, had_metrics = self._periods.shape
         room = room_for(rows, had_rows, limit=self._limit)
         if (room, metrics) != (had_rows, had_metrics):
@@ -93,6 +92,7 @@ class SeasonProbe:
         self._rows = max(rows, self._rows)
 
     def clear(self, row: int) -> None:
+        """Forget one row."""
         self._rings[row] = np.nan
         self._open[row] = _OPEN
         self._turns[row] = _TURN
@@ -100,6 +100,7 @@ class SeasonProbe:
         self._strengths[row] = 0
 
     def row(self, row: int) -> list[npt.NDArray[Any]]:
+        """Return all that is known of one row, as views."""
         return [self._rings[row], self._open[row], self._turns[row], self._periods[row], self._strengths[row]]
 
     def columns(self) -> Probes:
@@ -118,16 +119,17 @@ class SeasonProbe:
         self._strengths = np.frombuffer(found.strengths, np.float32).reshape(rows, found.metrics).copy()
 
     def phases(self, rows: Rows, times_us: Rows) -> Rows:
-        """Return the slot of the period of each metric at one time of each row, shape (n, metrics)."""
+        """Return the slot, of `SLOTS`, of the period of each metric at one time of each row: shape (n, metrics)."""
         periods = self._periods.take(rows, axis=0).astype(np.float64)
         times = times_us.astype(np.float64)[:, None]
         phase = times - np.floor(times / periods) * periods  # exact
         phase *= SLOTS
         phase /= periods
-        return phase.astype(np.int64)
+        slots: Rows = phase.astype(np.int64)
+        return slots
 
     def learn(self, rows: Rows, values: Floats, times_us: Rows) -> list[Season]:
-        """Learn one window of each of distinct rows; return what changes by that."""
+        """Learn one window of each of distinct rows, values of shape (n, metrics); return the seasons that change."""
         if not values.shape[1]:
             return []
         seasons: list[Season] = []
@@ -139,7 +141,7 @@ class SeasonProbe:
         mine = values[np.arange(len(rows)), now[:, _METRIC].astype(np.int64)]
         present = np.isfinite(mine)
         now[:, _COUNT] += present
-        now[:, _SUM] += np.where(present, mine, 0.0)
+        now[:, _SUM] += np.minimum(np.maximum(np.where(present, mine, 0.0), -LARGEST), LARGEST)
         self._open[rows] = now
         return seasons
 
@@ -154,9 +156,9 @@ class SeasonProbe:
         seasons: list[Season] = []
         full = ((bins >= BINS) | crowded).nonzero()[0]
         if len(full):
-            self._turns[rows[crowded], _BASE] /= count[crowded]
-            crowded |= bins >= 2 * BINS
-            seasons = self._fill(rows[full], values[full], times_us[full], crowded[full])
+            self._turns[rows[crowded], _BASE] = np.maximum(turns[crowded, _BASE] / count[crowded], 1.0)
+            silent = bins >= 2 * BINS
+            seasons = self._fill(rows[full], values[full], times_us[full], silent[full], crowded[full])
             turns = self._turns[rows]
             bins = _bins(turns, times_us)
         self._turns[rows, _BIN] = bins
@@ -164,58 +166,67 @@ class SeasonProbe:
         self._open[rows, _SUM] = self._open[rows, _COUNT] = 0.0
         return seasons
 
-    def _fill(self, rows: Rows, values: Floats, times_us: Rows, useless: Flags) -> list[Season]:
-        """Look for a period in rings that are full; then go on with half of their bins, or with another metric."""
-        seasons = self._judge(rows[~useless], values[~useless], times_us[~useless])
+    def _fill(self, rows: Rows, values: Floats, times_us: Rows, silent: Flags, crowded: Flags) -> list[Season]:
+        """Look for a period in rings that are full; then go on with half of their bins, or with another metric. Those
+        of entities that were silent for longer, or whose bins are too wide, begin again.
+        """
+        useless = silent | crowded
+        asked = (~useless).nonzero()[0]
+        seasons = self._judge(rows[asked], values[asked], times_us[asked])
         turns, metric = self._turns[rows], self._open[rows, _METRIC].astype(np.int64)
-        second = np.isinf(turns[:, _BASE]) & np.isfinite(self._open[rows, _END])
+        second = silent & (turns[:, _BIN] == 0)  # how far windows are apart is first known, or was mistaken
         turns[second, _BASE] = times_us[second] - turns[second, _START]
         deepest = turns[:, _WIDTH] * LONGEST >= DAY_US
         over = ~useless & (deepest | (turns[:, _WIDTH] >= turns[:, _BASE] * 2.0 ** turns[:, _DEPTH]))
         following = _next_present(values, metric + over)
-        turned = over & (following <= metric)
-        turns[turned, _DEPTH] = np.where(deepest, FIRST_DEPTH, turns[:, _DEPTH] + DEEPER)[turned]
+        round_ended = over & (following <= metric)
+        turns[round_ended, _DEPTH] = np.where(deepest, FIRST_DEPTH, turns[:, _DEPTH] + DEEPER)[round_ended]
         afresh = useless | (over & (deepest | (following != metric)))
         turns[afresh, _START] = times_us[afresh]
-        turns[:, _WIDTH] = np.where(afresh, np.where(np.isinf(turns[:, _BASE]), 1.0, turns[:, _BASE]), 2 * turns[:, _WIDTH])
+        turns[:, _WIDTH] = np.where(
+            afresh, np.where(np.isinf(turns[:, _BASE]), 1.0, turns[:, _BASE]), 2 * turns[:, _WIDTH]
+        )
         self._turns[rows] = turns
         self._open[rows, _METRIC] = following
-        self._rings[rows[afresh]] = np.nan
-        halved = rows[~afresh]
-        pairs = self._rings[halved].reshape(-1, BINS // 2, 2)
-        first, second_half = pairs[..., 0], pairs[..., 1]
-        both = np.where(np.isnan(first), second_half, np.where(np.isnan(second_half), first, (first + second_half) / 2))
-        self._rings[halved] = np.nan
-        self._rings[halved, : BINS // 2] = both
+        self._rings[rows] = np.where(afresh[:, None], np.float32(np.nan), _halved(self._rings[rows]))
         return seasons
 
     def _judge(self, rows: Rows, values: Floats, times_us: Rows) -> list[Season]:
-        rings = self._rings[rows].astype(np.float64)
-        enough = np.isfinite(rings).mean(axis=1) >= LEAST_KNOWN
-        if not enough.any():
+        """Return what changes by rings that are full, given the windows just learned."""
+        known = np.count_nonzero(np.isfinite(self._rings[rows]), axis=1) >= LEAST_KNOWN * BINS
+        if not np.count_nonzero(known):
             return []
-        rows, rings, values, times_us = rows[enough], rings[enough], values[enough], times_us[enough]
-        metrics = self._open[rows, _METRIC].astype(np.int64)
+        rows, values, times_us = rows[known], values[known], times_us[known]
+        rings, metrics = self._rings[rows].astype(np.float64), self._open[rows, _METRIC].astype(np.int64)
         shown = shown_periods(rings)
-        asked = ((shown > 0) | (self._periods[rows, metrics] != DAY_US)).nonzero()[0].tolist()
+        asked = (shown > 0) | (self._strengths[rows, metrics] > 0)
         seasons = []
-        for i in asked:
-            row, metric = int(rows[i]), int(metrics[i])
-            changed, profile = self._decide(row, metric, rings[i], float(shown[i]))
+        for place in asked.nonzero()[0].tolist():
+            row, metric = int(rows[place]), int(metrics[place])
+            changed, profile = self._choose(row, metric, rings[place], float(shown[place]))
             if changed:
-                seasons.append(self._season(row, metric, profile, value=float(values[i, metric]), time_us=times_us[i : i + 1]))
+                value, time_us = float(values[place, metric]), times_us[place : place + 1]
+                seasons.append(self._season(row, metric, profile, value=value, time_us=time_us))
         return seasons
 
+    def _choose(self, row: int, metric: int, ring: Floats, shown: float) -> tuple[bool, Profile | None]:
+        """Return whether the period of a metric changes, and the new profile as far as one is known."""
+        held = Held(period_us=float(self._periods[row, metric]), strength=float(self._strengths[row, metric]))
+        start_us, width_us = self._turns[row, [_START, _WIDTH]].tolist()
+        now, profile = chosen(ring, shown, held, start_us=start_us, width_us=width_us)
+        self._periods[row, metric], self._strengths[row, metric] = now.period_us, now.strength
+        return now.period_us != held.period_us, profile
+
     def _season(self, row: int, metric: int, profile: Profile | None, *, value: float, time_us: Rows) -> Season:
-        own = self._periods[row, metric] != DAY_US
         if profile is None:
             return Season(row=row, metric=metric, weight=0.0, last=value)
+        own = self._periods[row, metric] != DAY_US
         phase = self.phases(np.array([row]), time_us)[0, metric]
         width, base = self._turns[row, [_WIDTH, _BASE]].tolist()
         return Season(
             row=row,
             metric=metric,
-            weight=base / self._periods[row, metric] if own else 0.0,
+            weight=float(base / self._periods[row, metric]) if own else 0.0,
             last=value - float(profile.slots[phase]) if own else value,
             slots=profile.slots,
             level=profile.level,
@@ -223,45 +234,21 @@ class SeasonProbe:
             residual=profile.residual,
         )
 
-    def _decide(self, row: int, metric: int, ring: Floats, shown: float) -> tuple[bool, Profile | None]:
-        start, width = self._turns[row, [_START, _WIDTH]].tolist()
-        period_us, strength = float(self._periods[row, metric]), float(self._strengths[row, metric])
-        if not shown:
-            if not SHORTEST <= period_us / width <= LONGEST / 2 or _profile(ring, period_us, start, width).explains:
-                return False, None
-            self._periods[row, metric], self._strengths[row, metric] = DAY_US, 0
-            return True, None
-        found_us = natural(refined(ring, shown) * width)
-        if found_us > DAY_US * (1 + SAME):
-            return False, None
-        profile = _profile(ring, found_us, start, width)
-        if not profile.explains:
-            return False, None
-        apart = abs(found_us / period_us - 1)
-        if apart <= SAME:
-            self._strengths[row, metric] = max(strength, profile.strength)
-            return False, None
-        if apart > RELATED and profile.strength <= STRONGER * strength:
-            return False, None
-        self._periods[row, metric], self._strengths[row, metric] = found_us, profile.strength
-        return True, profile
-
-
-def natural(period_us: float) -> float:
-    """Return the natural period that is the same, or else the period itself, as exactly as it is kept."""
-    nearest = NATURAL_US[np.abs(NATURAL_US / period_us - 1).argmin()]
-    return float(nearest if abs(nearest / period_us - 1) <= SAME else np.float32(period_us))
-
-
-def _profile(ring: Floats, period_us: float, start_us: float, width_us: float) -> Profile:
-    phase = start_us / period_us
-    return profile_of(ring, period_us / width_us, phase - np.floor(phase))
-
 
 def _bins(turns: Floats, times_us: Rows) -> Floats:
     """Return in which bin of its ring each time lies."""
     bins: Floats = np.maximum(np.floor((times_us - turns[:, _START]) / turns[:, _WIDTH]), 0.0)
     return bins
+
+
+def _halved(rings: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return rings (rows, BINS) with two bins in one; the second half of their bins is unknown yet."""
+    pairs = rings.reshape(len(rings), BINS // 2, 2)
+    first, second = pairs[..., 0], pairs[..., 1]
+    halved = np.full_like(rings, np.nan)
+    both = np.where(np.isnan(second), first, (first + second) / 2)
+    halved[:, : BINS // 2] = np.where(np.isnan(first), second, both)
+    return halved
 
 
 def _next_present(values: Floats, first: Rows) -> Rows:
@@ -273,6 +260,7 @@ def _next_present(values: Floats, first: Rows) -> Rows:
 
 
 def _taller(table: npt.NDArray[Any], shape: tuple[int, int], fill: float | tuple[float, ...]) -> npt.NDArray[Any]:
+    """Return a copy of a table of another shape; what is new is `fill`."""
     tall = np.empty(shape, table.dtype)
     tall[:] = fill
     tall[: table.shape[0], : table.shape[1]] = table

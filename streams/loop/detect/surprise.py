@@ -155,7 +155,13 @@ class Surprise:
         ago = np.where(armed, np.inf, self._rate.ago(slots))
         moved = (ago == SETTLED_WINDOWS)[:, None] & (surprise[:, LEVEL] >= LN_50)
         return Judged(
-            ratios=ratios, phases=phases, total=total, abnormal=abnormal, armed=armed, fresh=ago < SETTLED_WINDOWS, moved=moved
+            ratios=ratios,
+            phases=phases,
+            total=total,
+            abnormal=abnormal,
+            armed=armed,
+            fresh=ago < SETTLED_WINDOWS,
+            moved=moved,
         )
 
     def learn(self, slots: Ints, values: Floats, times_us: Ints, judged: Judged, chosen: Ints | None) -> None:

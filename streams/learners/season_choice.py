@@ -1,0 +1,63 @@
+"""Whether a metric gets another period, by a ring of its averages."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.learners.periodicity import LONGEST, SHORTEST, Profile, profile_of, refined
+
+Floats = npt.NDArray[np.float64]
+
+DAY_US = 86_400_000_000
+NATURAL_US = 1e6 * np.array([60, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 14_400, 21_600, 28_800, 43_200, 86_400])
+"""A period as good as one of these is one."""
+SAME = 0.01
+"""Periods closer than this share are the same, ..."""
+BETTER_KNOWN = 0.04
+"""... closer than this are one, which is known better by now; ..."""
+STRONGER = 1.1
+"""... of others the one whose profile deviates so many times as much is taken: the season of a day need not give way to
+what comes every hour, nor a period to one of its multiples.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """The period of a metric, and how much its profile deviated; 0 for a day that never showed."""
+
+    period_us: float
+    strength: float
+
+
+def chosen(ring: Floats, shown: float, held: Held, *, start_us: float, width_us: float) -> tuple[Held, Profile | None]:
+    """Return what a metric is held against from now on, given what shows in its ring (bins, 0 for nothing), and its
+    profile, unless that is unknown or need not change. The first of the ring's bins, `width_us` each, begins at
+    `start_us`.
+    """
+    if not shown:
+        visible = SHORTEST <= held.period_us / width_us <= LONGEST
+        if not visible or _profile(ring, held.period_us, start_us, width_us).explains:
+            return held, None
+        return Held(period_us=DAY_US, strength=0.0), None
+    period_us = natural(refined(ring, shown) * width_us)
+    profile = _profile(ring, period_us, start_us, width_us)
+    if period_us > DAY_US * (1 + SAME) or not profile.explains:
+        return held, None
+    apart = abs(period_us / held.period_us - 1)
+    if apart <= SAME:
+        return Held(period_us=held.period_us, strength=max(held.strength, profile.strength)), None
+    if apart > BETTER_KNOWN and profile.strength <= STRONGER * held.strength:
+        return held, None
+    return Held(period_us=period_us, strength=profile.strength), profile
+
+
+def natural(period_us: float) -> float:
+    """Return the natural period that is the same, or else the period itself, as exactly as it is kept."""
+    nearest = NATURAL_US[np.abs(NATURAL_US / period_us - 1).argmin()]
+    return float(nearest if abs(nearest / period_us - 1) <= SAME else np.float32(period_us))
+
+
+def _profile(ring: Floats, period_us: float, start_us: float, width_us: float) -> Profile:
+    phase = start_us / period_us
+    return profile_of(ring, period_us / width_us, phase - np.floor(phase))
