@@ -105,7 +105,7 @@ def profile_of(ring: Floats, period: float, phase: float) -> Profile:
     known = np.isfinite(ring).nonzero()[0]
     values, end = _level(ring, known)
     phases = (phase + (known + 0.5) / period) % 1.0
-    bins = max(int(SHORTEST), min(int(period), SLOTS))
+    bins = min(round(period), SLOTS)
     place = (phases * bins).astype(np.int64)
     count = np.bincount(place, minlength=bins)
     sums = np.bincount(place, values, bins)

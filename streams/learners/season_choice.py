@@ -15,11 +15,14 @@ NATURAL_US = 1e6 * np.array([60, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 14_
 SAME = 0.01
 """Periods closer than this share are the same, ..."""
 BETTER_KNOWN = 0.04
-"""... closer than this are one, which is known better by now; ..."""
+"""... closer than this are one, which is known better by now, unless it is the day; ..."""
 STRONGER = 1.1
 """... of others the one whose profile deviates so many times as much is taken: the season of a day need not give way to
 what comes every hour, nor a period to one of its multiples.
 """
+MULTIPLES = (1, 2, 3)
+CLEARER = 0.75
+"""Two peaks that are not alike make half a period; a multiple of it is right if it leaves less than this share."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +43,11 @@ def chosen(ring: Floats, shown: float, held: Held, *, start_us: float, width_us:
         if not visible or _profile(ring, held.period_us, start_us, width_us).explains:
             return held, None
         return Held(period_us=DAY_US, strength=0.0), None
-    period_us = natural(refined(ring, shown) * width_us)
-    profile = _profile(ring, period_us, start_us, width_us)
+    period_us, profile = _multiple(ring, shown, start_us, width_us)
     if period_us > DAY_US * (1 + SAME) or not profile.explains:
         return held, None
     apart = abs(period_us / held.period_us - 1)
-    if apart <= SAME:
+    if apart <= (BETTER_KNOWN if held.period_us == DAY_US else SAME):
         return Held(period_us=held.period_us, strength=max(held.strength, profile.strength)), None
     if apart > BETTER_KNOWN and profile.strength <= STRONGER * held.strength:
         return held, None
@@ -56,6 +58,18 @@ def natural(period_us: float) -> float:
     """Return the natural period that is the same, or else the period itself, as exactly as it is kept."""
     nearest = NATURAL_US[np.abs(NATURAL_US / period_us - 1).argmin()]
     return float(nearest if abs(nearest / period_us - 1) <= SAME else np.float32(period_us))
+
+
+def _multiple(ring: Floats, shown: float, start_us: float, width_us: float) -> tuple[float, Profile]:
+    """Return the period that shows, or a small multiple where only that tells what alternates, and its profile."""
+    bins = [shown * times for times in MULTIPLES if shown * times <= LONGEST]
+    periods_us = [natural(refined(ring, period) * width_us) for period in bins]
+    profiles = [_profile(ring, period_us, start_us, width_us) for period_us in periods_us]
+    best = 0
+    for place, profile in enumerate(profiles):
+        if profile.residual < CLEARER * profiles[best].residual:
+            best = place
+    return periods_us[best], profiles[best]
 
 
 def _profile(ring: Floats, period_us: float, start_us: float, width_us: float) -> Profile:

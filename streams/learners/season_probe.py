@@ -181,7 +181,8 @@ class SeasonProbe:
         following = _next_present(values, metric + over)
         round_ended = over & (following <= metric)
         turns[round_ended, _DEPTH] = np.where(deepest, FIRST_DEPTH, turns[:, _DEPTH] + DEEPER)[round_ended]
-        afresh = useless | (over & (deepest | (following != metric)))
+        known = self._periods[rows, metric] != DAY_US  # is asked for again, lest it has ended
+        afresh = useless | (over & (deepest | known | (following != metric)))
         turns[afresh, _START] = times_us[afresh]
         turns[:, _WIDTH] = np.where(
             afresh, np.where(np.isinf(turns[:, _BASE]), 1.0, turns[:, _BASE]), 2 * turns[:, _WIDTH]
