@@ -28,6 +28,8 @@ COHERENCE = 0.7
 """... and on average at its multiples, relative to that: an oscillation that soon forgets its phase is no season."""
 EXPLAINED = 0.85
 """A profile that leaves more of the values than this share is not worth having."""
+STEADY = 2.0
+"""A profile goes with a straight line of at most so many of its deviations a period: a staircase is no season."""
 HARMONICS = 3
 _AROUND = np.exp(np.arange(-0.04, 0.0401, 0.001))
 
@@ -81,11 +83,13 @@ class Profile:
     """Mean size of what is left of the values of the ring, ..."""
     size: float
     """... and of these, less their straight line."""
+    drift: float
+    """How far that goes in a period."""
 
     @property
     def explains(self) -> bool:
         """Whether it tells a good part of the values."""
-        return self.residual <= EXPLAINED * self.size
+        return self.residual <= EXPLAINED * self.size and self.drift <= STEADY * self.strength
 
 
 def refined(ring: Floats, period: float) -> float:
@@ -93,7 +97,7 @@ def refined(ring: Floats, period: float) -> float:
     most power.
     """
     known = np.isfinite(ring).nonzero()[0]
-    values, _ = _level(ring, known)
+    values, _, _ = _level(ring, known)
     periods = period * _AROUND
     waves = np.exp(-2j * np.pi * np.arange(1, HARMONICS + 1)[:, None, None] * known / periods[:, None])
     power = (np.abs((waves * values).sum(axis=2)) ** 2).sum(axis=0)
@@ -103,7 +107,7 @@ def refined(ring: Floats, period: float) -> float:
 def profile_of(ring: Floats, period: float, phase: float) -> Profile:
     """Return what a period, in bins, looks like in a ring whose first bin begins at a phase, in periods."""
     known = np.isfinite(ring).nonzero()[0]
-    values, end = _level(ring, known)
+    values, end, slope = _level(ring, known)
     phases = (phase + (known + 0.5) / period) % 1.0
     bins = min(round(period), SLOTS)
     place = (phases * bins).astype(np.int64)
@@ -122,14 +126,15 @@ def profile_of(ring: Floats, period: float, phase: float) -> Profile:
         strength=float(slots.std()),
         residual=float(left.mean() * spare**0.5),
         size=float(np.abs(values).mean()),
+        drift=abs(slope) * period,
     )
 
 
-def _level(ring: Floats, known: npt.NDArray[np.int64]) -> tuple[Floats, float]:
-    """Return the known values less their straight line, and that line at the end of the ring."""
+def _level(ring: Floats, known: npt.NDArray[np.int64]) -> tuple[Floats, float, float]:
+    """Return the known values less their straight line, and that line at the end of the ring and its slope."""
     values = ring[known]
     slope, start = np.polyfit(known, values, 1)
-    return values - (start + slope * known), float(start + slope * BINS)
+    return values - (start + slope * known), float(start + slope * BINS), float(slope)
 
 
 def _differences(rings: Floats) -> Floats:
