@@ -16,10 +16,6 @@ def phases(time_us: int, rows: int = 1, metrics: int = 1, period_us: int = DAY_U
     return np.full((rows, metrics), time_us % period_us * SLOTS // period_us)
 
 
-def phases(time_us: int, rows: int = 1, metrics: int = 1, period_us: int = DAY_US) -> np.ndarray:
-    return np.full((rows, metrics), time_us % period_us * SLOTS // period_us)
-
-
 def packed(target: ResidualTable) -> bytes:
     return msgspec.msgpack.encode(target.columns())
 
@@ -138,74 +134,6 @@ def test_some_of_the_rows_just_judged_are_learned_as_if_alone():
         judged.learn(rows, values, slots, some)
         alone.learn(rows[some], values[some], slots[some])
         assert packed(judged) == packed(alone)
-
-
-def known_season(period: int, *, weight: float) -> Season:
-    """Return what a probe says of `wave` after its last value at 0: that it swings by 5 about 100."""
-    slots = 5 * np.sin(2 * np.pi * (np.arange(SLOTS) + 0.5) / SLOTS)
-    return Season(row=0, metric=0, weight=weight, last=100.0, slots=slots, level=100.0, noise=0.4, residual=0.2)
-
-
-def wave(windows: int, period: int) -> np.ndarray:
-    return 100 + 5 * np.sin(2 * np.pi * np.arange(windows) / period) + np.random.default_rng(6).normal(0, 0.5, windows)
-
-
-def through(target: ResidualTable, values: np.ndarray, *, start: int, period: int) -> list[list[float]]:
-    """Judge and learn a window per value; return the ratios of each to its spreads."""
-    found = []
-    for number, value in enumerate(values.tolist(), start):
-        window = (ROW, np.array([[value]]), phases(number, period_us=period))
-        found.append(np.exp(target.ratios(*window)[0][0, :, 0]).tolist())
-        target.learn(*window)
-    return found
-
-
-def test_what_is_left_of_a_season_of_its_own_surprises_at_no_scale_and_what_is_not_like_it_does():
-    period = 480
-    target = table()
-    values = wave(8 * period, period)
-    through(target, values[: 2 * period], start=0, period=DAY_US)
-    target.expect(known_season(period, weight=1 / period))
-    usual = np.array(through(target, values[2 * period :], start=2 * period, period=period))
-    assert usual.mean(axis=0).max() < 1.3
-    trough = np.array(through(target, np.full(5, 95.0), start=8 * period + period // 4, period=period))
-    assert trough[:, [MEDIUM, LONG, SEASON]].min() > 8
-
-
-def test_a_fault_hardly_becomes_the_season_and_a_level_that_moves_does_not():
-    period = 480
-    target = table()
-    through(target, wave(period, period), start=0, period=DAY_US)
-    target.expect(known_season(period, weight=1 / period))
-    values = wave(12 * period, period)
-    values[6 * period :] += 20
-    found = np.array(through(target, values, start=period, period=period))
-    assert found[6 * period, JUMP] > 10
-    assert found[-period:].mean(axis=0)[[JUMP, MEDIUM]].max() < 1.5
-
-
-def test_a_season_that_is_given_up_leaves_the_plain_residual():
-    period = 480
-    target = table()
-    values = wave(3 * period, period)
-    through(target, values, start=0, period=DAY_US)
-    target.expect(known_season(period, weight=1 / period))
-    target.expect(Season(row=0, metric=0, weight=0.0, last=float(values[-1])))
-    found = sizes(target, 130.0, 3 * period)
-    assert found[SEASON] == pytest.approx(found[LONG], rel=0.5)
-
-
-def test_a_new_normal_keeps_the_season_and_a_forgotten_row_does_not():
-    target = table()
-    through(target, wave(100, 480), start=0, period=DAY_US)
-    target.expect(known_season(480, weight=1 / 480))
-    empty = packed(table())
-    target.clear(0)
-    assert packed(target) != empty
-    through(target, 40 + wave(480, 480), start=0, period=480)
-    assert max(sizes(target, 145.0, DAY_US // 4)) < 4
-    target.forget(0)
-    assert packed(target) == empty
 
 
 def known_season(period: int, *, weight: float) -> Season:
