@@ -26,7 +26,7 @@ LEAST_CORRELATION = 0.3
 """... how large it must be at the period itself, ..."""
 COHERENCE = 0.7
 """... and on average at its multiples, relative to that: an oscillation that soon forgets its phase is no season."""
-EXPLAINED = 0.85
+EXPLAINED = 0.6
 """A profile that leaves more of the values than this share is not worth having."""
 STEADY = 2.0
 """A profile goes with a straight line of at most so many of its deviations a period: a staircase is no season."""

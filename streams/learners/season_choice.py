@@ -12,10 +12,12 @@ Floats = npt.NDArray[np.float64]
 DAY_US = 86_400_000_000
 NATURAL_US = 1e6 * np.array([60, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 14_400, 21_600, 28_800, 43_200, 86_400])
 """A period as good as one of these is one."""
+NEAR_A_DAY = 0.1
+"""So close to a day a period is one: a ring holds few days, which may be unlike each other (a weekend among them)."""
 SAME = 0.01
 """Periods closer than this share are the same, ..."""
 BETTER_KNOWN = 0.04
-"""... closer than this are one, which is known better by now, unless it is the day; ..."""
+"""... closer than this are one, which is known better by now if that is `CLEARER`; ..."""
 STRONGER = 1.1
 """... of others the one whose profile deviates so many times as much is taken: the season of a day need not give way to
 what comes every hour, nor a period to one of its multiples.
@@ -47,15 +49,21 @@ def chosen(ring: Floats, shown: float, held: Held, *, start_us: float, width_us:
     if period_us > DAY_US * (1 + SAME) or not profile.explains:
         return held, None
     apart = abs(period_us / held.period_us - 1)
-    if apart <= (BETTER_KNOWN if held.period_us == DAY_US else SAME):
+    if apart <= SAME:
         return Held(period_us=held.period_us, strength=max(held.strength, profile.strength)), None
-    if apart > BETTER_KNOWN and profile.strength <= STRONGER * held.strength:
+    if apart > BETTER_KNOWN:
+        better = profile.strength > STRONGER * held.strength
+    else:
+        better = profile.residual < CLEARER * _profile(ring, held.period_us, start_us, width_us).residual
+    if not better:
         return held, None
     return Held(period_us=period_us, strength=profile.strength), profile
 
 
 def natural(period_us: float) -> float:
     """Return the natural period that is the same, or else the period itself, as exactly as it is kept."""
+    if abs(period_us / DAY_US - 1) <= NEAR_A_DAY:
+        return float(DAY_US)
     nearest = NATURAL_US[np.abs(NATURAL_US / period_us - 1).argmin()]
     return float(nearest if abs(nearest / period_us - 1) <= SAME else np.float32(period_us))
 
