@@ -17,7 +17,9 @@ NEAR_A_DAY = 0.1
 SAME = 0.01
 """Periods closer than this share are the same, ..."""
 BETTER_KNOWN = 0.04
-"""... closer than this are one, which is known better by now if that is `CLEARER`; ..."""
+"""... closer than this are one, which is known better by now, ..."""
+MORE_EXACT = 0.9
+"""... if it leaves less than this share of what that leaves; ..."""
 STRONGER = 1.1
 """... of others the one whose profile deviates so many times as much is taken: the season of a day need not give way to
 what comes every hour, nor a period to one of its multiples.
@@ -49,15 +51,16 @@ def chosen(ring: Floats, shown: float, held: Held, *, start_us: float, width_us:
     if period_us > DAY_US * (1 + SAME) or not profile.explains:
         return held, None
     apart = abs(period_us / held.period_us - 1)
+    if apart <= BETTER_KNOWN:
+        left = _profile(ring, held.period_us, start_us, width_us).residual
+        better = apart > 0 and profile.residual < MORE_EXACT * left
+    else:
+        better = profile.strength > STRONGER * held.strength
+    if better:
+        return Held(period_us=period_us, strength=profile.strength), profile
     if apart <= SAME:
         return Held(period_us=held.period_us, strength=max(held.strength, profile.strength)), None
-    if apart > BETTER_KNOWN:
-        better = profile.strength > STRONGER * held.strength
-    else:
-        better = profile.residual < CLEARER * _profile(ring, held.period_us, start_us, width_us).residual
-    if not better:
-        return held, None
-    return Held(period_us=period_us, strength=profile.strength), profile
+    return held, None
 
 
 def natural(period_us: float) -> float:
