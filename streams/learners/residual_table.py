@@ -28,9 +28,9 @@ NOISE = 0.75
 """The mean size of white noise, as a share of that of its jumps, ..."""
 LEVEL_NOISE = 0.18
 """... and of its medium against its long average, as a share of its own."""
-OWN_CYCLES, OWN_MOST = 6.0, 0.15
-"""A slot of a period of its own is averaged over so many cycles, for a period is never known exactly. A value counts
-for no more than this; ..."""
+OWN_CYCLES, OWN_LEAST, OWN_MOST = 16.0, 0.03, 0.15
+"""A slot of a short period is averaged over so many cycles, for a period is never known exactly. A value counts for no
+less and no more than this; ..."""
 OWN_OUTLIER = 3.0
 """... which learns at most so many spreads from it: a fault must not become the season."""
 OUTLIER = 30.0
@@ -181,7 +181,8 @@ class ResidualTable:
             left = np.minimum(np.maximum(residuals[:, -1], -bound), bound)
             averages[:, _MIDDLE] += own * left
             np.copyto(averages[:, _MIDDLE], values, where=present & (count == 0) & (own > 0))
-            step = np.where(own > 0, np.minimum(own * (SLOTS / OWN_CYCLES), OWN_MOST) * left, step)
+            weight = np.minimum(np.maximum(own * (SLOTS / OWN_CYCLES), OWN_LEAST), OWN_MOST)
+            step = np.where(own > 0, weight * left, step)
         averages[:, _COUNT] = np.minimum(count + present, LONGEST)
         self._averages[look.rows] = averages
         flat = self._season.reshape(-1)
