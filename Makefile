@@ -52,6 +52,7 @@ lint: $(VENV)/.test  ## Style, types and import contracts
 	$(BIN)/lint-imports
 
 test: lint  ## Everything that must hold, on a real Kafka
+	@$(BIN)/python -m pytest --collect-only -q > $(VENV)/collected || { tail -n 30 $(VENV)/collected; exit 1; }
 	$(BIN)/python -m pytest -m "not kafka and not soak" -n 2 --dist worksteal
 	$(BIN)/python -m pytest -m "kafka and not soak" -n 2 --dist loadfile
 
@@ -63,13 +64,15 @@ bench: $(VENV)/.bench  ## The benchmarks that need no outside data, beside peers
 	$(BIN)/python -m tests.bench.transport
 	$(BIN)/python -m tests.bench.detect_speed
 	$(BIN)/python -m tests.bench.latency
+	$(BIN)/python -m tests.bench.gate_speed
 	$(BIN)/python -m tests.bench.fleet
 	$(BIN)/python -m tests.bench.alarms --stated 200 --workers 2
 	$(BIN)/python -m tests.bench.patterns --seeds 4 --workers 2
 
-documents: $(VENV)/.test  ## Write the generated documents anew (JSON Schema, AsyncAPI, access control)
+documents: $(VENV)/.test  ## Write the generated documents anew (JSON Schema, AsyncAPI, access control, checks of the gate)
 	$(BIN)/python -m schemas.documents
 	$(BIN)/python -m connectors.kafka.access_files fleet deploy/access
+	$(BIN)/python -m streams.operate.gate_document deploy/gate.md
 
 lock:  ## Pin every dependency with hashes (needs uv)
 	uv pip compile pyproject.toml --group build --group test --group lint --group bench --generate-hashes --universal \

@@ -5,6 +5,7 @@ FlyballError
 ├── ContractError      the data is bad: it becomes a dead letter, work goes on
 │   └── SignatureError the sender is not who it must be: refused, never retried
 ├── BrokerError        Kafka does not answer or refuses: retry, later
+├── StorageError       the disk does not keep what must be remembered: make room or mend it, start again
 ├── FencedError        another instance owns this work now: exit at once
 └── RecoveryError      state and journal do not fit: an operator decides (`flyball recover`)
 """
@@ -37,6 +38,10 @@ class SignatureError(ContractError):
 
 class BrokerError(FlyballError):
     """The broker cannot be reached or refused; trying again later may succeed."""
+
+
+class StorageError(FlyballError):
+    """A file that remembers what was done cannot be written or read: nothing more is started until it can."""
 
 
 class FencedError(FlyballError):

@@ -1,14 +1,19 @@
 """The folder of keys beside `loop.toml`: made once, private keys readable by their owner only.
 
 `root.key` signs the keyring and nothing else; keep it off the machines that run the loop. `root.pub` is what everyone
-pins. Each `PURPOSE.key` goes only to the process that signs for that purpose.
+pins. Each `PURPOSE.key` goes only to the process that signs for that purpose. People sign with SSH keys of their own,
+which are never here: the keyring holds their public part. Where no file may lie, `FLYBALL_KEY_PURPOSE` (`ROOT` too) in
+the environment holds the PEM text instead.
 """
 
 import base64
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import get_args
+from types import MappingProxyType
+from typing import Literal
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -21,20 +26,25 @@ from cryptography.hazmat.primitives.serialization import (
 
 from .errors import SettingsError
 from .ids import derive
-from .keyring import Key, Keyring, Trust
+from .keyring import Key, Keyring, Role, Trust
 from .signing import Audience, Purpose, Signer
+from .sshsig import SshPublicKey
 
-ROOT_KEY, ROOT_PUBLIC, KEYRING = "root.key", "root.pub", "keyring.json"
-PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
-_SUBJECTS: dict[Purpose, str] = {
+ROOT: Literal["root"] = "root"
+ROOT_KEY, ROOT_PUBLIC, KEYRING = f"{ROOT}.key", "root.pub", "keyring.json"
+NOTHING: Mapping[str, str] = MappingProxyType({})
+"""An environment that holds no keys."""
+SUBJECTS: dict[Purpose, str] = {
     "actions": "gate",
     "outcomes": "executor",
     "control": "operator",
-    "approvals": "operator",
-    "proposals": "operator",
     "models": "improve",
     "audit": "improve",
 }
+"""Purpose to who signs for it, by a key of its own. What people alone sign (`PERSONAL`) has no such key."""
+PURPOSES: tuple[Purpose, ...] = tuple(SUBJECTS)
+_OTHERS = 0o077
+"""Permissions of anybody but the owner."""
 
 
 def create_keys(folder: Path) -> Keyring:
@@ -49,7 +59,7 @@ def create_keys(folder: Path) -> Keyring:
     return _publish(folder, Keyring(version=1, keys=entries), root)
 
 
-def rotate_key(folder: Path, purpose: Purpose) -> Keyring:
+def rotate_key(folder: Path, purpose: Purpose, environment: Mapping[str, str] = NOTHING) -> Keyring:
     """Replace the key of one purpose: the former one is revoked, the keyring's version goes up by two.
 
     The keyring is written before the key: interrupted in between, a second call mends it.
@@ -57,16 +67,51 @@ def rotate_key(folder: Path, purpose: Purpose) -> Keyring:
     path = folder / f"{purpose}.key"
     former = _key_id(purpose, _read_private(path).public_key())
     private = Ed25519PrivateKey.generate()
-    entry = describe_key(private.public_key(), purpose=purpose, subject=_SUBJECTS[purpose])
+    entry = describe_key(private.public_key(), purpose=purpose, subject=SUBJECTS[purpose])
     keyring = load_keyring(folder).without_trust_in(former).with_key(entry)
-    _publish(folder, keyring, _read_private(folder / ROOT_KEY))
+    _publish(folder, keyring, _load_private(folder, ROOT, environment))
     _write_private(path, private)
     return keyring
 
 
-def revoke_key(folder: Path, key_id: str) -> Keyring:
-    """Withdraw the trust in one key; raises `SignatureError` when the keyring has no such key."""
-    return _publish(folder, load_keyring(folder).without_trust_in(key_id), _read_private(folder / ROOT_KEY))
+def add_key(folder: Path, purpose: Purpose, subject: str, environment: Mapping[str, str] = NOTHING) -> Path:
+    """Make one more key of a purpose, for a machine of its own; return its file, to be `PURPOSE.key` over there.
+
+    Raises `SettingsError` where the file is there already.
+    """
+    path = folder / f"{subject}.{purpose}.key"
+    if path.exists():
+        raise SettingsError([f"expected no {path}: revoke that key, remove the file, then add another one"])
+    private = Ed25519PrivateKey.generate()
+    keyring = load_keyring(folder).with_key(describe_key(private.public_key(), purpose=purpose, subject=subject))
+    _publish(folder, keyring, _load_private(folder, ROOT, environment))
+    _write_private(path, private)
+    return path
+
+
+def add_person(
+    folder: Path,
+    subject: str,
+    public: SshPublicKey,
+    *,
+    roles: Sequence[Role],
+    not_after_us: int | None = None,
+    environment: Mapping[str, str] = NOTHING,
+) -> Keyring:
+    """Let a person's SSH key count in some roles; raises `SignatureError` when the key is listed already."""
+    entry = Key(
+        id=public.fingerprint(), subject=subject, public=public.line(), not_after_us=not_after_us, roles=tuple(roles)
+    )
+    return _publish(folder, load_keyring(folder).with_key(entry), _load_private(folder, ROOT, environment))
+
+
+def revoke_key(folder: Path, name: str, environment: Mapping[str, str] = NOTHING) -> Keyring:
+    """Withdraw the trust in one key, or in all keys of a person; raises `SignatureError` when there is no such one."""
+    keyring = load_keyring(folder)
+    ids = [key.id for key in keyring.keys if key.id == name or (key.is_persons and key.subject == name)]
+    for key_id in ids or [name]:
+        keyring = keyring.without_trust_in(key_id)
+    return _publish(folder, keyring, _load_private(folder, ROOT, environment))
 
 
 def load_root(folder: Path) -> Ed25519PublicKey:
@@ -103,10 +148,19 @@ def keyring_text(folder: Path) -> str:
     return (folder / KEYRING).read_text()
 
 
-def load_signer(folder: Path, purpose: Purpose, audience: Audience) -> Signer:
-    """Return the signer of one purpose; raises `SettingsError` when its key is missing."""
-    key = _read_private(folder / f"{purpose}.key")
+def load_signer(folder: Path, purpose: Purpose, audience: Audience, environment: Mapping[str, str] = NOTHING) -> Signer:
+    """Return the signer of one purpose; raises `SettingsError` when its key is missing or others can read it."""
+    key = _load_private(folder, purpose, environment)
     return Signer(key_id=_key_id(purpose, key.public_key()), purpose=purpose, private_key=key, audience=audience)
+
+
+def has_key(folder: Path, purpose: Purpose, environment: Mapping[str, str] = NOTHING) -> bool:
+    """Return whether there is a private key of a purpose here."""
+    return _variable(purpose) in environment or (folder / f"{purpose}.key").exists()
+
+
+def _variable(purpose: Purpose | Literal["root"]) -> str:
+    return f"FLYBALL_KEY_{purpose.upper()}"
 
 
 def _key_id(purpose: Purpose, public: Ed25519PublicKey) -> str:
@@ -116,7 +170,7 @@ def _key_id(purpose: Purpose, public: Ed25519PublicKey) -> str:
 def _make_key(folder: Path, purpose: Purpose) -> Key:
     private = Ed25519PrivateKey.generate()
     _write_private(folder / f"{purpose}.key", private)
-    return describe_key(private.public_key(), purpose=purpose, subject=_SUBJECTS[purpose])
+    return describe_key(private.public_key(), purpose=purpose, subject=SUBJECTS[purpose])
 
 
 def describe_key(public: Ed25519PublicKey, *, purpose: Purpose, subject: str) -> Key:
@@ -145,11 +199,40 @@ def _replace(path: Path, data: bytes, *, mode: int) -> None:
     fresh.replace(path)
 
 
+def _load_private(
+    folder: Path, purpose: Purpose | Literal["root"], environment: Mapping[str, str]
+) -> Ed25519PrivateKey:
+    """Return a private key, of the environment where that has it; the error never says what was there instead."""
+    name = _variable(purpose)
+    if name in environment:
+        return _private_key(environment[name].encode(), name)
+    return _read_private(folder / f"{purpose}.key")
+
+
 def _read_private(path: Path) -> Ed25519PrivateKey:
     try:
-        key = load_pem_private_key(path.read_bytes(), password=None)
-    except (OSError, ValueError, TypeError) as error:
+        refuse_if_open(path)
+        data = path.read_bytes()
+    except OSError as error:
         raise SettingsError([f"{path}: expected a private key in PEM, got {error}"]) from error
+    return _private_key(data, str(path))
+
+
+def refuse_if_open(path: Path) -> None:
+    """Raise `SettingsError` when a private key is one's own and others may read it, as OpenSSH does.
+
+    One that is mounted belongs to somebody else, who sees to its permissions.
+    """
+    stat = path.stat()
+    if stat.st_mode & _OTHERS and stat.st_uid == os.getuid():
+        raise SettingsError([f"{path}: expected a private key that only its owner can read; `chmod 600 {path}`"])
+
+
+def _private_key(data: bytes, where: str) -> Ed25519PrivateKey:
+    try:
+        key = load_pem_private_key(data, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise SettingsError([f"{where}: expected a private key in PEM, without a passphrase"]) from None
     if not isinstance(key, Ed25519PrivateKey):
-        raise SettingsError([f"{path}: expected an Ed25519 key"])
+        raise SettingsError([f"{where}: expected an Ed25519 key"])
     return key

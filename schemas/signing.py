@@ -1,4 +1,4 @@
-"""Signatures over messages: Ed25519 (RFC 8032) over the DSSE pre-authentication encoding.
+"""Signatures over messages: Ed25519 (RFC 8032), or a person's SSH key, over the DSSE pre-authentication encoding.
 
 What is signed: purpose, audience (cluster id, loop, topic), event type, id, key and value. A signature made for one
 cluster, loop or topic is worth nothing on another.
@@ -6,10 +6,8 @@ cluster, loop or topic is worth nothing on another.
 
 import base64
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
 
 from .errors import SignatureError
@@ -63,10 +61,18 @@ def _signed_bytes(message: Message, purpose: str, audience: Audience) -> bytes:
     )
 
 
+class PrivateKey(Protocol):
+    """What signs: an Ed25519 key of a machine, or a person's SSH key, which gives an SSHSIG."""
+
+    def sign(self, data: bytes, /) -> bytes:
+        """Return the signature over these bytes."""
+        ...
+
+
 class Signer:
     """Signs messages of one purpose with one private key."""
 
-    def __init__(self, *, key_id: str, purpose: Purpose, private_key: Ed25519PrivateKey, audience: Audience) -> None:
+    def __init__(self, *, key_id: str, purpose: Purpose, private_key: PrivateKey, audience: Audience) -> None:
         self.key_id = key_id
         self.purpose = purpose
         self._private_key = private_key
@@ -88,9 +94,11 @@ def verify(message: Message, *, keyring: Keyring, purpose: Purpose, audience: Au
     key_id, signature = fields.get("ce_keyid"), fields.get("ce_signature")
     if not key_id or not signature:
         raise SignatureError("unsigned", f"expected a signature for {purpose}, got none")
-    public_key = keyring.public_key(key_id.decode("utf-8", "replace"), purpose=purpose, now_us=now_us)
+    key = keyring.trusted(key_id.decode("utf-8", "replace"), purpose=purpose, now_us=now_us)
     try:
-        public_key.verify(base64.b64decode(signature, validate=True), _signed_bytes(message, purpose, audience))
-    except (InvalidSignature, ValueError) as error:
-        raise SignatureError("bad-signature", f"signature by {key_id!r} does not fit the message") from error
-    return key_id.decode()
+        key.verify(
+            base64.b64decode(signature, validate=True), _signed_bytes(message, purpose, audience), purpose=purpose
+        )
+    except ValueError as error:
+        raise SignatureError("bad-signature", f"expected base64 as the signature by {key_id!r}") from error
+    return key.id

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.metadata
+import os
 from pathlib import Path
 
 import msgspec
@@ -139,7 +140,10 @@ def make_worker(
     """Return everything that a worker process of one role needs."""
     trust = load_trust(keys)
 
-    sign: dict[str, Signer] = {topic: load_signer(keys, topic, audience) for topic in SIGNED_BY_ROLE.get(role, ())}  # type: ignore[arg-type]  # those topics are named as their purposes
+    sign: dict[str, Signer] = {
+        topic: load_signer(keys, topic, audience, os.environ)  # type: ignore[arg-type]  # topics named as their purposes
+        for topic in SIGNED_BY_ROLE.get(role, ())
+    }
     scales = TOPICS[GROUP_SOURCES[role][0]].scales
     return WorkerSpec(
         loop=settings.loop.name,

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import SettingsError
+from streams.loop.durations import parse_duration
 from streams.settings import EXAMPLE, Settings, load, parse, world_settings
 from streams.settings.positions import Positions
 from streams.settings.profiles import PROFILES
@@ -99,6 +100,7 @@ WRONG: list[tuple[str, str]] = [
     ("[gate]\nprotected = ['e1', 2]", "6: gate.protected: expected a text in quotes, got 2"),
     ("[gate]\nloop_limit = 5", "6: gate.loop_limit: expected a text in quotes, got 5"),
     ("[gate]\ncontrol_timeout_us = 5", '6: gate.control_timeout_us: unknown key, did you mean'),
+    ("[gate]\nmaintenance = ['on Sundays']", "6: gate.maintenance: expected a maintenance window such as \"Sat 22:00"),
     ("[[gate]]", "5: gate: expected a table, got [{}]"),
     ("limit = '5/fortnight'", "5: actions.restart.limit: expected second, minute, hour, day, week or"),
     ("cost = 2", "5: actions.restart.cost: expected a number from 0 to 1, got 2"),
@@ -258,7 +260,8 @@ def test_a_profile_is_other_defaults_and_every_key_of_the_file_wins_over_it(prof
     settings = parse(text, name="loop.toml")
     for section, keys in PROFILES[profile].items():
         for key, value in keys.items():
-            assert getattr(getattr(settings, section), key) == value
+            found = getattr(settings, section)
+            assert getattr(found, key, None) == value or getattr(found, f"{key}_us") == parse_duration(value)
     assert parse(text + "[gate]\nconcurrency = 7", name="loop.toml").gate.concurrency == 7
 
 

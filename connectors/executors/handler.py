@@ -7,6 +7,7 @@ import msgspec
 from schemas.events import Action
 
 State = Literal["succeeded", "failed", "refused", "unknown"]
+Retry = Literal["always", "idempotent", "never"]
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -14,6 +15,12 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     state: State
     detail: str = ""
+    retry: Retry = "idempotent"
+    """Whether it may be tried again: always (it surely had no effect), where the handler is idempotent, or never."""
+    wait_s: float = 0.0
+    """How long the target asked to be left alone before the next attempt."""
+    begun: bool = True
+    """Whether it began at all; where it did not, it says nothing about the world (a check that could not ask)."""
 
 
 class Handler(Protocol):
@@ -25,5 +32,8 @@ class Handler(Protocol):
         ...
 
     def run(self, action: Action, *, timeout_s: float) -> Result:
-        """Do it, within `timeout_s`; later than that the attempt counts as `unknown`. So does an exception."""
+        """Do it, within `timeout_s`; later than that the attempt counts as `unknown`. So does an exception.
+
+        Never called with a dry run: the executor answers that by itself.
+        """
         ...

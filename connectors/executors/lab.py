@@ -27,7 +27,7 @@ class LabHandler:
                 self._control_file, id=action.id, entity=action.entity, action=action.action, timeout_s=timeout_s
             )
         except (FileNotFoundError, ConnectionRefusedError) as error:
-            return Result(state="failed", detail=f"the lab does not run: {error}")
+            return Result(state="failed", detail=f"the lab does not run: {error}", begun=False)
         except (OSError, msgspec.DecodeError) as error:
             return Result(state="unknown", detail=f"the lab did not answer: {error}")
         return Result(state=_STATES.get(reply.state, "unknown"), detail=reply.detail)

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import msgspec
 
 from connectors.executors.handler import Handler
-from connectors.executors.work import Actions, Retries, Work
+from connectors.executors.retries import Retries
+from connectors.executors.work import Actions, Work
 from schemas.errors import FlyballError
 from schemas.events import Action
 
@@ -15,10 +16,14 @@ _POLL_S = 0.2
 
 
 class ExecutorSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How many actions at a time, how each is tried, and how long running ones may take once told to stop."""
+    """How many actions at a time, how each is tried, and how long running ones may take once told to stop.
+
+    `retries_of` holds, by name of action, what differs from `retries`.
+    """
 
     concurrency: int = 4
     retries: Retries = Retries()
+    retries_of: dict[str, Retries] = {}
     stop_s: float = 3.0
 
 
@@ -64,7 +69,8 @@ def _begin(
     if handler is None:
         actions.report(action, "refused", f"no handler for {action.action!r}: this executor does {', '.join(handlers)}")
         return []
-    work = Work(action=action, handler=handler, actions=actions, retries=settings.retries, stopping=stop)
+    retries = settings.retries_of.get(action.action, settings.retries)
+    work = Work(action=action, handler=handler, actions=actions, retries=retries, stopping=stop)
     work.start()
     return [work]
 

@@ -1,12 +1,14 @@
 """One action in the hands of an executor: attempts, retries, and exactly one end."""
 
 import threading
+import time
 from typing import Protocol
 
-import msgspec
-
 from connectors.executors.handler import Handler, Result, State
+from connectors.executors.retries import Retries
 from schemas.events import Action
+
+_ASK_EVERY_S = 0.5
 
 
 class Actions(Protocol):
@@ -23,14 +25,6 @@ class Actions(Protocol):
     def report(self, action: Action, state: State, detail: str = "") -> None:
         """Write the one end of an action."""
         ...
-
-
-class Retries(msgspec.Struct, frozen=True, kw_only=True):
-    """How often an idempotent handler is tried, how long one attempt may take, and the pause between two."""
-
-    attempts: int = 3
-    timeout_s: float = 15.0
-    pause_s: float = 1.0
 
 
 class Work:
@@ -81,22 +75,41 @@ class Work:
     def _attempt_all(self) -> Result:
         """Try until it succeeds or must not be tried again. Control and expiry are checked before every attempt."""
         last = Result(state="refused")
-        attempts = self._retries.attempts if self._handler.idempotent else 1
-        for attempt in range(attempts):
+        for attempt in range(self._retries.attempts):
             why_not = self._actions.why_not(self.action)
             if why_not is not None:
                 return _cut_short(last, why_not)
             last = self._attempt()
-            if self.ended or last.state in ("succeeded", "refused"):
+            if self.ended or not self._may_try_again(last) or attempt + 1 == self._retries.attempts:
                 break
-            if attempt + 1 < attempts and self._stopping.wait(self._retries.pause_s):
-                return _cut_short(last, "the executor is stopping")
+            wait_s = self._retries.wait_s(self.action.id, attempt, asked_s=last.wait_s)
+            if wait_s is None:
+                longest_s = self._retries.longest_s
+                return _cut_short(last, f"it asks to wait {last.wait_s:g} s, longer than {longest_s:g} s")
+            why_not = self._rest(wait_s)
+            if why_not is not None:
+                return _cut_short(last, why_not)
         return last
+
+    def _rest(self, wait_s: float) -> str | None:
+        """Wait before a retry; return at once what speaks against it, so that a stop need not wait for its end."""
+        until_s = time.monotonic() + wait_s
+        while (left_s := until_s - time.monotonic()) > 0:
+            if self._stopping.wait(min(left_s, _ASK_EVERY_S)):
+                return "the executor is stopping"
+            if (why_not := self._actions.why_not(self.action)) is not None:
+                return why_not
+        return None
+
+    def _may_try_again(self, last: Result) -> bool:
+        if last.state == "succeeded" or last.retry == "never":
+            return False
+        return last.retry == "always" or (self._handler.idempotent and last.state != "refused")
 
     def _attempt(self) -> Result:
         if self.action.dry_run:
             return Result(state="succeeded", detail="dry run: nothing was done")
-        watch = threading.Timer(self._retries.timeout_s, self._overrun)
+        watch = threading.Timer(self._retries.timeout_s + self._retries.grace_s, self._overrun)
         watch.daemon = True
         watch.start()
         try:

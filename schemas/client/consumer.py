@@ -6,20 +6,20 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Literal, Self
 
 from .. import __version__, kafka, wire
 from ..connection import KafkaConnection
-from ..errors import BrokerError, ContractError
+from ..errors import BrokerError, ContractError, SettingsError
 from ..events import Action, DeadLetter, Outcome, Presence
 from ..ids import Cause, derive
 from ..keyring import Trust
-from ..reading import read_event
 from ..signing import Audience, Signer
-from .duplicates import DuplicateStore
+from .authority import Authority
+from .duplicates import FORGET_AFTER_US, DuplicateStore
 from .outcomes import OutcomeLog
 from .watch import ControlWatch
 
@@ -42,8 +42,11 @@ class ActionConsumer:
     `unknown` what was left without an end. Only one thread may poll; any thread may report.
 
     `trust` holds the keyring and the pinned root key, `signer` a key for `outcomes`, `store` the folder of its memory,
-    which no other instance shares.
-    Raises `FencedError` when another process has the memory, `BrokerError` when Kafka refuses.
+    which no other instance shares. `start_limits` are (count, interval in us): at most so many starts in each interval
+    of that length, over restarts too; what is beyond is refused. `approvals_least` maps actions to how many people must
+    have approved them, whatever the gate says: each approval that an action holds is checked again here.
+    Raises `FencedError` when another process has the memory, `StorageError` when the memory cannot be written,
+    `BrokerError` when Kafka refuses.
     """
 
     def __init__(
@@ -56,17 +59,21 @@ class ActionConsumer:
         group: str,
         executor: str,
         store: Path,
-        starts_per_minute: int = 60,
+        start_limits: tuple[tuple[int, int], ...] = ((60, _MINUTE_US),),
         start_timeout_s: float = 30.0,
+        approvals_least: Mapping[str, int] = MappingProxyType({}),
         clock: Callable[[], int] = wall_us,
     ) -> None:
+        longest_us = max((interval_us for _, interval_us in start_limits), default=0)
+        if longest_us > FORGET_AFTER_US:
+            raise SettingsError([f"expected a limit of starts over at most 40 days, got {longest_us / 1_000_000:g} s"])
         self._connection = connection
         self._audience = audience
-        self._trust = trust
         self._group = group
         self._executor = executor
-        self._cap = starts_per_minute
+        self._start_limits = start_limits
         self._start_timeout_s = start_timeout_s
+        self._authority = Authority(trust=trust, audience=audience, least=approvals_least)
         self._clock = clock
         self._incarnation = secrets.token_hex(8)
         self._in_flight: dict[str, tuple[Action, int]] = {}
@@ -129,6 +136,10 @@ class ActionConsumer:
         """Return why an action must not (any longer) have its effect, or None when it may."""
         if self._clock() > action.expires_us:
             return "expired"
+        return self._authority.why_not(action, now_us=self._clock()) or self._watch.why_paused(action)
+
+    def why_paused(self, action: Action) -> str | None:
+        """Return what stands against touching the action's entity now, whether the action has expired or not."""
         return self._watch.why_paused(action)
 
     def may_act(self, action: Action) -> bool:
@@ -147,6 +158,7 @@ class ActionConsumer:
             end = self._outcome(action.id, action.entity, state, detail=detail, started_us=known[1])
             sent = self._outcomes.write(end)
             del self._in_flight[action.id]
+        self._authority.forget(action)
         self._outcomes.wait(sent, _WRITE_TIMEOUT_S)
 
     def stop(self) -> None:
@@ -203,48 +215,45 @@ class ActionConsumer:
     def _consider(self, record: Any) -> Action | None:
         headers = kafka.headers_of(record)
         try:
-            event = read_event(
-                Action.TOPIC,
-                record.key(),
-                record.value(),
-                headers,
-                trust=self._trust,
-                audience=self._audience,
-                now_us=self._clock(),
-            )
+            action = self._authority.read(record.key(), record.value(), headers, now_us=self._clock())
         except ContractError as error:
             self._set_aside(record, error)
             return None
-        if not isinstance(event, Action) or self._store.winner(event.id) is not None:
+        if action is None or self._store.winner(action.id) is not None:
             return None
-        refusal = self._refusal(event)
+        self._authority.follow(action, headers)
+        refusal = self._refusal(action)
         if refusal is not None:
-            self._refuse(event, refusal)
-            return None
-        return self._claim(event, Cause(Action.TOPIC, record.partition(), record.offset()))
+            self._refuse(action, refusal)
+        elif self._claim(action, Cause(Action.TOPIC, record.partition(), record.offset())):
+            return action
+        self._authority.forget(action)
+        return None
 
     def _refusal(self, action: Action) -> str | None:
         if action.issued_us < self._store.born_us:
             return "issued before this executor's memory began"
-        if self._store.starts_since(self._clock() - _MINUTE_US) >= self._cap:
-            return f"this executor starts at most {self._cap} actions per minute"
+        for count, interval_us in self._start_limits:
+            if self._store.starts_since(self._clock() - interval_us) >= count:
+                return f"this executor starts at most {count} actions per {interval_us / 1_000_000:g} s"
         return self.why_not(action)
 
-    def _claim(self, action: Action, cause: Cause) -> Action | None:
+    def _claim(self, action: Action, cause: Cause) -> bool:
+        """Claim an action; return whether it may start."""
         claim = self._outcome(action.id, action.entity, "claimed", cause=cause)
         left_s = (action.expires_us - self._clock()) / 1_000_000
         if not self._outcomes.claim(claim, left_s):
             if self._store.winner(action.id) is None:
                 self._refuse(action, "the claim did not come back before the action expired")
-            return None
+            return False
         self._store.start(self._clock())
         refusal = self.why_not(action)
         if refusal is not None:
             self._refuse(action, refusal)
-            return None
+            return False
         with self._lock:
             self._in_flight[action.id] = (action, self._clock())
-        return action
+        return True
 
     def _refuse(self, action: Action, why: str) -> None:
         """Tell why an action will not start, unless it was over before this executor began or is another one's."""

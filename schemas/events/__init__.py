@@ -6,7 +6,7 @@ new class with a `.v2` type. `TYPE` is the CloudEvents type, `TOPIC` the registr
 """
 
 from .base import Event, Telemetry, TelemetryFrame
-from .decisions import Action, Approval, Blocked, Check, Control, HoldOut, Outcome, Proposal, Verdict
+from .decisions import Action, Approval, Blocked, Check, Control, FinalAction, HoldOut, Outcome, Proposal, Verdict
 from .insights import (
     Census,
     Drift,
@@ -80,6 +80,7 @@ __all__ = [
     "Episode",
     "Event",
     "Experience",
+    "FinalAction",
     "HoldOut",
     "InputRange",
     "JournalEntry",

@@ -20,7 +20,8 @@ class Proposal(Event, frozen=True, kw_only=True):
     """An action for an entity, or `none`, with the exact probability with which it was chosen.
 
     `probabilities` cover the eligible arms and add up to 1; `propensity` is the chosen one's probability including the
-    hold-out draw; `features` are what the reward model saw; `blocked` what limits masked.
+    hold-out draw; `features` are what the reward model saw; `blocked` what limits masked. `by` is `loop`, or the person
+    who signed it, for a `reason`.
     """
 
     TYPE: ClassVar[str] = "flyball.proposal.v1"
@@ -40,6 +41,7 @@ class Proposal(Event, frozen=True, kw_only=True):
     parameters: dict[str, str] = {}
     group: str = ""
     by: str = "loop"
+    reason: str = ""
 
     def digest(self) -> str:
         """Return the SHA-256 (hex) of the canonical JSON: what an approval answers, to the last byte."""
@@ -59,8 +61,51 @@ class Check(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     remedy: str | None = None
 
 
+class FinalAction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What would be done, to the last byte, and under which settings: what people approve and executors compare."""
+
+    proposal: str
+    entity: str
+    action: str
+    episode: str
+    pattern: str
+    settings_hash: str
+    parameters: dict[str, str] = {}
+    dry_run: bool = False
+
+    def digest(self) -> str:
+        """Return the SHA-256 (hex) of the canonical JSON."""
+        return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()
+
+
+class Approval(Event, frozen=True, kw_only=True):
+    """A person's signed answer to an escalation: to the proposal and to the action that it would become, by hashes.
+
+    `signature` is an SSHSIG over all else, in base64, by a key of `person` (see `schemas.approvals`).
+    """
+
+    TYPE: ClassVar[str] = "flyball.approval.v1"
+    TOPIC: ClassVar[str] = "approvals"
+
+    proposal: str
+    proposal_hash: str
+    decision: Literal["approve", "reject"]
+    person: str
+    not_after_us: int
+    reason: str = ""
+    action_hash: str = ""
+    signature: str = ""
+
+    def key(self) -> str:
+        return self.proposal
+
+
 class Verdict(Event, frozen=True, kw_only=True):
-    """The gate's answer to a proposal, with every check it made. `decided_by` names the first check that failed."""
+    """The gate's answer to a proposal, with every check it made. `decided_by` names the first check that failed.
+
+    `approval` is the answer of a person that led to it, `approvals` are all that speak for it; where people are asked,
+    `final` is what they are asked about.
+    """
 
     TYPE: ClassVar[str] = "flyball.verdict.v1"
     TOPIC: ClassVar[str] = "verdicts"
@@ -74,25 +119,48 @@ class Verdict(Event, frozen=True, kw_only=True):
     action: str | None = None
     retry_after_us: int | None = None
     approval: str | None = None
+    approvals: tuple[str, ...] = ()
+    final: FinalAction | None = None
 
     def key(self) -> str:
         return self.proposal.id
 
 
 class Blocked(Event, frozen=True, kw_only=True):
-    """What the gate's limits block now, and until when (0: not known): scope such as `action:restart` to time."""
+    """What the gate's limits block otherwise than it last said: scope such as `action:restart` to when it is free.
+
+    0: not known. A time that is not after `time_us`: it is free now. `whole`: all that is blocked, whatever was said
+    before; the gate begins with such a one, and does so again after it lost its state.
+    """
 
     TYPE: ClassVar[str] = "flyball.blocked.v1"
     TOPIC: ClassVar[str] = "verdicts"
 
     until_us: dict[str, int]
+    whole: bool = False
 
     def key(self) -> str:
         return "blocked"
 
+    def bring_up_to_date(self, known: dict[str, int]) -> None:
+        """Change what earlier events said is blocked (scope to time). Times that are over may stay in it."""
+        if self.whole:
+            known.clear()
+        for scope, until_us in self.until_us.items():
+            if 0 < until_us <= self.time_us:
+                known.pop(scope, None)
+            else:
+                known[scope] = until_us
+        if len(known).bit_count() == 1:  # now and then: at 1, 2, 4, 8, ... scopes
+            for scope in [scope for scope, until_us in known.items() if 0 < until_us <= self.time_us]:
+                del known[scope]
+
 
 class Action(Event, frozen=True, kw_only=True):
-    """What an executor shall do, once, before it expires. Signed by the gate's process; `id` is the action id."""
+    """What an executor shall do, once, before it expires. Signed by the gate's process; `id` is the action id.
+
+    `answers` are the approvals that it rests on, as people signed them; `approvals` are their ids.
+    """
 
     TYPE: ClassVar[str] = "flyball.action.v1"
     TOPIC: ClassVar[str] = "actions"
@@ -108,9 +176,23 @@ class Action(Event, frozen=True, kw_only=True):
     parameters: dict[str, str] = {}
     dry_run: bool = False
     approvals: tuple[str, ...] = ()
+    answers: tuple[Approval, ...] = ()
 
     def key(self) -> str:
         return self.entity
+
+    def final(self) -> FinalAction:
+        """Return what is done, as people approved it."""
+        return FinalAction(
+            proposal=self.proposal,
+            entity=self.entity,
+            action=self.action,
+            episode=self.episode,
+            pattern=self.pattern,
+            settings_hash=self.settings_hash,
+            parameters=self.parameters,
+            dry_run=self.dry_run,
+        )
 
 
 class Outcome(Event, frozen=True, kw_only=True):
@@ -135,34 +217,19 @@ class Outcome(Event, frozen=True, kw_only=True):
         return self.action
 
 
-class Approval(Event, frozen=True, kw_only=True):
-    """A person's signed answer to an escalation (`proposal` and the hash of the action it would become)."""
-
-    TYPE: ClassVar[str] = "flyball.approval.v1"
-    TOPIC: ClassVar[str] = "approvals"
-
-    proposal: str
-    proposal_hash: str
-    decision: Literal["approve", "reject"]
-    person: str
-    not_after_us: int
-    reason: str = ""
-
-    def key(self) -> str:
-        return self.proposal
-
-
 class Control(Event, frozen=True, kw_only=True):
     """A person's signed order, addressed to every role and executor; the latest record per key counts.
 
     kinds: `pause` (value `paused` or `running`; target `loop`, `action:NAME`, `pattern:ID` or `entity:NAME`), `stop`,
-    `rearm`, `level` (target `PATTERN/ACTION`), `keyring` and `settings` (target `loop`, value the text or its hash).
+    `rearm`, `level` (target `PATTERN/ACTION`), `keyring` and `settings` (target `loop`, value the text or its hash),
+    `cancel` (target the id of an action: who has not started it must not) and `settle` (likewise: it ended, as
+    `succeeded`, `failed` or `unknown`, says a person).
     """
 
     TYPE: ClassVar[str] = "flyball.control.v1"
     TOPIC: ClassVar[str] = "control"
 
-    kind: Literal["pause", "stop", "rearm", "level", "keyring", "settings"]
+    kind: Literal["pause", "stop", "rearm", "level", "keyring", "settings", "cancel", "settle"]
     target: str
     value: str
     by: str

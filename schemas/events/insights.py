@@ -8,9 +8,10 @@ from .base import Event
 
 
 class MetricSignature(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How one metric left its normal over the onset windows, in robust standard deviations.
+    """How one metric left its normal, in robust standard deviations: over the onset, or over a closed episode as a
+    whole.
 
-    `series` has one value per window: it tells in which order metrics moved.
+    `series` has one value per window of an onset, and per part of a whole: it tells in which order metrics moved.
     """
 
     mean: float
@@ -22,7 +23,9 @@ class MetricSignature(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
 class Episode(Event, frozen=True, kw_only=True):
     """One entity left its normal: `opened`, `onset` (the first windows are complete: recognise now), `closed`.
 
-    `shares` name the metrics that made it and add up to 1; `signature` holds the onset, per metric.
+    `shares` name the metrics that made it and add up to 1; `signature` holds the onset, per metric; of a closed
+    episode the whole, from the window before the one that opened it (as in its onset) to its last abnormal one, in at
+    most 16 parts of equal length, which may begin within a window.
     """
 
     TYPE: ClassVar[str] = "flyball.episode.v1"
@@ -145,7 +148,9 @@ class Loss(Event, frozen=True, kw_only=True):
 class Pattern(Event, frozen=True, kw_only=True):
     """A cluster of onset signatures: `candidate` until support 3, then `recurring`, then perhaps `faded`.
 
-    Its `episodes` are the latest; those of a pattern that was `split_from` another were counted there until then.
+    What recurred stays `recurring`, though occurrences that are counted elsewhere in the end may leave it less support.
+    Its `episodes` are the latest; those of a pattern that was `split_from` another were counted there until then. An
+    episode whose whole shape is that of another pattern splits off, as one of its own that is `merged` into that.
     """
 
     TYPE: ClassVar[str] = "flyball.pattern.v1"
@@ -211,7 +216,7 @@ class Storm(Event, frozen=True, kw_only=True):
     """Entities that became abnormal together, as known so far: the likely origin first.
 
     `members` are at most the first few dozen, their shares add up to 1; `size` counts all. `calls` says where the graph
-    that ranked them is from.
+    that ranked them is from. A storm that turns out to be part of an earlier one is closed with `alias_of` it.
     """
 
     TYPE: ClassVar[str] = "flyball.storm.v1"
@@ -223,6 +228,7 @@ class Storm(Event, frozen=True, kw_only=True):
     size: int
     calls: Literal["declared", "learned"]
     members: tuple[StormMember, ...]
+    alias_of: str | None = None
 
     def key(self) -> str:
         return self.storm

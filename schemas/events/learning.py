@@ -9,7 +9,8 @@ class Experience(Event, frozen=True, kw_only=True):
     """Proposal, verdict and outcome joined: what the policy learns from, exactly once.
 
     `effective` is the action that really happened (`none` when nothing ran) and `effective_probability` its
-    probability. `late` retracts `retracted_reward` and corrects it. Reward is in [0, 1] less the action's cost.
+    probability. `late` retracts `retracted_reward` and corrects it. Reward is in [0, 1] less the action's cost. `by` is
+    the person who proposed it, where the loop did not.
     """
 
     TYPE: ClassVar[str] = "flyball.experience.v1"
@@ -36,6 +37,7 @@ class Experience(Event, frozen=True, kw_only=True):
     recovered: bool | None = None
     availability: float | None = None
     features: dict[str, float] = {}
+    by: str = "loop"
 
     def key(self) -> str:
         return self.proposal

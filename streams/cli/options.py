@@ -2,7 +2,9 @@
 
 import getpass
 import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,11 +13,16 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
-from schemas.keyfiles import load_trust
+from schemas.errors import BrokerError
+from schemas.keyfiles import has_key, load_keyring, load_trust
+from schemas.signing import Audience, Purpose
+from streams.operate.in_force import OrderTimes
 from streams.operate.loop_place import LoopPlace
 from streams.operate.orders import Orders
+from streams.operate.personal_key import PersonalKey, find_personal_key
 from streams.operate.topic_reader import TopicReader
 
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 10.0
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 config_option = click.option(
@@ -26,6 +33,13 @@ config_option = click.option(
     show_default="loop.toml, or FLYBALL_CONFIG",
     help="The loop's file.",
 )
+key_option = click.option(
+    "--key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="FLYBALL_SSH_KEY",
+    show_default="FLYBALL_SSH_KEY, or what the agent and ~/.ssh hold",
+    help="Your SSH key; a .pub signs by the agent.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
@@ -34,14 +48,35 @@ def now_us() -> int:
     return time.time_ns() // 1_000
 
 
-def orders_of(place: LoopPlace, person: str | None = None) -> Orders:
-    """Return what signs and writes orders in the caller's name."""
+def orders_of(place: LoopPlace, person: str | None = None, key: Path | None = None) -> Orders:
+    """Return what signs and writes orders in the caller's name.
+
+    With `key`, or FLYBALL_SSH_KEY, or where the folder has no `control.key`, all of them are signed by the person.
+    """
+    if key is None and os.environ.get("FLYBALL_SSH_KEY"):
+        key = Path(os.environ["FLYBALL_SSH_KEY"])
+    has_machines = has_key(place.keys, "control", os.environ)
+
+    def personal(purpose: Purpose) -> PersonalKey:
+        return find_personal_key(
+            load_keyring(place.keys),
+            purpose=purpose,
+            now_us=now_us(),
+            named=key,
+            home=Path.home(),
+            environment=os.environ,
+        )
+
     return Orders(
         connection=place.connection(),
         audience=place.audience(),
         keys=place.keys,
         person=person or getpass.getuser(),
         clock_us=now_us,
+        personal=personal,
+        in_person=key is not None or not has_machines,
+        environment=os.environ,
+        times=OrderTimes(reader_of(place), say=lambda text: click.echo(f"note: {text}", err=True)),
     )
 
 
@@ -83,3 +118,23 @@ def utc(time_us: int | None) -> str:
     if time_us is None:
         return "-"
     return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time_us / 1e6))
+
+
+def wait_for_kafka(place: LoopPlace) -> Audience:
+    """Ask for the cluster until it answers; whoever runs for long must not end because Kafka comes up later."""
+    wait_s = FIRST_WAIT_S
+    while True:
+        try:
+            return place.audience()
+        except BrokerError as error:
+            click.echo(f"{error}; trying again in {wait_s:g} s", err=True)
+        time.sleep(wait_s)
+        wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+
+
+def stop_on_signals() -> threading.Event:
+    """Return what is set by Ctrl-C, or when a supervisor ends the process."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    return stop

@@ -1,130 +1,100 @@
-"""`flyball approvals, approve, reject, pause, resume, stop, rearm`: what people decide."""
+"""`flyball approvals, approve, reject, propose`: what people decide, each with an SSH key of their own."""
 
 import sys
-import time
 from pathlib import Path
 
 import click
 
 from schemas.errors import SettingsError
-from schemas.events import Proposal
-from streams.cli.options import config_option, json_option, now_us, orders_of, print_json, print_table, reader_of, utc
+from schemas.events import Verdict
+from streams.cli.options import (
+    config_option,
+    json_option,
+    key_option,
+    now_us,
+    orders_of,
+    print_json,
+    print_table,
+    reader_of,
+    utc,
+)
 from streams.loop.durations import parse_duration
-from streams.operate.escalations import Escalation, open_escalations
+from streams.operate.escalations import Escalation, first_verdict, open_escalations, standing
 from streams.operate.loop_place import LoopPlace
-from streams.operate.status import LoopStatus, read_status
+from streams.operate.subject import subject_of
 
-CONFIRM_TIMEOUT_S = 12.0
-person_option = click.option("--as", "person", help="Who answers.  [default: the user's name]")
+ANSWER_S = 10.0
+"""How long the gate is waited for."""
+SKEW_US = 60_000_000
+"""Clocks of broker and caller differ by less."""
 
 
 @click.command()
 @config_option
 @json_option
 def approvals(config: Path, *, as_json: bool) -> None:
-    """List escalations that nobody has answered and that have not expired."""
+    """List escalations that wait for people and that have not expired, and who approved them so far."""
     found = _waiting(LoopPlace.open(config))
     if as_json:
         print_json(found)
         return
-    rows = [[p.id[:12], p.action, p.entity, p.pattern, utc(one.until_us)] for one in found for p in (one.proposal,)]
-    print_table("waiting for a person", ["id", "action", "entity", "pattern", "expires"], rows)
+    rows = [
+        [p.id[:12], p.action, p.entity, p.pattern, p.by, utc(one.until_us), one.standing]
+        for one in found
+        for p in (one.proposal,)
+    ]
+    columns = ["id", "action", "entity", "pattern", "by", "expires", "standing"]
+    print_table("waiting for people", columns, rows)
 
 
 @click.command()
 @config_option
 @click.argument("escalation")
 @click.option("--reason", default="", help="Kept with the answer.")
-@person_option
-def approve(config: Path, escalation: str, reason: str, person: str | None) -> None:
-    """Approve an escalation by (the beginning of) its id; all checks run again before anything happens."""
-    _answer(config, escalation, person, reason, approve=True)
+@key_option
+def approve(config: Path, escalation: str, reason: str, key: Path | None) -> None:
+    """Approve an escalation by (the beginning of) its id; all checks run again before anything happens.
+
+    You sign, with your SSH key, the very action and its parameters. Exit 1 when the gate does not answer within 10 s.
+    """
+    _answer(config, escalation, key, reason, approve=True)
 
 
 @click.command()
 @config_option
 @click.argument("escalation")
 @click.option("--reason", default="", help="Kept with the answer.")
-@person_option
-def reject(config: Path, escalation: str, reason: str, person: str | None) -> None:
-    """Reject an escalation by (the beginning of) its id."""
-    _answer(config, escalation, person, reason, approve=False)
+@key_option
+def reject(config: Path, escalation: str, reason: str, key: Path | None) -> None:
+    """Reject an escalation by (the beginning of) its id; that ends it, whoever approved before."""
+    _answer(config, escalation, key, reason, approve=False)
 
 
 @click.command()
 @config_option
-@click.argument("target", default="loop")
-@click.option("--for", "duration", help='How long, such as "30m".  [default: until `flyball resume`]')
-@click.option("--reason", default="", help="Shown by `flyball status`.")
-@person_option
-def pause(config: Path, target: str, duration: str | None, reason: str, person: str | None) -> None:
-    """Stop new actions on TARGET: loop, action:NAME, pattern:ID or entity:NAME; wait until everyone confirmed.
+@click.argument("entity")
+@click.argument("action")
+@click.option("--reason", required=True, help="Kept with the proposal, and shown to who approves it.")
+@click.option("--for", "valid", default="5m", show_default=True, help="How long it may wait to be decided.")
+@key_option
+def propose(config: Path, entity: str, action: str, *, reason: str, valid: str, key: Path | None) -> None:
+    """Propose ACTION on ENTITY yourself, signed with your SSH key. The gate checks it like any other.
 
-    Exit 1 when the gate or an executor has not confirmed within 12 s: the order stands, but somebody may not obey yet.
+    Exit 1 unless it is allowed, or waits for another person's approval.
     """
     place = LoopPlace.open(config)
-    until_us = now_us() + parse_duration(duration) if duration else None
-    orders_of(place, person).pause(target, reason=reason, until_us=until_us)
-    if target != "loop":
-        click.echo(f"paused {target}")
-        return
-    _confirm(place, "paused")
-
-
-@click.command()
-@config_option
-@click.argument("target", default="loop")
-@click.option("--reason", default="", help="Kept with the order.")
-@person_option
-def resume(config: Path, target: str, reason: str, person: str | None) -> None:
-    """Undo `flyball pause`. What limits had spent stays spent."""
-    orders_of(LoopPlace.open(config), person).resume(target, reason=reason)
-    click.echo(f"resumed {target}")
-
-
-@click.command()
-@config_option
-@click.argument("target")
-@click.option("--reason", default="", help="Shown by `flyball status`.")
-@person_option
-def stop(config: Path, target: str, reason: str, person: str | None) -> None:
-    """Stop TARGET until `flyball rearm TARGET`: loop, action:NAME, pattern:ID or entity:NAME.
-
-    Unlike a pause it has no end of its own, and `flyball resume` does not lift it. For `loop` it waits until everyone
-    confirmed, and exits 1 when somebody has not within 12 s.
-    """
-    place = LoopPlace.open(config)
-    _refuse_other_target(place, target)
-    orders_of(place, person).stop(target, reason=reason)
-    if target != "loop":
-        click.echo(f"stopped {target}")
-        return
-    _confirm(place, "stopped")
-
-
-@click.command()
-@config_option
-@click.argument("target", default="loop")
-@click.option("--reason", default="", help="Kept with the order.")
-@person_option
-def rearm(config: Path, target: str, reason: str, person: str | None) -> None:
-    """Lift `flyball stop`, and what tightened by itself after bad outcomes, for TARGET as it was stopped.
-
-    TARGET is loop, action:NAME, pattern:ID or entity:NAME; only the first two ever tighten by themselves. No fresh
-    allowance comes with it: what limits had spent stays spent.
-    """
-    place = LoopPlace.open(config)
-    _refuse_other_target(place, target)
-    orders_of(place, person).rearm(target, reason=reason)
-    click.echo(f"rearmed {target}")
-
-
-def _refuse_other_target(place: LoopPlace, target: str) -> None:
-    """Raise `SettingsError` for a target that nothing can ever fall under."""
-    known = ["loop", *(f"action:{name}" for name in place.settings.actions)]
-    kind, _, name = target.partition(":")
-    if target not in known and not (kind in ("pattern", "entity") and name):
-        raise SettingsError([f"expected one of {', '.join(known)}, pattern:ID, entity:NAME, got {target!r}"])
+    if action not in place.settings.actions:
+        raise SettingsError([f"expected one of {', '.join(sorted(place.settings.actions))}, got {action!r}"])
+    reader, began_us = reader_of(place), now_us()
+    about = subject_of(reader, entity, now_us=began_us)
+    written = orders_of(place, key=key).propose(action, about, reason=reason, valid_us=parse_duration(valid))
+    click.echo(f"proposed by {written.by}: {action} on {entity} ({written.id[:12]})")
+    verdict = first_verdict(
+        reader, lambda one: one.proposal.id == written.id, since_us=began_us - SKEW_US, timeout_s=ANSWER_S
+    )
+    _tell(verdict)
+    if verdict is None or verdict.verdict not in ("allow", "escalate"):
+        sys.exit(1)
 
 
 def _waiting(place: LoopPlace) -> list[Escalation]:
@@ -132,29 +102,29 @@ def _waiting(place: LoopPlace) -> list[Escalation]:
     return open_escalations(reader_of(place), now_us=now_us(), window_us=window_us)
 
 
-def _confirm(place: LoopPlace, done: str) -> None:
-    """Print who obeys; exit 1 when not all of them do."""
-    status = _wait_for_confirmation(place)
-    click.echo(f"{done}: {status.stop_line()}")
-    if not status.stop_confirmed:
+def _answer(config: Path, escalation: str, key: Path | None, reason: str, *, approve: bool) -> None:
+    place = LoopPlace.open(config)
+    found = [one for one in _waiting(place) if one.proposal.id.startswith(escalation)]
+    if len(found) != 1:
+        raise SettingsError([f"expected the id of one open escalation, {escalation!r} fits {len(found)}"])
+    (one,), began_us = found, now_us()
+    written = orders_of(place, key=key).answer(one, approve=approve, reason=reason)
+    parameters = "".join(f" {name}={value}" for name, value in sorted(one.final.parameters.items()))
+    dry_run = ", dry run" if one.final.dry_run else ""
+    said = "approved" if approve else "rejected"
+    click.echo(f"{said} by {written.person}: {one.final.action} on {one.final.entity}{parameters}{dry_run}")
+    verdict = first_verdict(
+        reader_of(place), lambda told: told.approval == written.id, since_us=began_us - SKEW_US, timeout_s=ANSWER_S
+    )
+    _tell(verdict)
+    if verdict is None:
         sys.exit(1)
 
 
-def _wait_for_confirmation(place: LoopPlace) -> LoopStatus:
-    """Poll `presence` until gate and executors confirm, at most 12 s; return what is true then."""
-    reader = reader_of(place)
-    deadline = time.monotonic() + CONFIRM_TIMEOUT_S
-    while True:
-        status = read_status(reader, loop=place.loop, settings_hash=place.settings.settings_hash, now_us=now_us())
-        if status.stop_confirmed or time.monotonic() > deadline:
-            return status
-        time.sleep(0.5)
-
-
-def _answer(config: Path, escalation: str, person: str | None, reason: str, *, approve: bool) -> None:
-    place = LoopPlace.open(config)
-    found: list[Proposal] = [one.proposal for one in _waiting(place) if one.proposal.id.startswith(escalation)]
-    if len(found) != 1:
-        raise SettingsError([f"expected the id of one open escalation, {escalation!r} fits {len(found)}"])
-    orders_of(place, person).answer(found[0], approve=approve, reason=reason)
-    click.echo(f"{'approved' if approve else 'rejected'}: {found[0].action} on {found[0].entity}")
+def _tell(verdict: Verdict | None) -> None:
+    """Say what the gate made of it."""
+    if verdict is None:
+        click.echo(f"the gate has not answered within {ANSWER_S:.0f} s; `flyball status` tells whether it runs")
+        return
+    remedy = next((check.remedy for check in verdict.checks if check.name == verdict.decided_by), None)
+    click.echo(f"gate: {standing(verdict)}" + (f"; {remedy}" if remedy and verdict.verdict != "allow" else ""))

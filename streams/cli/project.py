@@ -1,14 +1,12 @@
-"""`flyball init, check, activate, keys`: the file, the keys, and letting the loop run."""
+"""`flyball init, check, activate`: the file, and letting the loop run."""
 
 from pathlib import Path
 
 import click
-import msgspec
 
 from schemas.errors import SettingsError
-from schemas.keyfiles import PURPOSES, create_keys, keyring_text, load_keyring, revoke_key, rotate_key
-from schemas.signing import Purpose
-from streams.cli.options import config_option, json_option, orders_of, print_json, print_table, utc
+from schemas.keyfiles import PURPOSES, create_keys, keyring_text
+from streams.cli.options import config_option, json_option, key_option, orders_of, print_json
 from streams.operate.loop_place import LoopPlace
 from streams.settings import EXAMPLE
 
@@ -51,61 +49,15 @@ def check(config: Path, *, as_json: bool) -> None:
 
 @click.command()
 @config_option
-@click.option("--as", "person", help="Who activates.  [default: the user's name]")
-def activate(config: Path, person: str | None) -> None:
+@click.option("--as", "person", help="Who activates, where no --key tells.  [default: the user's name]")
+@key_option
+def activate(config: Path, person: str | None, key: Path | None) -> None:
     """Publish the signed keyring and the hash of the settings, and let the loop run.
 
-    The gate allows nothing under settings that nobody activated.
+    The gate allows nothing under settings that nobody activated; who activated them cannot alone approve what they ask
+    people about.
     """
     place = LoopPlace.open(config)
     settings_hash = place.settings.settings_hash
-    orders_of(place, person).activate(settings_hash=settings_hash, keyring_text=keyring_text(place.keys))
+    orders_of(place, person, key).activate(settings_hash=settings_hash, keyring_text=keyring_text(place.keys))
     click.echo(f"activated: loop {place.loop} runs under settings {settings_hash[:12]}")
-
-
-@click.group()
-def keys() -> None:
-    """List, rotate or revoke the keys that sign what carries authority; the root key signs the list of them."""
-
-
-@keys.command("init")
-@config_option
-def keys_init(config: Path) -> None:
-    """Make the root key, one key per purpose, and the keyring."""
-    place = LoopPlace.open(config)
-    create_keys(place.keys)
-    click.echo(f"made keys in {place.keys}")
-
-
-@keys.command("list")
-@config_option
-@json_option
-def keys_list(config: Path, *, as_json: bool) -> None:
-    """Show every public key, what it may sign and whether it still counts."""
-    keyring = load_keyring(LoopPlace.open(config).keys)
-    if as_json:
-        print_json(msgspec.to_builtins(keyring))
-        return
-    rows = [
-        [key.id, key.subject, ", ".join(key.purposes), utc(key.not_after_us), "revoked" if key.revoked else "valid"]
-        for key in keyring.keys
-    ]
-    print_table(f"keyring, version {keyring.version}", ["key", "subject", "signs", "until", "state"], rows)
-
-
-@keys.command("rotate")
-@config_option
-@click.argument("purpose", type=click.Choice(PURPOSES))
-def keys_rotate(config: Path, purpose: Purpose) -> None:
-    """Replace the key of one purpose; `flyball activate` then tells everyone."""
-    keyring = rotate_key(LoopPlace.open(config).keys, purpose)
-    click.echo(f"rotated {purpose}; keyring version {keyring.version}; `flyball activate` publishes it")
-
-
-@keys.command("revoke")
-@config_option
-@click.argument("key_id")
-def keys_revoke(config: Path, key_id: str) -> None:
-    """Withdraw the trust in one key; `flyball activate` then tells everyone."""
-    keyring = revoke_key(LoopPlace.open(config).keys, key_id)
-    click.echo(f"revoked {key_id}; keyring version {keyring.version}; `flyball activate` publishes it")

@@ -1,37 +1,38 @@
 """`flyball run, world, executor`: the processes of a loop."""
 
-import signal
+import os
 import socket
 import sys
-import threading
-import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
 import click
 import msgspec
 
-from connectors.executors.lab import lab_handlers
+from connectors.executors.build import Handlers, Surroundings, executor_settings
+from connectors.executors.lab import LabHandler
 from connectors.executors.log import LogHandler
 from connectors.executors.runner import run_executor
+from connectors.executors.settings import ExecutorsSettings
+from connectors.lab.faults import ACTIONS
 from connectors.lab.run import run_world
 from connectors.lab.settings import LabSettings
 from connectors.lab.world import control_file
+from connectors.notify.settings import NotifySettings
 from connectors.processes.supervisor import Supervisor
 from schemas.client import ActionConsumer
-from schemas.errors import BrokerError
 from schemas.keyfiles import load_signer
 from schemas.signing import Audience
 from schemas.topics import ROLES
 from streams.app import load_trust, make_worker
-from streams.cli.options import config_option, orders_of, reader_of
+from streams.cli.options import config_option, orders_of, reader_of, stop_on_signals, wait_for_kafka
+from streams.loop.limits import parse_limits
 from streams.operate.cluster import activate_if_new, keys_if_new, local_kafka, prepare_topics
 from streams.operate.loop_place import LoopPlace
-from streams.operate.processes import LOCAL_ROLES, role_commands
+from streams.operate.processes import LOCAL_ROLES, flyball_command, role_commands
 from streams.settings import world_settings
-
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 10.0
 
 
 @click.command()
@@ -50,7 +51,7 @@ def run(config: Path, role: str | None, instance: str | None, health_port: int |
     if role is not None:
         sys.exit(_run_worker(place, role, instance or f"{socket.gethostname()}-{role}", health_port))
     roles = ("ingest", *LOCAL_ROLES) if with_ingest else LOCAL_ROLES
-    stop = _stop_on_signals()
+    stop = stop_on_signals()
     with ExitStack() as stack:
         if place.is_local:
             click.echo("starting Kafka on this machine (the first time fetches 43 MB)")
@@ -61,10 +62,11 @@ def run(config: Path, role: str | None, instance: str | None, health_port: int |
             prepare_topics(place, place.connection())
             if activate_if_new(place, orders_of(place), reader_of(place)):
                 click.echo("activated these settings (first run on this machine)")
-        supervisor = stack.enter_context(
-            Supervisor(role_commands(place.config, roles), logs=place.data / "logs", told=click.echo)
-        )
-        click.echo(f"running {', '.join(roles)}; logs in {place.data / 'logs'}; Ctrl-C stops")
+        commands = role_commands(place.config, roles)
+        if world_settings(NotifySettings, place.settings, section="notify").wanted:
+            commands["notify"] = flyball_command("notify", "--config", str(place.config))
+        supervisor = stack.enter_context(Supervisor(commands, logs=place.data / "logs", told=click.echo))
+        click.echo(f"running {', '.join(commands)}; logs in {place.data / 'logs'}; Ctrl-C stops")
         stop.wait()
         click.echo(f"stopping; {supervisor.restarts} restarts")
 
@@ -83,31 +85,49 @@ def world(config: Path, seconds: float | None) -> None:
 
 @click.command()
 @config_option
-@click.option("--kind", type=click.Choice(["log", "lab"]), default="log", show_default=True, help="What carries out.")
+@click.option("--kind", type=click.Choice(["file", "log", "lab"]), default="file", show_default=True, help="By what.")
 @click.option("--name", help="Name of this executor, the same after a restart.  [default: host and kind]")
 @click.option("--group", help="Executors of one group share the work.  [default: the kind]")
 def executor(config: Path, kind: str, name: str | None, group: str | None) -> None:
-    """Consume actions and carry them out: `log` prints them as JSON lines, `lab` repairs the lab's services."""
+    """Consume actions and carry them out, each by what the loop.toml says: `executor` of [actions.NAME], [executors].
+
+    `--kind log` prints them all as JSON lines instead, `--kind lab` repairs the lab's services.
+    """
     place = LoopPlace.open(config)
-    audience = _wait_for_kafka(place)
-    connection = place.connection()
-    handlers = (
-        lab_handlers(control_file(lab_settings(place)))
-        if kind == "lab"
-        else dict.fromkeys(place.settings.actions, LogHandler(sys.stdout))
-    )
+    audience = wait_for_kafka(place)
     name = name or f"{socket.gethostname()}-{kind}"
+    settings = world_settings(ExecutorsSettings, place.settings, section="executors")
     consumer = ActionConsumer(
-        connection,
+        place.connection(),
         audience=audience,
         trust=load_trust(place.keys),
-        signer=load_signer(place.keys, "outcomes", audience),
+        signer=load_signer(place.keys, "outcomes", audience, os.environ),
         group=group or kind,
         executor=name,
         store=place.data / "executor" / quote(name, safe=""),  # each instance has a memory of its own
+        approvals_least={one.name: one.approvals for one in place.settings.actions.values() if one.approvals > 1},
+        start_limits=tuple((limit.count, limit.interval_us) for limit in parse_limits(settings.limit)),
     )
-    with consumer:
-        run_executor(consumer, handlers, stop=_stop_on_signals())
+    names = tuple(ACTIONS) if kind == "lab" else tuple(place.settings.actions)
+    chosen = {one: place.settings.actions[one].executor if kind == "file" else kind for one in names}
+    with closing(Handlers(settings, chosen, _surroundings(place, audience, consumer))) as handlers, consumer:
+        run_executor(
+            consumer,
+            handlers.by_action,
+            stop=stop_on_signals(),
+            settings=executor_settings(settings, chosen, seed=place.settings.loop.seed),
+        )
+
+
+def _surroundings(place: LoopPlace, audience: Audience, consumer: ActionConsumer) -> Surroundings:
+    return Surroundings(
+        folder=place.config.parent,
+        environment=os.environ,
+        connection=place.connection(),
+        signer_for=lambda prefix: load_signer(place.keys, "outcomes", replace(audience, loop=prefix), os.environ),
+        why_paused=consumer.why_paused,
+        built_in={"log": LogHandler(sys.stdout), "lab": LabHandler(control_file(lab_settings(place)))},
+    )
 
 
 def lab_settings(place: LoopPlace) -> LabSettings:
@@ -119,7 +139,7 @@ def lab_settings(place: LoopPlace) -> LabSettings:
 def _run_worker(place: LoopPlace, role: str, instance: str, health_port: int | None) -> int:
     from streams.runtime.worker import run_worker  # noqa: PLC0415  # Faust loads in workers only
 
-    audience = _wait_for_kafka(place)
+    audience = wait_for_kafka(place)
     spec = make_worker(
         place.settings,
         role=role,
@@ -131,22 +151,3 @@ def _run_worker(place: LoopPlace, role: str, instance: str, health_port: int | N
         health_port=health_port,
     )
     return run_worker(spec)
-
-
-def _wait_for_kafka(place: LoopPlace) -> Audience:
-    """Ask for the cluster until it answers; whoever runs for long must not end because Kafka comes up later."""
-    wait_s = FIRST_WAIT_S
-    while True:
-        try:
-            return place.audience()
-        except BrokerError as error:
-            click.echo(f"{error}; trying again in {wait_s:g} s", err=True)
-        time.sleep(wait_s)
-        wait_s = min(2 * wait_s, LONGEST_WAIT_S)
-
-
-def _stop_on_signals() -> threading.Event:
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    return stop

@@ -10,16 +10,33 @@ Onset = dict[str, tuple[float, ...]]
 
 
 class Member(msgspec.Struct, array_like=True):
-    """One occurrence: its episode, when it began, where on the template it lies, and what it looked like."""
+    """One occurrence: its episode, when it began, where on the template it lies, and what it looked like; as a whole,
+    when it is over.
+    """
 
     episode: str
     time_us: int
     position: int
     onset: Onset
+    shape_position: int = 0
+    shape: Onset = {}
+
+    def moved(self, shift: int, shape_shift: int) -> "Member":
+        """Return it further on a template."""
+        return Member(
+            self.episode,
+            self.time_us,
+            self.position + shift,
+            self.onset,
+            self.shape_position + shape_shift,
+            self.shape,
+        )
 
 
 class Cluster(msgspec.Struct):
-    """One pattern. `members` are its latest occurrences, which a split is decided on (none while it is faded)."""
+    """One pattern. `members` are its latest occurrences, which a split is decided on (none while it is faded); `shapes`
+    tells of how many occurrences the whole shape is known; `most` is the highest `support` that it ever had.
+    """
 
     id: str
     support: int
@@ -32,6 +49,8 @@ class Cluster(msgspec.Struct):
     faded: bool = False
     split_from: str | None = None
     name: str = ""
+    shapes: int = 0
+    most: int = 0
 
     @property
     def number(self) -> int:
@@ -41,20 +60,28 @@ class Cluster(msgspec.Struct):
     def count(self, member: Member) -> None:
         """Count one more occurrence."""
         self.support += 1
+        self.most = max(self.most, self.support)
         self.last_us = max(self.last_us, member.time_us)
         self.starts_us = [*self.starts_us, member.time_us][-RECENT:]
         self.episodes = [*self.episodes, member.episode][-RECENT:]
         self.members = [*self.members, member][-RECENT:]
 
-    def take_in(self, other: "Cluster", shift: int) -> None:
-        """Count the occurrences of another as its own; they lie `shift` positions further on this template."""
-        moved = [Member(m.episode, m.time_us, m.position + shift, m.onset) for m in other.members]
+    def member(self, episode: str) -> Member | None:
+        """Return one of the latest occurrences."""
+        return next((member for member in self.members if member.episode == episode), None)
+
+    def take_in(self, other: "Cluster", shift: int, shape_shift: int) -> None:
+        """Count the occurrences of another as its own; they lie so many positions further on this template."""
+        moved = [member.moved(shift, shape_shift) for member in other.members]
+        older, newer = sorted((other, self), key=lambda cluster: cluster.last_us)
+        self.durations_us = (older.durations_us + newer.durations_us)[-RECENT:]
+        self.episodes = (older.episodes + newer.episodes)[-RECENT:]
         self.support += other.support
+        self.most = max(self.most, other.most, self.support)
+        self.shapes += other.shapes
         self.first_us = min(self.first_us, other.first_us)
         self.last_us = max(self.last_us, other.last_us)
         self.starts_us = sorted(self.starts_us + other.starts_us)[-RECENT:]
-        self.durations_us = (other.durations_us + self.durations_us)[-RECENT:]
-        self.episodes = (other.episodes + self.episodes)[-RECENT:]
         self.members = sorted(moved + self.members, key=lambda m: (m.time_us, m.episode))[-RECENT:]
 
     def let_go(self, members: list[Member], identity: str) -> "Cluster":
@@ -62,13 +89,19 @@ class Cluster(msgspec.Struct):
         gone = {member.episode for member in members}
         times = [member.time_us for member in members]
         durations = [pair for pair in self.durations_us if pair[0] in gone]
+        shapes = sum(bool(member.shape) for member in members)
         self.support -= len(members)
+        self.shapes -= shapes
         self.members = [member for member in self.members if member.episode not in gone]
         self.episodes = [episode for episode in self.episodes if episode not in gone]
         self.durations_us = [pair for pair in self.durations_us if pair[0] not in gone]
         for time_us in times:
             if time_us in self.starts_us:
                 self.starts_us.remove(time_us)
+        if self.starts_us:
+            self.last_us = max(self.starts_us)
+        if len(self.starts_us) == self.support > 0:
+            self.first_us = min(self.starts_us)
         return Cluster(
             id=identity,
             support=len(members),
@@ -79,6 +112,8 @@ class Cluster(msgspec.Struct):
             episodes=[member.episode for member in members],
             members=members,
             split_from=self.id,
+            shapes=shapes,
+            most=len(members),
         )
 
     def period_us(self) -> int | None:

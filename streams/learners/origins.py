@@ -10,23 +10,29 @@ Flags = npt.NDArray[np.bool_]
 
 
 def blame_of(
-    strengths: Sequence[float], opened_us: Sequence[int], calls: Mapping[tuple[int, int], float], *, lag_us: int
+    strengths: Sequence[float],
+    opened_us: Sequence[int],
+    worse_us: Sequence[int],
+    calls: Mapping[tuple[int, int], float],
+    *,
+    lag_us: int,
 ) -> Floats:
     """Return how likely the trouble of each entity (row) began at each (column), shape (n, n); rows add up to 1.
 
     Trouble comes to a caller from what it calls. A walk begins at each entity; at a caller it goes on to an abnormal
     callee, or ends there, in proportion to how strongly each is abnormal (`strengths`, above 0), so it ends where
     nothing that is called is as abnormal. `calls` maps (caller, callee) to a trust from 0 to 1. A callee that became
-    abnormal later than its caller is the less likely its cause: by 1/e per `lag_us`. The walk is that of random-walk
-    root-cause ranking (Kim, Sumbaly and Shah, "Root cause detection in a service-oriented architecture", SIGMETRICS
-    2013), with its absorption solved for instead of sampled. Names play no part, so renaming changes nothing.
+    abnormal later than its caller last got much worse (`worse_us`, else when that opened) is the less likely its cause:
+    by 1/e per `lag_us`. The walk is that of random-walk root-cause ranking (Kim, Sumbaly, Shah, "Root cause detection
+    in a service-oriented architecture", SIGMETRICS 2013), with its absorption solved for instead of sampled. Names play
+    no part, so renaming changes nothing.
     """
     size = len(strengths)
     own = np.array(strengths, np.float64)
     pull = np.zeros((size, size))
     for (caller, callee), trust in calls.items():
         if caller != callee:
-            later = max(opened_us[callee] - opened_us[caller], 0) / lag_us
+            later = max(opened_us[callee] - worse_us[caller], 0) / lag_us
             pull[caller, callee] = trust * own[callee] * np.exp(-later)
     total = own + pull.sum(axis=1)
     ends = own / total

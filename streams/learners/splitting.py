@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from streams.learners.cluster import Member
+from streams.learners.cluster import Member, Onset
 from streams.learners.onset_model import OnsetModel
 
 Floats = npt.NDArray[np.float64]
@@ -16,15 +16,17 @@ UNLIKE = -1.5
 """In log likelihood per window: two groups are apart when the mean of one is that unlikely under the other."""
 
 
-def parts_of(members: Sequence[Member], model: OnsetModel, windows: int) -> list[Member] | None:
-    """Return the smaller of two groups of members that are apart, or None where they are one.
+def parts_of(members: Sequence[Member], model: OnsetModel, windows: int, *, whole: bool = False) -> list[Member] | None:
+    """Return the smaller of two groups of members that are apart, by their onsets of so many windows or by their
+    `whole` shapes of so many parts, or None where they are one.
 
     The groups are those of 2-means, begun at the two members that are furthest apart (so nothing is drawn).
     """
-    alike = [member for member in members if all(len(series) == windows for series in member.onset.values())]
+    looks = {member.episode: member.shape if whole else member.onset for member in members}
+    alike = [m for m in members if looks[m.episode] and all(len(one) == windows for one in looks[m.episode].values())]
     if len(alike) < 2 * LEAST_MEMBERS:
         return None
-    onsets = _onsets(alike, windows)
+    onsets = _onsets([looks[member.episode] for member in alike], windows)
     second = _two_means(onsets.reshape(len(alike), -1))
     if second.sum() * 2 > len(alike):
         second = ~second
@@ -33,11 +35,11 @@ def parts_of(members: Sequence[Member], model: OnsetModel, windows: int) -> list
     return [member for member, chosen in zip(alike, second.tolist(), strict=True) if chosen]
 
 
-def _onsets(members: Sequence[Member], windows: int) -> Floats:
-    names = sorted({name for member in members for name in member.onset})
-    onsets = np.zeros((len(members), windows, len(names)))
-    for place, member in enumerate(members):
-        for name, series in member.onset.items():
+def _onsets(looks: Sequence[Onset], windows: int) -> Floats:
+    names = sorted({name for look in looks for name in look})
+    onsets = np.zeros((len(looks), windows, len(names)))
+    for place, look in enumerate(looks):
+        for name, series in look.items():
             onsets[place, :, names.index(name)] = series
     return onsets
 

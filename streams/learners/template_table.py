@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
+Places = npt.NDArray[np.int64]
 
 FORGET = 40.0
 """A position that has seen so many occurrences goes on moving, by a fortieth each."""
@@ -59,6 +60,16 @@ class TemplateTable:
                 matrix[:, column] = onset[name]
         return matrix
 
+    def nearest(self, matrix: Floats, most: int) -> Places:
+        """Return the rows, in order, whose metrics moved in the direction that is nearest to that of a series; at most
+        so many.
+        """
+        if len(self.ids) <= most:
+            return np.arange(len(self.ids))
+        moves = self.sums.sum(axis=1)
+        along = moves @ matrix.sum(axis=0) / np.maximum(np.sqrt((moves * moves).sum(axis=1)), 1e-9)
+        return np.sort(np.argsort(-along, kind="stable")[:most])
+
     def append(self, identity: str) -> int:
         """Add an empty row, and return it."""
         self.ids.append(identity)
@@ -75,13 +86,19 @@ class TemplateTable:
         self.sums[row, window] += matrix
         self.counts[row, window] = kept + 1
 
+    def take(self, row: int, position: int, matrix: Floats) -> None:
+        """Take back one occurrence that was added not long ago, as far as it is on the template."""
+        matrix, start = self._clipped(matrix, position)
+        window = slice(start, start + len(matrix))
+        left = np.maximum(self.counts[row, window] - 1, 0)
+        self.sums[row, window] = np.where(left[:, None] > 0, self.sums[row, window] - matrix, 0)
+        self.counts[row, window] = left
+
     def add_all(self, row: int, occurrences: Iterable[tuple[int, Mapping[str, Sequence[float]]]]) -> None:
         """Add occurrences at their positions, as far as they are on the template."""
         for position, onset in occurrences:
-            matrix = self.matrix(onset)
-            before, after = max(0, -position), max(0, position + len(matrix) - self.positions)
-            if before + after < len(matrix):
-                self.add(row, max(position, 0), matrix[before : len(matrix) - after])
+            matrix, start = self._clipped(self.matrix(onset), position)
+            self.add(row, start, matrix)
 
     def clear(self, row: int) -> None:
         """Empty a row."""
@@ -152,6 +169,11 @@ class TemplateTable:
         self.ids, self.names = state.ids, state.names
         self.sums = np.frombuffer(state.sums).reshape(shape).copy()
         self.counts = np.frombuffer(state.counts).reshape(shape[:2]).copy()
+
+    def _clipped(self, matrix: Floats, position: int) -> tuple[Floats, int]:
+        """Return what of an occurrence is on the template, and where that begins."""
+        before, after = max(0, -position), max(0, position + len(matrix) - self.positions)
+        return matrix[before : max(before, len(matrix) - after)], min(max(position, 0), self.positions)
 
     def _widen(self, names: list[str]) -> None:
         names = names[: max(0, self._column_limit - len(self.names))]

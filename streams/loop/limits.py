@@ -8,7 +8,8 @@ too few the missing ones count as spent.
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from functools import lru_cache
 
 import msgspec
 
@@ -31,6 +32,11 @@ _LIMIT = re.compile(r"(\d{1,9})\s*/\s*(\S+)", re.ASCII)
 _AND = re.compile(r"\s+and\s+")
 
 
+@lru_cache(maxsize=1_024)
+def _interval(interval_us: int) -> str:
+    return next((name for name, us in NAMED_US.items() if us == interval_us), "") or format_duration(interval_us)
+
+
 class Limit(msgspec.Struct, frozen=True):
     """At most `count` in every interval [a, a + `interval_us`)."""
 
@@ -38,8 +44,7 @@ class Limit(msgspec.Struct, frozen=True):
     interval_us: int
 
     def __str__(self) -> str:
-        names = {us: name for name, us in NAMED_US.items()}
-        return f"{self.count}/{names.get(self.interval_us) or format_duration(self.interval_us)}"
+        return f"{self.count}/{_interval(self.interval_us)}"
 
     def divided(self, divisor: int) -> "Limit":
         """Return the limit with its count divided, but at least 1 where it was."""
@@ -74,7 +79,7 @@ def _parse_limit(text: str) -> Limit:
     return Limit(count, interval_us)
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class Standing(msgspec.Struct, frozen=True):
     """Where one key stands with its tightest limit. `next_us` is None when a reservation is possible now."""
 
     limit: str
@@ -106,31 +111,39 @@ class SlidingWindows:
         self._times: dict[str, list[int]] = {}
         self._dropped_us: dict[str, int] = {}
         self._divisors: dict[str, int] = {}
-        self._perhaps_full: set[str] = set()
 
     def standing(self, key: str, now_us: int) -> Standing:
         """Return where a key stands at `now_us` with the limit that frees last, else with the fullest one."""
         if key not in self._times and not self._room(now_us):
-            return Standing(limit="tracked keys", spent=self._keys_max, allowed=self._keys_max, possible=False)
-        return max((self._against(limit, key, now_us) for limit in self._limits(key)), key=_tightness)
+            return Standing("tracked keys", self._keys_max, self._keys_max, possible=False)
+        limits = self._limits(key)
+        if len(limits) == 1:
+            return self._against(limits[0], key, now_us)
+        return max([self._against(limit, key, now_us) for limit in limits], key=_tightness)
 
-    def blocked(self, now_us: int, *, also: Iterable[str] = ()) -> dict[str, int]:
-        """Return for which keys nothing is possible now, sorted, each to when it is again (0: waiting does not help).
+    def keys(self) -> list[str]:
+        """Return the keys with reservations, or with tightened limits."""
+        return sorted({*self._times, *self._divisors})
 
-        Keys without reservations are looked at only when they are in `also`.
-        """
-        waits = {key: self._blocked_until(key, now_us) for key in sorted({*self._perhaps_full, *also})}
-        blocked = {key: until_us for key, until_us in waits.items() if until_us is not None}
-        self._perhaps_full = set(blocked)
-        return blocked
+    def blocked_until(self, key: str, now_us: int) -> int | None:
+        """Return when a reservation is possible again (0: waiting does not help), or None when it is now."""
+        latest_us = now_us
+        for limit in self._limits(key):
+            next_us = self._next_us(limit, key)
+            if next_us == 0:
+                return 0
+            if next_us is not None and next_us > latest_us:
+                latest_us = next_us
+        return latest_us if latest_us > now_us else None
 
     def reserve(self, key: str, now_us: int) -> None:
         """Spend one of the key's allowance. Time does not run backwards: an earlier `now_us` counts as the last one."""
         if key not in self._times and len(self._times).bit_count() == 1:  # now and then: at 1, 2, 4, 8, ... keys
             self._forget_idle(now_us)
-        self._perhaps_full.add(key)
         times = self._times.setdefault(key, [])
         times.append(max(now_us, times[-1]) if times else now_us)
+        if len(times) <= KEPT:
+            return
         surplus = len(times) - max([KEPT, *(limit.count for limit in self._limits_of(key))])
         if surplus > 0:
             self._dropped_us[key] = times[surplus - 1]
@@ -139,7 +152,6 @@ class SlidingWindows:
     def tighten(self, key: str, divisor: int) -> None:
         """Divide the limits of a key; never widens: only `loosen` takes it back."""
         self._divisors[key] = max(divisor, self._divisors.get(key, 1))
-        self._perhaps_full.add(key)
 
     def loosen(self, key: str) -> None:
         """Return to the stated limits; what was spent still counts."""
@@ -158,37 +170,25 @@ class SlidingWindows:
         self._times = {key: list(times) for key, times in state.times.items()}
         self._dropped_us = dict(state.dropped_us)
         self._divisors = dict(state.divisors)
-        self._perhaps_full = {*self._times, *self._divisors}
-
-    def _blocked_until(self, key: str, now_us: int) -> int | None:
-        waits = [self._next_us(limit, key) for limit in self._limits(key)]
-        if 0 in waits:
-            return 0
-        latest_us = max((next_us for next_us in waits if next_us is not None), default=now_us)
-        return latest_us if latest_us > now_us else None
 
     def _limits(self, key: str) -> Limits:
-        divisor = self._divisors.get(key, 1)
         stated = self._limits_of(key)
-        return stated if divisor == 1 else tuple(limit.divided(divisor) for limit in stated)
+        divisor = self._divisors.get(key) if self._divisors else None
+        return stated if divisor is None else tuple(limit.divided(divisor) for limit in stated)
 
     def _against(self, limit: Limit, key: str, now_us: int) -> Standing:
-        times = self._times.get(key, [])
+        times = self._times.get(key, ())
         next_us = self._next_us(limit, key)
         possible = next_us is None or 0 < next_us <= now_us
-        return Standing(
-            limit=str(limit),
-            spent=len(times) - bisect_right(times, now_us - limit.interval_us),
-            allowed=limit.count,
-            possible=possible,
-            next_us=None if possible else next_us or None,
-        )
+        oldest_us = now_us - limit.interval_us
+        spent = len(times) if times and times[0] > oldest_us else len(times) - bisect_right(times, oldest_us)
+        return Standing(str(limit), spent, limit.count, possible, None if possible else next_us or None)
 
     def _next_us(self, limit: Limit, key: str) -> int | None:
         """Return from when on a limit lets one more pass: None at any time, 0 never."""
         if limit.count == 0:
             return 0
-        times = self._times.get(key, [])
+        times = self._times.get(key, ())
         last_us = times[-limit.count] if len(times) >= limit.count else self._dropped_us.get(key)
         return None if last_us is None else last_us + limit.interval_us
 

@@ -1,15 +1,19 @@
 """Where a loop lives: its file, its folders, and how to reach its Kafka."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
+from connectors.executors.settings import ExecutorsSettings
 from connectors.lab.settings import LabSettings
+from connectors.notify.settings import NotifySettings
 from schemas.connection import KafkaConnection
-from schemas.errors import BrokerError
+from schemas.errors import BrokerError, SettingsError
 from schemas.signing import Audience
-from streams.settings import Settings, load
+from streams.loop.durations import format_duration
+from streams.settings import Settings, load, world_settings
 
 ADDRESS_FILE = "kafka.json"
 ANSWER_S = 5.0
@@ -33,7 +37,11 @@ class LoopPlace:
     @classmethod
     def open(cls, config: Path) -> "LoopPlace":
         """Read the file; raises `SettingsError` with every problem."""
-        return cls(config=config, settings=load(config, worlds={"lab": LabSettings}))
+        settings = load(config, worlds={"lab": LabSettings, "executors": ExecutorsSettings, "notify": NotifySettings})
+        too_long = list(_too_long(settings))
+        if too_long:
+            raise SettingsError([f"{config}: {problem}" for problem in too_long])
+        return cls(config=config, settings=settings)
 
     @property
     def loop(self) -> str:
@@ -87,3 +95,16 @@ class LoopPlace:
                 f"no local Kafka runs for {self.config}; `flyball run` or `flyball kafka` starts one, "
                 "or name a cluster under [kafka]"
             ) from None
+
+
+def _too_long(settings: Settings) -> Iterator[str]:
+    """Yield which actions may take longer than the gate waits for their end, before it counts it as unknown."""
+    executors = world_settings(ExecutorsSettings, settings, section="executors")
+    patience_us = settings.gate.outcome_timeout_us
+    for name, action in settings.actions.items():
+        time_us = executors.time_us(action.executor) if action.executor in executors.declared() else 0
+        if time_us > patience_us:
+            yield (
+                f"actions.{name}.executor: {action.executor} may take {format_duration(time_us)} with verification and "
+                f"undo: expected at most gate.outcome_timeout ({format_duration(patience_us)})"
+            )

@@ -3,7 +3,10 @@
 from schemas.events import Control
 from streams.app import make_worker
 from streams.loop.durations import format_duration
+from streams.loop.gate import GATE_LIMITS
+from streams.loop.gate.spending import DAY_US
 from streams.loop.limits import parse_limits
+from streams.operate.in_force import orders_in_force
 from streams.operate.loop_place import LoopPlace
 from streams.operate.orders import Orders
 from streams.operate.topic_reader import TopicReader
@@ -36,8 +39,7 @@ def recover_role(place: LoopPlace, role: str, *, orders: Orders, reader: TopicRe
 def _rest(settings: Settings, *, orders: Orders, reader: TopicReader, now_us: int) -> str:
     """Pause for as long as spent limits might still count; return what is true then."""
     interval_us = longest_interval_us(settings)
-    controls = [event for _, event in reader.events("control") if isinstance(event, Control)]
-    latest = next((one for one in reversed(controls) if one.key() == "pause/loop"), None)
+    _, latest = orders_in_force(reader.events("control")).get("pause/loop", (0, None))
     if holds_until(latest, now_us + interval_us):
         return "paused already, and stays so: after `flyball resume` what limits had spent counts as nothing"
     orders.pause("loop", reason="the gate lost state", until_us=now_us + interval_us)
@@ -56,7 +58,7 @@ def holds_until(latest: Control | None, until_us: int) -> bool:
 
 def longest_interval_us(settings: Settings) -> int:
     """Return the longest interval of any limit of the loop."""
-    gate = settings.gate
-    texts = [gate.loop_limit, gate.pattern_limit, gate.entity_attempts]
+    texts = [getattr(settings.gate, name) for name in GATE_LIMITS]
     texts += [action.limit for action in settings.actions.values()]
-    return max(limit.interval_us for text in texts for limit in parse_limits(text))
+    limits = [limit for text in texts for limit in parse_limits(text)]
+    return max(DAY_US, *(limit.interval_us for limit in limits))  # what actions cost counts for a day

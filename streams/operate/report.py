@@ -162,7 +162,7 @@ def build_report(
         seconds=seconds,
         telemetry_events=len(telemetry_us),
         episodes=sum(event.phase == "opened" for event in tally.of(Episode)),
-        storms=len({event.storm for event in tally.of(Storm)}),
+        storms=_storms(tally.of(Storm)),
         patterns=_patterns(tally),
         proposals=len(tally.of(Proposal)),
         verdicts=_counts(event.verdict for event in verdicts),
@@ -191,6 +191,11 @@ def _latencies_ms(tally: Tally, telemetry_us: dict[Cause, int]) -> list[float]:
         if cause in telemetry_us:
             latencies.append((record.timestamp_us - telemetry_us[cause]) / 1e3)
     return latencies
+
+
+def _storms(told: list[Storm]) -> int:
+    """Count storms; one that turned out to be part of another is none of its own."""
+    return len({event.storm for event in told} - {event.storm for event in told if event.alias_of})
 
 
 def _patterns(tally: Tally) -> list[PatternLine]:

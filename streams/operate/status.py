@@ -1,12 +1,13 @@
 """What the loop is doing, as every part of it last said on its topics."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TypeVar
 
 import msgspec
 
 from schemas.events import Blocked, Control, Drift, Event, Outcome, Overflow, Presence, Storm, Verdict
+from streams.operate.in_force import orders_in_force
 from streams.operate.topic_reader import TopicReader
 
 Told = TypeVar("Told", bound=Event)
@@ -81,14 +82,13 @@ class LoopStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_status(reader: TopicReader, *, loop: str, settings_hash: str, now_us: int) -> LoopStatus:
     """Read the loop's topics to their end and sum up; raises `BrokerError`."""
-    positions, control = _latest_control(reader)
+    positions, control = _orders_in_force(reader)
     pauses = {
         key: event.reason or "no reason given"
         for key, event in control.items()
         if event.kind == "pause" and event.value == "paused" and (event.until_us is None or event.until_us > now_us)
     }
-    stops = stops_in_force(control, positions)
-    pauses |= {key: event.reason or "no reason given" for key, event in stops.items()}
+    pauses |= {key: event.reason or "no reason given" for key, event in control.items() if event.kind == "stop"}
     activated = control.get("settings/loop")
     orders = [positions[key] for key in ("pause/loop", "stop/loop") if key in pauses]
     paused = "pause/loop" not in control or bool(orders)
@@ -100,7 +100,7 @@ def read_status(reader: TopicReader, *, loop: str, settings_hash: str, now_us: i
             verdicts[event.verdict] += 1
             refusals[event.decided_by or "passed"] += 1
         elif isinstance(event, Blocked):
-            blocked = event.until_us
+            event.bring_up_to_date(blocked)
     return LoopStatus(
         loop=loop,
         paused=paused,
@@ -148,19 +148,12 @@ def _by_time(events: Iterable[Told]) -> tuple[Told, ...]:
     return tuple(sorted(events, key=lambda event: event.time_us))
 
 
-def stops_in_force(control: Mapping[str, Control], positions: Mapping[str, int]) -> dict[str, Control]:
-    """Return the latest stops that no later rearm of the same target lifted; both by record key, with offsets."""
-    return {
-        key: event
-        for key, event in control.items()
-        if event.kind == "stop" and positions[key] > positions.get(f"rearm/{event.target}", -1)
+def _orders_in_force(reader: TopicReader) -> tuple[dict[str, int], dict[str, Control]]:
+    """Return the order in force of every scope and its offset."""
+    found = orders_in_force(reader.events("control"))
+    return {scope: offset for scope, (offset, _) in found.items()}, {
+        scope: order for scope, (_, order) in found.items()
     }
-
-
-def _latest_control(reader: TopicReader) -> tuple[dict[str, int], dict[str, Control]]:
-    """Return the latest record of every key and its offset."""
-    found = [(record.offset, event) for record, event in reader.events("control") if isinstance(event, Control)]
-    return {event.key(): offset for offset, event in found}, {event.key(): event for _, event in found}
 
 
 def _parts(reader: TopicReader, settings_hash: str, now_us: int, pause_offset: int | None) -> tuple[PartStatus, ...]:

@@ -131,14 +131,14 @@ class TopicReader:
         offset order. With `kinds` records of all others are skipped by their headers.
         """
         types = {kind.TYPE.encode() for kind in kinds}
-        for record in self.records(topics, start=self._offsets_at(topics, since_us) if since_us else None):
+        for record in self.records(topics, start=self.offsets_at(topics, since_us) if since_us else None):
             if record is not None and types and dict(record.headers).get("ce_type") not in types:
                 continue
             event = record.event() if record is not None else None
             if record is not None and event is not None and self._counts(record):
                 yield record, event
 
-    def _offsets_at(self, topics: Sequence[str], time_us: int) -> dict[tuple[str, int], int]:
+    def offsets_at(self, topics: Sequence[str], time_us: int) -> dict[tuple[str, int], int]:
         """Return where each partition goes on after a time; raises `BrokerError`."""
         consumer = make_consumer(self._connection, group=f"{self._loop}-reader")
         try:

@@ -78,7 +78,8 @@ def _built(
             problems.add((*path, named) if named in fields else path, rest if named in fields else message)
             wrong |= {fields[named].name} if named in fields else set(values)
         right = {name: value for name, value in values.items() if name not in wrong}
-        return None if len(right) == len(values) else _built(cls, right, path, fields, Problems())
+        whole = all(not field.required or field.name in right for field in fields.values())
+        return _built(cls, right, path, fields, Problems()) if whole and len(right) < len(values) else None
 
 
 @functools.cache

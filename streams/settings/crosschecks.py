@@ -8,18 +8,20 @@ from schemas.events import NONE
 from schemas.topics import GROUP_SOURCES, TOPICS
 from streams.loop.attribute import AttributeSettings
 from streams.loop.durations import format_duration
-from streams.loop.gate import GateSettings
+from streams.loop.gate import GATE_LIMITS, GateSettings
+from streams.loop.gate.guards import problems_of
+from streams.loop.gate.maintenance import parse_window
 from streams.loop.limits import parse_limits
 from streams.loop.policy import PolicySettings
 from streams.settings.convert import Path, Problems
 
-GATE_LIMITS = ("loop_limit", "pattern_limit", "entity_attempts")
 AT_LEAST: tuple[tuple[str, str, str, float], ...] = (
     ("telemetry", "partitions", "partitions", 1),
     ("ingest", "rows_per_frame", "rows_per_frame", 1),
     ("ingest", "linger_us", "linger", 1),
 )
 """Section, field, key and least value of numbers whose structs state no range."""
+BUILT_IN_EXECUTORS = ("log", "lab")
 FOR_EVER = ("control", "promotions", "audit")
 _LOOP_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _ACTION_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
@@ -89,11 +91,41 @@ def _limits(sections: Sections, problems: Problems) -> None:
     gate = sections.get("gate")
     if gate is not None:
         texts += [(("gate", key), getattr(gate, key)) for key in GATE_LIMITS]
+    own_limit = sections.get("executors", {}).get("limit")
+    if isinstance(own_limit, str):
+        texts.append((("executors", "limit"), own_limit))
     for path, text in texts:
         try:
             parse_limits(text)
         except ValueError as error:
             problems.add(path, str(error))
+
+
+def _maintenance(sections: Sections, problems: Problems) -> None:
+    gate = sections.get("gate")
+    for text in gate.maintenance if gate is not None else ():
+        try:
+            parse_window(text)
+        except ValueError as error:
+            problems.add(("gate", "maintenance"), str(error))
+
+
+def _guards(sections: Sections, problems: Problems) -> None:
+    """Compile every guard, hold its types against what a guard is given, and run its examples."""
+    gate = sections.get("gate")
+    for name, guard in gate.guards.items() if gate is not None else ():
+        for message in problems_of(guard):
+            problems.add(("gate", "guards", name), message)
+
+
+def _executors(sections: Sections, problems: Problems) -> None:
+    """Hold that what an action names is there; what an executor is, only its own package knows."""
+    tables = sections.get("executors", {})
+    declared = [f"{kind}.{name}" for kind, table in tables.items() if isinstance(table, dict) for name in table]
+    known = [*BUILT_IN_EXECUTORS, *declared]
+    for name, action in sections.get("actions", {}).items():
+        if action.executor not in known:
+            problems.add(("actions", name, "executor"), f'expected one of {", ".join(known)}, got "{action.executor}"')
 
 
 def _levels(sections: Sections, problems: Problems) -> None:
@@ -124,4 +156,16 @@ def _kept_us(topic: str, kept_us: Mapping[str, int]) -> int:
     return kept_us.get(topic, TOPICS[topic].retention_ms * 1000)
 
 
-CHECKS: tuple[Check, ...] = (_loop_name, _action_names, _ranges, _baseline, _escalation, _limits, _levels, _retention)
+CHECKS: tuple[Check, ...] = (
+    _loop_name,
+    _action_names,
+    _ranges,
+    _baseline,
+    _escalation,
+    _limits,
+    _maintenance,
+    _guards,
+    _executors,
+    _levels,
+    _retention,
+)

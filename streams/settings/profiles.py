@@ -5,11 +5,25 @@ from typing import Any
 PROFILES: dict[str, dict[str, dict[str, Any]]] = {
     "speed": {},
     "risk": {
-        "gate": {"concurrency": 1, "abnormal_share": 0.3, "failed_share": 0.25, "loop_limit": "30/hour"},
+        "gate": {
+            "concurrency": 1,
+            "abnormal_share": 0.3,
+            "failed_share": 0.25,
+            "loop_limit": "30/hour",
+            "explore_limit": "10/day",
+            "blast_share": 0.2,
+            "ramp": "10m",
+        },
         "levels": {"default": "approve", "irreversible": "suggest"},
     },
     "cost": {
-        "gate": {"loop_limit": "30/hour and 100/day", "pattern_limit": "15/hour", "entity_attempts": "6/day"},
+        "gate": {
+            "loop_limit": "30/hour and 100/day",
+            "pattern_limit": "15/hour",
+            "entity_attempts": "6/day",
+            "explore_limit": "20/day",
+            "cost_a_day": 10.0,
+        },
     },
 }
 """Profile to section to key, as the file would spell them; `speed` is what the structs say."""

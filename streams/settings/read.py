@@ -25,7 +25,7 @@ EXAMPLE = resources.files("streams.templates").joinpath("loop.toml").read_text(e
 """The commented `loop.toml` that `flyball init` writes."""
 SPELLED = {"attribute": "outcome"}
 """Fields of `Settings` whose section in the file has another name."""
-PASSED_ON = ("lab",)
+PASSED_ON = ("lab", "executors", "notify")
 """Sections that others read."""
 Worlds = Mapping[str, type[msgspec.Struct]]
 NO_WORLDS: Worlds = {}

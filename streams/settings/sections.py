@@ -39,7 +39,7 @@ class KafkaSettings(KafkaConnection, frozen=True, kw_only=True, forbid_unknown_f
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that a `loop.toml` says. `kafka` is None where flyball starts a broker on this machine.
 
-    `retention` maps topics to us; `lab` is passed on as it stands, for `world_settings`.
+    `retention` maps topics to us; `lab`, `executors` and `notify` are passed on as they stand, for `world_settings`.
     """
 
     loop: LoopSettings
@@ -57,18 +57,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     account: AccountSettings = AccountSettings()
     retention: dict[str, int] = {}
     lab: dict[str, Any] = {}
+    executors: dict[str, Any] = {}
+    notify: dict[str, Any] = {}
     fleet: FleetSettings = FleetSettings()
 
     @property
     def canonical(self) -> str:
         """Return what matters to decisions, as JSON with sorted keys and every default written out.
 
-        Where Kafka is, where files are, what retention keeps, and the worlds do not matter: they may change freely.
+        Where Kafka is, where files are, what retention keeps, what carries actions out, who is told, and the worlds do
+        not matter: they may change freely.
         """
         plain = msgspec.to_builtins(self)
-        for name in ("kafka", "retention", "lab", "fleet"):
+        for name in ("kafka", "retention", "lab", "executors", "notify", "fleet"):
             del plain[name]
         del plain["loop"]["keys"], plain["loop"]["data"]
+        for action in plain["actions"].values():
+            del action["executor"]
         return msgspec.json.encode(plain, order="sorted").decode()
 
     @property

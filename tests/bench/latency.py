@@ -159,7 +159,7 @@ def run(folder: Path, *, actions: int) -> list[Row]:
             group="bench",
             executor="bench",
             store=place / "store",
-            starts_per_minute=1_000_000,
+            start_limits=(),
         )
         with loop.running(), consumer:
             taker = threading.Thread(target=take, args=(consumer, clocked, stop))

@@ -3,15 +3,18 @@
 `python -m tests.bench.petshop --data DIR [--seeds N] [--json OUT]`. DIR holds `normal.parquet`, `issues.parquet`,
 `targets.json` and a `graph_TRAFFIC.csv` per traffic. Every fault runs through the real processors with a `loop.toml`.
 An alarm names a component: the answer is the ranking, among what that depends on, of the last storm told within ten
-minutes that has it as a member, else that has anything it depends on.
+minutes that has it as a member, what is behind it first; else of all storms and lone episodes, by how much began there.
 
 `recorded` faults may all share one root cause, which a constant answer (printed beside) then always gets: so faults are
-also `injected` at other components. `most severe` acts on the component furthest from its normal; `any node` is the
-product without the list of what can be acted on. `published` are numbers of others, over all faults of the set.
+also `injected` at other components. Some of them are `unseen`: lost in what is normal there (an availability that is 0
+all day cannot fall), told apart by the data alone. `most severe` acts on the component furthest from its normal;
+`any node` is the product without the list of what can be acted on, `no graph` without the calls. `published` are
+numbers of others, over all faults of the set.
 """
 
 import argparse
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -106,18 +109,34 @@ def events_of(run: Run, settings: Settings) -> list[Event]:
     return [event for topic in ("insights", "patterns") for _, event in read_events(driver.log, topic, 0, 0)]
 
 
-def ranking_of(fault: Fault, events: Iterable[Event], calls: Calls) -> Ranking:
-    """Return the product's answer, likeliest first; empty when no storm has to do with the alarm."""
+def ranking_of(fault: Fault, events: Iterable[Event], calls: Calls, actionable: Sequence[str]) -> Ranking:
+    """Return the product's answer, likeliest first; empty when nothing abnormal has to do with the alarm.
+
+    A storm with the alarmed component in it answers by what is behind that, then by its members' shares. Else what it
+    depends on is ranked over all storms, and episodes without one, by how much trouble began there.
+    """
+    told = [event for event in events if isinstance(event, Storm | Episode) and _in_time(fault, event.time_us)]
+    storms = {storm.storm: storm for storm in told if isinstance(storm, Storm) if storm.phase == "open"}
+    for storm in sorted(storms.values(), key=lambda storm: -storm.time_us):
+        behind = [one.behind for one in storm.members if one.entity == fault.alarmed]
+        if behind:
+            names = behind + [one.entity for one in storm.members]
+            break
+    else:
+        onsets = (one for one in told if isinstance(one, Episode) and one.phase == "onset")
+        alone = (one for one in onsets if not actionable or one.entity in actionable)
+        names = _most_trouble(storms.values(), alone)
     concerned = depends_on(fault.alarmed, calls)
-    storms = [
-        storm
-        for storm in events
-        if isinstance(storm, Storm) and storm.phase == "open" and _in_time(fault, storm.time_us)
-    ]
-    with_it = [storm for storm in storms if any(one.entity == fault.alarmed for one in storm.members)]
-    beside_it = [storm for storm in storms if any(one.entity in concerned for one in storm.members)]
-    told = (with_it or beside_it)[-1:]
-    return [one.entity for storm in told for one in storm.members if one.entity in concerned]
+    return [name for name in dict.fromkeys(names) if name in concerned]
+
+
+def _most_trouble(storms: Iterable[Storm], episodes: Iterable[Episode]) -> Ranking:
+    """Return entities by the trouble that began there: the share of a storm's, or all of an episode's of its own."""
+    trouble = {episode.entity: math.log1p(episode.severity) for episode in episodes}
+    for storm in storms:
+        whole = sum(math.log1p(member.severity) for member in storm.members)
+        trouble |= {member.entity: member.share * whole for member in storm.members}
+    return sorted(trouble, key=lambda name: -trouble[name])
 
 
 def most_severe(fault: Fault, events: Iterable[Event], calls: Calls) -> Ranking:
@@ -131,10 +150,14 @@ def most_severe(fault: Fault, events: Iterable[Event], calls: Calls) -> Ranking:
 
 
 def rows_of(kind: str, system: str, answers: Sequence[tuple[Fault, Ranking]]) -> Iterator[Row]:
-    """Yield top-1 and top-3 per cell and over all, with n."""
-    places = [(fault.case, ranking.index(fault.cause) if fault.cause in ranking else 99) for fault, ranking in answers]
-    for case in (*sorted({case for case, _ in places}), "all"):
-        found = [place for name, place in places if case in (name, "all")]
+    """Yield top-1 and top-3 per cell and over all, with n; where there are unseen faults, of those and the others."""
+    places: dict[str, list[int]] = {}
+    parted = not all(fault.seen for fault, _ in answers)
+    for fault, ranking in answers:
+        parts = ("", " seen" if fault.seen else " unseen") if parted else ("",)
+        for case in (f"{name}{part}" for name in (fault.case, "all") for part in parts):
+            places.setdefault(case, []).append(ranking.index(fault.cause) if fault.cause in ranking else 99)
+    for case, found in sorted(places.items(), key=lambda item: (item[0].startswith("all"), item[0])):
         for metric, most in (("top1", 1), ("top3", 3)):
             share = sum(place < most for place in found) / len(found)
             yield _row(f"{kind} {case}", system, metric, share, f"share of n = {len(found)}")
@@ -144,10 +167,12 @@ def compare(kind: str, runs: Iterable[Run], *, any_node: bool) -> list[Row]:
     """Run the product, and what it is to be compared with, over the same faults."""
     answers: dict[str, list[tuple[Fault, Ranking]]] = {}
     for run in runs:
-        for system, actionable in (("flyball", components(run.calls)), *([("any node", [])] if any_node else [])):
-            events = events_of(run, settings_of(run.calls, actionable))
+        known = components(run.calls)
+        systems = [("flyball", run.calls, known), ("no graph", {}, known), ("any node", run.calls, [])]
+        for system, calls, actionable in systems if any_node else systems[:2]:
+            events = events_of(run, settings_of(calls, actionable))
             for fault in run.faults:
-                answers.setdefault(system, []).append((fault, ranking_of(fault, events, run.calls)))
+                answers.setdefault(system, []).append((fault, ranking_of(fault, events, run.calls, actionable)))
                 if system == "flyball":
                     answers.setdefault("most severe", []).append((fault, most_severe(fault, events, run.calls)))
     faults = [fault for fault, _ in answers["flyball"]]

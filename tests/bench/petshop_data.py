@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,20 +22,31 @@ CALM, BETWEEN = 220, 18
 """Samples before the first injected fault, and from one to the next."""
 VISIBLE = 0.2
 """A caller is alarmed when at least this share of the trouble reaches it."""
+USUAL = 0.99
+"""A fault is seen when, in one of its samples, a metric of the cause and one of the alarmed component are worse than in
+this share of their normal samples."""
 VIEWS = ("_remote", "_client")
 """Names that end so are how one component sees another; nothing can be done there."""
 Calls = dict[str, tuple[str, ...]]
+Samples = Mapping[str, dict[str, float]]
+"""Component to its metrics, at one time."""
+Bounds = Mapping[tuple[str, str], float]
+"""(component, metric) to the value beyond which it is worse than usual."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One fault: when it is first sampled, which component raised the alarm and when, and where it truly began."""
+    """One fault: when it is first sampled, which component raised the alarm and when, and where it truly began.
+
+    Where it is not `seen`, it is lost in what is normal there, and nobody would have raised that alarm.
+    """
 
     case: str
     start_s: int
     alarm_s: int
     alarmed: str
     cause: str
+    seen: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +168,7 @@ def _samples(rows: pl.DataFrame) -> list[Telemetry]:
 def _injected(normal: pl.DataFrame, calls: Calls, traffic: str, rng: np.random.Generator) -> Run:
     requests = normal.filter(pl.col("name") == "requests_Sum").group_by("node").agg(pl.col("value").median())
     loads: dict[str, float] = dict(requests.iter_rows())
+    bounds = _bounds(normal)
     samples = _samples(normal.filter(pl.col("name").is_in(METRICS)))
     by_time: dict[int, dict[str, dict[str, float]]] = {}
     for sample in samples:
@@ -177,9 +189,16 @@ def _injected(normal: pl.DataFrame, calls: Calls, traffic: str, rng: np.random.G
         alarmed = [name for name, share in reached.items() if share >= VISIBLE and name != cause]
         if alarmed:
             start_s = times[place] // S_US
-            case = f"{traffic.removesuffix('_traffic')} {metric.partition('_')[0]}"
+            struck = [by_time[time_us] for time_us in times[place : place + 2]]
             faults.append(
-                Fault(case=case, start_s=start_s, alarm_s=start_s + SAMPLE_S, alarmed=alarmed[-1], cause=cause)
+                Fault(
+                    case=f"{traffic.removesuffix('_traffic')} {metric.partition('_')[0]}",
+                    start_s=start_s,
+                    alarm_s=start_s + SAMPLE_S,
+                    alarmed=alarmed[-1],
+                    cause=cause,
+                    seen=all(_is_worse(name, struck, bounds) for name in (cause, alarmed[-1])),
+                )
             )
     return Run(samples=samples, calls=calls, faults=faults)
 
@@ -196,7 +215,22 @@ def _spread(cause: str, calls: Calls, loads: Mapping[str, float]) -> dict[str, f
     return reached
 
 
-def _strike(at_once: Mapping[str, dict[str, float]], metric: str, effect: float, reached: Mapping[str, float]) -> None:
+def _bounds(normal: pl.DataFrame) -> Bounds:
+    value = pl.col("value")
+    bound = pl.when(pl.col("name") == METRICS[0]).then(value.quantile(USUAL)).otherwise(value.quantile(1 - USUAL))
+    rows = normal.filter(pl.col("name").is_in(METRICS)).group_by(_KEY).agg(bound=bound.first())
+    return {(node, name): bound for node, name, bound in rows.iter_rows()}
+
+
+def _is_worse(component: str, samples: Sequence[Samples], bounds: Bounds) -> bool:
+    found = [(metric, value) for sample in samples for metric, value in sample.get(component, {}).items()]
+    return any(
+        value > bounds[component, metric] if metric == METRICS[0] else value < bounds[component, metric]
+        for metric, value in found
+    )
+
+
+def _strike(at_once: Samples, metric: str, effect: float, reached: Mapping[str, float]) -> None:
     """Add to each value what reaches it: `effect` times the cause's own latency, or minus `effect` points."""
     own = at_once.get(next(iter(reached)), {}).get(metric)
     if own is None:

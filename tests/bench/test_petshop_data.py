@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from schemas.events import Storm, StormMember
+from schemas.events import Episode, Event, Storm, StormMember
 from tests.bench.petshop import ranking_of, rows_of
 from tests.bench.petshop_data import Fault, components, depends_on, injected_runs, read_calls
 
@@ -14,13 +14,21 @@ NAMES = ("cart", "search", "site", "table")
 FAULT = Fault(case="low latency", start_s=600, alarm_s=900, alarmed="site", cause="search")
 
 
-def storm(time_s: int, *entities: str) -> Storm:
+def storm(time_s: int, *entities: str, behind: str = "", name: str = "s", severity: float = 1.0) -> Storm:
     members = tuple(
-        StormMember(entity=one, episode=one, share=0.5, behind=one, opened_us=0, severity=1.0) for one in entities
+        StormMember(entity=one, episode=one, share=0.5, behind=behind or one, opened_us=0, severity=severity)
+        for one in entities
     )
     return Storm(
-        id=f"{time_s}", time_us=time_s * 1_000_000, storm="s", phase="open", opened_us=0, size=2, calls="declared",
+        id=f"{time_s}", time_us=time_s * 1_000_000, storm=name, phase="open", opened_us=0, size=2, calls="declared",
         members=members,
+    )  # fmt: skip
+
+
+def alone(time_s: int, entity: str, severity: float) -> Episode:
+    return Episode(
+        id=entity, time_us=time_s * 1_000_000, episode=entity, entity=entity, phase="onset", opened_us=0, windows=1,
+        severity=severity, confidence=1.0,
     )  # fmt: skip
 
 
@@ -37,17 +45,26 @@ def test_views_of_components_are_none() -> None:
 @pytest.mark.parametrize(
     ("told", "ranking"),
     [
-        ([storm(1_000, "search", "site")], ["search", "site"]),
+        ([storm(1_000, "search", "site", behind="search")], ["search", "site"]),
+        ([storm(1_000, "search", "table", "site", behind="table")], ["table", "search", "site"]),
         ([storm(1_000, "search", "site"), storm(1_400, "site", "search")], ["site", "search"]),
         ([storm(1_000, "site", "mail")], ["site"]),
         ([storm(1_000, "table", "search")], ["table", "search"]),
-        ([storm(1_000, "search", "site"), storm(1_000, "cart", "table")], ["search", "site"]),
+        ([storm(1_000, "table", "mail"), storm(1_400, "search", "mail", name="t", severity=9.0)], ["search", "table"]),
+        ([storm(1_000, "table", "search"), alone(1_000, "cart", 50.0)], ["cart", "table", "search"]),
+        ([alone(1_000, "table_remote", 50.0), alone(1_000, "mail", 90.0), alone(400, "cart", 50.0)], []),
+        ([storm(1_000, "site", "search"), storm(1_000, "cart", "table", name="t")], ["site", "search"]),
         ([storm(500, "search", "site"), storm(1_501, "search", "site"), storm(1_000, "mail", "queue")], []),
     ],
-    ids=["with the alarm", "the last word", "what it depends on", "only beside it", "with it first", "too early, late"],
-)
-def test_the_answer_is_the_last_storm_in_time_that_concerns_the_alarm(told: list[Storm], ranking: list[str]) -> None:
-    assert ranking_of(FAULT, told, CALLS) == ranking
+    ids=[
+        "with the alarm", "what is behind it first", "the last word", "what it depends on", "only beside it",
+        "the most trouble", "worst alone", "no component, no concern, too early", "with it first", "too early, late",
+    ],
+)  # fmt: skip
+def test_the_answer_is_the_last_storm_with_the_alarm_else_all_that_concerns_it(
+    told: list[Event], ranking: list[str]
+) -> None:
+    assert ranking_of(FAULT, told, CALLS, NAMES) == ranking
 
 
 def test_shares_are_counted_per_case_and_over_all() -> None:
@@ -57,6 +74,15 @@ def test_shares_are_counted_per_case_and_over_all() -> None:
         ("recorded low latency", "top1"): 1.0, ("recorded low latency", "top3"): 1.0,
         ("recorded high latency", "top1"): 0.0, ("recorded high latency", "top3"): 0.5,
         ("recorded all", "top1"): pytest.approx(1 / 3), ("recorded all", "top3"): pytest.approx(2 / 3),
+    }  # fmt: skip
+
+
+def test_faults_that_nobody_could_see_are_counted_apart() -> None:
+    unseen = Fault(case="low latency", start_s=0, alarm_s=0, alarmed="site", cause="table", seen=False)
+    rows = rows_of("injected", "flyball", [(FAULT, ["search"]), (unseen, [])])
+    assert {row.case: row.value for row in rows if row.metric == "top1"} == {
+        "injected low latency": 0.5, "injected low latency seen": 1.0, "injected low latency unseen": 0.0,
+        "injected all": 0.5, "injected all seen": 1.0, "injected all unseen": 0.0,
     }  # fmt: skip
 
 
@@ -85,3 +111,4 @@ def test_injected_faults_reach_callers_by_their_share_of_requests(tmp_path: Path
         share = min(loads[fault.cause] / loads["site"], 1.0)
         assert at_once["site"][metric] - normally == pytest.approx(share * whole)
         assert fault.alarmed == "site"
+        assert fault.seen

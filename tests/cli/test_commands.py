@@ -80,3 +80,11 @@ def test_keys_are_listed_without_their_secrets(tmp_path: Path) -> None:
     listed = json.loads(flyball("keys", "list", "--json", folder=tmp_path).stdout)
     assert {purpose for key in listed["keys"] for purpose in key["purposes"]} >= {"actions", "outcomes", "control"}
     assert all(len(key["public"]) == 44 for key in listed["keys"])
+
+
+@pytest.mark.parametrize("command", ["pause", "resume", "stop", "rearm"])
+def test_orders_for_what_nothing_can_fall_under_are_refused(command: str, tmp_path: Path) -> None:
+    assert flyball("init", ".", "--name", "mine", folder=tmp_path).returncode == 0
+    refused = flyball(command, "action:no-such-action", folder=tmp_path)
+    assert refused.returncode == 2
+    assert "pattern:ID, entity:NAME, got 'action:no-such-action'" in refused.stderr

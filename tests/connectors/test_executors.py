@@ -5,97 +5,21 @@ import io
 import json
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from connectors.executors.handler import Handler, Result, State
+from connectors.executors.handler import Result, State
 from connectors.executors.lab import lab_handlers
 from connectors.executors.log import LogHandler
-from connectors.executors.runner import ExecutorSettings, StuckError, run_executor
-from connectors.executors.work import Retries
+from connectors.executors.retries import Retries
+from connectors.executors.runner import ExecutorSettings, StuckError
 from connectors.lab.faults import ACTIONS
 from connectors.lab.settings import LabSettings
 from connectors.lab.world import LabWorld, control_file
 from schemas.errors import BrokerError
-from schemas.events import Action
-
-QUICK = ExecutorSettings(concurrency=2, retries=Retries(timeout_s=0.3, pause_s=0.01), stop_s=0.2)
-
-
-def action(number: int = 1, name: str = "mend", *, entity: str = "pump", dry_run: bool = False) -> Action:
-    return Action(
-        id=f"action-{number}",
-        time_us=0,
-        entity=entity,
-        action=name,
-        proposal="proposal",
-        episode="episode",
-        pattern="pattern",
-        issued_us=0,
-        expires_us=0,
-        settings_hash="",
-        dry_run=dry_run,
-    )
-
-
-class Memory:
-    """Actions from a list; `refuse_after` attempts control says no. Stops the executor when all have their end."""
-
-    def __init__(self, *actions: Action, refuse_after: int | None = None, broken: bool = False) -> None:
-        self.waiting = deque(actions)
-        self.expected = len(actions)
-        self.ends: list[tuple[str, State, str]] = []
-        self.stop = threading.Event()
-        self.polled_while_full = False
-        self.in_flight = 0
-        self._asked = 0
-        self._refuse_after = refuse_after
-        self._broken = broken
-
-    def poll(self, timeout_s: float = 1.0) -> Action | None:
-        if not self.waiting:
-            self.stop.wait(timeout_s)
-            return None
-        self.polled_while_full |= self.in_flight >= QUICK.concurrency
-        self.in_flight += 1
-        return self.waiting.popleft()
-
-    def why_not(self, _: Action) -> str | None:
-        self._asked += 1
-        return "paused" if self._refuse_after is not None and self._asked > self._refuse_after else None
-
-    def report(self, action: Action, state: State, detail: str = "") -> None:
-        if self._broken:
-            raise BrokerError("no broker")
-        self.in_flight -= 1
-        self.ends.append((action.id, state, detail))
-        if len(self.ends) == self.expected:
-            self.stop.set()
-
-
-class Scripted:
-    """A handler that does what it is told, attempt by attempt; the last instruction is repeated."""
-
-    def __init__(self, *script: Callable[[], Result], idempotent: bool = False) -> None:
-        self.idempotent = idempotent
-        self.attempts = 0
-        self._script = script
-
-    def run(self, _: Action, *, timeout_s: float) -> Result:
-        assert timeout_s > 0
-        self.attempts += 1
-        return self._script[min(self.attempts, len(self._script)) - 1]()
-
-
-def succeed() -> Result:
-    return Result(state="succeeded", detail="mended")
-
-
-def fail() -> Result:
-    return Result(state="failed", detail="no spare part")
+from tests.connectors.memory import Memory, Scripted, action, execute, fail, succeed
 
 
 def blow_up() -> Result:
@@ -105,14 +29,6 @@ def blow_up() -> Result:
 def oversleep() -> Result:
     time.sleep(0.6)
     return succeed()
-
-
-def execute(memory: Memory, handlers: Mapping[str, Handler], settings: ExecutorSettings = QUICK) -> None:
-    guard = threading.Timer(5, memory.stop.set)
-    guard.start()
-    run_executor(memory, handlers, stop=memory.stop, settings=settings)
-    guard.cancel()
-    guard.join()
 
 
 CASES = [

@@ -1,5 +1,6 @@
 """The executor and the lab on a real broker: a signed action comes in, its effect is real, its outcome goes out."""
 
+import socket
 import subprocess
 import sys
 import threading
@@ -11,91 +12,22 @@ import msgspec
 import pytest
 
 from connectors.executors.handler import Handler, Result
+from connectors.executors.kafka import KafkaHandler
 from connectors.executors.lab import lab_handlers
+from connectors.executors.retries import Retries
 from connectors.executors.runner import ExecutorSettings, run_executor
-from connectors.executors.work import Retries
 from connectors.kafka.launcher import LocalKafka
 from connectors.lab.settings import LabSettings
 from connectors.lab.world import control_file
-from schemas import kafka, wire
 from schemas.client import ActionConsumer
-from schemas.events import Action, Control, Event, Outcome, Telemetry
-from schemas.ids import derive
+from schemas.connection import KafkaConnection
+from schemas.events import Action
 from schemas.keyfiles import create_keys, load_signer, load_trust
-from schemas.signing import Audience, Purpose
+from schemas.signing import Audience
+from tests.connectors.kafka_loop import Loop
+from tests.connectors.memory import action
 
 ROOT = Path(__file__).parents[2]
-
-
-def wall_us() -> int:
-    return time.time_ns() // 1000
-
-
-class Loop:
-    """The gate's and the operator's side of a loop, by hand."""
-
-    def __init__(self, broker: LocalKafka, name: str, folder: Path) -> None:
-        self.name = name
-        self.connection = broker.connection
-        self.audience = Audience(cluster=broker.cluster_id, loop=name)
-        self.keys = folder / "keys"
-        create_keys(self.keys)
-        self._producer = kafka.make_producer(self.connection)
-        self._reader = kafka.make_consumer(self.connection, group=f"{name}.test")
-        self._reader.subscribe([f"{name}.{Outcome.TOPIC}", f"{name}.{Telemetry.TOPIC}"])
-        self.outcomes: list[Outcome] = []
-        self.seen: set[str] = set()
-
-    def order(self, value: str) -> None:
-        order = Control(
-            id=derive(value, wall_us()), time_us=wall_us(), kind="pause", target="loop", value=value, by="a test"
-        )
-        self._write(order, "control")
-
-    def ask(self, action: str, entity: str) -> None:
-        now_us = wall_us()
-        self._write(
-            Action(
-                id=derive(action, entity, now_us),
-                time_us=now_us,
-                entity=entity,
-                action=action,
-                proposal="proposal",
-                episode="episode",
-                pattern="pattern",
-                issued_us=now_us,
-                expires_us=now_us + 20_000_000,
-                settings_hash="",
-            ),
-            "actions",
-        )
-
-    def read_until(self, done: Callable[[], bool], *, within_s: float) -> None:
-        """Read outcomes and telemetry until done."""
-        until_s = time.monotonic() + within_s
-        while not done():
-            assert time.monotonic() < until_s, f"not within {within_s} s; outcomes: {self.outcomes}"
-            for record in self._reader.consume(100, 0.2):
-                assert record.error() is None, record.error()
-                if record.topic().endswith(Outcome.TOPIC):
-                    self._take(wire.decode(Outcome.TOPIC, record.value(), kafka.headers_of(record)))
-                else:
-                    self.seen.add(msgspec.json.decode(record.value(), type=Telemetry).entity)
-
-    def ends(self) -> list[Outcome]:
-        return [outcome for outcome in self.outcomes if outcome.state != "claimed"]
-
-    def close(self) -> None:
-        self._reader.close()
-
-    def _take(self, event: Event) -> None:
-        assert isinstance(event, Outcome)
-        self.outcomes.append(event)
-
-    def _write(self, event: Event, purpose: Purpose) -> None:
-        signer = load_signer(self.keys, purpose, self.audience)
-        kafka.produce(self._producer, signer.sign(wire.encode(event, loop=self.name)), loop=self.name)
-        assert self._producer.flush(10) == 0
 
 
 class Executor:
@@ -180,3 +112,21 @@ def test_a_pause_ends_the_retries_of_an_action_that_runs(loop: Loop, tmp_path: P
         assert stubborn.attempts == attempts
     assert loop.ends()[0].state == "failed"
     assert "paused by a test" in loop.ends()[0].detail
+
+
+def test_what_kafka_does_not_confirm_is_unknown(tmp_path: Path) -> None:
+    create_keys(tmp_path / "keys")
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts, and never answers
+        handler = KafkaHandler(
+            KafkaConnection(bootstrap=f"127.0.0.1:{silent.getsockname()[1]}"),
+            prefix="plant",
+            name="commands",
+            signer=load_signer(tmp_path / "keys", "outcomes", Audience(cluster="c", loop="plant")),
+            timeout_s=1.0,
+        )
+        begun_s = time.monotonic()
+        result = handler.run(action(), timeout_s=1.5)
+        handler.close()
+    assert result.state == "unknown"
+    assert result.detail.startswith("Kafka did not confirm")
+    assert time.monotonic() - begun_s < 5

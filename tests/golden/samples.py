@@ -6,6 +6,7 @@ import base64
 import json
 from pathlib import Path
 
+import msgspec
 import pyarrow as pa
 
 from schemas import wire
@@ -24,6 +25,7 @@ from schemas.events import (
     Episode,
     Event,
     Experience,
+    FinalAction,
     HoldOut,
     InputRange,
     JournalEntry,
@@ -392,7 +394,29 @@ SAMPLES: list[Event] = [
     )
 ]
 SAMPLES.append(PROPOSAL)
+BY_TYPE = {type(event): event for event in SAMPLES}
+_with = msgspec.structs.replace
 LATER: dict[str, Event] = {
+    "flyball.proposal.v1+reason": _with(PROPOSAL, by="ann", reason="it hangs"),
+    "flyball.approval.v1+action_hash": _with(BY_TYPE[Approval], action_hash="h2"),
+    "flyball.approval.v1+signature": _with(BY_TYPE[Approval], action_hash="h2", signature="U1NIU0lH"),
+    "flyball.verdict.v1+approvals": _with(BY_TYPE[Verdict], approvals=("ap1", "ap2")),
+    "flyball.verdict.v1+final": _with(
+        BY_TYPE[Verdict],
+        final=FinalAction(
+            proposal="p1",
+            entity="web-1",
+            action="restart",
+            episode="e1",
+            pattern="P1",
+            settings_hash="h",
+            parameters={"grace": "1s"},
+            dry_run=True,
+        ),
+    ),
+    "flyball.blocked.v1+whole": _with(BY_TYPE[Blocked], whole=True),
+    "flyball.action.v1+answers": _with(BY_TYPE[Action], answers=(BY_TYPE[Approval],)),
+    "flyball.experience.v1+by": _with(BY_TYPE[Experience], by="ann"),
     "flyball.pattern.v1+split_from": Pattern(
         **BASE,  # type: ignore[arg-type]
         pattern="P2",
@@ -410,6 +434,16 @@ LATER: dict[str, Event] = {
         before=0.25,
         after=0.5,
         partition=0,
+    ),
+    "flyball.storm.v1+alias_of": Storm(
+        **BASE,  # type: ignore[arg-type]
+        storm="s2",
+        phase="closed",
+        opened_us=T - 5,
+        size=1,
+        calls="declared",
+        members=(StormMember(entity="db-1", episode="e2", share=1.0, behind="db-1", opened_us=T - 4, severity=3.25),),
+        alias_of="s1",
     ),
 }
 """Members that were added to a type after its first file was written, by the name of a file of their own."""

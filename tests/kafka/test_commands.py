@@ -7,18 +7,31 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 import psutil
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
 
 from connectors.kafka.launcher import LocalKafka
 from schemas.connection import KafkaConnection
-from schemas.events import Approval, Census, Drift, Episode, Outcome, Overflow, Verdict
+from schemas.events import Approval, Census, Control, DeadLetter, Drift, Episode, Experience, Outcome, Overflow, Verdict
+from schemas.keyfiles import load_keyring
 from schemas.wire import encode
-from streams.operate.loop_place import ADDRESS_FILE
+from streams.cli.options import orders_of
+from streams.operate.escalations import open_escalations
+from streams.operate.loop_place import ADDRESS_FILE, LoopPlace
+from tests.connectors.http_target import HttpTarget, says
 from tests.kafka.live_loop import QUICK, ROOT, LiveLoop, now_us
 
 STOP_S = 10.0
@@ -31,6 +44,8 @@ class Typed:
     loop: LiveLoop
     run: "subprocess.Popen[bytes]"
     executor: "subprocess.Popen[bytes]"
+    slack: HttpTarget
+    """Who is told what people are asked."""
 
 
 def _start(loop: LiveLoop, *arguments: str) -> "subprocess.Popen[bytes]":
@@ -49,11 +64,23 @@ def _said(loop: LiveLoop, command: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def typed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Typed]:
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def typed(tmp_path_factory: pytest.TempPathFactory, stack: ExitStack) -> Iterator[Typed]:
     """Run a loop as README says: init, edit, run (which starts Kafka, makes topics and activates), executor."""
     folder = tmp_path_factory.mktemp("typed")
     loop = LiveLoop(folder, name="typed", connection=KafkaConnection(bootstrap="127.0.0.1:1"))
     loop.init(QUICK | {"levels.default": '"approve"', "levels.novel": '"approve"'}, local=True)
+    for person in ("ada", "bob"):
+        ssh_key(folder / person)
+        loop.command("keys", "add", person, "--ssh-key", f"{person}.pub", "--role", "approver", "--role", "operator")
+    slack = stack.enter_context(HttpTarget(says(503), says(200)))
+    text = loop.config.read_text()
+    loop.config.write_text(f'{text}\n[notify]\nurl = "{slack.url}"\nplain_http = true\nprivate = true\nhourly = 2\n')
     run = _start(loop, "run")
     address = folder / "var" / ADDRESS_FILE
     loop.until(lambda: address.exists() and "running detect" in _said(loop, "run"), timeout_s=90)
@@ -61,7 +88,7 @@ def typed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Typed]:
     executor = _start(loop, "executor", "--kind", "log", "--name", "typed")
     loop.until_heard(["detect", "decide", "gate", "improve", "executor"])
     try:
-        yield Typed(loop=loop, run=run, executor=executor)
+        yield Typed(loop=loop, run=run, executor=executor, slack=slack)
     finally:
         for process in (executor, run):
             process.terminate()
@@ -85,9 +112,17 @@ def test_files_are_published_and_their_episodes_wait_for_people_who_answer(typed
     waiting = {one["proposal"]["entity"]: one["proposal"]["id"] for one in loop.json("approvals")}
     assert waiting.keys() == set(entities.values())
     assert waiting["in-csv"][:12] in loop.command("approvals")
+    loop.until(lambda: len(typed.slack.bodies) == 4)
+    told = [json.loads(body)["text"] for body in typed.slack.bodies]
+    assert told[0] == told[1]  # the first answer was 503
+    assert all(any(f"flyball approve {key[:12]}" in text for key in waiting.values()) for text in told[:3])
+    assert "more than 2 questions in an hour" in told[3]
 
-    loop.command("approve", waiting["in-csv"], "--reason", "go on", "--as", "ada")
-    loop.command("reject", waiting["in-ndjson"][:12], "--reason", "not today", "--as", "ada")
+    said = loop.command("approve", waiting["in-csv"], "--reason", "go on", "--key", "ada")
+    assert "approved by ada: restart on in-csv" in said
+    assert "gate: allow" in said
+    said = loop.command("reject", waiting["in-ndjson"][:12], "--reason", "not today", "--key", "ada")
+    assert "gate: deny: rejected by ada: not today" in said
     ended = loop.until(
         lambda: [one for one in loop.events(Outcome) if one.entity == "in-csv" and one.state == "succeeded"]
     )
@@ -96,17 +131,75 @@ def test_files_are_published_and_their_episodes_wait_for_people_who_answer(typed
     assert {one["proposal"]["entity"] for one in loop.json("approvals")} == {"in-parquet"}
     rejected = [one for one in loop.events(Verdict) if one.proposal.entity == "in-ndjson"][-1]
     assert (rejected.verdict, rejected.decided_by) == ("deny", "approval")
-    loop.command("approve", "no-such-id", expect=2)
+    loop.command("approve", "no-such-id", "--key", "ada", expect=2)
+    ssh_key(loop.folder / "eve")
+    loop.command("approve", waiting["in-parquet"], "--key", "eve", expect=1)
+
+
+def test_a_persons_own_proposal_passes_the_gate_and_waits_for_another_person(typed: Typed) -> None:
+    loop = typed.loop
+    said = loop.command("propose", "spare", "restart", "--reason", "I want to", "--key", "bob")
+    assert "proposed by bob: restart on spare" in said
+    assert "gate: escalate: approve" in said
+    (waiting,) = [one for one in loop.json("approvals") if one["proposal"].get("by") == "bob"]
+    assert (waiting["proposal"]["reason"], waiting["final"]["entity"]) == ("I want to", "spare")
+    assert "another person must approve too" in loop.command("approve", waiting["proposal"]["id"], "--key", "bob")
+    assert "another person must approve too" in loop.command("approvals")
+    assert "gate: allow" in loop.command("approve", waiting["proposal"]["id"], "--key", "ada")
+    (learned,) = loop.until(lambda: [one for one in loop.events(Experience) if one.by == "bob"])
+    assert (learned.state, learned.reward) == ("unobservable", None)  # it has no episode that could end
+    assert "gate: deny" in loop.command(
+        "propose", "spare", "restart", "--reason", "again", "--for", "1us", "--key", "bob", expect=1
+    )
+    loop.command("propose", "spare", "no-such-action", "--reason", "x", "--key", "bob", expect=2)
+
+
+def test_a_revoked_key_counts_no_more(typed: Typed) -> None:
+    loop = typed.loop
+    loop.command("propose", "other", "restart", "--reason", "I want to", "--key", "ada")
+    (waiting,) = [one["proposal"]["id"] for one in loop.json("approvals") if one["proposal"].get("by") == "ada"]
+    place = LoopPlace.open(loop.config)
+    (one,) = [
+        one for one in open_escalations(loop.reader, now_us=now_us(), window_us=10**9) if one.proposal.by == "ada"
+    ]
+    bob = orders_of(place, key=loop.folder / "bob")
+    keyring = load_keyring(place.keys)
+    assert "published keyring version" in loop.command("keys", "revoke", "bob")
+    loop.command("approve", waiting, "--key", "bob", expect=1)
+    (place.keys / "keyring.json").write_text(keyring.signed_text(load_root_key(place.keys)))  # bob has not heard of it
+    bob.answer(one, approve=True)
+    loop.until(lambda: [one for one in loop.events(DeadLetter) if one.reason == "revoked-key"], timeout_s=10)
+    loop.command("keys", "revoke", "bob")
+    assert "gate: deny: rejected by ada" in loop.command("reject", waiting, "--key", "ada")
+
+
+def load_root_key(keys: Path) -> Ed25519PrivateKey:
+    key = load_pem_private_key((keys / "root.key").read_bytes(), password=None)
+    assert isinstance(key, Ed25519PrivateKey)
+    return key
+
+
+def ssh_key(path: Path) -> None:
+    """Make an SSH key as people do."""
+    key = Ed25519PrivateKey.generate()
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
+    path.chmod(0o600)
+    path.with_name(f"{path.name}.pub").write_bytes(
+        key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    )
 
 
 def test_actions_and_outcomes_are_printed_for_people_and_programs(typed: Typed) -> None:
     loop = typed.loop
-    (action,) = [json.loads(line) for line in loop.command("actions", "--json").splitlines()]
-    assert (action["entity"], action["action"]) == ("in-csv", "restart")
+    found = [json.loads(line) for line in loop.command("actions", "--json").splitlines()]
+    assert sorted((action["entity"], action["action"]) for action in found) == [
+        ("in-csv", "restart"),
+        ("spare", "restart"),
+    ]
     states = [json.loads(line)["state"] for line in loop.command("outcomes", "--json").splitlines()]
-    assert states == ["claimed", "succeeded"]
-    (line,) = [line for line in _said(loop, "executor").splitlines() if line.startswith("{")]
-    assert json.loads(line)["id"] == action["id"]
+    assert states == ["claimed", "succeeded"] * 2
+    lines = [line for line in _said(loop, "executor").splitlines() if line.startswith("{")]
+    assert {json.loads(line)["id"] for line in lines} == {action["id"] for action in found}
 
 
 def test_pause_resume_rearm_and_status_say_what_is_true(typed: Typed) -> None:
@@ -118,7 +211,9 @@ def test_pause_resume_rearm_and_status_say_what_is_true(typed: Typed) -> None:
     assert all(part["answering"] for part in status["parts"])
     assert status["drifts"] == status["overflows"] == []
     loop.command("resume")
-    loop.command("pause", "action:restart", "--for", "1h")
+    loop.command("pause", "action:restart", "--for", "1h", "--reason", "mine", "--key", "ada")
+    assert [one.by for one in loop.events(Control) if one.reason == "mine"] == ["ada"]
+    assert "mine" in loop.json("status")["pauses"].values()  # who only reads signed orders believes it
     loop.command("resume", "action:restart")
     loop.command("rearm", "action:restart")
     loop.command("rearm", "action:no-such-action", expect=2)
@@ -169,7 +264,7 @@ def test_settings_that_nobody_activated_are_told_and_keys_rotate(typed: Typed) -
     loop.config.write_text(before.replace("seed = 7", "seed = 8"))
     assert "these settings are not activated" in loop.command("status")
     loop.config.write_text(before)
-    assert "rotated approvals; keyring version" in loop.command("keys", "rotate", "approvals")
+    assert "published keyring version" in loop.command("keys", "rotate", "control")
     assert "activated" in loop.command("activate")
     assert loop.json("status")["paused"] is False
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from connectors.executors.handler import Result
+from connectors.executors.retries import Retries
 from connectors.executors.runner import ExecutorSettings, run_executor
-from connectors.executors.work import Retries
 from connectors.kafka.launcher import LocalKafka
 from connectors.kafka.ports import free_ports
 from schemas.client import ActionConsumer

@@ -39,7 +39,7 @@ def tight(name: str) -> Processor:
             seed=1,
         ),
         "recognise": Recognise(
-            RecogniseSettings(pattern_limit=4, remembered_limit=20, episode_limit=20),
+            RecogniseSettings(pattern_limit=4, remembered_limit=10, episode_limit=20),
             loop=LOOP,
             graph=GraphSettings(member_limit=6, storm_limit=3, open_limit=20, order_limit=20),
         ),

@@ -91,7 +91,7 @@ def test_patterns_that_are_alike_become_one_and_the_other_its_alias():
     assert [(match.id, match.support) for match in matches[3].merged] == [("p-2", 2)]
     assert target.resolve("p-2") is target.resolve("p-1") is matches[3].cluster
     assert matches[3].cluster.support == 4
-    assert matches[3].cluster.episodes == ["episode-1", "episode-3", "episode-0", "episode-2"]
+    assert matches[3].cluster.episodes == ["episode-0", "episode-2", "episode-1", "episode-3"]
 
 
 def test_a_pattern_that_holds_two_kinds_splits():

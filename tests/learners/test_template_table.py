@@ -26,6 +26,22 @@ def test_occurrences_count_as_far_as_they_are_on_the_template():
     assert target.sums[0, :, 0].tolist() == [6, 0, 0, 1, 1, 0, 0, 0, 0, 7]
 
 
+@pytest.mark.parametrize("position", [-1, 2, 3, 9, 12])
+def test_an_occurrence_that_is_taken_back_was_never_there(position):
+    target = table(p={"cpu": (1.0, 2.0)})
+    before = target.sums.copy(), target.counts.copy()
+    target.add_all(0, [(position, {"cpu": (5.0, 6.0)})])
+    target.take(0, position, target.matrix({"cpu": (5.0, 6.0)}))
+    assert (target.sums == before[0]).all()
+    assert (target.counts == before[1]).all()
+
+
+def test_the_nearest_templates_are_those_that_moved_in_the_same_direction():
+    target = table(a={"cpu": (9.0,)}, b={"cpu": (-9.0,)}, c={"cpu": (1.0,), "disk": (1.0,)}, d={"disk": (5.0,)})
+    series = target.matrix({"cpu": (4.0,), "disk": (1.0,)})
+    assert [target.nearest(series, most).tolist() for most in (1, 2, 3, 4)] == [[0], [0, 2], [0, 2, 3], [0, 1, 2, 3]]
+
+
 def test_old_occurrences_are_forgotten_in_favour_of_new_ones():
     target = table(p={"cpu": (0.0,)})
     for _ in range(400):

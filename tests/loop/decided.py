@@ -138,7 +138,7 @@ def closed(seconds: float, episode: str = "e1", entity: str = "web-1") -> Episod
 
 
 def blocked(number: int = 0, **until_s: float) -> Blocked:
-    """`action_restart=5` blocks `action:restart` until second 5; 0 is an unknown end."""
+    """`action__restart=5` blocks `action:restart` until second 5; 0 is an unknown end, -1 says that it is free."""
     until_us = {
         scope.replace("__", ":"): START + int(seconds * S) if seconds else 0 for scope, seconds in until_s.items()
     }

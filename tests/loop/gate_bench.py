@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from schemas.events import Action, Census, Control, Episode, Event, Outcome, Proposal, Verdict
+from schemas.events import Action, Census, Check, Control, Episode, Event, Outcome, Proposal, Verdict
 from schemas.ids import Cause, derive
 from streams.loop.actions import ActionSettings
 from streams.loop.gate import Gate, GateSettings, LevelSettings
@@ -13,7 +13,14 @@ from streams.loop.processor import Now, Record
 SECOND = 1_000_000
 HOUR = 3_600 * SECOND
 START = 1_700_000_000 * SECOND
-ACTIONS = {"restart": ActionSettings(name="restart", limit="5/hour", parameters={"grace": "1s"})}
+ACTIONS = {
+    "restart": ActionSettings(name="restart", limit="5/hour", parameters={"grace": "1s"}),
+    "failover": ActionSettings(name="failover", wait_us=60 * SECOND),
+    "wipe": ActionSettings(name="wipe", risk="high"),
+}
+
+
+ACT = LevelSettings(default="act", novel="act")
 
 
 class Bench:
@@ -80,8 +87,8 @@ def proposal(name: str, **fields: object) -> Proposal:
     return msgspec.convert(values | fields, Proposal)
 
 
-def opened(entity: str) -> Episode:
-    return _episode(entity, "opened")
+def opened(entity: str, group: str = "") -> Episode:
+    return msgspec.structs.replace(_episode(entity, "opened"), group=group)
 
 
 def closed(entity: str) -> Episode:
@@ -156,3 +163,37 @@ def untouched(bench: Bench) -> None:
 
 Arrange = Callable[[Bench], object]
 """What happens to a gate before it is asked."""
+
+
+def ready(**settings: object) -> Bench:
+    """Return a gate that runs, with one open episode per entity e0 to e9."""
+    bench = Bench(settings=GateSettings(**settings), levels=ACT)  # type: ignore[arg-type]
+    bench.start()
+    return bench
+
+
+def check_of(verdict: Verdict, name: str) -> Check:
+    return next(check for check in verdict.checks if check.name == name)
+
+
+def spent_of(verdict: Verdict, name: str) -> tuple[int | None, int | None]:
+    check = check_of(verdict, name)
+    return check.spent, check.allowed
+
+
+def spend(bench: Bench, count: int, **fields: str) -> None:
+    """Let through `count` actions on other entities, each ended well and cooled down."""
+    for n in range(count):
+        entity = fields.get("entity", f"e{n + 1}")
+        before = proposal(f"before-{n}", entity=entity, episode=f"episode-{entity}", time_us=bench.us)
+        allowed = actions(bench.give(before))
+        assert len(allowed) == 1
+        bench.give(outcome(allowed[0], "succeeded"))
+        bench.us += 20 * SECOND
+
+
+def fail(bench: Bench, count: int) -> None:
+    for n in range(count):
+        allowed = actions(bench.give(proposal(f"bad-{n}", entity=f"e{n + 1}", episode=f"episode-e{n + 1}")))
+        bench.give(outcome(allowed[0], "failed"))
+        bench.us += SECOND

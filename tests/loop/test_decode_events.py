@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,8 +17,12 @@ from schemas.raw import Message
 from schemas.signing import Audience, Purpose
 from streams.loop.decode import LoopDecode, make_decode
 from tests.loop.decoding import NOW, NOW_US
+from tests.schemas.people import Person
 
 AUDIENCE = Audience(cluster="c1", loop="lab")
+ANN = Person("ann")
+BY_PEOPLE = ("approvals", "policy")
+"""What no machine may sign."""
 
 
 EVENTS: dict[str, tuple[Event, Purpose]] = {
@@ -70,6 +75,7 @@ EVENTS: dict[str, tuple[Event, Purpose]] = {
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("keys")
     create_keys(path / "keys")
+    ANN.join(path / "keys", "approver", "operator")
     return path / "keys"
 
 
@@ -81,14 +87,68 @@ def read(decoder: LoopDecode, message: Message) -> Event:
     return decoder.event(message.topic, message.key, message.value, message.headers, NOW)
 
 
-def signed(folder: Path, topic: str) -> Message:
+def signed(folder: Path, topic: str, *, audience: Audience = AUDIENCE) -> Message:
     event, purpose = EVENTS[topic]
-    return load_signer(folder, purpose, AUDIENCE).sign(wire.encode(event, loop="lab"))
+    if isinstance(event, Approval):
+        return wire.encode(ANN.signed(event, audience), loop="lab")
+    signer = ANN.signer(purpose, audience) if topic in BY_PEOPLE else load_signer(folder, purpose, audience)
+    return signer.sign(wire.encode(event, loop="lab"))
 
 
 @pytest.mark.parametrize("topic", EVENTS)
 def test_a_signed_event_is_read(folder: Path, topic: str) -> None:
-    assert read(decoder_of(folder), signed(folder, topic)) == EVENTS[topic][0]
+    message = signed(folder, topic)
+    event = read(decoder_of(folder), message)
+    assert event == wire.decode(topic, message.value, message.headers)
+    assert event.id == EVENTS[topic][0].id
+
+
+def test_an_order_may_be_signed_by_a_person_too(folder: Path) -> None:
+    order = EVENTS["control"][0]
+    assert read(decoder_of(folder), ANN.signer("control", AUDIENCE).sign(wire.encode(order, loop="lab"))) == order
+
+
+@pytest.mark.parametrize("topic", ["control", "policy"])
+def test_nobody_orders_or_proposes_in_the_name_of_another(folder: Path, topic: str) -> None:
+    event, purpose = EVENTS[topic]
+    assert isinstance(event, Control | Proposal)
+    forged = wire.encode(msgspec.structs.replace(event, by="bob"), loop="lab")
+    with pytest.raises(SignatureError, match="wrong-person"):
+        read(decoder_of(folder), ANN.signer(purpose, AUDIENCE).sign(forged))
+
+
+def test_a_machine_does_not_propose_in_the_name_of_a_person(folder: Path) -> None:
+    message = load_signer(folder, "control", AUDIENCE).sign(wire.encode(EVENTS["policy"][0], loop="lab"))
+    with pytest.raises(SignatureError, match="wrong-purpose"):
+        read(decoder_of(folder), message)
+
+
+@pytest.mark.parametrize("topic", BY_PEOPLE)
+def test_what_a_person_says_is_short_for_it_is_passed_on_whole(folder: Path, topic: str) -> None:
+    """Several of them must fit into the record of an action, else the gate could not write it."""
+    event, purpose = EVENTS[topic]
+    for length, fits in ((10_000, True), (20_000, False)):
+        long = msgspec.structs.replace(event, reason="x" * length)
+        if isinstance(long, Approval):
+            message = wire.encode(ANN.signed(long, AUDIENCE), loop="lab")
+        else:
+            message = ANN.signer(purpose, AUDIENCE).sign(wire.encode(long, loop="lab"))
+        if fits:
+            assert read(decoder_of(folder), message).id == event.id
+        else:
+            with pytest.raises(ContractError, match="too-large"):
+                read(decoder_of(folder), message)
+
+
+def test_an_answer_is_read_in_one_way_only(folder: Path) -> None:
+    """A member that comes twice, or is unknown, changes nothing of what the signature covers."""
+    message = signed(folder, "approvals")
+    value = message.value or b""
+    twice = value.replace(b'"decision":"approve"', b'"decision":"approve","decision":"reject"')
+    with pytest.raises(SignatureError, match="bad-signature"):
+        read(decoder_of(folder), replace(message, value=twice))
+    more = value.replace(b"{", b'{"decisions":"reject",', 1)
+    assert read(decoder_of(folder), replace(message, value=more)) == read(decoder_of(folder), message)
 
 
 @pytest.mark.parametrize("topic", EVENTS)
@@ -107,10 +167,9 @@ def test_a_changed_event_is_refused(folder: Path, topic: str) -> None:
 
 @pytest.mark.parametrize("topic", EVENTS)
 def test_an_event_signed_for_another_loop_is_refused(folder: Path, topic: str) -> None:
-    event, purpose = EVENTS[topic]
-    other = load_signer(folder, purpose, Audience(cluster="c1", loop="fleet"))
+    message = signed(folder, topic, audience=Audience(cluster="c1", loop="fleet"))
     with pytest.raises(SignatureError, match="bad-signature"):
-        read(decoder_of(folder), other.sign(wire.encode(event, loop="lab")))
+        read(decoder_of(folder), message)
 
 
 def test_what_the_loop_itself_proposes_needs_no_signature(folder: Path) -> None:

@@ -153,19 +153,20 @@ def test_a_clock_that_steps_back_gives_nothing_back() -> None:
     assert book.standing("loop", 6 * SECOND).possible
 
 
-def test_what_is_blocked_is_told_with_when_it_is_free() -> None:
+def test_when_a_blocked_key_is_free_again_is_known() -> None:
     book = windows("1/hour and 2/day")
-    assert book.blocked(0, also=("loop",)) == {}
+    assert book.blocked_until("loop", 0) is None
     book.reserve("loop", 0)
     book.reserve("entity:e1", 5)
-    assert book.blocked(HOUR) == {"entity:e1": HOUR + 5}
+    assert book.blocked_until("entity:e1", HOUR) == HOUR + 5
     book.reserve("loop", HOUR)
     again = windows("1/hour and 2/day")
     again.restore(book.state())
     for one in (book, again):
-        assert one.blocked(HOUR) == {"entity:e1": HOUR + 5, "loop": DAY}
-        assert one.blocked(DAY) == {}
-    assert windows("0/day").blocked(0, also=("loop",)) == {"loop": 0}
+        assert one.keys() == ["entity:e1", "loop"]
+        assert one.blocked_until("loop", HOUR) == DAY
+        assert one.blocked_until("loop", DAY) is None
+    assert windows("0/day").blocked_until("loop", 0) == 0
 
 
 def test_keys_do_not_spend_each_others_allowance() -> None:

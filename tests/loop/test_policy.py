@@ -165,7 +165,7 @@ def test_what_limits_block_is_masked_and_logged(
 
 def test_only_the_latest_word_on_limits_counts() -> None:
     processor = policy()
-    fold(processor, blocked(1, loop=0), blocked(2), blocked(1, loop=0))
+    fold(processor, blocked(1, loop=0), blocked(2, loop=-1), blocked(1, loop=0))
     (one,) = fold(processor, recurrence("e1"), first=9)
     assert set(one.probabilities) == ALL
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from schemas.events import Drift, Episode, MetricSignature, Pattern, Recurrence, Sequence
+from schemas.events import Drift, Episode, MetricSignature, Pattern, Proposal, Recurrence, Sequence, Verdict
 from schemas.ids import Cause
 from streams.loop.processor import Now, Record
 from streams.loop.recognise import Recognise, RecogniseSettings
@@ -77,6 +77,83 @@ def test_closed_episodes_tell_how_long_the_pattern_takes():
         assert recognise.on_batch([record(number, "closed", closed_us=closed_us)], at(number)) == []
     pattern = next(e for e in recognise.on_batch([onset(3, cpu=9.0)], at(3)) if isinstance(e, Pattern))
     assert pattern.duration_us == 12 * SECOND
+
+
+def series(number: int, phase: str, **metrics: tuple[float, ...]) -> Record:
+    signature = {name: MetricSignature(mean=0.0, peak=9.0, trend=0.0, series=zs) for name, zs in metrics.items()}
+    return record(number, phase, signature=signature)
+
+
+def begun(number: int) -> Record:
+    return series(number, "onset", cpu=(9.0,) * 4, memory=(0.0,) * 4)
+
+
+def lived(recognise: Recognise, number: int, memory: float) -> list[Pattern]:
+    """Return what patterns are told when an episode is over in which memory moved after the onset."""
+    recognise.on_batch([begun(number)], at(number))
+    over = series(number, "closed", cpu=(9.0,) * 8, memory=(0.0,) * 4 + (memory,) * 4)
+    return [event for event in recognise.on_batch([over], at(number)) if isinstance(event, Pattern)]
+
+
+def test_an_episode_that_went_on_in_another_way_is_counted_elsewhere():
+    recognise = make()
+    assert lived(recognise, 0, 9.0) == []
+    assert lived(recognise, 1, 9.0) == []  # like the one before: nothing changes
+    own = {pattern.pattern: pattern for pattern in lived(recognise, 2, -9.0)}
+    assert (own["p-2"].split_from, own["p-2"].episodes, own["p-2"].status) == ("p-1", ("episode-2",), "candidate")
+    assert own["p-1"].episodes == ("episode-0", "episode-1")
+    told = lived(recognise, 3, -9.0)
+    assert [(pattern.pattern, pattern.status, pattern.alias_of) for pattern in told] == [
+        ("p-3", "merged", "p-2"),
+        ("p-1", "recurring", None),
+        ("p-2", "candidate", None),
+    ]
+    assert (told[0].split_from, told[0].episodes) == ("p-1", ("episode-3",))
+    assert (told[1].support, told[2].support) == (2, 2)
+    assert told[2].episodes == ("episode-2", "episode-3")
+
+
+def test_a_pattern_that_recurred_is_recurring_though_some_of_it_is_counted_elsewhere():
+    recognise = make()
+    for number, memory in enumerate((9.0, 9.0, -9.0)):
+        left = lived(recognise, number, memory)
+    assert [(e.pattern, e.status, e.support) for e in left if e.pattern == "p-1"] == [("p-1", "recurring", 2)]
+    other = make(support=4)
+    other.restore(recognise.snapshot())
+    assert {e.status for e in lived(other, 3, -9.0)} == {"candidate", "merged"}
+
+
+def allowed(number: int, *, action: str | None) -> Record:
+    proposal = Proposal(
+        id=f"proposal-{number}", time_us=number, entity="pump", episode=f"episode-{number}", pattern="novel",
+        action="restart", propensity=1.0, probabilities={}, expires_us=1, model="m",
+    )  # fmt: skip
+    verdict = Verdict(
+        id=f"verdict-{number}", time_us=number, proposal=proposal, verdict="allow", level="act", checks=(),
+        settings_hash="", action=action,
+    )  # fmt: skip
+    return Record(Cause("verdicts", 0, number), verdict)
+
+
+@pytest.mark.parametrize(("action", "support"), [("action-1", 3), (None, 2)])
+def test_what_an_action_made_of_an_episode_tells_nothing(action, support):
+    recognise = make()
+    for number in range(2):
+        lived(recognise, number, 9.0)
+    recognise.on_batch([allowed(2, action=action)], at(2))
+    other = make()
+    other.restore(recognise.snapshot())
+    lived(other, 2, -9.0)
+    found = other.on_batch([begun(9)], at(9))
+    assert [event.support for event in found if isinstance(event, Recurrence)] == [support + 1]
+
+
+def test_a_closed_episode_without_a_shape_changes_nothing():
+    recognise = make()
+    recognise.on_batch([onset(1, cpu=9.0)], at(1))
+    assert recognise.on_batch([record(1, "closed")], at(1)) == []
+    found = recognise.on_batch([onset(2, cpu=9.0)], at(2))
+    assert [event.support for event in found if isinstance(event, Recurrence)] == [2]
 
 
 def test_an_onset_that_splits_a_pattern_recurs_as_the_part_that_holds_it():

@@ -1,5 +1,6 @@
 """What belongs to a storm, what it likely began with, and what is told of it."""
 
+import itertools
 import random
 from typing import Any
 
@@ -31,10 +32,10 @@ def phase(entity: str, name: str, *, second: float = 0.0, severity: float = 5.0,
     )  # fmt: skip
 
 
-def measured(entity: str, score: float) -> Measurement:
+def measured(entity: str, score: float, *, second: float = 0.0) -> Measurement:
     return Measurement(
-        id=f"{entity}-{score}", time_us=0, entity=entity, episode=f"{entity}/0", start_us=0, end_us=S, samples=1,
-        abnormal=True, score=score, values={},
+        id=f"{entity}-{score}", time_us=0, entity=entity, episode=f"{entity}/0", start_us=round(second * S),
+        end_us=round(second * S) + S, samples=1, abnormal=True, score=score, values={},
     )  # fmt: skip
 
 
@@ -89,6 +90,89 @@ def test_unrelated_storms_at_the_same_time_are_two() -> None:
     assert {frozenset(shares(storm)) for storm in told if storm.size == 2} == {
         frozenset({"shop", "search"}), frozenset({"mail", "queue"})
     }  # fmt: skip
+
+
+def test_storms_that_a_later_member_joins_are_one() -> None:
+    calls = {"shop": ("search", "cart"), "search": ("index",), "cart": ("database",)}
+    processor = recognise(calls=calls)
+    told = storms(fold(processor, *begin("search", "index", "cart", "database")))
+    one, other = dict.fromkeys(event.storm for event in told)
+    ended, whole = storms(fold(processor, *begin("shop", second=1)))
+    assert (ended.storm, ended.phase, ended.alias_of) == (other, "closed", one)
+    assert (whole.storm, whole.phase, whole.size, whole.alias_of) == (one, "open", 5, None)
+    assert set(shares(whole)) == {"shop", "search", "index", "cart", "database"}
+    over = [phase(entity, "closed") for entity in ("search", "index", "cart", "database", "shop")]
+    assert [(event.storm, event.phase) for event in storms(fold(processor, *over))] == [(one, "closed")]
+
+
+def test_a_storm_that_is_part_of_another_brings_all_its_members_named_or_not() -> None:
+    leaves = {hub: tuple(f"{hub}-{n}" for n in range(12)) for hub in ("left", "right")}
+    processor = recognise(calls={"top": ("left", "right"), **leaves}, member_limit=8)
+    everyone = [entity for hub, called in leaves.items() for entity in (hub, *called)]
+    for hub, called in leaves.items():
+        fold(processor, *begin(hub), *(event for one in called for event in begin(one)))
+    whole = storms(fold(processor, *begin("top")))[-1]
+    assert (whole.size, len(whole.members)) == (27, 8)
+    told = storms(fold(processor, *(phase(entity, "closed") for entity in ("top", *everyone))))
+    assert [(event.phase, event.size) for event in told] == [("closed", 27)]
+
+
+def test_what_is_over_of_the_unnamed_members_still_counts_when_their_storm_is_part_of_another() -> None:
+    leaves = {hub: tuple(f"{hub}-{n}" for n in range(12)) for hub in ("left", "right")}
+    processor = recognise(calls={"top": ("left", "right"), **leaves}, member_limit=8)
+    for hub, called in leaves.items():
+        fold(processor, *begin(hub), *(event for one in called for event in begin(one)))
+    fold(processor, phase("left-10", "closed"), phase("right-11", "closed"))
+    assert storms(fold(processor, *begin("top")))[-1].size == 27
+
+
+def test_an_episode_given_up_is_a_new_member_when_its_onset_comes() -> None:
+    processor = recognise(open_limit=3)
+    opened = [phase(entity, "opened") for entity in ("shop", "mail", "search")]
+    (first,) = storms(fold(processor, *opened, phase("search", "onset")))
+    assert {member.entity for member in first.members} == {"shop", "search"}
+    (again,) = storms(fold(processor, phase("queue", "opened"), phase("shop", "onset")))
+    assert (again.storm, again.size, set(shares(again))) == (first.storm, 2, {"shop", "search"})
+    assert storms(fold(processor, phase("search", "closed"))) == []
+    (last,) = storms(fold(processor, phase("shop", "closed")))
+    assert (last.storm, last.phase, last.size) == (first.storm, "closed", 2)
+
+
+def test_what_opened_between_the_opening_and_the_worsening_of_another_does_not_belong_to_it() -> None:
+    processor = recognise()
+    fold(processor, *begin("database"), *begin("search", second=600))
+    assert storms(fold(processor, measured("database", 50.0, second=1_200))) == []
+
+
+def test_an_episode_that_gets_much_worse_belongs_to_what_opens_then() -> None:
+    processor = recognise()
+    assert storms(fold(processor, *begin("database"), *begin("search", second=600))) == []
+    assert storms(fold(processor, measured("database", 5.6, second=605))) == []
+    (storm,) = storms(fold(processor, measured("database", 50.0, second=610)))
+    assert [member.entity for member in storm.members] == ["database", "search"]
+    assert {member.behind for member in storm.members} == {"database"}
+    (grown,) = storms(fold(processor, *begin("shop", second=620)))
+    assert (grown.storm, grown.size) == (storm.storm, 3)
+
+
+def test_what_is_nothing_new_for_an_entity_is_less_likely_the_origin() -> None:
+    processor = recognise()
+    first = storms(fold(processor, *begin("cart", severity=40.0), *begin("search", "shop", severity=20.0)))
+    assert first[-1].members[0].entity == "cart"
+    fold(processor, *(phase(entity, "closed") for entity in ("cart", "search", "shop")))
+    for number in range(1, 9):
+        fold(processor, *begin("cart", second=1_000.0 * number, number=number, severity=40.0))
+        fold(processor, phase("cart", "closed", number=number))
+    begun = begin("cart", second=9_000, number=9, severity=40.0)
+    told = storms(fold(processor, *begun, *begin("search", "shop", second=9_000, number=9, severity=20.0)))
+    assert told[-1].members[0].entity == "search"
+
+
+def test_who_is_at_the_end_of_a_long_chain_is_behind_all_of_it() -> None:
+    names = [f"tier-{n}" for n in range(6)]
+    processor = recognise(calls={caller: (callee,) for caller, callee in itertools.pairwise(names)})
+    told = storms(fold(processor, *begin(*names)))
+    assert {member.behind for member in told[-1].members} == {"tier-5"}
 
 
 def test_only_what_can_be_acted_on_is_an_origin() -> None:
@@ -229,4 +313,20 @@ def test_a_restored_storm_goes_on() -> None:
     other.restore(one.snapshot())
     events = [*begin("database", second=1), phase("shop", "closed")]
     assert msgspec.json.encode(fold(one, *events)) == msgspec.json.encode(fold(other, *events))
+    assert one.snapshot() == other.snapshot()
+
+
+@pytest.mark.parametrize("over", [0, 1])
+def test_a_restored_storm_knows_which_of_two_episodes_of_an_entity_is_the_latest(over: int) -> None:
+    one, other = recognise(), recognise()
+    fold(
+        one,
+        *begin("shop", "search"),
+        phase("shop", "opened", number=1, second=20),
+        phase("shop", "closed", number=over),
+    )
+    other.restore(one.snapshot())
+    told = fold(one, *begin("cart", second=25))
+    assert msgspec.json.encode(told) == msgspec.json.encode(fold(other, *begin("cart", second=25)))
+    assert [storm.size for storm in storms(told)] == ([3] if over == 0 else [])
     assert one.snapshot() == other.snapshot()

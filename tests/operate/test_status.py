@@ -1,4 +1,4 @@
-"""Which stops are in force, by the order of the records, and which storms are not over."""
+"""Which storms are not over, what drifted, and what found no room."""
 
 import tracemalloc
 from collections.abc import Iterator
@@ -6,27 +6,8 @@ from typing import Literal
 
 import msgspec
 
-from schemas.events import Control, Drift, Event, Overflow, Storm
-from streams.operate.status import latest_insights, open_storms, stops_in_force
-
-
-def order(kind: Literal["stop", "rearm"], target: str) -> Control:
-    return Control(id=f"{kind}-{target}", time_us=0, kind=kind, target=target, value=kind, by="ada")
-
-
-def in_force(*orders: Control) -> list[str]:
-    positions = {one.key(): offset for offset, one in enumerate(orders)}
-    return list(stops_in_force({one.key(): one for one in orders}, positions))
-
-
-def test_a_stop_holds_until_the_same_target_is_rearmed() -> None:
-    assert in_force(order("stop", "loop")) == ["stop/loop"]
-    assert in_force(order("stop", "loop"), order("rearm", "action:restart")) == ["stop/loop"]
-    assert in_force(order("stop", "loop"), order("rearm", "loop")) == []
-
-
-def test_a_stop_after_a_rearm_holds() -> None:
-    assert in_force(order("rearm", "loop"), order("stop", "loop")) == ["stop/loop"]
+from schemas.events import Drift, Event, Overflow, Storm
+from streams.operate.status import latest_insights, open_storms
 
 
 def storm(name: str, time_us: int, phase: Literal["open", "closed"] = "open") -> Storm:

@@ -14,6 +14,7 @@ from schemas.keyfiles import create_keys, load_signer, load_trust
 from schemas.keyring import Trust
 from schemas.raw import Message
 from schemas.signing import Audience, Signer
+from tests.schemas.people import Person
 
 SECOND_US = 1_000_000
 
@@ -84,6 +85,12 @@ class Site:
         self.send(signer.sign(wire.encode(event, loop=self.loop)))
 
     def action(self, name: str, *, signer: Signer | None = None, **members: Any) -> Action:
+        action = self._action(name, **members)
+        signer = signer or load_signer(self.keys, "actions", self.audience)
+        self.send(signer.sign(wire.encode(action, loop=self.loop)))
+        return action
+
+    def _action(self, name: str, **members: Any) -> Action:
         issued_us = now_us()
         base: dict[str, Any] = {
             "id": name,
@@ -97,10 +104,19 @@ class Site:
             "expires_us": issued_us + 20 * SECOND_US,
             "settings_hash": "h",
         }
-        action = Action(**(base | members))
-        signer = signer or load_signer(self.keys, "actions", self.audience)
-        self.send(signer.sign(wire.encode(action, loop=self.loop)))
-        return action
+        return Action(**(base | members))
+
+    def approved(self, name: str, *people: Person, entity: str = "web-1", of: str | None = None) -> Action:
+        """Write an action that some people approved; with `of` they approved it of another entity."""
+        seen = self._action(name, entity=of or entity)
+        answers = tuple(person.approval(seen, self.audience) for person in people)
+        return self.action(
+            name,
+            entity=entity,
+            issued_us=seen.issued_us,
+            answers=answers,
+            approvals=tuple(answer.id for answer in answers),
+        )
 
     def claim(self, action: str) -> Message:
         """Return the signed claim of executor x9 on an action."""

@@ -9,11 +9,13 @@ import pytest
 
 from connectors.kafka.launcher import LocalKafka
 from schemas import kafka
+from schemas.client import ActionConsumer
 from schemas.client.duplicates import DuplicateStore
-from schemas.events import DeadLetter, Outcome, Presence
+from schemas.events import DeadLetter, Event, Outcome, Presence
 from schemas.ids import derive
-from schemas.keyfiles import create_keys, keyring_text, load_signer, load_trust, rotate_key
+from schemas.keyfiles import create_keys, keyring_text, load_signer, load_trust, revoke_key, rotate_key
 from tests.schemas.executors import SECOND_US, Site, eventually, next_is, now_us, refusal
+from tests.schemas.people import Person
 
 
 @pytest.fixture
@@ -201,14 +203,52 @@ def test_a_new_keyring_is_adopted_from_control(site: Site) -> None:
         next_is(consumer, "a1")
 
 
+def test_an_executor_checks_peoples_approvals_itself(site: Site) -> None:
+    """Whatever the gate's key signs: an action that two people must approve does not start without both."""
+    ada, bob, eve = Person("ada").join(site.keys, "approver"), Person("bob").join(site.keys, "approver"), Person("eve")
+    with site.executor(approvals_least={"restart": 2}) as consumer:
+        site.approved("a1", ada)
+        site.approved("a2", ada, eve)
+        site.approved("a3", ada, bob, entity="web-2", of="web-1")
+        site.approved("a4", ada, bob)
+        assert [answer.person for answer in next_is(consumer, "a4").answers] == ["ada", "bob"]
+    letters = [event.reason for event in site.read("dead-letters") if isinstance(event, DeadLetter)]
+    assert letters == ["too-few-approvals", "unknown-key", "other-approval"]
+    assert site.outcomes("a1") + site.outcomes("a2") + site.outcomes("a3") == []
+
+
+@pytest.mark.parametrize("whose", ["the approver's", "the gate's"])
+def test_a_key_that_is_revoked_stops_what_it_let_through(site: Site, whose: str) -> None:
+    ada = Person("ada").join(site.keys, "approver")
+    with site.executor(trust=load_trust(site.keys)) as consumer:
+        site.approved("a1", ada)
+        running = next_is(consumer, "a1")
+        assert consumer.may_act(running)
+        gate = load_signer(site.keys, "actions", site.audience).key_id
+        revoke_key(site.keys, ada.id if whose == "the approver's" else gate)
+        site.order(keyring_text(site.keys), kind="keyring")
+        eventually(lambda: not consumer.may_act(running), within_s=5)
+        assert "is revoked" in (consumer.why_not(running) or "")
+        site.approved("a2", ada)
+        eventually(lambda: any(isinstance(event, DeadLetter) for event in consumed(site, consumer)), within_s=10)
+        consumer.report(running, "failed", "its approval was withdrawn")
+    assert site.outcomes("a2") == []
+
+
+def consumed(site: Site, consumer: ActionConsumer) -> list[Event]:
+    """Poll once, and return what lies on `dead-letters` then."""
+    assert consumer.poll(0.2) is None
+    return site.read("dead-letters")
+
+
 def test_starts_are_capped_also_over_a_restart(site: Site) -> None:
     for number in range(2):
-        with site.executor(starts_per_minute=2) as consumer:
+        with site.executor(start_limits=((100, 1_000_000), (2, 60_000_000))) as consumer:
             site.action(f"a{number}")
             consumer.report(next_is(consumer, f"a{number}"), "succeeded")
-    with site.executor(starts_per_minute=2) as consumer:
+    with site.executor(start_limits=((100, 1_000_000), (2, 60_000_000))) as consumer:
         site.action("a2")
-        assert refusal(site, consumer, "a2") == "this executor starts at most 2 actions per minute"
+        assert refusal(site, consumer, "a2") == "this executor starts at most 2 actions per 60 s"
 
 
 def test_presence_tells_state_and_what_is_in_flight(site: Site) -> None:

@@ -1,12 +1,16 @@
 """An executor's memory: the first claim wins, a restart forgets nothing, and two processes never share one."""
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from schemas.client.duplicates import FORGET_AFTER_US, DuplicateStore
-from schemas.errors import FencedError, SettingsError
+from schemas.errors import FencedError, SettingsError, StorageError
 from schemas.events import Outcome
 
 
@@ -98,3 +102,54 @@ def test_a_file_of_another_loop_is_refused(tmp_path: Path) -> None:
     (tmp_path / "lab.ops.sqlite").rename(tmp_path / "lab.other.sqlite")
     with pytest.raises(SettingsError, match="expected the memory of lab/other"):
         memory(tmp_path, group="other")
+
+
+PROGRAM = f"{sys.executable} -m tests.schemas.full_disk"
+MOUNT = "mount -t tmpfs -o size={size} none {folder}"
+
+
+def shell(text: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["unshare", "--map-root-user", "--mount", "sh", "-ec", text],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Path:
+    """Give a folder over which a small disk can be mounted, where this machine lets us."""
+    if shutil.which("unshare") is None or shell(MOUNT.format(size="64k", folder=tmp_path)).returncode != 0:
+        pytest.skip("needs user namespaces: a disk of our own that may be full")
+    return tmp_path
+
+
+def test_a_full_disk_is_told_as_such_and_what_was_claimed_stays_known(small_disk: Path) -> None:
+    """The last start that was not remembered was not made, so with room again nothing is started twice."""
+    mount = MOUNT.format(size="512k", folder=small_disk)
+    room = f"mount -o remount,size=8m {small_disk}"
+    ran = shell(f"{mount}; {PROGRAM} fill {small_disk}; {room}; {PROGRAM} go-on {small_disk}")
+    assert ran.returncode == 0, ran.stderr
+    filled, went_on = (msgspec.json.decode(line) for line in ran.stdout.splitlines())
+    assert filled["error"] == "StorageError"
+    assert "cannot be remembered (database or disk is full): make room on the disk" in filled["said"]
+    assert filled["told"] == filled["known"] > 10
+    assert went_on == {"begun": filled["told"], "known": filled["told"] + 1}
+
+
+def test_a_disk_that_is_full_before_is_not_taken_for_another_process(small_disk: Path) -> None:
+    crammed = f"{MOUNT.format(size='64k', folder=small_disk)}; head -c 100000 /dev/zero > {small_disk}/x || true"
+    ran = shell(f"{crammed}; {PROGRAM} fill {small_disk}")
+    assert ran.returncode == 0, ran.stderr
+    found = msgspec.json.decode(ran.stdout)
+    assert found["error"] == "StorageError"
+    assert "until then nothing is started" in found["said"]
+
+
+def test_a_memory_that_is_no_database_is_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / "lab.ops.sqlite").write_text("not a database, " * 100)
+    with pytest.raises(StorageError, match="file is not a database"):
+        memory(tmp_path)

@@ -123,7 +123,7 @@ def test_an_expired_key_is_refused() -> None:
     entry = keyfiles.describe_key(private.public_key(), purpose="control", subject="ann")
     keyring = Keyring(version=1, keys=(Key(**{**as_dict(entry), "not_after_us": NOW - 1}),))
     with pytest.raises(SignatureError) as caught:
-        keyring.public_key(entry.id, purpose="control", now_us=NOW)
+        keyring.trusted(entry.id, purpose="control", now_us=NOW)
     assert caught.value.reason == "expired-key"
 
 

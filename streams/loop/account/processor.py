@@ -17,6 +17,8 @@ from streams.loop.processor import Input, Now, Record
 from streams.loop.remembering import forget_oldest, remember
 
 STATE_VERSION = 1
+LOOP = "loop"
+"""Who proposed what the ledger counts: arms are the loop's, and what a person decides is in none of them."""
 
 
 class _State(msgspec.Struct):
@@ -59,7 +61,7 @@ class Account:
                     continue
                 remember(self._seen, record.event.id, self._settings.remembered)
                 outputs.append(self._link(entry, record.cause, now, mint))
-                if isinstance(record.event, Experience):
+                if isinstance(record.event, Experience) and record.event.by == LOOP:
                     outputs += self._count(record.event, record.cause, now, mint)
         return outputs
 

@@ -185,7 +185,7 @@ class Attribute:
             return []
         if join.verdict.verdict == "escalate":
             return [self._censor(join, on)]
-        if join.end is None and join.verdict.action is not None:
+        if join.end is None and join.verdict.action is not None and join.proposal.episode:
             return [self._default(join, on)]
         effective = join.proposal.action
         measured = self._measure(join, effective)
@@ -212,6 +212,9 @@ class Attribute:
         return self._write(join, on, None, state="censored", effective=NONE)
 
     def _measure(self, join: Join, effective: str) -> Measured | None:
+        """Return what became of the episode; a person's proposal about an entity without one teaches nothing."""
+        if not join.proposal.episode:
+            return None
         decided_us = join.verdict.time_us
         return measure(
             join.windows,
@@ -264,6 +267,7 @@ class Attribute:
             recovered=measured.recovered if measured else None,
             availability=measured.availability if measured else None,
             features=proposal.features,
+            by=proposal.by,
         )
 
     def _follow(self, join: Join) -> None:

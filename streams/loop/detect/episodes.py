@@ -13,6 +13,7 @@ from schemas.ids import Cause, derive
 from streams.learners.signature import signature_of
 from streams.loop.detect.lead import LeadIn
 from streams.loop.detect.settings import DetectSettings
+from streams.loop.detect.shape import Shape
 
 Floats = npt.NDArray[np.float64]
 
@@ -60,6 +61,7 @@ class _Open(msgspec.Struct, array_like=True):
     tokens: tuple[str, ...]
     shares: dict[str, float]
     state: dict[str, float]
+    shape: Shape
 
 
 class _State(msgspec.Struct, array_like=True):
@@ -123,7 +125,8 @@ class Episodes:
         drafts = []
         if not self._open[entity].onset_written:
             drafts.append(self._onset(entity, group, cause))
-        drafts.append(self._episode(entity, group, cause, "closed", closed_us=closed_us))
+        signature = signature_of(self._strongest(self._open[entity].shape.series()))
+        drafts.append(self._episode(entity, group, cause, "closed", closed_us=closed_us, signature=signature))
         self._after[entity] = (self._open.pop(entity).episode, closed_us + self._settings.measure_after_us)
         return drafts
 
@@ -144,6 +147,10 @@ class Episodes:
 
     def _start(self, window: Window, share: float, lead: LeadIn, metrics: list[str]) -> None:
         self._after.pop(window.entity, None)
+        before = [_moved(z, metrics) for z in lead.z]
+        shape = Shape()
+        for row in before:
+            shape.add(row, normal=False)
         self._open[window.entity] = _Open(
             episode=derive(self._loop, "episode", window.entity, str(window.cause), window.start_us),
             opened_us=window.start_us if lead.began_us is None else lead.began_us,
@@ -153,11 +160,12 @@ class Episodes:
             score_sum=0.0,
             peak=0.0,
             confidence=share,
-            onset=[_moved(z, metrics) for z in lead.z],
+            onset=before,
             onset_written=False,
             tokens=lead.tokens[: self._settings.token_limit],
             shares={},
             state={},
+            shape=shape,
         )
 
     def _extend(self, episode: _Open, window: Window, metrics: list[str]) -> None:
@@ -171,8 +179,10 @@ class Episodes:
         episode.peak = max(episode.peak, window.score)
         self._hear(episode, window.tokens)
         episode.state |= _present(window.values, metrics)
+        row = _moved(window.z, metrics)
+        episode.shape.add(row, normal=normal)
         if not episode.onset_written:
-            episode.onset.append(_moved(window.z, metrics))
+            episode.onset.append(row)
             episode.shares = self._shares(episode.onset)
 
     def _hear(self, episode: _Open, tokens: tuple[str, ...]) -> None:

@@ -61,8 +61,9 @@ class DetectSettings(msgspec.Struct, frozen=True, kw_only=True):
     close_windows: int = 3
     """An episode closes after so many normal windows in a row."""
     onset_windows: int | None = None
-    """The first windows of an episode, which its signature is taken over; 4, or 1 for one-sample windows. With windows,
-    the one just before goes with them: it shows what was there first."""
+    """The windows of an episode, from the one that opened it, which its signature is taken over; 3, or 1 for one-sample
+    windows. With windows, the one just before goes with them, so 4 in all: it is most often the first abnormal one, and
+    shows what was there first."""
     accept_windows: int = 60
     """An episode of so many windows is a new normal: it closes and the entity is learned afresh."""
 
@@ -181,7 +182,7 @@ class DetectSettings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def onset(self) -> int:
         """How many windows the onset takes."""
-        return self.onset_windows or (4 if self.window_us else 1)
+        return self.onset_windows or (3 if self.window_us else 1)
 
     @property
     def opening(self) -> tuple[int, int]:

@@ -8,6 +8,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from streams.loop.detect.held_rows import HeldRows, Rows, starts_of
+
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -37,32 +39,13 @@ class Closed:
         return len(self.slots)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Rows:
-    """Rows of a batch, sorted by entity, in the order of arrival within each."""
-
-    numbers: Ints
-    """Their places in the batch."""
-    slots: Ints
-    times: Ints
-    ends: Ints
-    """The end of the window that each falls into."""
-
-    def cut(self, chosen: Flags | Ints) -> "_Rows":
-        """Return some of the rows."""
-        return _Rows(
-            numbers=self.numbers[chosen], slots=self.slots[chosen], times=self.times[chosen], ends=self.ends[chosen]
-        )
-
-
 class _State(msgspec.Struct, array_like=True):
     slots: bytes
     ends: bytes
     samples: bytes
     sums: bytes
     counts: bytes
-    row_slots: bytes
-    row_times: bytes
+    held: tuple[bytes, bytes]
     tokens: list[tuple[int, int, tuple[str, ...]]]
     watermark: bytes
     floor: bytes
@@ -86,7 +69,7 @@ class Windows:
         self._slots = self._ends = self._samples = nothing  # of the open windows, sorted by slot, then by end
         self._sums = np.zeros((0, 0))
         self._counts = np.zeros((0, 0), np.int64)
-        self._row_slots = self._row_times = nothing
+        self._held = HeldRows()
         self._tokens: dict[tuple[int, int], tuple[str, ...]] = {}
         self._watermark = self._floor = nothing
 
@@ -115,7 +98,7 @@ class Windows:
 
     def waiting(self) -> Ints:
         """Return the slots that have an open window, ascending."""
-        return self._slots[_starts(self._slots, self._slots)]
+        return self._slots[starts_of(self._slots, self._slots)]
 
     def floor(self, slot: int) -> int:
         """Return the end of the entity's last closed window, in event time."""
@@ -152,7 +135,6 @@ class Windows:
 
     def snapshot(self) -> bytes:
         """Return the open windows; equal states give equal bytes."""
-        order = np.lexsort((self._row_times, self._row_slots))
         return msgspec.msgpack.encode(
             _State(
                 slots=self._slots.tobytes(),
@@ -160,8 +142,7 @@ class Windows:
                 samples=self._samples.tobytes(),
                 sums=self._sums.tobytes(),
                 counts=self._counts.tobytes(),
-                row_slots=self._row_slots[order].astype(np.uint32).tobytes(),
-                row_times=self._row_times[order].tobytes(),
+                held=self._held.columns(),
                 tokens=sorted((slot, end, texts) for (slot, end), texts in self._tokens.items()),
                 watermark=self._watermark.tobytes(),
                 floor=self._floor.tobytes(),
@@ -171,24 +152,24 @@ class Windows:
     def restore(self, snapshot: bytes, metrics: int) -> None:
         """Replace the open windows by those that `snapshot` returned."""
         state = msgspec.msgpack.decode(snapshot, type=_State)
-        self._slots, self._ends, self._samples, self._row_times, self._watermark, self._floor = (
+        self._slots, self._ends, self._samples, self._watermark, self._floor = (
             np.frombuffer(data, np.int64).copy()
-            for data in (state.slots, state.ends, state.samples, state.row_times, state.watermark, state.floor)
+            for data in (state.slots, state.ends, state.samples, state.watermark, state.floor)
         )
-        self._row_slots = np.frombuffer(state.row_slots, np.uint32).astype(np.int64)
+        self._held.adopt(state.held)
         self._sums = np.frombuffer(state.sums).reshape(len(self._slots), metrics).copy()
         self._counts = np.frombuffer(state.counts, np.int64).reshape(len(self._slots), metrics).copy()
         self._tokens = {(slot, end): texts for slot, end, texts in state.tokens}
 
-    def _rows_of(self, numbers: Ints, slots: Ints, times: Ints) -> _Rows:
-        return _Rows(numbers=numbers, slots=slots, times=times, ends=(times // self._width + 1) * self._width)
+    def _rows_of(self, numbers: Ints, slots: Ints, times: Ints) -> Rows:
+        return Rows(numbers=numbers, slots=slots, times=times, ends=(times // self._width + 1) * self._width)
 
-    def _floors(self, rows: _Rows) -> tuple[Ints, Ints, Flags]:
+    def _floors(self, rows: Rows) -> tuple[Ints, Ints, Flags]:
         """Return the floor of each row's entity before and after the row, and whether the row is later than all of its
         entity before it.
         """
         slots, times = rows.slots, rows.times
-        fresh = _starts(slots, slots)
+        fresh = starts_of(slots, slots)
         before = self._watermark[slots]
         known = before[fresh]
         before[1:] = times[:-1]
@@ -210,7 +191,7 @@ class Windows:
         closed: Ints = (watermark - self._lateness + self._single) // self._width * self._width
         return closed
 
-    def _accepted(self, rows: _Rows, late: Flags, rising: Flags) -> _Rows:
+    def _accepted(self, rows: Rows, late: Flags, rising: Flags) -> Rows:
         """Return the rows that windows take in, sorted by window. Left out are those that repeat an entity and time, or
         find their window full. A repetition of a row that found its window full counts as such too, as it would in a
         batch of its own.
@@ -221,7 +202,9 @@ class Windows:
             accepted, repeats = rows, np.full(len(rows.slots), -1)
         else:
             accepted, rising = rows.cut(~late), rising[~late]
-            repeats = self._repeated(accepted, rising)
+            doubtful = np.zeros(len(self._floor), bool)
+            doubtful[accepted.slots[~rising]] = True  # only where times did not rise throughout may a row be repeated
+            repeats = self._held.repeated(accepted, doubtful)
             by_window = np.lexsort((accepted.ends, accepted.slots))
             places = np.empty_like(by_window)
             places[by_window] = np.arange(len(by_window))
@@ -235,32 +218,13 @@ class Windows:
         self._left_out["window_rows_limit"] += int(np.count_nonzero(full))
         return accepted.cut(keep)
 
-    def _repeated(self, rows: _Rows, rising: Flags) -> Ints:
-        """Return for each row the place of the first row of the batch that it repeats, -2 if it repeats one that a
-        window holds, and -1 if it repeats none. Only entities whose times did not rise throughout are looked at.
-        """
-        repeats = np.full(len(rows.slots), -1)
-        doubtful = np.zeros(len(self._floor), bool)
-        doubtful[rows.slots[~rising]] = True
-        held, new = np.flatnonzero(doubtful[self._row_slots]), np.flatnonzero(doubtful[rows.slots])
-        slots = np.concatenate([self._row_slots[held], rows.slots[new]])
-        times = np.concatenate([self._row_times[held], rows.times[new]])
-        order = np.lexsort((times, slots))
-        fresh = _starts(slots[order], times[order])
-        first = order[np.maximum.accumulate(np.where(fresh, np.arange(len(order)), 0))]
-        again = order[~fresh]
-        first = first[~fresh]
-        in_batch = first >= len(held)
-        repeats[new[again - len(held)]] = np.where(in_batch, new[np.where(in_batch, first - len(held), 0)], -2)
-        return repeats
-
-    def _full(self, rows: _Rows, repeats: Ints) -> Flags:
+    def _full(self, rows: Rows, repeats: Ints) -> Flags:
         """Return which rows, sorted by window, found it full, or repeat one that did."""
         full = np.zeros(len(rows.slots), bool)
         if self._have_room(len(rows.slots)):
             return full
         distinct = np.flatnonzero(repeats == -1)
-        starts = _starts(rows.slots[distinct], rows.ends[distinct])
+        starts = starts_of(rows.slots[distinct], rows.ends[distinct])
         first = np.flatnonzero(starts)
         largest = np.diff(first, append=len(distinct)).max(initial=0) + self._samples.max(initial=0)
         if largest <= self._rows_limit:
@@ -288,14 +252,14 @@ class Windows:
         all_slots, all_ends = np.concatenate([self._slots, slots]), np.concatenate([self._ends, ends])
         order = np.lexsort((all_ends, all_slots))
         places = np.empty_like(order)
-        places[order] = _starts(all_slots[order], all_ends[order]).cumsum() - 1
+        places[order] = starts_of(all_slots[order], all_ends[order]).cumsum() - 1
         return places[len(self._slots) :], places[: len(self._slots)]
 
-    def _take_in(self, rows: _Rows, values: Floats, tokens: dict[int, str]) -> None:
+    def _take_in(self, rows: Rows, values: Floats, tokens: dict[int, str]) -> None:
         """Add rows, sorted by window, to their windows."""
         if not len(rows.slots):
             return
-        starts = _starts(rows.slots, rows.ends)
+        starts = starts_of(rows.slots, rows.ends)
         slots, ends = rows.slots[starts], rows.ends[starts]
         places, opened = self._merged(slots, ends)
         size = int(max(places[-1], opened[-1] if len(opened) else -1)) + 1
@@ -305,8 +269,7 @@ class Windows:
         all_slots, all_ends = _moved(self._slots, opened, size), _moved(self._ends, opened, size)
         all_slots[places], all_ends[places] = slots, ends
         self._slots, self._ends = all_slots, all_ends
-        self._row_slots = np.concatenate([self._row_slots, rows.slots])
-        self._row_times = np.concatenate([self._row_times, rows.times])
+        self._held.add(rows)
         if tokens:
             places_of = {number: place for place, number in enumerate(rows.numbers.tolist()) if number in tokens}
             for number, place in sorted(places_of.items()):
@@ -367,8 +330,7 @@ class Windows:
         keep = ~closing
         self._slots, self._ends, self._samples = self._slots[keep], self._ends[keep], self._samples[keep]
         self._sums, self._counts = self._sums[keep], self._counts[keep]
-        held = self._row_times >= self._floor[self._row_slots]
-        self._row_slots, self._row_times = self._row_slots[held], self._row_times[held]
+        self._held.let_go(self._floor)
 
     def _tokens_of(self, slots: Ints, ends: Ints) -> dict[int, tuple[str, ...]]:
         """Remove the tokens of windows and return them by place."""
@@ -376,16 +338,6 @@ class Windows:
             return {}
         keys = enumerate(zip(slots.tolist(), ends.tolist(), strict=True))
         return {place: self._tokens.pop(key) for place, key in keys if key in self._tokens}
-
-
-def _starts(first: Ints, second: Ints) -> Flags:
-    """Return where a new pair begins, in columns sorted by both."""
-    starts = np.empty(len(first), bool)
-    starts[:1] = True
-    np.not_equal(first[1:], first[:-1], out=starts[1:])
-    if second is not first:
-        starts[1:] |= second[1:] != second[:-1]
-    return starts
 
 
 def _moved(column: Ints, places: Ints, size: int) -> Ints:

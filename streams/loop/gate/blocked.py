@@ -1,41 +1,130 @@
-"""What limits block now, and until when: told on `verdicts` at every change, so that nobody proposes in vain."""
+"""What limits block, and until when: told on `verdicts` at every change, so that nobody proposes in vain."""
+
+from collections.abc import Iterable
 
 from streams.loop.gate.book import Book
-from streams.loop.gate.orders import stopped
+from streams.loop.gate.maintenance import Maintenance
+from streams.loop.gate.orders import is_target, stopped
 from streams.loop.gate.settings import GateSettings
 from streams.loop.gate.state import Orders
 
-
-def blocked_now(
-    settings: GateSettings, orders: Orders, book: Book, actions: tuple[str, ...], now_us: int
-) -> dict[str, int]:
-    """Return scope (`loop`, `action:NAME`, `pattern:ID`, `entity:NAME`) to when it is free again (0: not known)."""
-    reasons: list[tuple[str, int | None]] = [(f"entity:{entity}", 0) for entity in settings.protected]
-    reasons += [(action_scope, until) for action_scope, until in _orders(orders, now_us)]
-    if book.storming(now_us) or len(book.field.in_flight) >= settings.concurrency:
-        reasons.append(("loop", 0))
-    reasons += [(f"action:{name}", book.failing_until(name, now_us)) for name in actions]
-    reasons += [(f"entity:{action.entity}", 0) for action in book.field.in_flight.values()]
-    reasons += [(f"entity:{entity}", book.cooling_until(entity, now_us)) for entity in book.field.cooldowns_us]
-    reasons += book.windows.blocked(now_us, also=("loop", *(f"action:{name}" for name in actions))).items()
-    return _latest(reasons)
+_EVER, _NEVER = -1, 1 << 62
 
 
-def still_blocked(published: dict[str, int], now_us: int) -> dict[str, int]:
-    """Return what of an earlier answer still holds: its times have told when the rest ended."""
-    return {scope: until_us for scope, until_us in published.items() if until_us == 0 or until_us > now_us}
+class Blocks:
+    """Knows what was told (scope to when it is free again; 0: not known), and what has changed since.
 
+    Scopes are `loop`, `action:NAME`, `pattern:ID` and `entity:NAME`. Only those that may have changed are looked at:
+    what was touched, and what time alone can change: `loop`, and actions of which an end is too old to count by now.
+    What was told with a time has told when it ends.
+    """
 
-def _orders(orders: Orders, now_us: int) -> list[tuple[str, int]]:
-    targets = {"loop", *orders.pauses, *orders.stops}
-    states = [(target, stopped(orders, target, now_us)) for target in targets]
-    return [(target, until_us) for target, (paused, until_us) in states if paused]
+    def __init__(self, settings: GateSettings, *, book: Book, maintenance: Maintenance, actions: Iterable[str]) -> None:
+        self._settings = settings
+        self._book = book
+        self._maintenance = maintenance
+        self._protected = [f"entity:{entity}" for entity in settings.protected]
+        self._actions = frozenset(f"action:{name}" for name in actions)
+        self._told: dict[str, int] | None = None
+        self._last_us = 0
+        self._turn_us = self._turned_us = _EVER
+        """When the next pause (or permission) with an end turns into its opposite, and up to when all were looked at.
+        """
 
+    @property
+    def silent(self) -> bool:
+        """Return whether nothing was ever told, as far as is known: the first changes are all that is blocked."""
+        return self._told is None
 
-def _latest(reasons: list[tuple[str, int | None]]) -> dict[str, int]:
-    """Return per scope the latest end of all its reasons; one without a known end outlasts the others."""
-    latest: dict[str, int] = {}
-    for scope, until_us in reasons:
-        if until_us is not None and latest.get(scope) != 0:
-            latest[scope] = max(until_us, latest.get(scope, 0)) if until_us else 0
-    return dict(sorted(latest.items()))
+    def told(self) -> dict[str, int] | None:
+        """Return what was told and still holds, in order of scope; None before anything was."""
+        if self._told is None:
+            return None
+        return {scope: us for scope, us in sorted(self._told.items()) if us == 0 or us > self._last_us}
+
+    def adopt(self, told: dict[str, int] | None) -> None:
+        """Replace what was told, by who may have had other settings: all that is known is looked at again."""
+        self._told = told
+        self._turn_us = self._turned_us = _EVER
+        if told is not None:
+            spent = (key for key in self._book.windows.keys() if ":" in key)  # noqa: SIM118  # no mapping: it is sorted
+            self._book.touched.update((*self._protected, *self._actions, *told, *spent))
+
+    def changes(self, orders: Orders, now_us: int) -> dict[str, int]:
+        """Return the scopes that are blocked otherwise than was told; `now_us` for one that is free already."""
+        if self._told is None:
+            self._book.touched.update((*self._protected, *self._actions))
+            self._told = {}
+        self._last_us = now_us
+        self._touch_turned(orders, now_us)
+        self._book.ends.pass_over(now_us)
+        self._book.touched.update([f"action:{action}" for action in self._book.ends.turned])
+        self._book.ends.turned.clear()
+        scopes = sorted({"loop", *self._book.touched})
+        self._book.touched.clear()
+        changed: dict[str, int] = {}
+        for scope in scopes:
+            until_us = self._until(scope, orders, now_us)
+            told_us = self._told.get(scope)
+            if told_us is not None and 0 < told_us <= now_us:
+                told_us = None
+            if until_us != told_us:
+                changed[scope] = now_us if until_us is None else until_us
+            if until_us is None:
+                self._told.pop(scope, None)
+            else:
+                self._remember(scope, until_us, now_us)
+        return changed
+
+    def _touch_turned(self, orders: Orders, now_us: int) -> None:
+        """Touch what was ordered until a time that has come. All orders are looked at only when one of them turns."""
+        for scope in self._book.touched:
+            order = orders.pauses.get(scope)
+            if order is not None and order.until_us is not None:
+                self._turn_us = min(self._turn_us, order.until_us)
+        if now_us < self._turn_us:
+            return
+        ends = [(one.until_us, target) for target, one in orders.pauses.items() if one.until_us is not None]
+        due = {target for until_us, target in ends if self._turned_us < until_us <= now_us}
+        self._book.touched.update(filter(is_target, due))
+        self._turn_us = min((until_us for until_us, _ in ends if until_us > now_us), default=_NEVER)
+        self._turned_us = now_us
+
+    def _remember(self, scope: str, until_us: int, now_us: int) -> None:
+        assert self._told is not None  # noqa: S101  # `changes` has seen to it
+        if scope not in self._told and len(self._told).bit_count() == 1:  # now and then: at 1, 2, 4, 8, ... scopes
+            self._told = {name: us for name, us in self._told.items() if us == 0 or us > now_us}
+        self._told[scope] = until_us
+
+    def _until(self, scope: str, orders: Orders, now_us: int) -> int | None:
+        """Return when a scope is free again, by the latest of all reasons: 0 when that is not known, None now.
+
+        An action that is not declared is no scope: nobody can propose it.
+        """
+        if scope.startswith("action:") and scope not in self._actions:
+            return None
+        reasons = [self._ordered(scope, orders, now_us), self._book.windows.blocked_until(scope, now_us)]
+        kind, _, name = scope.partition(":")
+        match kind:
+            case "loop":
+                reasons += self._loop(now_us)
+            case "action":
+                reasons.append(self._book.ends.failing_until(name, now_us))
+            case "entity":
+                reasons.append(self._book.cooling_until(name, now_us))
+                if name in self._settings.protected or self._book.under_way(name):
+                    reasons.append(0)
+        if 0 in reasons:
+            return 0
+        return max((until_us for until_us in reasons if until_us is not None), default=None)
+
+    def _loop(self, now_us: int) -> list[int | None]:
+        maintained = self._maintenance.until(now_us)
+        full = len(self._book.field.in_flight) >= self._settings.concurrency
+        stormy, _ = self._book.health.storming(now_us)
+        return [maintained[0] if maintained else None, 0 if full or stormy else None]
+
+    @staticmethod
+    def _ordered(scope: str, orders: Orders, now_us: int) -> int | None:
+        paused, until_us = stopped(orders, scope, now_us)
+        return until_us if paused else None

@@ -1,58 +1,87 @@
 """The gate's books: what is open, under way, cooling down and spent, and how actions ended."""
 
+from collections import Counter
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
-from schemas.events import Action, Census, Episode, Outcome, Proposal
+from schemas.events import Action, Episode, Outcome, Proposal
 from streams.loop.actions import ActionSettings
+from streams.loop.gate.ends import Ends
+from streams.loop.gate.health import Health
 from streams.loop.gate.settings import GateSettings
-from streams.loop.gate.state import End, Field, InFlight, Share
-from streams.loop.limits import Limits, SlidingWindows, parse_limits
+from streams.loop.gate.spending import Spending
+from streams.loop.gate.state import Field, InFlight, Opened
+from streams.loop.limits import MOST, Limits, SlidingWindows, parse_limits
 
 TIGHTENED = 2
 """What the limit of an action is divided by when its runs end badly, until a person re-arms it."""
-
+EXPLORING = "exploring"
+ESCALATING = "escalating"
 NOTHING = parse_limits("0/day")
 
 
 class Book:
-    """Folds what happens; every question it answers is about the present `now_us`."""
+    """Folds what happens; every question it answers is about the present `now_us`.
+
+    `touched` are the scopes of which an answer may have changed by what was folded; whoever tells them clears it.
+    """
 
     def __init__(self, settings: GateSettings, *, actions: Mapping[str, ActionSettings]) -> None:
         self._settings = settings
         self._actions = actions
-        self._limits = {
+        self._limits: dict[str, Limits] = {
             "loop": parse_limits(settings.loop_limit),
             "pattern": parse_limits(settings.pattern_limit),
             "entity": parse_limits(settings.entity_attempts),
+            EXPLORING: parse_limits(settings.explore_limit),
+            ESCALATING: parse_limits(settings.escalation_limit),
             **{f"action:{name}": parse_limits(action.limit) for name, action in actions.items()},
         }
         self.windows = SlidingWindows(limits_of=self._limits_of, keys_max=settings.tracked)
+        self.health = Health(settings)
+        self.ends = Ends(settings)
+        self.spending = Spending(budget=settings.cost_a_day, entries=MOST)
         self.field = Field()
+        self._on_entity: Counter[str] = Counter()
+        self.touched: set[str] = set()
 
-    def see_episode(self, episode: Episode) -> None:
-        """Note that an episode is open, or over for good."""
-        episodes = self.field.episodes
-        open_before = episodes.get(episode.episode, True)
-        episodes[episode.episode] = open_before and episode.phase != "closed"
-        if len(episodes) > self._settings.tracked:
-            del episodes[next(iter(episodes))]
+    def adopt(self, field: Field) -> None:
+        """Replace what is going on."""
+        self.field = field
+        self._on_entity = Counter(action.entity for action in field.in_flight.values())
 
-    def see_census(self, census: Census) -> None:
-        """Note the latest census of a partition and group."""
-        known = self.field.shares.get(census.key())
-        if known is None or known.time_us < census.time_us:
-            self.field.shares[census.key()] = Share(census.live, census.abnormal, census.time_us)
-        if len(self.field.shares) > self._settings.tracked:
-            del self.field.shares[min(self.field.shares, key=lambda key: (self.field.shares[key].time_us, key))]
+    def see_episode(self, episode: Episode, now_us: int) -> None:
+        """Note that an episode is open, or over for good. Of too many those over for longest are forgotten first; only
+        then the one open for longest, on which nothing is allowed any more.
+        """
+        name, episodes, over_us = episode.episode, self.field.episodes, self.field.over_us
+        if episode.phase == "closed":
+            episodes.pop(name, None)
+            over_us.setdefault(name, now_us)
+        elif name not in over_us and name not in episodes:
+            episodes[name] = Opened(episode.entity, episode.group, now_us)
+        if len(episodes) + len(over_us) > self._settings.tracked:
+            surplus: dict[str, Any] = over_us or episodes
+            del surplus[next(iter(surplus))]
 
     def reserve(self, proposal: Proposal, action: Action) -> None:
         """Spend one of every allowance that this action falls under."""
-        for key in scopes_of(proposal):
+        scopes = scopes_of(proposal)
+        for key in scopes:
             self.windows.reserve(key, action.issued_us)
+        if is_exploring(proposal):
+            self.windows.reserve(EXPLORING, action.issued_us)
+        self.spending.add(action.issued_us, self._actions[action.action].cost)
         deadline_us = action.expires_us + self._settings.outcome_timeout_us
-        self.field.in_flight[action.id] = InFlight(action.action, action.entity, deadline_us)
+        self.field.in_flight[action.id] = InFlight(
+            action.action, action.entity, self.group_of(proposal), proposal.episode, deadline_us
+        )
+        self._on_entity[action.entity] += 1
+        self.field.acted_us.pop(action.entity, None)
+        self.field.acted_us[action.entity] = action.issued_us
+        self.touched.update(scopes)
 
     def see_outcome(self, outcome: Outcome, now_us: int) -> None:
         """End an action; only who claimed it first can, and an end that was counted before counts no more."""
@@ -62,78 +91,83 @@ class Book:
         if outcome.state == "claimed":
             self.field.in_flight[outcome.action] = msgspec.structs.replace(under_way, executor=outcome.executor)
             return
-        del self.field.in_flight[outcome.action]
+        self._take(outcome.action)
         if outcome.state != "refused":  # it never ran
             self._ended(under_way, outcome.state != "succeeded", now_us)
 
     def give_up(self, action: str, now_us: int) -> None:
         """Count the end of an action as unknown: its executor did not say."""
-        self._ended(self.field.in_flight.pop(action), bad=True, now_us=now_us)
+        self._ended(self._take(action), bad=True, now_us=now_us)
+
+    def settle(self, action: str, state: str, now_us: int) -> None:
+        """End an action as a person says; an outcome that comes later counts no more."""
+        if action in self.field.in_flight:
+            self._ended(self._take(action), state != "succeeded", now_us)
 
     def rearm(self, target: str) -> None:
-        """Lift what tightened by itself and forget bad ends, of `action:NAME` or of the whole `loop`."""
+        """Lift what tightened by itself and forget bad ends, of `action:NAME` or of the whole `loop`; and its storm."""
+        if target == "loop":
+            self.health.rearm()
         for name in self._actions:
             if target in ("loop", f"action:{name}"):
                 self.windows.loosen(f"action:{name}")
-                self.field.ends.pop(name, None)
-
-    def abnormal(self, now_us: int) -> tuple[int, int]:
-        """Return how many entities are abnormal and live, by the censuses that are young enough."""
-        oldest_us = now_us - self._settings.census_age_us
-        fresh = [share for share in self.field.shares.values() if share.time_us >= oldest_us]
-        return sum(share.abnormal for share in fresh), sum(share.live for share in fresh)
-
-    def storming(self, now_us: int) -> bool:
-        """Return whether so many entities are abnormal that acting on each of them is wrong."""
-        abnormal, live = self.abnormal(now_us)
-        return abnormal >= self._settings.abnormal_least and abnormal > self._settings.abnormal_share * live
-
-    def bad_ends(self, action: str, now_us: int) -> tuple[int, int]:
-        """Return how many runs of an action ended badly, and how many ended, within the window."""
-        ends = self._recent(action, now_us)
-        return sum(end.bad for end in ends), len(ends)
-
-    def failing_until(self, action: str, now_us: int) -> int | None:
-        """Return when the share of bad ends is low enough again if nothing else ends, or None when it is now."""
-        ends = self._recent(action, now_us)
-        until_us = None
-        while self._failing(ends):
-            until_us = ends[0].time_us + self._settings.failed_window_us
-            ends = ends[1:]
-        return until_us
+                self.ends.forget(name)
+                self.touched.add(f"action:{name}")
 
     def under_way(self, entity: str) -> bool:
         """Return whether an action on the entity has not ended."""
-        return any(action.entity == entity for action in self.field.in_flight.values())
+        return self._on_entity[entity] > 0
 
     def cooling_until(self, entity: str, now_us: int) -> int | None:
         """Return when the entity has cooled down, or None when it has."""
         until_us = self.field.cooldowns_us.get(entity, now_us)
         return until_us if until_us > now_us else None
 
+    def reached(self, now_us: int) -> int:
+        """Return how many different entities were acted on within the blast window."""
+        acted = self.field.acted_us
+        oldest_us = now_us - self._settings.blast_window_us
+        while acted and acted[first := next(iter(acted))] <= oldest_us:
+            del acted[first]
+        return len(acted)
+
+    def disturbed(self, group: str) -> int:
+        """Return how many entities of a group are acted on that no census counts as abnormal."""
+        episodes = self.field.episodes
+        return sum(action.group == group and action.episode not in episodes for action in self.field.in_flight.values())
+
+    def group_of(self, proposal: Proposal) -> str:
+        """Return the group of the entity: as its open episode says, else as the proposal does."""
+        known = self.field.episodes.get(proposal.episode)
+        return proposal.group if known is None else known.group
+
+    def _take(self, action: str) -> InFlight:
+        """Take an action off those under way."""
+        ended = self.field.in_flight.pop(action)
+        self._on_entity[ended.entity] -= 1
+        if not self._on_entity[ended.entity]:
+            del self._on_entity[ended.entity]
+        self.touched.add(f"entity:{ended.entity}")
+        return ended
+
     def _ended(self, action: InFlight, bad: bool, now_us: int) -> None:
-        cooldowns = {entity: until for entity, until in self.field.cooldowns_us.items() if until > now_us}
         declared = self._actions.get(action.action)
         if declared is not None and declared.cooldown_us > 0:
-            cooldowns[action.entity] = now_us + declared.cooldown_us
-        self.field.cooldowns_us = cooldowns
-        ends = [*self._recent(action.action, now_us), End(now_us, bad)]
-        self.field.ends[action.action] = ends
-        if self._failing(ends):
+            self._cool(action.entity, now_us + declared.cooldown_us, now_us)
+        if self.ends.add(action.action, now_us, bad=bad):
             self.windows.tighten(f"action:{action.action}", TIGHTENED)
+        self.touched.add(f"action:{action.action}")
 
-    def _recent(self, action: str, now_us: int) -> list[End]:
-        oldest_us = now_us - self._settings.failed_window_us
-        return [end for end in self.field.ends.get(action, []) if end.time_us > oldest_us]
-
-    def _failing(self, ends: list[End]) -> bool:
-        enough = len(ends) >= self._settings.failed_least
-        return enough and sum(end.bad for end in ends) > self._settings.failed_share * len(ends)
+    def _cool(self, entity: str, until_us: int, now_us: int) -> None:
+        cooldowns = self.field.cooldowns_us
+        if entity not in cooldowns and len(cooldowns).bit_count() == 1:  # now and then: at 1, 2, 4, 8, ... entities
+            self.field.cooldowns_us = cooldowns = {name: us for name, us in cooldowns.items() if us > now_us}
+        cooldowns[entity] = until_us
 
     def _limits_of(self, key: str) -> Limits:
         """Return the limits of a scope; of an action that is no longer declared, none are left to allow."""
-        stated = self._limits.get(key) or self._limits.get(key.partition(":")[0])
-        return stated if stated is not None else NOTHING
+        limits = self._limits
+        return limits.get(key) or limits.get(key[: key.find(":")]) or NOTHING
 
 
 def scopes_of(proposal: Proposal) -> tuple[str, str, str, str]:
@@ -144,3 +178,11 @@ def scopes_of(proposal: Proposal) -> tuple[str, str, str, str]:
         f"pattern:{proposal.pattern}",
         "loop",
     )
+
+
+def is_exploring(proposal: Proposal) -> bool:
+    """Return whether the loop tries this action although another looks better: it is not its likeliest choice."""
+    if proposal.hold_out is not None and proposal.hold_out.arm != "loop":
+        return False
+    chosen = proposal.probabilities.get(proposal.action)
+    return chosen is not None and chosen < max(proposal.probabilities.values())

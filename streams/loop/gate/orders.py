@@ -1,32 +1,38 @@
 """What people ordered on `control`: pauses, stops, levels, and which settings are in force."""
 
 from schemas.events import NOVEL, Control, Proposal
+from schemas.orders import scope_of, time_in_force
 from streams.loop.actions import ActionSettings
 from streams.loop.gate.settings import ANY_PATTERN, LEVELS, Level, LevelSettings
 from streams.loop.gate.state import Order, Orders
 
 HEARD_MAX = 1_000
-TARGETS_MAX = 10_000
+SCOPES_MAX = 10_000
+"""Scopes of orders remembered."""
 
 
-def hear(orders: Orders, control: Control) -> bool:
-    """Fold one record, the latest per key counts; return whether it was new (a repeated old one changes nothing)."""
-    if control.id in orders.heard:
+def hear(orders: Orders, control: Control, now_us: int) -> bool:
+    """Fold one record, the latest per scope counts; return whether it was new.
+
+    A repeated record changes nothing, and neither does one that is older (`time_us`) than the order in force for its
+    scope, unless it stops: a signed record that somebody writes again resumes nothing. See `schemas.orders` about
+    people's clocks.
+    """
+    scope = scope_of(control)
+    if scope is None:  # the keyring is the decoder's; an action is cancelled or settled once
+        return True
+    time_us = time_in_force(control, orders.times_us.get(scope))
+    if control.id in orders.heard or time_us is None:
         return False
     orders.heard = [*orders.heard[-HEARD_MAX + 1 :], control.id]
-    match control.kind:
-        case "pause" if control.value in ("paused", "running"):
-            _keep(orders, control)
-        case "stop" if control.target not in orders.stops:
-            orders.stops = sorted([*orders.stops, control.target])
-        case "rearm":
-            orders.stops = [target for target in orders.stops if target != control.target]
-        case "level" if control.value in LEVELS:
-            _keep(orders, control)
-        case "settings" if control.target == "loop":
-            orders.activated = control.value
-        case _:
-            pass  # the keyring is the decoder's; an unknown value orders nothing
+    if control.kind == "pause" and control.target not in orders.pauses:
+        _drop_over(orders, now_us)
+    if scope in orders.times_us or len(orders.times_us) < SCOPES_MAX:
+        orders.times_us[scope] = time_us
+        _obey(orders, control, now_us)
+    elif control.kind != "rearm":  # orders of too much stop the loop: none may be forgotten
+        orders.times_us["stop/loop"] = max(control.time_us, orders.times_us.get("stop/loop", 0))
+        orders.stops = sorted({*orders.stops, "loop"})
     return True
 
 
@@ -42,6 +48,21 @@ def stopped(orders: Orders, target: str, now_us: int) -> tuple[bool, int]:
     return order.paused, (order.until_us or 0) if order.paused else 0
 
 
+def running_since(orders: Orders, now_us: int) -> int:
+    """Return since when the loop has been running, as far as orders say; `now_us` when it is not."""
+    order = orders.pauses.get("loop")
+    if order is None or stopped(orders, "loop", now_us)[0]:
+        return now_us
+    resumed_us = order.until_us if order.paused and order.until_us is not None else order.heard_us
+    return max(resumed_us, orders.rearmed_us)
+
+
+def is_target(target: str) -> bool:
+    """Return whether anything may fall under a target: `loop`, `action:NAME`, `pattern:ID` or `entity:NAME`."""
+    kind, _, name = target.partition(":")
+    return target == "loop" or (kind in ("action", "pattern", "entity") and bool(name))
+
+
 def targets_of(proposal: Proposal) -> tuple[str, ...]:
     """Return every pause target that a proposal falls under, the widest first."""
     return (
@@ -55,26 +76,47 @@ def targets_of(proposal: Proposal) -> tuple[str, ...]:
 def level_of(orders: Orders, settings: LevelSettings, pattern: str, action: ActionSettings | None) -> Level:
     """Return how far an action may go by itself against a pattern: a person's order, else the settings.
 
-    An irreversible action stays at `irreversible` (approve), whoever ordered more, unless the settings name it.
+    An irreversible action stays at `irreversible` (approve), whoever ordered more, unless the settings name it; one
+    that several people must approve never acts by itself.
     """
     if action is None:
         return "observe"
     stated = settings.of(pattern, action.name)
     ordered = orders.levels.get(f"{pattern}/{action.name}", orders.levels.get(f"{ANY_PATTERN}/{action.name}"))
     level = ordered or stated or (settings.novel if pattern == NOVEL else settings.default)
-    return level if action.reversible else _lower(level, stated or settings.irreversible)
+    if action.approvals > 1:
+        level = lower(level, "approve")
+    return level if action.reversible else lower(level, stated or settings.irreversible)
 
 
-def _lower(one: Level, other: Level) -> Level:
+def lower(one: Level, other: Level) -> Level:
+    """Return the one of two levels with less freedom."""
     return LEVELS[min(LEVELS.index(one), LEVELS.index(other))]
 
 
-def _keep(orders: Orders, control: Control) -> None:
-    """Put a pause or level order in its table; orders for too many targets stop the loop: none may be forgotten."""
-    table: dict[str, Order] | dict[str, Level] = orders.pauses if control.kind == "pause" else orders.levels
-    if control.target not in table and len(table) >= TARGETS_MAX:
-        orders.stops = sorted({*orders.stops, "loop"})
-    elif control.kind == "pause":
-        orders.pauses[control.target] = Order(control.value == "paused", control.until_us)
-    else:
-        orders.levels[control.target] = LEVELS[LEVELS.index(control.value)]
+def _obey(orders: Orders, control: Control, now_us: int) -> None:
+    match control.kind:
+        case "pause" if control.value in ("paused", "running"):
+            orders.pauses[control.target] = Order(control.value == "paused", control.until_us, now_us)
+        case "stop":
+            orders.stops = sorted({*orders.stops, control.target})
+        case "rearm":
+            if control.target == "loop" and "loop" in orders.stops:
+                orders.rearmed_us = now_us
+            orders.stops = [target for target in orders.stops if target != control.target]
+        case "level" if control.value in LEVELS:
+            orders.levels[control.target] = LEVELS[LEVELS.index(control.value)]
+        case "settings" if control.target == "loop":
+            orders.activated, orders.activated_by = control.value, control.by
+        case _:
+            pass  # an unknown value orders nothing
+
+
+def _drop_over(orders: Orders, now_us: int) -> None:
+    """Drop pauses that are over, as good as none, but for the loop's: now and then, at 1, 2, 4, 8, ... targets."""
+    if len(orders.pauses).bit_count() != 1 and len(orders.times_us) < SCOPES_MAX:
+        return
+    for target, order in list(orders.pauses.items()):
+        if target != "loop" and order.paused and order.until_us is not None and now_us >= order.until_us:
+            del orders.pauses[target]
+            orders.times_us.pop(f"pause/{target}", None)

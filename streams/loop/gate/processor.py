@@ -1,11 +1,9 @@
 """The processor `gate`: proposals and people's answers in, verdicts and actions out."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import msgspec
 
-from schemas.errors import RecoveryError
 from schemas.events import (
     NONE,
     Action,
@@ -16,30 +14,33 @@ from schemas.events import (
     Control,
     Episode,
     Event,
+    FinalAction,
     Outcome,
     Proposal,
     Verdict,
 )
 from schemas.ids import Cause, Mint
+from schemas.keyring import LOOP
 from streams.loop.actions import ActionSettings
-from streams.loop.gate.blocked import blocked_now, still_blocked
-from streams.loop.gate.book import Book
-from streams.loop.gate.checks import Checks, with_remedy
-from streams.loop.gate.orders import hear, level_of
+from streams.loop.gate.approvals import final_action, fits, with_approval, without_withdrawn
+from streams.loop.gate.blocked import Blocks
+from streams.loop.gate.book import ESCALATING, Book
+from streams.loop.gate.checks import Answer, all_checks, decide, one_check, with_remedy
+from streams.loop.gate.facts import Facts
+from streams.loop.gate.guards import Guards
+from streams.loop.gate.maintenance import Maintenance
+from streams.loop.gate.orders import hear, is_target, level_of, lower
 from streams.loop.gate.settings import GateSettings, LevelSettings
-from streams.loop.gate.state import STATE_VERSION, Escalation, GateState, Orders, Question
-from streams.loop.gate.table import BY_NAME
+from streams.loop.gate.state import STATE_VERSION, Escalation, GateState, Question, read_state
 from streams.loop.occasion import Occasion, fold_events
 from streams.loop.processor import Input, Now
-
-Answer = Literal["allow", "escalate", "deny", "shadow"]
 
 
 class Gate:
     """Turns each proposal into one verdict, and into an action when every check passes; only then it reserves.
 
-    An escalation ends once: approved (all checks run again), rejected, expired, or lapsed with its episode. A proposal
-    that was decided gets its recorded verdict again. `none` is always allowed and costs nothing.
+    An escalation ends once: approved by enough people (all checks run again), rejected by one, expired, or lapsed with
+    its episode. A proposal that was decided gets its recorded verdict again. `none` is always allowed, at no cost.
     """
 
     name = "gate"
@@ -59,19 +60,18 @@ class Gate:
         self._actions = actions
         self._levels = levels or LevelSettings()
         self._book = Book(settings, actions=actions)
-        self._orders = Orders()
-        self._recorded: dict[str, Verdict] = {}
-        self._forgotten_us = -1
-        self._escalations: dict[str, Escalation] = {}
-        self._published: dict[str, int] = {}
-        self._checks = Checks(
-            settings,
+        maintenance = Maintenance(settings.maintenance)
+        self._facts = Facts(
+            settings=settings,
             settings_hash=settings_hash,
             actions=actions,
             book=self._book,
-            orders=lambda: self._orders,
-            forgotten_us=lambda: self._forgotten_us,
+            maintenance=maintenance,
+            guards=Guards(settings.guards),
         )
+        self._recorded: dict[str, Verdict] = {}
+        self._escalations: dict[str, Escalation] = {}
+        self._blocks = Blocks(settings, book=self._book, maintenance=maintenance, actions=actions)
 
     def on_batch(self, inputs: Sequence[Input], now: Now) -> list[Event]:
         """Fold records in order."""
@@ -101,28 +101,33 @@ class Gate:
         """Return the whole state."""
         state = GateState(
             version=STATE_VERSION,
-            orders=self._orders,
+            orders=self._facts.orders,
             field=self._book.field,
+            shares=self._book.health.shares,
+            stormy=self._book.health.stormy,
+            ends=self._book.ends.of,
+            spent=self._book.spending.spent,
             windows=self._book.windows.state(),
             recorded=list(self._recorded.values()),
-            forgotten_us=self._forgotten_us,
+            forgotten_us=self._facts.forgotten_us,
             escalations=self._escalations,
-            published=self._published,
+            told=self._blocks.told(),
         )
         return msgspec.msgpack.encode(state)
 
     def restore(self, snapshot: bytes) -> None:
         """Replace the state; raises `RecoveryError` when it is of another version. What was spent stays spent."""
-        state = msgspec.msgpack.decode(snapshot, type=GateState)
-        if state.version != STATE_VERSION:
-            raise RecoveryError(f"state of the gate must have version {STATE_VERSION}, got {state.version}")
-        self._orders = state.orders
-        self._book.field = state.field
+        state = read_state(snapshot)
+        self._facts.orders = state.orders
+        self._facts.forgotten_us = state.forgotten_us
+        self._book.adopt(state.field)
+        self._book.health.adopt(state.shares, stormy=state.stormy)
+        self._book.ends.adopt(state.ends)
+        self._book.spending.adopt(state.spent)
         self._book.windows.restore(state.windows)
         self._recorded = {verdict.proposal.id: verdict for verdict in state.recorded}
-        self._forgotten_us = state.forgotten_us
         self._escalations = state.escalations
-        self._published = state.published
+        self._blocks.adopt(state.told)
 
     def _timers(self) -> list[tuple[int, str, str]]:
         actions = [(action.deadline_us, "action", key) for key, action in self._book.field.in_flight.items()]
@@ -135,15 +140,16 @@ class Gate:
             case Approval() as approval:
                 outputs = self._answer(approval, on)
             case Episode() as episode:
-                self._book.see_episode(episode)
+                self._book.see_episode(episode, on.now.us)
                 return self._lapse(episode, on) if episode.phase == "closed" else []
             case Control() as control:
                 outputs = []
-                if hear(self._orders, control) and control.kind == "rearm":
-                    self._book.rearm(control.target)
+                self._hear(control, on)
+                if control.kind == "keyring":
+                    outputs = self._withdraw(control.value, on)
             case Census() as census:
                 outputs = []
-                self._book.see_census(census)
+                self._book.health.see(census, on.now.us)
             case Outcome() as outcome:
                 outputs = []
                 self._book.see_outcome(outcome, on.now.us)
@@ -151,17 +157,28 @@ class Gate:
                 return []
         return outputs + self._tell_blocked(on)
 
+    def _hear(self, control: Control, on: Occasion) -> None:
+        if not hear(self._facts.orders, control, on.now.us):
+            return
+        if control.kind in ("pause", "stop", "rearm") and is_target(control.target):
+            self._book.touched.add(control.target)
+        if control.kind == "rearm":
+            self._book.rearm(control.target)
+        elif control.kind == "settle" and control.value in ("succeeded", "failed", "unknown"):
+            self._book.settle(control.target, control.value, on.now.us)
+
     def _propose(self, proposal: Proposal, on: Occasion) -> list[Event]:
         recorded = self._recorded.get(proposal.id)
         if recorded is not None:
             return [recorded]
         question = self._question(proposal, on, proposal.expires_us)
         if proposal.action == NONE:
-            check = self._checks.one("duplicate", question)
+            check = one_check("duplicate", self._facts, question)
             return self._decide(question, (check,), on)
-        outputs = self._decide(question, self._checks.all(question), on)
+        outputs = self._decide(question, all_checks(self._facts, question), on)
         if self._recorded[proposal.id].verdict == "escalate":
             until_us = on.now.us + self._settings.approval_window_us
+            self._book.windows.reserve(ESCALATING, on.now.us)
             self._escalations[proposal.id] = Escalation(proposal, until_us)
             if len(self._escalations) > self._settings.remembered:
                 oldest = next(iter(self._escalations))
@@ -169,18 +186,44 @@ class Gate:
         return outputs
 
     def _answer(self, approval: Approval, on: Occasion) -> list[Event]:
-        """End an escalation as a person said; an answer out of date, to another text or to nothing open is none."""
+        """Count a person's answer; one out of date, to another text or action, or to nothing open is none."""
         open_one = self._escalations.get(approval.proposal)
-        if open_one is None or on.now.us >= approval.not_after_us:
+        if open_one is None:
             return []
-        if approval.proposal_hash != open_one.proposal.digest():
+        declared = self._actions.get(open_one.proposal.action)
+        if declared is None:
+            return self._end_escalation(approval.proposal, on, "declared", "", approval)
+        final = final_action(open_one.proposal, declared, self._hash)
+        if not fits(approval, open_one, final, on.now.us) or approval.id in {one.id for one in open_one.approvals}:
             return []
         if approval.decision == "reject":
             detail = f"rejected by {approval.person}" + (f": {approval.reason}" if approval.reason else "")
             return self._end_escalation(approval.proposal, on, "approval", detail, approval)
-        del self._escalations[approval.proposal]
-        question = self._question(open_one.proposal, on, open_one.until_us, approval)
-        return self._decide(question, self._checks.all(question), on)
+        return self._weigh(with_approval(open_one, approval, final, on.now.us), on, approval)
+
+    def _weigh(self, escalation: Escalation, on: Occasion, approval: Approval) -> list[Event]:
+        """Ask all again where enough people approved; else tell who did so far, and wait for others."""
+        question = self._question(escalation.proposal, on, escalation.until_us, approval, escalation.approvals)
+        check = one_check("approval", self._facts, question)
+        if not check.passed:
+            self._escalations[escalation.proposal.id] = escalation
+            return self._decide(question, (check,), on)
+        del self._escalations[escalation.proposal.id]
+        return self._decide(question, all_checks(self._facts, question), on)
+
+    def _withdraw(self, keyring_text: str, on: Occasion) -> list[Event]:
+        """Take back approvals by keys that a new keyring no longer trusts."""
+        outputs: list[Event] = []
+        for escalation in list(self._escalations.values()):
+            left = without_withdrawn(escalation, keyring_text, on.now.us)
+            if left is not escalation and left.proposal.action not in self._actions:
+                outputs += self._end_escalation(left.proposal.id, on, "declared", "")
+            elif left is not escalation:
+                self._escalations[left.proposal.id] = left
+                question = self._question(left.proposal, on, left.until_us, approvals=left.approvals)
+                check = one_check("approval", self._facts, question)
+                outputs += [] if check.passed else self._decide(question, (check,), on)
+        return outputs
 
     def _lapse(self, episode: Episode, on: Occasion) -> list[Event]:
         lapsed = [key for key, one in self._escalations.items() if one.proposal.episode == episode.episode]
@@ -195,11 +238,22 @@ class Gate:
         """Deny what waited for a person, for one named reason."""
         ended = self._escalations.pop(key)
         question = self._question(ended.proposal, on, ended.until_us, approval)
-        check = with_remedy(Check(name=name, passed=False, detail=detail), question)
+        check = Check(name=name, passed=False, detail=detail)
+        if name not in ("approval", "episode"):  # what was rejected, or is over, nothing brings back
+            check = with_remedy(check, question)
         return self._decide(question, (check,), on, answer="deny")
 
-    def _question(self, proposal: Proposal, on: Occasion, until_us: int, approval: Approval | None = None) -> Question:
-        level = level_of(self._orders, self._levels, proposal.pattern, self._actions.get(proposal.action))
+    def _question(
+        self,
+        proposal: Proposal,
+        on: Occasion,
+        until_us: int,
+        approval: Approval | None = None,
+        approvals: tuple[Approval, ...] = (),
+    ) -> Question:
+        level = level_of(self._facts.orders, self._levels, proposal.pattern, self._actions.get(proposal.action))
+        if proposal.by != LOOP:  # who proposes by hand chose the pattern: another person must agree
+            level = lower(level, "approve")
         return Question(
             proposal=proposal,
             now_us=on.now.us,
@@ -207,6 +261,7 @@ class Gate:
             level=level,
             until_us=until_us,
             approval=approval,
+            approvals=approvals,
         )
 
     def _decide(
@@ -217,30 +272,35 @@ class Gate:
         answer: Answer | None = None,
     ) -> list[Event]:
         """Write the verdict that the first failed check decides, and the action when none failed."""
-        failed = [check for check in checks if not check.passed]
+        decided, by = decide(checks)
         verdict_id = on.id()
-        allowed = not failed and question.proposal.action != NONE
-        action = self._act(question, on) if allowed else None
+        said = answer or decided
+        action = self._act(question, on) if by is None and question.proposal.action != NONE else None
         verdict = Verdict(
             id=verdict_id,
             time_us=question.now_us,
             causes=on.causes,
             proposal=question.proposal,
-            verdict=answer or (BY_NAME[failed[0].name].failed if failed else "allow"),
+            verdict=said,
             level=question.level,
             checks=checks,
             settings_hash=self._hash,
-            decided_by=failed[0].name if failed else None,
+            decided_by=by,
             action=action.id if action else None,
-            retry_after_us=_retry_after(failed),
+            retry_after_us=None if by is None else _retry_after(checks),
             approval=question.approval.id if question.approval else None,
+            approvals=question.approval_ids,
+            final=self._final(question.proposal) if said == "escalate" else None,
         )
         self._record(verdict)
         return [verdict] if action is None else [verdict, action]
 
+    def _final(self, proposal: Proposal) -> FinalAction:
+        return final_action(proposal, self._actions[proposal.action], self._hash)
+
     def _act(self, question: Question, on: Occasion) -> Action:
         proposal = question.proposal
-        declared = self._actions[proposal.action]
+        declared, final = self._actions[proposal.action], self._final(proposal)
         action = Action(
             id=on.id(),
             time_us=question.now_us,
@@ -253,32 +313,37 @@ class Gate:
             issued_us=question.now_us,
             expires_us=question.now_us + declared.expires_us,
             settings_hash=self._hash,
-            parameters=declared.parameters | proposal.parameters,
-            dry_run=declared.dry_run,
-            approvals=(question.approval.id,) if question.approval else (),
+            parameters=final.parameters,
+            dry_run=final.dry_run,
+            approvals=question.approval_ids,
+            answers=question.approvals,
         )
         self._book.reserve(proposal, action)
         return action
 
     def _record(self, verdict: Verdict) -> None:
-        """Remember a verdict; those pushed out leave a mark, so that their proposals never pass as new."""
+        """Remember a verdict; those pushed out leave a mark, so that their proposals never pass as new.
+
+        A proposal too far ahead was denied for that: its time is no mark, or nothing would be new until then.
+        """
         self._recorded.pop(verdict.proposal.id, None)
         self._recorded[verdict.proposal.id] = verdict
         if len(self._recorded) > self._settings.remembered:
             oldest = self._recorded.pop(next(iter(self._recorded)))
-            self._forgotten_us = max(self._forgotten_us, oldest.proposal.time_us)
+            mark_us = min(oldest.proposal.time_us, oldest.time_us + self._settings.clock_skew_us)
+            self._facts.forgotten_us = max(self._facts.forgotten_us, mark_us)
 
     def _tell_blocked(self, on: Occasion) -> list[Event]:
-        known = still_blocked(self._published, on.now.us)
-        blocked = blocked_now(self._settings, self._orders, self._book, tuple(self._actions), on.now.us)
-        if blocked == known:
+        whole = self._blocks.silent
+        changed = self._blocks.changes(self._facts.orders, on.now.us)
+        if not changed and not whole:
             return []
-        self._published = blocked
-        return [Blocked(id=on.id(), time_us=on.now.us, causes=on.causes, until_us=blocked)]
+        return [Blocked(id=on.id(), time_us=on.now.us, causes=on.causes, until_us=changed, whole=whole)]
 
 
-def _retry_after(failed: list[Check]) -> int | None:
+def _retry_after(checks: tuple[Check, ...]) -> int | None:
     """Return from when on every failed check that knows its end passes; None when the first to fail does not know."""
-    if not failed or failed[0].next_us is None:
+    failed = [check for check in checks if not check.passed]
+    if failed[0].next_us is None:
         return None
     return max(check.next_us for check in failed if check.next_us is not None)

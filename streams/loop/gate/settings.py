@@ -1,6 +1,6 @@
 """What the operator declares about the gate: its limits, its breakers, and how far each action may go by itself."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -15,6 +15,20 @@ Time = Annotated[int, msgspec.Meta(ge=0)]
 Interval = Annotated[int, msgspec.Meta(ge=1)]
 
 
+class GuardExample(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Some of what a guard may be given (the rest is as in `streams.loop.gate.guards.SAMPLE`), and its answer."""
+
+    given: dict[str, Any]
+    allowed: bool
+
+
+class GuardSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A condition that every action has to meet, in the Common Expression Language, with examples beside it."""
+
+    allow: str
+    examples: tuple[GuardExample, ...] = ()
+
+
 class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Limits in the spelling `3/hour and 7/day`, times in us, shares in [0, 1]. Limits of one action stand with it."""
 
@@ -24,14 +38,35 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Of the actions that answer one pattern."""
     entity_attempts: str = "20/day"
     """Of the actions on one entity, across its episodes."""
+    explore_limit: str = "200/day"
+    """Of the actions that are tried although another looks better; of high risk none is ever tried like that."""
+    escalation_limit: str = "60/hour"
+    """Of the questions to people; beyond it a proposal is denied, with the time of the next one."""
+    cost_a_day: Annotated[float, msgspec.Meta(ge=0.0, le=1e9)] = 1_000.0
+    """What the actions of any 24 hours may cost together, in units of reward."""
     concurrency: Count = 4
     """Actions of the loop that may be under way at the same time."""
+    ramp_us: Time = 0
+    """So long after the loop was resumed fewer may be: one at first, all of them at the end."""
+    blast_count: Count = 1_000
+    """Different entities that may be acted on within `blast_window_us`, ..."""
+    blast_share: Share = 1.0
+    """... and the share of all that live; one may always be."""
+    blast_window_us: Interval = 600_000_000
+    healthy_least: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
+    """Entities of a group that must be left, healthy and not acted on, ..."""
+    healthy_share: Share = 0.0
+    """... and the share of its live ones. Where either is stated, a group without a fresh census is left alone."""
     control_timeout_us: Interval = 10_000_000
     """Not having heard `control` for longer than this counts as a stop."""
     evidence_age_us: Interval = 30_000_000
     """A proposal older than this rests on evidence that is no longer true."""
+    clock_skew_us: Interval = 5_000_000
+    """A proposal further ahead of the gate's clock was made by a clock that is wrong."""
     approval_window_us: Interval = 600_000_000
     """How long an escalation waits for a person; what nobody answered is denied, never approved."""
+    own_approval: bool = False
+    """Whether who activated these settings, or proposed the action, may be the only one who approves it."""
     outcome_timeout_us: Interval = 60_000_000
     """How long after an action's expiry its outcome may take; then its end counts as unknown."""
     abnormal_share: Share = 0.5
@@ -47,10 +82,19 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     failed_window_us: Interval = 600_000_000
     protected: tuple[str, ...] = ()
     """Entities that the loop must never touch."""
+    maintenance: tuple[str, ...] = ()
+    """Times at which people work on the fleet, and nothing is allowed: `Sat 22:00 - Sun 06:00 Europe/Berlin`."""
+    guards: dict[str, GuardSettings] = {}
+    """Conditions by name; one that is not met, or cannot be worked out, denies."""
     remembered: Count = 1_000
     """Proposals whose verdict is kept for duplicates, approvals and outcomes."""
     tracked: Count = 20_000
-    """Entities, patterns and episodes followed at once; beyond that new ones are denied, never old ones forgotten."""
+    """Entities and patterns followed at once: beyond that new ones are denied, never old ones forgotten. And episodes:
+    those that are over are forgotten first, then the one open for longest, on which nothing is allowed any more."""
+
+
+GATE_LIMITS = ("loop_limit", "pattern_limit", "entity_attempts", "explore_limit", "escalation_limit")
+"""The fields that spell limits."""
 
 
 class LevelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -2,18 +2,21 @@
 
 import msgspec
 
+from schemas.errors import RecoveryError
 from schemas.events import Approval, Proposal, Verdict
 from streams.loop.gate.settings import Level
+from streams.loop.gate.spending import Spent
 from streams.loop.limits import SlidingWindowsState
 
-STATE_VERSION = 1
+STATE_VERSION = 3
 
 
 class Order(msgspec.Struct, frozen=True, array_like=True):
-    """The latest pause record of a target; after `until_us` the opposite holds."""
+    """The latest pause record of a target, and when it was heard; after `until_us` the opposite holds."""
 
     paused: bool
     until_us: int | None
+    heard_us: int
 
 
 class InFlight(msgspec.Struct, frozen=True, array_like=True):
@@ -24,15 +27,18 @@ class InFlight(msgspec.Struct, frozen=True, array_like=True):
 
     action: str
     entity: str
+    group: str
+    episode: str
     deadline_us: int
     executor: str | None = None
 
 
 class Escalation(msgspec.Struct, frozen=True, array_like=True):
-    """A proposal that waits for a person until `until_us`."""
+    """A proposal that waits for people until `until_us`, and who approved it so far."""
 
     proposal: Proposal
     until_us: int
+    approvals: tuple[Approval, ...] = ()
 
 
 class Share(msgspec.Struct, frozen=True, array_like=True):
@@ -41,6 +47,7 @@ class Share(msgspec.Struct, frozen=True, array_like=True):
     live: int
     abnormal: int
     time_us: int
+    group: str
 
 
 class End(msgspec.Struct, frozen=True, array_like=True):
@@ -51,23 +58,39 @@ class End(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Orders(msgspec.Struct):
-    """What people said on `control`; `heard` are the ids of the latest records."""
+    """What people said on `control`; `heard` are the ids of the latest records, `activated_by` chose the settings,
+    `times_us` is of what time the order in force of each scope is, and at `rearmed_us` a stop of the loop was last
+    lifted.
+    """
 
     pauses: dict[str, Order] = {}
     stops: list[str] = []
     levels: dict[str, Level] = {}
     activated: str | None = None
+    activated_by: str = ""
     heard: list[str] = []
+    times_us: dict[str, int] = {}
+    rearmed_us: int = 0
+
+
+class Opened(msgspec.Struct, frozen=True, array_like=True):
+    """Whose an open episode is, and when it was first heard of."""
+
+    entity: str
+    group: str
+    since_us: int
 
 
 class Field(msgspec.Struct):
-    """What is going on: episodes (to whether they are open), censuses, actions under way and how they ended."""
+    """What is going on: episodes that are open, and those that are over (to when that was heard), actions under way,
+    until when entities cool down, when each entity was last acted on (the longest ago first).
+    """
 
-    episodes: dict[str, bool] = {}
-    shares: dict[str, Share] = {}
+    episodes: dict[str, Opened] = {}
+    over_us: dict[str, int] = {}
     in_flight: dict[str, InFlight] = {}
     cooldowns_us: dict[str, int] = {}
-    ends: dict[str, list[End]] = {}
+    acted_us: dict[str, int] = {}
 
 
 class GateState(msgspec.Struct):
@@ -76,15 +99,39 @@ class GateState(msgspec.Struct):
     version: int
     orders: Orders
     field: Field
+    shares: dict[str, Share]
+    stormy: bool
+    ends: dict[str, list[End]]
+    spent: list[Spent]
     windows: SlidingWindowsState
     recorded: list[Verdict]
     forgotten_us: int
     escalations: dict[str, Escalation]
-    published: dict[str, int]
+    told: dict[str, int] | None
+
+
+class _Versioned(msgspec.Struct):
+    """All that is read of a state before it is known to be of this version: others have other fields."""
+
+    version: int = 0
+
+
+def read_state(snapshot: bytes) -> GateState:
+    """Return the state of a snapshot; raises `RecoveryError` when it is of another version."""
+    version = msgspec.msgpack.decode(snapshot, type=_Versioned).version
+    if version != STATE_VERSION:
+        raise RecoveryError(
+            f"state of the gate must have version {STATE_VERSION}, got {version}: go back to the release "
+            "that wrote it, or give that state up with `flyball recover gate --accept-loss`"
+        )
+    return msgspec.msgpack.decode(snapshot, type=GateState)
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """What the checks are asked: may this proposal act at this time? `until_us`: how long it is valid."""
+    """What the checks are asked: may this proposal act at this time? `until_us`: how long it is valid.
+
+    `approval` is the answer of a person that made one ask again, `approvals` are all that speak for it by now.
+    """
 
     proposal: Proposal
     now_us: int
@@ -92,3 +139,9 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     level: Level
     until_us: int
     approval: Approval | None = None
+    approvals: tuple[Approval, ...] = ()
+
+    @property
+    def approval_ids(self) -> tuple[str, ...]:
+        """Return the ids of the approvals."""
+        return tuple([approval.id for approval in self.approvals]) if self.approvals else ()

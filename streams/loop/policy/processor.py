@@ -110,7 +110,7 @@ class Policy:
                 self._answer(event)
             case Blocked() if event.id not in self._seen:
                 remember(self._seen, event.id, self._settings.remembered)
-                self._blocked = dict(event.until_us)
+                event.bring_up_to_date(self._blocked)
             case Episode() if event.phase == "closed":
                 self._close(event)
             case Experience():

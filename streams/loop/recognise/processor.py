@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 
 from schemas.errors import RecoveryError
-from schemas.events import NOVEL, Drift, Episode, Event, Pattern, Recurrence, Sequence, Storm
+from schemas.events import NOVEL, Drift, Episode, Event, Pattern, Recurrence, Sequence, Storm, Verdict
 from schemas.ids import Cause, Mint
 from streams.learners.cluster import Cluster
-from streams.learners.registry import Match, PatternRegistry
+from streams.learners.match import Match
+from streams.learners.registry import PatternRegistry
 from streams.learners.signature import signature_of
 from streams.loop.processor import Input, Now, Record
 from streams.loop.recognise.drift import PatternDrift
@@ -20,8 +21,9 @@ from streams.loop.recognise.onset import onset_of
 from streams.loop.recognise.sequence_book import SequenceBook
 from streams.loop.recognise.settings import RecogniseSettings
 from streams.loop.recognise.storms import Storms, StormView
+from streams.loop.remembering import remember
 
-STATE_VERSION = 4
+STATE_VERSION = 6
 ANY_GRAPH = GraphSettings()
 PAIRS_PER_PATTERN = 16
 ENTITIES_PER_EPISODE = 0.1
@@ -34,15 +36,20 @@ class _State(msgspec.Struct):
     registry: bytes
     patterns: list[tuple[str, str]]
     seen_us: list[tuple[str, int]]
+    acted: list[str]
     storms: bytes
     drift: bytes
     sequences: bytes
 
 
 class Recognise:
-    """Decides once per episode, at its onset, which pattern it is (DESIGN section 7).
+    """Decides once per episode, at its onset, which pattern it is.
 
-    Every onset gives one `Recurrence` and the `Pattern` as it is now; what merged, split or faded is written too.
+    Every onset gives one `Recurrence` and the `Pattern` as it is now; what merged, split or faded is written too. When
+    an episode is over in which nothing was done, its whole shape may show that it is counted elsewhere: what it was
+    decided under stays, but the patterns are written as they are then, the episode's as one that split off, and may
+    have become part of another.
+
     Before it comes the `Storm` that the episode belongs to, if it does, with the likely origin of all its members.
     """
 
@@ -69,23 +76,19 @@ class Recognise:
         """Episode to the pattern it was recognised as, latest last."""
         self._seen_us: dict[str, int] = {}
         """Active pattern to the loop time of its last occurrence."""
+        self._acted: OrderedDict[str, None] = OrderedDict()
+        """Episodes in which an action was allowed, latest last."""
 
     def on_batch(self, inputs: Items[Input], now: Now) -> list[Event]:
-        """Recognise onsets, and learn from the end of episodes how long a pattern takes."""
+        """Recognise onsets, and learn from the end of episodes how long a pattern takes and what it looks like."""
         mint = Mint(loop=self._loop, processor=self.name)
         storm_mint = Mint(loop=self._loop, processor=f"{self.name}:storms")
         events: list[Event] = []
         for record in inputs:
             if not isinstance(record, Record):
                 continue
-            found = self._storms.fold(record.event)
-            events += [self._storm(found, record.cause, storm_mint, now)] if found else []
-            if not isinstance(record.event, Episode):
-                continue
-            if record.event.phase == "onset" and record.event.episode not in self._patterns:
-                events += self._recognise(record.event, record.cause, mint, now)
-            elif record.event.phase == "closed":
-                self._learn_duration(record.event)
+            events += [self._storm(found, record.cause, storm_mint, now) for found in self._storms.fold(record.event)]
+            events += self._fold(record.event, record.cause, mint, now)
         return events
 
     def on_time(self, now: Now) -> list[Event]:
@@ -115,6 +118,7 @@ class Recognise:
                 registry=self._registry.snapshot(),
                 patterns=list(self._patterns.items()),
                 seen_us=sorted(self._seen_us.items()),
+                acted=list(self._acted),
                 storms=self._storms.snapshot(),
                 drift=self._drift.snapshot(),
                 sequences=self._sequences.snapshot(),
@@ -129,9 +133,23 @@ class Recognise:
         self._registry.restore(state.registry)
         self._patterns = OrderedDict(state.patterns)
         self._seen_us = dict(state.seen_us)
+        self._acted = OrderedDict.fromkeys(state.acted)
         self._storms.restore(state.storms)
         self._drift.restore(state.drift)
         self._sequences.restore(state.sequences)
+
+    def _fold(self, event: Event, cause: Cause, mint: Mint, now: Now) -> list[Event]:
+        match event:
+            case Episode(phase="onset") if event.episode not in self._patterns:
+                return self._recognise(event, cause, mint, now)
+            case Episode(phase="closed"):
+                self._learn_duration(event)
+                return self._revise(event, cause, mint, now)
+            case Verdict() if event.action is not None and event.proposal.episode:
+                remember(self._acted, event.proposal.episode, self._settings.episode_limit)
+            case _:
+                pass
+        return []
 
     def _recognise(self, episode: Episode, cause: Cause, mint: Mint, now: Now) -> list[Event]:
         match = self._registry.learn(onset_of(episode), episode=episode.episode, time_us=episode.opened_us)
@@ -141,7 +159,7 @@ class Recognise:
         self._seen_us[match.joined.id] = now.us
         for cluster in match.split:
             self._seen_us[cluster.id] = now.us
-            self._patterns |= {known: cluster.id for known in cluster.episodes if known in self._patterns}
+        self._follow(match.split)
         for cluster in (*match.merged, *match.faded):
             self._seen_us.pop(cluster.id, None)
         events: list[Event] = []
@@ -151,6 +169,35 @@ class Recognise:
         for cluster in (*match.merged, *match.faded):
             events += self._forget(cluster, cause, mint, now)
         return [*events, *self._compare(episode, match, cause, mint, now)]
+
+    def _revise(self, episode: Episode, cause: Cause, mint: Mint, now: Now) -> list[Event]:
+        """Count an episode that is over where its whole shape belongs; what an action made of it tells nothing."""
+        pattern = self._patterns.get(episode.episode)
+        if pattern is None or not episode.signature or episode.episode in self._acted:
+            return []
+        revision = self._registry.revise(pattern, episode=episode.episode, series=onset_of(episode))
+        if revision is None:
+            return []
+        self._patterns[episode.episode] = revision.cluster.id
+        self._follow(revision.split)
+        for cluster in revision.changed:
+            self._seen_us.setdefault(cluster.id, now.us)
+        for cluster in (*revision.merged, *revision.faded):
+            self._seen_us.pop(cluster.id, None)
+        if not (revision.left or revision.merged or revision.split):
+            return []
+        taken_in = revision.merged if revision.gone is None else (revision.gone,)
+        events: list[Event] = []
+        events += [self._pattern(cluster, cause, mint, now, alias_of=revision.cluster.id) for cluster in taken_in]
+        events += [self._pattern(cluster, cause, mint, now) for cluster in (*revision.faded, *revision.changed)]
+        for cluster in (*revision.merged, *revision.faded):
+            events += self._forget(cluster, cause, mint, now)
+        return events
+
+    def _follow(self, split: Items[Cluster]) -> None:
+        """Note which episodes belong to what split off."""
+        for cluster in split:
+            self._patterns |= {known: cluster.id for known in cluster.episodes if known in self._patterns}
 
     def _compare(self, episode: Episode, match: Match, cause: Cause, mint: Mint, now: Now) -> Iterator[Event]:
         """Hold an occurrence against those before it: what has changed for good, and what it follows."""
@@ -196,9 +243,14 @@ class Recognise:
             phase="closed" if found.closed else "open",
             opened_us=found.opened_us,
             size=found.size,
+            alias_of=found.alias_of,
             calls="declared" if self._graph.calls else "learned",
             members=found.members,
         )
+
+    def _is_recurring(self, cluster: Cluster) -> bool:
+        """Whether a pattern occurred often enough at any time: it stays what it was acted on as."""
+        return cluster.most >= self._settings.support
 
     def _recurrence(self, episode: Episode, match: Match, cause: Cause, mint: Mint, now: Now) -> Recurrence:
         cluster = match.cluster
@@ -208,7 +260,7 @@ class Recognise:
             causes=(str(cause),),
             entity=episode.entity,
             episode=episode.episode,
-            pattern=cluster.id if cluster.support >= self._settings.support else NOVEL,
+            pattern=cluster.id if self._is_recurring(cluster) else NOVEL,
             candidate=cluster.id,
             support=cluster.support,
             distance=match.distance,
@@ -221,7 +273,7 @@ class Recognise:
         )
 
     def _pattern(self, cluster: Cluster, cause: Cause, mint: Mint, now: Now, *, alias_of: str | None = None) -> Pattern:
-        recurring = cluster.support >= self._settings.support
+        recurring = self._is_recurring(cluster)
         period_us = cluster.period_us()
         return Pattern(
             id=mint(cause),

@@ -15,7 +15,7 @@ class RecogniseSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How much likelier (natural logarithm, per window) a pattern must be under another than by itself to become one.
     """
     support: int = 3
-    """A pattern recurs from this many occurrences on."""
+    """A pattern recurs from this many occurrences on, and keeps to it when some are counted elsewhere in the end."""
     fade_us: int = 7 * 24 * 3_600_000_000
     """Loop time without an occurrence after which a pattern fades; it comes back under the same id."""
     sequence_us: int = 300_000_000

@@ -1,0 +1,137 @@
+"""`flyball inflight, cancel, settle, limits, levels, level`: what a person needs to know and do at night."""
+
+from pathlib import Path
+
+import click
+
+from schemas.errors import SettingsError
+from streams.cli.options import config_option, json_option, now_us, orders_of, print_json, print_table, reader_of, utc
+from streams.loop.gate import GATE_LIMITS, LEVELS
+from streams.operate.in_flight import InFlight, in_flight
+from streams.operate.in_flight import levels as levels_of
+from streams.operate.loop_place import LoopPlace
+from streams.operate.status import read_status
+
+person_option = click.option("--as", "person", help="Who orders it.  [default: the user's name]")
+reason_option = click.option("--reason", default="", help="Kept with the order.")
+
+
+@click.command()
+@config_option
+@json_option
+def inflight(config: Path, *, as_json: bool) -> None:
+    """List actions that were let through and have no end yet."""
+    now = now_us()
+    found = _under_way(LoopPlace.open(config), now)
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        [one.action[:12], one.name, one.entity, f"{(now - one.issued_us) / 1e6:.0f} s", _state(one, now)]
+        for one in found
+    ]
+    print_table("under way", ["action", "what", "entity", "age", "state"], rows)
+
+
+@click.command()
+@config_option
+@click.argument("action")
+@reason_option
+@person_option
+def cancel(config: Path, action: str, reason: str, person: str | None) -> None:
+    """Forbid the start, and every further attempt, of ACTION (the beginning of its id); what runs, runs on."""
+    place = LoopPlace.open(config)
+    found = _one(place, action)
+    orders_of(place, person).cancel(found.action, reason=reason)
+    running = f"; {found.executor} has claimed it: what it does already, it goes on doing" if found.executor else ""
+    click.echo(f"cancelled: {found.name} on {found.entity}{running}")
+
+
+@click.command()
+@config_option
+@click.argument("action")
+@click.argument("state", type=click.Choice(["succeeded", "failed", "unknown"]))
+@reason_option
+@person_option
+def settle(config: Path, action: str, state: str, reason: str, person: str | None) -> None:
+    """Say how ACTION (the beginning of its id) ended, where its executor does not: its entity is free again.
+
+    Cancel it first if it may not have been started. An outcome that comes later counts no more for the gate's limits.
+    """
+    place = LoopPlace.open(config)
+    found = _one(place, action)
+    orders_of(place, person).settle(found.action, state, reason=reason)
+    click.echo(f"settled as {state}: {found.name} on {found.entity}")
+
+
+@click.command()
+@config_option
+@json_option
+def limits(config: Path, *, as_json: bool) -> None:
+    """Show every limit as it is declared, and what blocks now and until when."""
+    place = LoopPlace.open(config)
+    gate = place.settings.gate
+    stated = {name: getattr(gate, name) for name in GATE_LIMITS}
+    stated |= {f"actions.{name}.limit": action.limit for name, action in place.settings.actions.items()}
+    stated |= {name: f"{getattr(gate, name):g}" for name in ("cost_a_day", "concurrency", "blast_count", "blast_share")}
+    status = read_status(reader_of(place), loop=place.loop, settings_hash=place.settings.settings_hash, now_us=now_us())
+    if as_json:
+        print_json({"limits": stated, "blocked_until_us": status.blocked_until_us})
+        return
+    print_table("limits", ["setting", "limit"], [[name, text] for name, text in stated.items()])
+    blocked = [[scope, utc(until) if until else "something ends"] for scope, until in status.blocked_until_us.items()]
+    print_table("blocked now", ["scope", "until"], blocked)
+
+
+@click.command()
+@config_option
+@json_option
+def levels(config: Path, *, as_json: bool) -> None:
+    """Show how far each action may go by itself against each pattern, and where that is from."""
+    place = LoopPlace.open(config)
+    found = levels_of(reader_of(place), place.settings)
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        [one.pattern, one.pattern_name, one.action, one.level, "ordered" if one.ordered else "settings"]
+        for one in found
+    ]
+    print_table("levels", ["pattern", "name", "action", "level", "from"], rows)
+
+
+@click.command()
+@config_option
+@click.argument("pair", metavar="PATTERN/ACTION")
+@click.argument("to", metavar="LEVEL", type=click.Choice(LEVELS))
+@reason_option
+@person_option
+def level(config: Path, pair: str, to: str, reason: str, person: str | None) -> None:
+    """Set how far an action may go by itself against a pattern ("*" for any): observe, suggest, approve or act.
+
+    An action that cannot be taken back stays at most where [levels] in loop.toml has it, whoever orders more.
+    """
+    place = LoopPlace.open(config)
+    pattern, _, action = pair.rpartition("/")
+    if not pattern or action not in place.settings.actions:
+        known = ", ".join(place.settings.actions)
+        raise SettingsError([f"expected PATTERN/ACTION with a declared action ({known}), got {pair!r}"])
+    orders_of(place, person).level(pair, to, reason=reason)
+    click.echo(f"{pair}: {to}")
+
+
+def _under_way(place: LoopPlace, now: int) -> list[InFlight]:
+    return in_flight(reader_of(place), place.settings, now_us=now)
+
+
+def _one(place: LoopPlace, beginning: str) -> InFlight:
+    found = [one for one in _under_way(place, now_us()) if one.action.startswith(beginning)]
+    if len(found) != 1:
+        raise SettingsError([f"expected the id of one action that is under way, {beginning!r} fits {len(found)}"])
+    return found[0]
+
+
+def _state(one: InFlight, now: int) -> str:
+    if one.executor:
+        return f"claimed by {one.executor}"
+    return "expired, and nobody claimed it" if one.expires_us <= now else f"waits until {utc(one.expires_us)}"

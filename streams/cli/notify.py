@@ -1,0 +1,47 @@
+"""`flyball notify`: tell people what they are asked."""
+
+import os
+from pathlib import Path
+
+import click
+
+from connectors.notify.notices import Notice, Notices
+from connectors.notify.sender import Sender
+from connectors.notify.settings import NotifySettings
+from schemas.errors import SettingsError
+from streams.cli.options import config_option, now_us, reader_of, stop_on_signals, wait_for_kafka
+from streams.operate.loop_place import LoopPlace
+from streams.operate.notifying import tell_people
+from streams.settings import world_settings
+
+
+@click.command()
+@config_option
+def notify(config: Path) -> None:
+    """Send a message to the webhook of [notify] for every escalation that waits for people, until Ctrl-C.
+
+    At most `hourly` in an hour, then one that says so. The body is Slack's, the headers are those of Standard Webhooks.
+    """
+    place = LoopPlace.open(config)
+    settings = world_settings(NotifySettings, place.settings, section="notify")
+    if not settings.wanted:
+        raise SettingsError([f"{config}: expected the address of a webhook, [notify] url or url_env"])
+    sender = Sender.of(settings, folder=place.config.parent, environment=os.environ, seed=place.settings.loop.seed)
+    audience = wait_for_kafka(place)
+    stop = stop_on_signals()
+
+    def send(notice: Notice) -> None:
+        failure = sender.send(notice, stop)
+        first = notice.text.partition("\n")[0]
+        click.echo(f"told: {first}" if failure is None else f"not told ({failure}): {first}", err=failure is not None)
+
+    tell_people(
+        reader_of(place),
+        Notices(loop=place.loop, hourly=settings.hourly),
+        send,
+        audience=audience,
+        place_file=place.data / "notify" / "place.json",
+        window_us=place.settings.gate.approval_window_us,
+        clock_us=now_us,
+        stop=stop,
+    )

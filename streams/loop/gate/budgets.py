@@ -1,0 +1,77 @@
+"""Checks of what is left to spend: attempts, places, actions, tries, and costs."""
+
+from schemas.events import Check
+from streams.loop.gate.book import EXPLORING, is_exploring
+from streams.loop.gate.facts import Facts
+from streams.loop.gate.orders import running_since
+from streams.loop.gate.state import Question
+
+_EXPLORATION = Check(name="exploration", passed=True)
+
+
+def attempts(facts: Facts, question: Question) -> Check:
+    """Check that the entity has attempts left."""
+    return _budget("attempts", f"entity:{question.proposal.entity}", facts, question)
+
+
+def concurrency(facts: Facts, question: Question) -> Check:
+    """Check that a place is free; after a resume only a part of them is there, one at first."""
+    settings = facts.settings
+    allowed = settings.concurrency
+    if settings.ramp_us:
+        running_us = question.now_us - running_since(facts.orders, question.now_us)
+        allowed = min(allowed, max(1, allowed * running_us // settings.ramp_us))
+    spent = len(facts.book.field.in_flight)
+    return Check(name="concurrency", passed=spent < allowed, limit="at once", spent=spent, allowed=allowed)
+
+
+def action_budget(facts: Facts, question: Question) -> Check:
+    """Check that the action has actions left."""
+    return _budget("action-budget", f"action:{question.proposal.action}", facts, question)
+
+
+def pattern_budget(facts: Facts, question: Question) -> Check:
+    """Check that the pattern has."""
+    return _budget("pattern-budget", f"pattern:{question.proposal.pattern}", facts, question)
+
+
+def loop_budget(facts: Facts, question: Question) -> Check:
+    """Check that the loop has."""
+    return _budget("loop-budget", "loop", facts, question)
+
+
+def exploration(facts: Facts, question: Question) -> Check:
+    """Check that it looks best, or that one more that does not may be tried: never of an action of high risk."""
+    if not is_exploring(question.proposal):
+        return _EXPLORATION
+    declared = facts.actions.get(question.proposal.action)
+    if declared is not None and declared.risk == "high":
+        return Check(name="exploration", passed=False, detail="of high risk, and another action looks better")
+    return _budget("exploration", EXPLORING, facts, question)
+
+
+def cost(facts: Facts, question: Question) -> Check:
+    """Check that its cost is left to spend."""
+    declared = facts.actions.get(question.proposal.action)
+    price = declared.cost if declared is not None else 0.0
+    spending, budget = facts.book.spending, facts.settings.cost_a_day
+    from_us = spending.possible_from(question.now_us, price)
+    passed = from_us is not None and from_us <= question.now_us
+    return Check(
+        name="cost",
+        passed=passed,
+        detail=f"{spending.sum(question.now_us):g} spent, {price:g} more, of {budget:g} in 24 h",
+        next_us=None if passed else from_us,
+    )
+
+
+def _budget(name: str, scope: str, facts: Facts, question: Question) -> Check:
+    standing = facts.book.windows.standing(scope, question.now_us)
+    return Check(
+        name=name,
+        passed=standing.possible,
+        limit=standing.limit,
+        spent=standing.spent,
+        allowed=standing.allowed,
+        next_us=standing.next_us,
+    )

@@ -1,0 +1,42 @@
+"""What the checks look at: the gate's settings, its books, and what people ordered."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from streams.loop.actions import ActionSettings
+from streams.loop.durations import format_duration
+from streams.loop.gate.book import Book
+from streams.loop.gate.guards import Guards
+from streams.loop.gate.maintenance import Maintenance
+from streams.loop.gate.settings import GateSettings
+from streams.loop.gate.state import Orders
+
+
+@dataclass(slots=True)
+class Facts:
+    """All of it; `orders` and `forgotten_us` (the newest proposal that is no longer remembered) are the gate's own.
+
+    The texts say what a check allows: they are the same in every verdict.
+    """
+
+    settings: GateSettings
+    settings_hash: str
+    actions: Mapping[str, ActionSettings]
+    book: Book
+    maintenance: Maintenance
+    guards: Guards
+    orders: Orders = field(default_factory=Orders)
+    forgotten_us: int = -1
+    abnormal_text: str = field(init=False)
+    failed_text: str = field(init=False)
+    control_text: str = field(init=False)
+    evidence_text: str = field(init=False)
+    approved_text: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        settings = self.settings
+        self.abnormal_text = f"{settings.abnormal_share:g} of the entities, from {settings.abnormal_least} on"
+        self.failed_text = f"{settings.failed_share:g} of the ends, from {settings.failed_least} on"
+        self.control_text = format_duration(settings.control_timeout_us)
+        self.evidence_text = format_duration(settings.evidence_age_us)
+        self.approved_text = format_duration(settings.evidence_age_us + settings.approval_window_us)

@@ -1,0 +1,154 @@
+"""Checks of whether acting on this entity, now, is safe for the fleet, and how far the loop may go by itself."""
+
+from schemas.events import Check
+from streams.loop.gate.approvals import approval_check
+from streams.loop.gate.book import ESCALATING
+from streams.loop.gate.facts import Facts
+from streams.loop.gate.settings import LEVELS
+from streams.loop.gate.state import Question
+
+_APPROVE = LEVELS.index("approve")
+
+_MAINTENANCE = Check(name="maintenance", passed=True)
+_GUARDS = Check(name="guards", passed=True)
+_ESCALATIONS = Check(name="escalations", passed=True)
+_WAIT = Check(name="wait", passed=True)
+_HEALTHY = Check(name="healthy", passed=True)
+
+
+def abnormal(facts: Facts, question: Question) -> Check:
+    """Check that few enough entities are abnormal."""
+    stormy, text = facts.book.health.storming(question.now_us)
+    return Check(name="abnormal", passed=not stormy, detail=text, limit=facts.abnormal_text)
+
+
+def failures(facts: Facts, question: Question) -> Check:
+    """Check that enough of this action's runs end well."""
+    action, ends = question.proposal.action, facts.book.ends
+    bad, ended = ends.bad(action, question.now_us)
+    until_us = ends.failing_until(action, question.now_us)
+    return Check(
+        name="failures",
+        passed=until_us is None,
+        detail=f"{bad} of {ended} ends were failed or unknown",
+        limit=facts.failed_text,
+        next_us=until_us,
+    )
+
+
+def protected(facts: Facts, question: Question) -> Check:
+    """Check that the loop may touch the entity."""
+    return Check(name="protected", passed=question.proposal.entity not in facts.settings.protected)
+
+
+def maintenance(facts: Facts, question: Question) -> Check:
+    """Check that nobody works on the fleet now."""
+    found = facts.maintenance.until(question.now_us)
+    if found is None:
+        return _MAINTENANCE
+    return Check(name="maintenance", passed=False, detail=f"within {found[1]}", next_us=found[0])
+
+
+def guards(facts: Facts, question: Question) -> Check:
+    """Check that every guard of the settings allows it."""
+    if not facts.guards:
+        return _GUARDS
+    refusal = facts.guards.refusal(facts.book, facts.actions.get(question.proposal.action), question)
+    return Check(name="guards", passed=refusal is None, detail=refusal or "")
+
+
+def level(facts: Facts, question: Question) -> Check:
+    """Check that the level is at least approve."""
+    del facts
+    return Check(name="level", passed=LEVELS.index(question.level) >= _APPROVE, detail=question.level)
+
+
+def escalations(facts: Facts, question: Question) -> Check:
+    """Check that one more question to a person is left, where one has to be asked."""
+    if question.approval is not None or question.level != "approve":
+        return _ESCALATIONS
+    standing = facts.book.windows.standing(ESCALATING, question.now_us)
+    return Check(
+        name="escalations",
+        passed=standing.possible,
+        limit=standing.limit,
+        spent=standing.spent,
+        allowed=standing.allowed,
+        next_us=standing.next_us,
+    )
+
+
+def approval(facts: Facts, question: Question) -> Check:
+    """Check that the level is act, or enough people approved."""
+    acts = question.level == "act"
+    if acts and not question.approvals:
+        return Check(name="approval", passed=True, detail="act")
+    declared = facts.actions.get(question.proposal.action)
+    return approval_check(
+        question,
+        needed=declared.people_needed if declared else 1,
+        activated_by=facts.orders.activated_by,
+        own=acts or facts.settings.own_approval,
+    )
+
+
+def in_flight(facts: Facts, question: Question) -> Check:
+    """Check that nothing is under way on the entity."""
+    return Check(name="in-flight", passed=not facts.book.under_way(question.proposal.entity))
+
+
+def cooldown(facts: Facts, question: Question) -> Check:
+    """Check that the entity has cooled down."""
+    until_us = facts.book.cooling_until(question.proposal.entity, question.now_us)
+    return Check(name="cooldown", passed=until_us is None, next_us=until_us)
+
+
+def wait(facts: Facts, question: Question) -> Check:
+    """Check that the episode has had its time to pass by itself."""
+    declared = facts.actions.get(question.proposal.action)
+    opened = facts.book.field.episodes.get(question.proposal.episode)
+    if declared is None or declared.wait_us == 0 or opened is None:
+        return _WAIT
+    until_us = opened.since_us + declared.wait_us
+    passed = until_us <= question.now_us
+    return Check(
+        name="wait",
+        passed=passed,
+        detail=f"open for {(question.now_us - opened.since_us) / 1e6:.1f} of {declared.wait_us / 1e6:.1f} s",
+        next_us=None if passed else until_us,
+    )
+
+
+def blast_radius(facts: Facts, question: Question) -> Check:
+    """Check that few enough different entities are acted on."""
+    settings, book = facts.settings, facts.book
+    reached = book.reached(question.now_us)
+    allowed = settings.blast_count
+    if settings.blast_share < 1:
+        live = book.health.all(question.now_us).live
+        allowed = min(allowed, max(1, int(settings.blast_share * live)))
+    acted_us = book.field.acted_us
+    passed = question.proposal.entity in acted_us or reached < allowed
+    next_us = None if passed else acted_us[next(iter(acted_us))] + settings.blast_window_us
+    return Check(
+        name="blast-radius", passed=passed, limit="entities acted on", spent=reached, allowed=allowed, next_us=next_us
+    )
+
+
+def healthy(facts: Facts, question: Question) -> Check:
+    """Check that enough healthy entities of its group are left."""
+    settings, book, proposal = facts.settings, facts.book, question.proposal
+    if settings.healthy_least == 0 and settings.healthy_share == 0:
+        return _HEALTHY
+    group = book.group_of(proposal)
+    count = book.health.group(group, question.now_us)
+    if count is None:
+        return Check(name="healthy", passed=False, detail=f"no fresh census of group {group!r}")
+    open_one = proposal.episode in book.field.episodes
+    left = count.live - count.abnormal - book.disturbed(group) - (not open_one)
+    least = max(settings.healthy_least, -int(-settings.healthy_share * count.live // 1))
+    return Check(
+        name="healthy",
+        passed=left >= least,
+        detail=f"{left} of {count.live} would be left in group {group!r}, at least {least} must",
+    )

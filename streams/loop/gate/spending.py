@@ -1,0 +1,63 @@
+"""What actions cost within a day, exactly: the sum over every interval of that length stays within a budget."""
+
+import msgspec
+
+DAY_US = 86_400_000_000
+NANO = 1_000_000_000
+"""Costs are kept in billionths of a unit of reward: whole numbers add up to the same sum in any order."""
+
+
+class Spent(msgspec.Struct, frozen=True, array_like=True):
+    """What one action cost, in billionths, and when it was let through."""
+
+    time_us: int
+    nano: int
+
+
+class Spending:
+    """The costs of the last day, at most `entries`; while there are that many nothing more may be spent."""
+
+    def __init__(self, *, budget: float, entries: int) -> None:
+        self._budget = round(budget * NANO)
+        self._entries = entries
+        self.spent: list[Spent] = []
+        self._sum = 0
+
+    def adopt(self, spent: list[Spent]) -> None:
+        """Replace all that was spent."""
+        self.spent = spent
+        self._sum = sum(one.nano for one in spent)
+
+    def add(self, now_us: int, cost: float) -> None:
+        """Spend. Time does not run backwards: an earlier `now_us` counts as the last one."""
+        self._drop(now_us)
+        nano = round(cost * NANO)
+        self.spent.append(Spent(max(now_us, self.spent[-1].time_us) if self.spent else now_us, nano))
+        self._sum += nano
+
+    def sum(self, now_us: int) -> float:
+        """Return what was spent within the last day, in units of reward."""
+        self._drop(now_us)
+        return self._sum / NANO
+
+    def possible_from(self, now_us: int, cost: float) -> int | None:
+        """Return from when on so much more may be spent: `now_us`, later, or None where no waiting helps."""
+        self._drop(now_us)
+        nano = round(cost * NANO)
+        if self._sum + nano <= self._budget and len(self.spent) < self._entries:
+            return now_us
+        if nano > self._budget:
+            return None
+        left, number, until_us = self._sum, len(self.spent), now_us
+        for one in self.spent:
+            if left + nano <= self._budget and number < self._entries:
+                break
+            left, number, until_us = left - one.nano, number - 1, one.time_us + DAY_US
+        return until_us
+
+    def _drop(self, now_us: int) -> None:
+        if not self.spent or self.spent[0].time_us > now_us - DAY_US:
+            return
+        old = next((place for place, one in enumerate(self.spent) if one.time_us > now_us - DAY_US), len(self.spent))
+        self._sum -= sum(one.nano for one in self.spent[:old])
+        del self.spent[:old]

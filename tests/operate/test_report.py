@@ -1,0 +1,44 @@
+"""What a run is counted as."""
+
+from collections.abc import Iterator, Sequence
+
+from schemas.events import Event, Storm
+from streams.operate.report import build_report
+from streams.operate.topic_reader import StoredRecord
+
+
+class Log:
+    """Events by topic, each at the next offset."""
+
+    def __init__(self, *events: Event) -> None:
+        self._events = events
+
+    def records(self, topics: Sequence[str]) -> Iterator[StoredRecord]:
+        yield from (record for record, _ in self.events(*topics))
+
+    def events(self, *topics: str) -> Iterator[tuple[StoredRecord, Event]]:
+        for offset, event in enumerate(self._events):
+            if event.TOPIC in topics:
+                record = StoredRecord(
+                    topic=event.TOPIC, partition=0, offset=offset, key=None, value=None, headers=(), timestamp_us=0
+                )
+                yield record, event
+
+
+def storm(name: str, *, alias_of: str | None = None) -> Storm:
+    return Storm(
+        id=f"{name}-{alias_of}",
+        time_us=0,
+        storm=name,
+        phase="open" if alias_of is None else "closed",
+        opened_us=0,
+        size=2,
+        calls="declared",
+        members=(),
+        alias_of=alias_of,
+    )
+
+
+def test_a_storm_that_was_part_of_another_is_none_of_its_own() -> None:
+    log = Log(storm("one"), storm("two"), storm("two"), storm("three"), storm("two", alias_of="one"))
+    assert build_report(log, broker="memory", seconds=1.0).storms == 2

@@ -1,0 +1,99 @@
+"""One causal story per action, with no link missing, from a run in which everything crashes now and then."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from schemas.events import Action, Episode, Event, Experience, Outcome, Proposal, Verdict
+from streams.operate.memory_reader import MemoryReader
+from streams.operate.story import TOPICS, UnknownIdError, episodes_of, stories, story_of
+from streams.operate.topic_reader import StoredRecord
+from tests.simulation.judged import TELEMETRY_EVENTS, driver_of
+
+SEED = 11
+UNFINISHED_US = 25_000_000
+"""What was decided so shortly before the run was cut off has no end yet."""
+
+
+class Held:
+    """A reader of a log that was read once, and perhaps has lost some events."""
+
+    def __init__(self, found: list[tuple[StoredRecord, Event]]) -> None:
+        self.found = found
+
+    def events(self, *topics: str) -> Iterator[tuple[StoredRecord, Event]]:
+        return (pair for pair in self.found if pair[0].topic in topics)
+
+    def without(self, kind: type[Event]) -> "Held":
+        return Held([pair for pair in self.found if not isinstance(pair[1], kind)])
+
+
+@pytest.fixture(scope="module")
+def reader() -> Held:
+    driver = driver_of(SEED)
+    driver.run(telemetry_events=TELEMETRY_EVENTS)
+    return Held(list(MemoryReader(driver.log).events(*TOPICS)))
+
+
+def finished(reader: Held) -> list[Action]:
+    actions = [event for _, event in reader.events("actions") if isinstance(event, Action)]
+    last_us = max(event.time_us for _, event in reader.events("insights"))
+    return [action for action in actions if action.time_us < last_us - UNFINISHED_US]
+
+
+def test_the_story_of_every_action_is_whole(reader: Held) -> None:
+    actions = finished(reader)
+    told = stories(reader, {action.episode for action in actions})
+    assert len(actions) >= 15
+    for action in actions:
+        story = told[action.episode]
+        assert story.missing == (), f"{action.id}: {story.missing}"
+        kinds = [step.kind for step in story.steps]
+        assert [kind for kind in dict.fromkeys(kinds) if kind != "storm"][:4] == [
+            "episode",
+            "recurrence",
+            "proposal",
+            "verdict",
+        ]
+        assert {"action", "outcome", "experience"} <= set(kinds)
+        assert next(iter(story.steps)).causes[0].startswith("telemetry/")
+        assert all(step.causes for step in story.steps if step.kind != "outcome")
+
+
+def test_any_id_of_a_story_leads_to_it(reader: Held) -> None:
+    action = finished(reader)[0]
+    story = story_of(reader, action.episode)
+    assert action.id in {step.id for step in story.steps}
+    for step in story.steps:
+        if step.kind != "storm":
+            assert story_of(reader, step.id) == story, step.kind
+    assert story_of(reader, action.id[:12]) == story
+
+
+def test_an_id_that_nothing_has_or_many_have_says_so(reader: Held) -> None:
+    with pytest.raises(UnknownIdError, match="none was found"):
+        story_of(reader, "zz")
+    with pytest.raises(UnknownIdError, match="stories have ids that begin so"):
+        story_of(reader, "")
+
+
+GAPS: list[tuple[type[Event], str]] = [
+    (Proposal, "the proposal of verdict"),
+    (Verdict, "the verdict that let action"),
+    (Outcome, "the end of action"),
+    (Experience, "what was learned from action"),
+]
+
+
+@pytest.mark.parametrize(("kind", "says"), GAPS)
+def test_a_missing_link_is_named(reader: Held, kind: type[Event], says: str) -> None:
+    action = finished(reader)[0]
+    (story,) = stories(reader.without(kind), {action.episode}).values()
+    assert any(gap.startswith(says) for gap in story.missing), story.missing
+
+
+def test_the_episodes_of_an_entity_are_known_and_which_are_open(reader: Held) -> None:
+    episode = next(event for _, event in reader.events("insights") if isinstance(event, Episode))
+    episodes, open_ones = episodes_of(reader, episode.entity)
+    assert episode.episode in episodes
+    assert set(open_ones) < set(episodes) or not open_ones
