@@ -1,16 +1,14 @@
-"""Whether a ring of values has a period, which, and what it looks like."""
-
-from dataclasses import dataclass
+"""Whether rings of values have a period, and which."""
 
 import numpy as np
 import numpy.typing as npt
+
+from streams.learners.straight_line import row_sums
 
 Floats = npt.NDArray[np.float64]
 
 BINS = 96
 """Values of a ring, evenly apart in time."""
-SLOTS = 48
-"""Of the profile of a period."""
 SHORTEST, LONGEST = 5.0, 32.0
 """Periods looked for, in bins: three times fit in a ring, and the shape of the shortest can be told from noise."""
 FARTHEST = 72
@@ -26,12 +24,11 @@ LEAST_CORRELATION = 0.3
 """... how large it must be at the period itself, ..."""
 COHERENCE = 0.7
 """... and on average at its multiples, relative to that: an oscillation that soon forgets its phase is no season."""
-EXPLAINED = 0.6
-"""A profile that leaves more of the values than this share is not worth having."""
-STEADY = 2.0
-"""A profile goes with a straight line of at most so many of its deviations a period: a staircase is no season."""
 HARMONICS = 3
-_AROUND = np.exp(np.arange(-0.04, 0.0401, 0.001))
+_STEP, _AROUND = 0.001, 40
+"""The logarithms of periods that are tried are so far apart, and so many of them to either side."""
+_LARGEST, _WHOLE = 2.0**12, 2.0**12
+"""The largest value and the unit of a wave: all that is made of them is whole numbers below 2 ** 53."""
 
 
 def _comb() -> tuple[Floats, npt.NDArray[np.int64], Floats, Floats]:
@@ -47,8 +44,21 @@ def _comb() -> tuple[Floats, npt.NDArray[np.int64], Floats, Floats]:
     return periods, np.rint(periods).astype(np.int64), counts, pairs
 
 
+def _waves() -> tuple[Floats, Floats]:
+    """Return finer candidates, and what the autocorrelation at each lag from 1 on (rows) counts for in the power of the
+    first harmonics of each: the power at a frequency is the cosine transform of the autocorrelation (Wiener and
+    Khinchin).
+    """
+    last = int(np.ceil(np.log(LONGEST / SHORTEST) / _STEP)) + _AROUND
+    periods = SHORTEST * np.exp(_STEP * np.arange(-_AROUND, last + 1))
+    angle = 2 * np.pi * np.arange(1, BINS)[:, None] / periods
+    waves = np.add.reduce([np.cos(harmonic * angle) for harmonic in range(1, HARMONICS + 1)])
+    return periods, np.rint(_WHOLE * waves)
+
+
 _PERIODS, _LAGS, _COUNTS, _PAIRS = _comb()
 _FIRST_PAIRS = _DIFFERENCES - _LAGS
+_FINE, _WAVES = _waves()
 
 
 def shown_periods(rings: Floats) -> Floats:
@@ -57,7 +67,7 @@ def shown_periods(rings: Floats) -> Floats:
     What is looked at are differences, so that a random walk or a trend is noise, and their autocorrelation at all
     multiples of a period together. Of many candidates the one furthest beyond chance is taken.
     """
-    sums = np.stack([np.correlate(one, one, "full")[_DIFFERENCES - 1 :][: FARTHEST + 1] for one in _differences(rings)])
+    sums = _autocorrelations(_differences(rings))[:, : FARTHEST + 1]
     size = np.maximum(sums[:, :1] / _DIFFERENCES, 1.0)
     together = sums @ _COUNTS
     surprise = together / (size * np.sqrt(1.5 * _PAIRS))  # white values make differences of which each two overlap
@@ -70,71 +80,31 @@ def shown_periods(rings: Floats) -> Floats:
     return np.where(shows.any(axis=1), _PERIODS[best], 0.0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
-    """What a period looks like: deviations from `level` at the middle of each of `SLOTS` slots from time 0 on."""
-
-    slots: Floats
-    level: float
-    """As it is lately."""
-    strength: float
-    """Their deviation."""
-    residual: float
-    """Mean size of what is left of the values of the ring, ..."""
-    size: float
-    """... and of these, less their straight line."""
-    drift: float
-    """How far that goes in a period."""
-
-    @property
-    def explains(self) -> bool:
-        """Whether it tells a good part of the values."""
-        return self.residual <= EXPLAINED * self.size and self.drift <= STEADY * self.strength
+def powers(left: Floats) -> Floats:
+    """Return how much of each of the finer candidates is in rings less their straight lines (rows, BINS)."""
+    size = np.maximum.reduce(np.abs(left), axis=1)[:, None]
+    whole = np.rint(left * (_LARGEST / np.maximum(size, 1e-30)))
+    found: Floats = _autocorrelations(whole)[:, 1:] @ _WAVES
+    return found
 
 
-def refined(ring: Floats, period: float) -> float:
-    """Return a period of a ring, in bins, as exactly as its values tell: the one near by whose first harmonics have the
-    most power.
+def refined(power: Floats, periods: Floats) -> Floats:
+    """Return the period of each ring, in bins, as exactly as its values tell: of those near by the one whose first
+    harmonics have the most power (`powers`).
     """
-    known = np.isfinite(ring).nonzero()[0]
-    values, _, _ = _level(ring, known)
-    periods = period * _AROUND
-    waves = np.exp(-2j * np.pi * np.arange(1, HARMONICS + 1)[:, None, None] * known / periods[:, None])
-    power = (np.abs((waves * values).sum(axis=2)) ** 2).sum(axis=0)
-    return float(periods[power.argmax()])
+    first = np.rint(np.log(periods / SHORTEST) / _STEP).astype(np.int64)
+    near = first[:, None] + np.arange(2 * _AROUND + 1)
+    best = np.take_along_axis(power, near, axis=1).argmax(axis=1)
+    found: Floats = _FINE[first + best]
+    return found
 
 
-def profile_of(ring: Floats, period: float, phase: float) -> Profile:
-    """Return what a period, in bins, looks like in a ring whose first bin begins at a phase, in periods."""
-    known = np.isfinite(ring).nonzero()[0]
-    values, end, slope = _level(ring, known)
-    phases = (phase + (known + 0.5) / period) % 1.0
-    bins = min(round(period), SLOTS)
-    place = (phases * bins).astype(np.int64)
-    count = np.bincount(place, minlength=bins)
-    sums = np.bincount(place, values, bins)
-    seen = count.nonzero()[0]
-    means = sums[seen] / count[seen]
-    centres = np.bincount(place, phases, bins)[seen] / count[seen]
-    slots = np.interp((np.arange(SLOTS) + 0.5) / SLOTS, centres, means, period=1.0)
-    left = np.abs(values - np.interp(phases, centres, means, period=1.0))
-    spare = len(known) / max(len(known) - len(seen), 1)
-    middle = float(slots.mean())
-    return Profile(
-        slots=slots - middle,
-        level=end + middle,
-        strength=float(slots.std()),
-        residual=float(left.mean() * spare**0.5),
-        size=float(np.abs(values).mean()),
-        drift=abs(slope) * period,
-    )
-
-
-def _level(ring: Floats, known: npt.NDArray[np.int64]) -> tuple[Floats, float, float]:
-    """Return the known values less their straight line, and that line at the end of the ring and its slope."""
-    values = ring[known]
-    slope, start = np.polyfit(known, values, 1)
-    return values - (start + slope * known), float(start + slope * BINS), float(slope)
+def _autocorrelations(whole: Floats) -> Floats:
+    """Return the sums of products of whole numbers that lie each number of places apart in a row, from 0 on: exact."""
+    length = whole.shape[1]
+    waves = np.fft.rfft(whole, 2 * length, axis=1)
+    sums: Floats = np.rint(np.fft.irfft(waves.real**2 + waves.imag**2, 2 * length, axis=1)[:, :length])
+    return sums
 
 
 def _differences(rings: Floats) -> Floats:
@@ -143,14 +113,9 @@ def _differences(rings: Floats) -> Floats:
     known = np.isfinite(differences)
     differences[~known] = 0.0
     count = np.maximum(np.count_nonzero(known, axis=1), 1)[:, None]
-    differences -= _sum(differences) / count
+    differences -= row_sums(differences) / count
     differences[~known] = 0.0
-    size = _sum(np.abs(differences)) / count
+    size = row_sums(np.abs(differences)) / count
     scaled = np.rint(differences * (_UNIT / np.maximum(size, 1e-30)))
     whole: Floats = np.minimum(np.maximum(scaled, -_CLIP), _CLIP)
     return whole
-
-
-def _sum(values: Floats) -> Floats:
-    """Return the sums of rows, added one by one: they do not depend on how many rows there are."""
-    return np.add.accumulate(values, axis=1)[:, -1:]

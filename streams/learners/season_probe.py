@@ -7,9 +7,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from streams.learners.periodicity import BINS, LONGEST, SLOTS, Profile, shown_periods
+from streams.learners.periodicity import BINS, LONGEST, shown_periods
 from streams.learners.room import room_for
-from streams.learners.season_choice import DAY_US, Held, chosen
+from streams.learners.season_choice import DAY_US, Choice, Held, Seen
+from streams.learners.season_profile import SLOTS
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -21,6 +22,10 @@ CROWDED = 4
 """So many windows in a bin that should take one: windows are closer than they seemed."""
 FIRST_DEPTH, DEEPER = 2, 2
 """A metric's first turn ends when its averages have doubled twice; whenever all have had one, turns get deeper."""
+TOGETHER = 64
+"""Rings of so many rows that follow one another begin together, those of the next a window later, and so on round a
+ring: of many entities that start at once few are searched in any one window.
+"""
 LARGEST = 1e30
 """Values are clipped to this, so that their averages fit the ring."""
 _END, _SUM, _COUNT, _METRIC = range(4)
@@ -42,21 +47,23 @@ class Probes(msgspec.Struct, array_like=True):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Season:
-    """What a metric (column) of a row is to be held against from now on; `slots` is None where nothing is known yet."""
+class Seasons:
+    """What n metrics (columns), each of another row, are to be held against from now on; all of shape (n,)."""
 
-    row: int
-    metric: int
-    weight: float
-    """One over the windows of its period, if that is its own and not that of the day, else 0."""
-    last: float
+    rows: Rows
+    metrics: Rows
+    weight: Floats
+    """One over the windows of a period, if that is its own and not that of the day, else 0."""
+    last: Floats
     """The value just learned, less its slot if the period is its own."""
-    slots: Floats | None = None
-    """What it deviates from `level` by phase."""
-    level: float = 0.0
-    noise: float = 0.0
+    known: Flags
+    """Whether anything is known of what follows."""
+    slots: Floats
+    """What values deviate from `level` by phase, shape (n, SLOTS)."""
+    level: Floats
+    noise: Floats
     """Mean size of what is left of values, were they independent, ..."""
-    residual: float = 0.0
+    residual: Floats
     """... and of averages of them over a bin."""
 
 
@@ -119,20 +126,19 @@ class SeasonProbe:
         self._strengths = np.frombuffer(found.strengths, np.float32).reshape(rows, found.metrics).copy()
 
     def phases(self, rows: Rows, times_us: Rows) -> Rows:
-        """Return the slot, of `SLOTS`, of the period of each metric at one time of each row: shape (n, metrics)."""
-        periods = self._periods.take(rows, axis=0).astype(np.float64)
-        times = times_us.astype(np.float64)[:, None]
-        phase = times - np.floor(times / periods) * periods  # exact
-        phase *= SLOTS
-        phase /= periods
-        slots: Rows = phase.astype(np.int64)
-        return slots
+        """Return the slot, of `SLOTS`, of the period of each metric at one time of each row: shape (n, metrics), or
+        (n, 1) where all periods are a day.
+        """
+        periods = self._periods.take(rows, axis=0)
+        if np.count_nonzero(periods != DAY_US) == 0:
+            return (times_us % DAY_US * SLOTS // DAY_US)[:, None]
+        return _phases(periods.astype(np.float64), times_us)
 
-    def learn(self, rows: Rows, values: Floats, times_us: Rows) -> list[Season]:
+    def learn(self, rows: Rows, values: Floats, times_us: Rows) -> Seasons | None:
         """Learn one window of each of distinct rows, values of shape (n, metrics); return the seasons that change."""
         if not values.shape[1]:
-            return []
-        seasons: list[Season] = []
+            return None
+        seasons = None
         now = self._open.take(rows, axis=0)
         over = (times_us >= now[:, _END]).nonzero()[0]
         if len(over):
@@ -141,23 +147,25 @@ class SeasonProbe:
         mine = values[np.arange(len(rows)), now[:, _METRIC].astype(np.int64)]
         present = np.isfinite(mine)
         now[:, _COUNT] += present
-        now[:, _SUM] += np.minimum(np.maximum(np.where(present, mine, 0.0), -LARGEST), LARGEST)
+        now[:, _SUM] += _clipped(np.where(present, mine, 0.0))
         self._open[rows] = now
         return seasons
 
-    def _next_bins(self, rows: Rows, values: Floats, times_us: Rows) -> list[Season]:
+    def _next_bins(self, rows: Rows, values: Floats, times_us: Rows) -> Seasons | None:
         """Write the averages that are complete into their rings, and begin the next."""
         total, count = self._open[rows, _SUM], self._open[rows, _COUNT]
         turns = self._turns[rows]
-        some = (count > 0).nonzero()[0]
+        begun = turns[:, _BIN] >= 0
+        some = (begun & (count > 0)).nonzero()[0]
         self._rings[rows[some], turns[some, _BIN].astype(np.int64)] = total[some] / count[some]
         bins = _bins(turns, times_us)
-        crowded = (count >= CROWDED) & (turns[:, _WIDTH] == turns[:, _BASE])
-        seasons: list[Season] = []
-        full = ((bins >= BINS) | crowded).nonzero()[0]
+        crowded = begun & (count >= CROWDED) & (turns[:, _WIDTH] == turns[:, _BASE])
+        first = begun & np.isinf(turns[:, _BASE])
+        seasons = None
+        full = ((bins >= BINS) | crowded | first).nonzero()[0]
         if len(full):
             self._turns[rows[crowded], _BASE] = np.maximum(turns[crowded, _BASE] / count[crowded], 1.0)
-            silent = bins >= 2 * BINS
+            silent = first | (bins >= 2 * BINS)
             seasons = self._fill(rows[full], values[full], times_us[full], silent[full], crowded[full])
             turns = self._turns[rows]
             bins = _bins(turns, times_us)
@@ -166,13 +174,13 @@ class SeasonProbe:
         self._open[rows, _SUM] = self._open[rows, _COUNT] = 0.0
         return seasons
 
-    def _fill(self, rows: Rows, values: Floats, times_us: Rows, silent: Flags, crowded: Flags) -> list[Season]:
+    def _fill(self, rows: Rows, values: Floats, times_us: Rows, silent: Flags, crowded: Flags) -> Seasons | None:
         """Look for a period in rings that are full; then go on with half of their bins, or with another metric. Those
         of entities that were silent for longer, or whose bins are too wide, begin again.
         """
         useless = silent | crowded
         asked = (~useless).nonzero()[0]
-        seasons = self._judge(rows[asked], values[asked], times_us[asked])
+        seasons = self._judge(rows[asked], values[asked], times_us[asked]) if len(asked) else None
         turns, metric = self._turns[rows], self._open[rows, _METRIC].astype(np.int64)
         second = silent & (turns[:, _BIN] == 0)  # how far windows are apart is first known, or was mistaken
         turns[second, _BASE] = times_us[second] - turns[second, _START]
@@ -183,62 +191,74 @@ class SeasonProbe:
         turns[round_ended, _DEPTH] = np.where(deepest, FIRST_DEPTH, turns[:, _DEPTH] + DEEPER)[round_ended]
         known = self._periods[rows, metric] != DAY_US  # is asked for again, lest it has ended
         afresh = useless | (over & (deepest | known | (following != metric)))
+        unknown = np.isinf(turns[:, _BASE])
+        turns[:, _WIDTH] = np.where(afresh, np.where(unknown, 1.0, turns[:, _BASE]), 2 * turns[:, _WIDTH])
         turns[afresh, _START] = times_us[afresh]
-        turns[:, _WIDTH] = np.where(
-            afresh, np.where(np.isinf(turns[:, _BASE]), 1.0, turns[:, _BASE]), 2 * turns[:, _WIDTH]
-        )
+        apart = (useless & ~unknown).nonzero()[0]
+        turns[apart, _START] += rows[apart] // TOGETHER % BINS * turns[apart, _BASE]
         self._turns[rows] = turns
         self._open[rows, _METRIC] = following
         self._rings[rows] = np.where(afresh[:, None], np.float32(np.nan), _halved(self._rings[rows]))
         return seasons
 
-    def _judge(self, rows: Rows, values: Floats, times_us: Rows) -> list[Season]:
+    def _judge(self, rows: Rows, values: Floats, times_us: Rows) -> Seasons | None:
         """Return what changes by rings that are full, given the windows just learned."""
         known = np.count_nonzero(np.isfinite(self._rings[rows]), axis=1) >= LEAST_KNOWN * BINS
-        if not np.count_nonzero(known):
-            return []
         rows, values, times_us = rows[known], values[known], times_us[known]
         rings, metrics = self._rings[rows].astype(np.float64), self._open[rows, _METRIC].astype(np.int64)
-        shown = shown_periods(rings)
-        asked = (shown > 0) | (self._strengths[rows, metrics] > 0)
-        seasons = []
-        for place in asked.nonzero()[0].tolist():
-            row, metric = int(rows[place]), int(metrics[place])
-            changed, profile = self._choose(row, metric, rings[place], float(shown[place]))
-            if changed:
-                value, time_us = float(values[place, metric]), times_us[place : place + 1]
-                seasons.append(self._season(row, metric, profile, value=value, time_us=time_us))
-        return seasons
+        shown, width_us = shown_periods(rings), self._turns[rows, _WIDTH]
+        strength = self._strengths[rows, metrics].astype(np.float64)
+        held = Held(period_us=self._periods[rows, metrics].astype(np.float64), strength=strength)
+        asked = ((shown > 0) | ((strength > 0) & held.visible(width_us))).nonzero()[0]
+        if not len(asked):
+            return None
+        rows, metrics, held = rows[asked], metrics[asked], held.of(asked)
+        seen = Seen(rings[asked], start_us=self._turns[rows, _START], width_us=width_us[asked])
+        choice = seen.choose(shown[asked], held)
+        self._periods[rows, metrics], self._strengths[rows, metrics] = choice.held.period_us, choice.held.strength
+        changed = (choice.held.period_us != held.period_us).nonzero()[0]
+        if not len(changed):
+            return None
+        last = _clipped(values[asked, metrics])[changed]
+        return self._seasons(rows[changed], metrics[changed], choice.of(changed), last, times_us[asked][changed])
 
-    def _choose(self, row: int, metric: int, ring: Floats, shown: float) -> tuple[bool, Profile | None]:
-        """Return whether the period of a metric changes, and the new profile as far as one is known."""
-        held = Held(period_us=float(self._periods[row, metric]), strength=float(self._strengths[row, metric]))
-        start_us, width_us = self._turns[row, [_START, _WIDTH]].tolist()
-        now, profile = chosen(ring, shown, held, start_us=start_us, width_us=width_us)
-        self._periods[row, metric], self._strengths[row, metric] = now.period_us, now.strength
-        return now.period_us != held.period_us, profile
-
-    def _season(self, row: int, metric: int, profile: Profile | None, *, value: float, time_us: Rows) -> Season:
-        if profile is None:
-            return Season(row=row, metric=metric, weight=0.0, last=value)
-        own = self._periods[row, metric] != DAY_US
-        phase = self.phases(np.array([row]), time_us)[0, metric]
-        width, base = self._turns[row, [_WIDTH, _BASE]].tolist()
-        return Season(
-            row=row,
-            metric=metric,
-            weight=float(base / self._periods[row, metric]) if own else 0.0,
-            last=value - float(profile.slots[phase]) if own else value,
-            slots=profile.slots,
-            level=profile.level,
-            noise=profile.residual * (width / base) ** 0.5,
-            residual=profile.residual,
+    def _seasons(self, rows: Rows, metrics: Rows, choice: Choice, last: Floats, times_us: Rows) -> Seasons:
+        """Return what is held against metrics now, given their last values, which may be absent."""
+        period_us, profiles = choice.held.period_us, choice.profiles
+        own = period_us != DAY_US
+        phases = _phases(period_us[:, None], times_us)
+        width, base = self._turns[rows, _WIDTH], self._turns[rows, _BASE]
+        return Seasons(
+            rows=rows,
+            metrics=metrics,
+            weight=np.where(own, base / period_us, 0.0),
+            last=last - np.where(own, np.take_along_axis(profiles.slots, phases, axis=1)[:, 0], 0.0),
+            known=choice.known,
+            slots=profiles.slots,
+            level=profiles.level,
+            noise=profiles.residual * np.sqrt(width / base),
+            residual=profiles.residual,
         )
 
 
+def _phases(periods: Floats, times_us: Rows) -> Rows:
+    """Return the slots of periods, shape (n, metrics), at times (n,)."""
+    times = times_us.astype(np.float64)[:, None]
+    phase = times - np.floor(times / periods) * periods  # exact
+    phase *= SLOTS
+    phase /= periods
+    slots: Rows = phase.astype(np.int64)
+    return slots
+
+
+def _clipped(values: Floats) -> Floats:
+    clipped: Floats = np.minimum(np.maximum(values, -LARGEST), LARGEST)
+    return clipped
+
+
 def _bins(turns: Floats, times_us: Rows) -> Floats:
-    """Return in which bin of its ring each time lies."""
-    bins: Floats = np.maximum(np.floor((times_us - turns[:, _START]) / turns[:, _WIDTH]), 0.0)
+    """Return in which bin of its ring each time lies; -1 before the first."""
+    bins: Floats = np.maximum(np.floor((times_us - turns[:, _START]) / turns[:, _WIDTH]), -1.0)
     return bins
 
 

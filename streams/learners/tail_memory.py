@@ -97,12 +97,12 @@ class TailMemory:
             table[row] = born
         self._counts[row] = 0
 
-    def clear_column(self, row: int, column: int) -> None:
-        """Forget the cells of one column of a row: their values mean something else from now on."""
+    def clear_columns(self, rows: Rows, columns: Rows) -> None:
+        """Forget the cells of one column of each of some rows: their values mean something else from now on."""
         self._looked = None
         for table, born in zip(self._state, self._born, strict=True):
-            table[row, :, column] = born
-        self._counts[row, :, column] = 0
+            table[rows, :, columns] = born
+        self._counts[rows, :, columns] = 0
 
     def row(self, row: int) -> list[npt.NDArray[Any]]:
         """Return all that is known of one row, as views."""

@@ -2,10 +2,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from streams.learners.periodicity import SLOTS
 from streams.learners.residual_table import FEATURES, LEAST, ResidualTable
 from streams.learners.season_choice import DAY_US
-from streams.learners.season_probe import Season
+from streams.learners.season_probe import Seasons
+from streams.learners.season_profile import SLOTS
 
 ROW = np.array([0])
 JUMP, MEDIUM, LONG, LEVEL, SEASON = range(FEATURES)
@@ -136,10 +136,22 @@ def test_some_of_the_rows_just_judged_are_learned_as_if_alone():
         assert packed(judged) == packed(alone)
 
 
-def known_season(period: int, *, weight: float) -> Season:
+def known_season(*, weight: float) -> Seasons:
     """Return what a probe says of `wave` after its last value at 0: that it swings by 5 about 100."""
     slots = 5 * np.sin(2 * np.pi * (np.arange(SLOTS) + 0.5) / SLOTS)
-    return Season(row=0, metric=0, weight=weight, last=100.0, slots=slots, level=100.0, noise=0.4, residual=0.2)
+    return seasons(weight=weight, last=100.0, slots=slots, level=100.0, noise=0.4, residual=0.2)
+
+
+def seasons(*, weight: float, last: float, slots: np.ndarray | None = None, **known: float) -> Seasons:
+    """Return what is held against the only metric of the first row; slots that are not given are unknown."""
+    numbers = {"weight": weight, "last": last, "level": 0.0, "noise": 0.0, "residual": 0.0} | known
+    return Seasons(
+        rows=ROW,
+        metrics=np.array([0]),
+        known=np.array([slots is not None]),
+        slots=np.zeros((1, SLOTS)) if slots is None else slots[None],
+        **{name: np.array([number]) for name, number in numbers.items()},
+    )
 
 
 def wave(windows: int, period: int) -> np.ndarray:
@@ -161,7 +173,7 @@ def test_what_is_left_of_a_season_of_its_own_surprises_at_no_scale_and_what_is_n
     target = table()
     values = wave(8 * period, period)
     through(target, values[: 2 * period], start=0, period=DAY_US)
-    target.expect(known_season(period, weight=1 / period))
+    target.expect(known_season(weight=1 / period))
     usual = np.array(through(target, values[2 * period :], start=2 * period, period=period))
     assert usual.mean(axis=0).max() < 1.3
     trough = np.array(through(target, np.full(5, 95.0), start=8 * period + period // 4, period=period))
@@ -172,7 +184,7 @@ def test_a_fault_hardly_becomes_the_season_and_a_level_that_moves_does_not():
     period = 480
     target = table()
     through(target, wave(period, period), start=0, period=DAY_US)
-    target.expect(known_season(period, weight=1 / period))
+    target.expect(known_season(weight=1 / period))
     values = wave(12 * period, period)
     values[6 * period :] += 20
     found = np.array(through(target, values, start=period, period=period))
@@ -185,8 +197,8 @@ def test_a_season_that_is_given_up_leaves_the_plain_residual():
     target = table()
     values = wave(3 * period, period)
     through(target, values, start=0, period=DAY_US)
-    target.expect(known_season(period, weight=1 / period))
-    target.expect(Season(row=0, metric=0, weight=0.0, last=float(values[-1])))
+    target.expect(known_season(weight=1 / period))
+    target.expect(seasons(weight=0.0, last=float(values[-1])))
     found = sizes(target, 130.0, 3 * period)
     assert found[SEASON] == pytest.approx(found[LONG], rel=0.5)
 
@@ -194,7 +206,7 @@ def test_a_season_that_is_given_up_leaves_the_plain_residual():
 def test_a_new_normal_keeps_the_season_and_a_forgotten_row_does_not():
     target = table()
     through(target, wave(100, 480), start=0, period=DAY_US)
-    target.expect(known_season(480, weight=1 / 480))
+    target.expect(known_season(weight=1 / 480))
     empty = packed(table())
     target.clear(0)
     assert packed(target) != empty
@@ -202,3 +214,19 @@ def test_a_new_normal_keeps_the_season_and_a_forgotten_row_does_not():
     assert max(sizes(target, 145.0, DAY_US // 4)) < 4
     target.forget(0)
     assert packed(target) == empty
+
+
+def test_where_all_seasons_are_those_of_the_day_one_slot_for_all_metrics_is_as_good():
+    rows, one_each, one_for_all = np.arange(5), table(2, 5), table(2, 5)
+    for number, values in enumerate(np.random.default_rng(7).normal(10, 1, (60, 5, 2))):
+        for target, columns in ((one_each, 2), (one_for_all, 1)):
+            slots = phases(number * HOUR_US, 5, columns)
+            target.ratios(rows, values, slots)
+            target.learn(rows, values, slots)
+    assert packed(one_for_all) == packed(one_each)
+
+
+def test_a_table_of_no_metrics_learns_nothing():
+    target = table(0, 2)
+    target.learn(np.arange(2), np.zeros((2, 0)), phases(0, 2))
+    assert target.columns().metrics == 0

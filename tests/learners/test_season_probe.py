@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from streams.learners.season_choice import DAY_US
-from streams.learners.season_probe import Season, SeasonProbe
+from streams.learners.season_probe import TOGETHER, SeasonProbe, Seasons
 
 SECOND = 1_000_000
 START_US = 1_700_000_000 * SECOND
@@ -18,16 +18,20 @@ def probe(rows: int = 1, metrics: int = 1) -> SeasonProbe:
     return made
 
 
-def feed(target: SeasonProbe, values: np.ndarray, *, start: int = 0, step_us: int = SECOND) -> list[Season]:
+def feed(target: SeasonProbe, values: np.ndarray, *, start: int = 0, step_us: int = SECOND) -> list[Seasons]:
     """Learn values of shape (windows, rows) or (windows, rows, metrics), a window a step."""
     rows = np.arange(values.shape[1])
     cube = values.reshape(len(values), len(rows), -1)
     times = START_US + np.arange(start, start + len(cube)) * step_us
-    return [
-        season
+    found = [
+        target.learn(rows, window, np.full(len(rows), time_us))
         for window, time_us in zip(cube, times.tolist(), strict=True)
-        for season in target.learn(rows, window, np.full(len(rows), time_us))
     ]
+    return [seasons for seasons in found if seasons is not None]
+
+
+def rows_of(found: list[Seasons]) -> set[int]:
+    return {row for seasons in found for row in seasons.rows.tolist()}
 
 
 def packed(target: SeasonProbe) -> bytes:
@@ -60,7 +64,7 @@ def test_a_period_is_found_after_a_few_cycles(shape, period, windows):
     times = periods(target)[:, 0] / period
     right = (np.abs(times / np.maximum(np.rint(times), 1) - 1) < 0.015) & (times < 3.1)  # a small multiple is one too
     assert right.mean() >= 0.9
-    assert {season.row for season in found} >= set(right.nonzero()[0].tolist())
+    assert rows_of(found) >= set(right.nonzero()[0].tolist())
 
 
 @pytest.mark.parametrize("kind", ["white", "walk", "trend", "t3", "walk of t3", "walk of a walk"])
@@ -77,13 +81,13 @@ def test_what_has_none_has_none(kind):
         "walk of a walk": noise.cumsum(axis=0).cumsum(axis=0),
     }
     found = feed(probe(150), 100 + streams[kind])
-    assert len({season.row for season in found}) <= 1
+    assert len(rows_of(found)) <= 1
 
 
 def test_the_profile_is_what_the_season_looks_like():
     target = probe()
     found = feed(target, shaped("square", 1_600, 288, 1))[-1]
-    assert found.slots is not None
+    assert found.known.all()
     assert found.weight == pytest.approx(1 / 288, rel=0.02)
     assert found.slots.max() - found.slots.min() == pytest.approx(4, rel=0.25)
     assert found.level == pytest.approx(100 + 0.3 * 4, abs=1)
@@ -103,7 +107,8 @@ def test_what_comes_every_hour_gives_way_to_a_stronger_day():
     target = probe(10)
     found = feed(target, 5 * (day - 100) + 0.5 * hour, step_us=300 * SECOND)
     assert (periods(target) == DAY_US // SECOND).all()
-    assert all(season.weight == 0 for season in {season.row: season for season in found}.values())
+    latest = {row: seasons.weight[place] for seasons in found for place, row in enumerate(seasons.rows.tolist())}
+    assert set(latest.values()) == {0.0}
 
 
 def test_every_metric_has_its_turn_and_absent_ones_have_none():
@@ -126,7 +131,7 @@ def test_a_season_that_ended_is_given_up():
     rng = np.random.default_rng(3)
     found = feed(target, 100 + rng.normal(size=(4_000, 5)), start=1_000)
     assert (periods(target) == DAY_US // SECOND).all()
-    assert {season.row for season in found if season.slots is None} == set(range(5))
+    assert {row for seasons in found for row in seasons.rows[~seasons.known].tolist()} == set(range(5))
 
 
 def test_gaps_and_absent_values_do_not_hide_a_period():
@@ -138,21 +143,51 @@ def test_gaps_and_absent_values_do_not_hide_a_period():
     assert np.allclose(periods(target), 288, rtol=0.015)
 
 
-@pytest.mark.parametrize("first_us", [1, 600 * SECOND])
+@pytest.mark.parametrize("first_us", [1, 100, 600 * SECOND])
 def test_a_first_gap_unlike_the_others_does_no_lasting_harm(first_us):
     target = probe(10)
     rows, values = np.arange(10), shaped("sine", 2_300, 288, 10)
     target.learn(rows, values[0][:, None], np.full(10, START_US - first_us))
-    feed(target, values)
+    found = feed(target, values)
     assert np.allclose(periods(target), 288, rtol=0.015)
+    assert np.allclose(found[-1].weight, 1 / 288, rtol=0.05)
 
 
 def test_extreme_values_do_no_harm():
     values = shaped("sine", 500, 24, 4)
     values[100], values[200, 1:], values[300] = 1e300, -np.inf, 0.0
     target = probe(4)
-    feed(target, values)
+    found = feed(target, values[:190])
+    found += feed(target, np.full((1, 4), 1e300), start=191)  # closes the ring in which the period shows
+    found += feed(target, values[192:], start=192)
     feed(target, np.full((500, 4), 1e300), start=500)
+    assert rows_of(found)
+    for seasons in found:
+        numbers = (seasons.weight, seasons.last, seasons.level, seasons.noise, seasons.residual, seasons.slots)
+        assert all(np.isfinite(some.astype(np.float32)).all() for some in numbers)
+
+
+def test_of_many_rows_that_start_at_once_few_are_searched_at_a_time():
+    rows = 10 * TOGETHER
+    target = probe(rows)
+    found = feed(target, shaped("sine", 500, 24, rows))
+    assert max(len(seasons.rows) for seasons in found) <= TOGETHER
+    assert len(rows_of(found)) >= 0.95 * rows
+
+
+def test_after_a_silence_of_all_rows_few_are_searched_at_a_time():
+    rows = 4 * TOGETHER
+    target = probe(rows)
+    feed(target, shaped("sine", 50, 24, rows))
+    found = feed(target, shaped("sine", 500, 24, rows), start=5_000)
+    assert max(len(seasons.rows) for seasons in found) <= TOGETHER
+    assert len(rows_of(found)) >= 0.95 * rows
+
+
+def test_where_there_is_no_metric_there_is_nothing_to_learn():
+    target = probe(2, 0)
+    assert target.phases(np.arange(2), np.array([0, 1])).shape == (2, 1)
+    assert target.learn(np.arange(2), np.zeros((2, 0)), np.array([0, 1])) is None
 
 
 def test_rows_together_are_no_different_from_rows_alone_and_a_restored_probe_is_the_same():

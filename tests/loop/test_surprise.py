@@ -1,5 +1,7 @@
 """Whether a window surprises: one entity, one metric, a window a second."""
 
+from dataclasses import replace
+
 import msgspec
 import numpy as np
 import pytest
@@ -122,6 +124,21 @@ def test_entities_judged_together_are_judged_as_if_alone():
         totals.append(judged.total)
     alone = [[one.total[0] for one in taught(rows[:, slot])[1]] for slot in slots]
     assert np.array(totals).T.tobytes() == np.array(alone).tobytes()
+
+
+def test_what_settles_does_so_whichever_of_the_windows_judged_with_it_are_learned():
+    slots, some = np.arange(3), np.array([0, 2])
+    together, apart = Surprise(settings()), Surprise(settings())
+    for surprise in (together, apart):
+        surprise.grow(3, ["load"])
+    for second, values in enumerate(noise(900).reshape(300, 3, 1)):
+        window = (slots, values, np.full(3, second * SECOND))
+        judged = replace(together.judge(*window, np.zeros(3)), moved=np.array([[False], [True], [True]]))
+        together.learn(*window, judged, some)
+        apart.learn(*window, replace(apart.judge(*window, np.zeros(3)), moved=np.zeros((3, 1), bool)), some)
+    kept, moved = ([row.tobytes() for row in together.row(slot)] for slot in (0, 2))
+    assert kept == [row.tobytes() for row in apart.row(0)]
+    assert moved != [row.tobytes() for row in apart.row(2)]
 
 
 def test_a_restored_one_goes_on_alike():

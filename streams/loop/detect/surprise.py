@@ -46,7 +46,7 @@ class Judged:
     ratios: Floats
     """Shape (n, features, metrics)."""
     phases: Ints
-    """Shape (n, metrics): the slot of the season of each metric."""
+    """Shape (n, metrics): the slot of the season of each metric; (n, 1) where all have the same."""
     total: Floats
     """Shape (n,): the sum of the features' surprise; NaN where nothing is known yet."""
     abnormal: Flags
@@ -176,12 +176,13 @@ class Surprise:
         self._features.learn_many(slots, ratios, chosen)
         self._sums.learn_many(slots, np.where(judged.armed, judged.total, np.nan)[:, None, None], chosen)
         self._table.learn(slots, values, judged.phases, chosen)
-        if chosen is not None:
-            slots, values, times_us = slots[chosen], values[chosen], times_us[chosen]
-        for season in self._probe.learn(slots, values, times_us):
-            self._table.expect(season)
-            if season.weight:
-                self._features.clear_column(season.row, season.metric)
+        if chosen is None:
+            seasons = self._probe.learn(slots, values, times_us)
+        else:
+            seasons = self._probe.learn(slots[chosen], values[chosen], times_us[chosen])
+        if seasons is not None:
+            self._table.expect(seasons)
+            self._features.clear_columns(seasons.rows, seasons.metrics)
         if np.count_nonzero(judged.moved):
             settled = judged.moved.any(axis=1)
             self._table.settle(slots[settled], judged.moved[settled])
