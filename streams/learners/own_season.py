@@ -3,8 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
-from streams.learners.season_probe import Seasons
 from streams.learners.season_profile import SLOTS
+from streams.learners.seasons import Seasons
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]

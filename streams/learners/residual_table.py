@@ -12,8 +12,8 @@ from streams.learners.own_season import LEVEL as OWN_LEVEL
 from streams.learners.own_season import WEIGHT as OWN_WEIGHT
 from streams.learners.periodicity import BINS
 from streams.learners.room import room_for, widened
-from streams.learners.season_probe import Seasons
 from streams.learners.season_profile import SLOTS
+from streams.learners.seasons import Seasons
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -231,7 +231,7 @@ class ResidualTable:
         if look is None or look.rows is not rows or look.values is not values:
             averages = self._averages.take(rows, axis=0).astype(np.float64)
             clipped, places = _clipped(values), _places(rows, phases, values.shape[1])
-            season = self._slots(places).take(places, axis=0).astype(np.float64)
+            season: npt.NDArray[Any] = self._slots(places).take(places, axis=0)
             own = self._own_of(rows, phases)
             if own is not None:
                 adjusted = own[:, OWN_WEIGHT] > 0
@@ -254,7 +254,7 @@ class ResidualTable:
         slots, metrics = len(self._season) * SLOTS, self._season.shape[2]
         return self._season.reshape(slots, metrics) if places.ndim == 1 else self._season.reshape(slots * metrics)
 
-    def _residuals(self, averages: Floats, values: Floats, fresh: Floats, season: Floats) -> Floats:
+    def _residuals(self, averages: Floats, values: Floats, fresh: Floats, season: npt.NDArray[Any]) -> Floats:
         """Return the signed residuals, shape (n, FEATURES, metrics)."""
         residuals = np.empty((len(values), FEATURES, values.shape[1]))
         means, plain = averages[:, _MEANS], residuals[:, : len(SCALES)]

@@ -11,6 +11,7 @@ from streams.learners.periodicity import BINS, LONGEST, shown_periods
 from streams.learners.room import room_for
 from streams.learners.season_choice import DAY_US, Choice, Held, Seen
 from streams.learners.season_profile import SLOTS
+from streams.learners.seasons import Seasons
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -46,25 +47,19 @@ class Probes(msgspec.Struct, array_like=True):
     strengths: memoryview
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seasons:
-    """What n metrics (columns), each of another row, are to be held against from now on; all of shape (n,)."""
+@dataclass(frozen=True, slots=True)
+class _Full:
+    """Windows that fill the rings of their rows."""
 
     rows: Rows
     metrics: Rows
-    weight: Floats
-    """One over the windows of a period, if that is its own and not that of the day, else 0."""
-    last: Floats
-    """The value just learned, less its slot if the period is its own."""
-    known: Flags
-    """Whether anything is known of what follows."""
-    slots: Floats
-    """What values deviate from `level` by phase, shape (n, SLOTS)."""
-    level: Floats
-    noise: Floats
-    """Mean size of what is left of values, were they independent, ..."""
-    residual: Floats
-    """... and of averages of them over a bin."""
+    """The columns the rings are of."""
+    values: Floats
+    times_us: Rows
+
+    def of(self, places: Rows | Flags) -> "_Full":
+        """Return some of them."""
+        return _Full(self.rows[places], self.metrics[places], self.values[places], self.times_us[places])
 
 
 class SeasonProbe:
@@ -142,8 +137,9 @@ class SeasonProbe:
         now = self._open.take(rows, axis=0)
         over = (times_us >= now[:, _END]).nonzero()[0]
         if len(over):
-            seasons = self._next_bins(rows[over], values[over], times_us[over])
-            now = self._open.take(rows, axis=0)
+            ended = now.take(over, axis=0)
+            seasons = self._next_bins(rows[over], values[over], times_us[over], ended)
+            now[over] = ended
         mine = values[np.arange(len(rows)), now[:, _METRIC].astype(np.int64)]
         present = np.isfinite(mine)
         now[:, _COUNT] += present
@@ -151,13 +147,12 @@ class SeasonProbe:
         self._open[rows] = now
         return seasons
 
-    def _next_bins(self, rows: Rows, values: Floats, times_us: Rows) -> Seasons | None:
-        """Write the averages that are complete into their rings, and begin the next."""
-        total, count = self._open[rows, _SUM], self._open[rows, _COUNT]
-        turns = self._turns[rows]
+    def _next_bins(self, rows: Rows, values: Floats, times_us: Rows, ended: Floats) -> Seasons | None:
+        """Write the averages that are complete into their rings; `ended` becomes what is open now."""
+        count, turns = ended[:, _COUNT], self._turns.take(rows, axis=0)
         begun = turns[:, _BIN] >= 0
         some = (begun & (count > 0)).nonzero()[0]
-        self._rings[rows[some], turns[some, _BIN].astype(np.int64)] = total[some] / count[some]
+        self._rings[rows[some], turns[some, _BIN].astype(np.int64)] = ended[some, _SUM] / count[some]
         bins = _bins(turns, times_us)
         crowded = begun & (count >= CROWDED) & (turns[:, _WIDTH] == turns[:, _BASE])
         first = begun & np.isinf(turns[:, _BASE])
@@ -166,73 +161,75 @@ class SeasonProbe:
         if len(full):
             self._turns[rows[crowded], _BASE] = np.maximum(turns[crowded, _BASE] / count[crowded], 1.0)
             silent = first | (bins >= 2 * BINS)
-            seasons = self._fill(rows[full], values[full], times_us[full], silent[full], crowded[full])
-            turns = self._turns[rows]
+            windows = _Full(rows[full], ended[full, _METRIC].astype(np.int64), values[full], times_us[full])
+            seasons, ended[full, _METRIC] = self._fill(windows, silent[full], crowded[full])
+            turns = self._turns.take(rows, axis=0)
             bins = _bins(turns, times_us)
         self._turns[rows, _BIN] = bins
-        self._open[rows, _END] = turns[:, _START] + (bins + 1) * turns[:, _WIDTH]
-        self._open[rows, _SUM] = self._open[rows, _COUNT] = 0.0
+        ended[:, _END] = turns[:, _START] + (bins + 1) * turns[:, _WIDTH]
+        ended[:, _SUM] = ended[:, _COUNT] = 0.0
         return seasons
 
-    def _fill(self, rows: Rows, values: Floats, times_us: Rows, silent: Flags, crowded: Flags) -> Seasons | None:
-        """Look for a period in rings that are full; then go on with half of their bins, or with another metric. Those
-        of entities that were silent for longer, or whose bins are too wide, begin again.
+    def _fill(self, full: _Full, silent: Flags, crowded: Flags) -> tuple[Seasons | None, Rows]:
+        """Look for periods in rings that are full; then go on with half of their bins, or with another metric. Those of
+        entities that were silent for longer, or whose bins are too wide, begin again. Return what changes, and the
+        metrics to go on with.
         """
         useless = silent | crowded
-        asked = (~useless).nonzero()[0]
-        seasons = self._judge(rows[asked], values[asked], times_us[asked]) if len(asked) else None
-        turns, metric = self._turns[rows], self._open[rows, _METRIC].astype(np.int64)
+        seasons = self._judge(full.of(~useless))
+        rows, metrics, times_us = full.rows, full.metrics, full.times_us
+        turns = self._turns.take(rows, axis=0)
         second = silent & (turns[:, _BIN] == 0)  # how far windows are apart is first known, or was mistaken
         turns[second, _BASE] = times_us[second] - turns[second, _START]
         deepest = turns[:, _WIDTH] * LONGEST >= DAY_US
         over = ~useless & (deepest | (turns[:, _WIDTH] >= turns[:, _BASE] * 2.0 ** turns[:, _DEPTH]))
-        following = _next_present(values, metric + over)
-        round_ended = over & (following <= metric)
+        following = _next_present(full.values, metrics + over)
+        round_ended = over & (following <= metrics)
         turns[round_ended, _DEPTH] = np.where(deepest, FIRST_DEPTH, turns[:, _DEPTH] + DEEPER)[round_ended]
-        known = self._periods[rows, metric] != DAY_US  # is asked for again, lest it has ended
-        afresh = useless | (over & (deepest | known | (following != metric)))
+        known = self._periods[rows, metrics] != DAY_US  # is asked for again, lest it has ended
+        afresh = useless | (over & (deepest | known | (following != metrics)))
         unknown = np.isinf(turns[:, _BASE])
         turns[:, _WIDTH] = np.where(afresh, np.where(unknown, 1.0, turns[:, _BASE]), 2 * turns[:, _WIDTH])
         turns[afresh, _START] = times_us[afresh]
         apart = (useless & ~unknown).nonzero()[0]
         turns[apart, _START] += rows[apart] // TOGETHER % BINS * turns[apart, _BASE]
         self._turns[rows] = turns
-        self._open[rows, _METRIC] = following
         self._rings[rows] = np.where(afresh[:, None], np.float32(np.nan), _halved(self._rings[rows]))
-        return seasons
+        return seasons, following
 
-    def _judge(self, rows: Rows, values: Floats, times_us: Rows) -> Seasons | None:
+    def _judge(self, full: _Full) -> Seasons | None:
         """Return what changes by rings that are full, given the windows just learned."""
-        known = np.count_nonzero(np.isfinite(self._rings[rows]), axis=1) >= LEAST_KNOWN * BINS
-        rows, values, times_us = rows[known], values[known], times_us[known]
-        rings, metrics = self._rings[rows].astype(np.float64), self._open[rows, _METRIC].astype(np.int64)
-        shown, width_us = shown_periods(rings), self._turns[rows, _WIDTH]
+        full = full.of(np.count_nonzero(np.isfinite(self._rings[full.rows]), axis=1) >= LEAST_KNOWN * BINS)
+        rows, metrics = full.rows, full.metrics
+        if not len(rows):
+            return None
+        rings, width_us = self._rings[rows].astype(np.float64), self._turns[rows, _WIDTH]
+        shown = shown_periods(rings)
         strength = self._strengths[rows, metrics].astype(np.float64)
         held = Held(period_us=self._periods[rows, metrics].astype(np.float64), strength=strength)
         asked = ((shown > 0) | ((strength > 0) & held.visible(width_us))).nonzero()[0]
         if not len(asked):
             return None
-        rows, metrics, held = rows[asked], metrics[asked], held.of(asked)
+        full, held = full.of(asked), held.of(asked)
+        rows, metrics = full.rows, full.metrics
         seen = Seen(rings[asked], start_us=self._turns[rows, _START], width_us=width_us[asked])
         choice = seen.choose(shown[asked], held)
         self._periods[rows, metrics], self._strengths[rows, metrics] = choice.held.period_us, choice.held.strength
         changed = (choice.held.period_us != held.period_us).nonzero()[0]
-        if not len(changed):
-            return None
-        last = _clipped(values[asked, metrics])[changed]
-        return self._seasons(rows[changed], metrics[changed], choice.of(changed), last, times_us[asked][changed])
+        return self._seasons(full.of(changed), choice.of(changed)) if len(changed) else None
 
-    def _seasons(self, rows: Rows, metrics: Rows, choice: Choice, last: Floats, times_us: Rows) -> Seasons:
+    def _seasons(self, full: _Full, choice: Choice) -> Seasons:
         """Return what is held against metrics now, given their last values, which may be absent."""
-        period_us, profiles = choice.held.period_us, choice.profiles
+        rows, metrics, period_us, profiles = full.rows, full.metrics, choice.held.period_us, choice.profiles
         own = period_us != DAY_US
-        phases = _phases(period_us[:, None], times_us)
+        slot = np.take_along_axis(profiles.slots, _phases(period_us[:, None], full.times_us), axis=1)[:, 0]
+        last = _clipped(full.values[np.arange(len(rows)), metrics])
         width, base = self._turns[rows, _WIDTH], self._turns[rows, _BASE]
         return Seasons(
             rows=rows,
             metrics=metrics,
             weight=np.where(own, base / period_us, 0.0),
-            last=last - np.where(own, np.take_along_axis(profiles.slots, phases, axis=1)[:, 0], 0.0),
+            last=last - np.where(own, slot, 0.0),
             known=choice.known,
             slots=profiles.slots,
             level=profiles.level,

@@ -4,8 +4,8 @@ import pytest
 
 from streams.learners.residual_table import FEATURES, LEAST, ResidualTable
 from streams.learners.season_choice import DAY_US
-from streams.learners.season_probe import Seasons
 from streams.learners.season_profile import SLOTS
+from streams.learners.seasons import Seasons
 
 ROW = np.array([0])
 JUMP, MEDIUM, LONG, LEVEL, SEASON = range(FEATURES)

@@ -182,7 +182,6 @@ class Surprise:
             seasons = self._probe.learn(slots[chosen], values[chosen], times_us[chosen])
         if seasons is not None:
             self._table.expect(seasons)
-            self._features.clear_columns(seasons.rows, seasons.metrics)
         if np.count_nonzero(judged.moved):
             settled = judged.moved.any(axis=1)
             self._table.settle(slots[settled], judged.moved[settled])
