@@ -169,7 +169,7 @@ class ResidualTable:
         step = SEASON_WEIGHT * residuals[:, -1]
         if look.own is not None:
             spread = np.maximum(spreads[:, -1], self._floors)
-            added = own_season.learned(look.own, values, residuals[:, -1], spread, present & (count == 0))
+            added = own_season.learned(look.own, values, residuals[:, -1], spread, first)
             step = np.where(look.own[:, OWN_WEIGHT] > 0, added, step)
             self._own[look.rows] = look.own
         averages[:, _COUNT] = np.minimum(count + present, LONGEST)
