@@ -103,10 +103,12 @@ def test_a_natural_period_is_found_exactly_and_a_day_is_no_news():
 
 
 def test_what_comes_every_hour_gives_way_to_a_stronger_day():
-    day = shaped("sine", 3_200, 288, 10)
-    hour = shaped("square", 3_200, 12, 10, seed=1) - 100
+    values = shaped("sine", 2_200, 12, 10)
+    values[600:] += 4 * (shaped("sine", 1_600, 288, 10, seed=1) - 100)
     target = probe(10)
-    found = feed(target, 5 * (day - 100) + 0.5 * hour, step_us=300 * SECOND)
+    found = feed(target, values[:600], step_us=300 * SECOND)
+    assert (periods(target) == 3_600).all()
+    found += feed(target, values[600:], start=600, step_us=300 * SECOND)
     assert (periods(target) == DAY_US // SECOND).all()
     latest = {row: seasons.weight[place] for seasons in found for place, row in enumerate(seasons.rows.tolist())}
     assert set(latest.values()) == {0.0}
