@@ -85,14 +85,14 @@ class _Curve:
         cells = (np.arange(rows)[:, None] * SLOTS + self._bin_of(phases))[rings.known]
 
         def summed(values: Floats) -> Floats:
-            sums: Floats = np.bincount(cells, values[rings.known], rows * SLOTS).reshape(rows, SLOTS)
-            return sums
+            sums = np.bincount(cells, values[rings.known], rows * SLOTS)
+            return sums.astype(np.float64).reshape(rows, SLOTS)
 
         count = summed(np.ones_like(phases))
         self._seen = count > 0
         self.count = np.count_nonzero(self._seen, axis=1)[:, None]
         """Of bins with a value, shape (n, 1)."""
-        count = np.maximum(count, 1)
+        count = np.maximum(count, 1.0)
         self._centres, self._means = summed(phases) / count, summed(rings.left) / count
         # of each bin the last before it, and the first after it, that has a value
         last = np.maximum.accumulate(np.where(self._seen, number, -1), axis=1)
@@ -105,8 +105,8 @@ class _Curve:
     def at(self, phases: Floats) -> Floats:
         """Return the curve at phases, shape (n, number)."""
         own = self._bin_of(phases)
-        seen, centre = (np.take_along_axis(table, own, axis=1) for table in (self._seen, self._centres))
-        reached = centre <= phases
+        seen = np.take_along_axis(self._seen, own, axis=1)
+        reached = np.take_along_axis(self._centres, own, axis=1) <= phases
         left = np.where(seen & reached, own, np.take_along_axis(self._before, own, axis=1))
         right = np.where(seen & ~reached, own, np.take_along_axis(self._after, own, axis=1))
         start, stop = (np.take_along_axis(self._centres, place, axis=1) for place in (left, right))

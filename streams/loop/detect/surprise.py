@@ -182,6 +182,8 @@ class Surprise:
             seasons = self._probe.learn(slots[chosen], values[chosen], times_us[chosen])
         if seasons is not None:
             self._table.expect(seasons)
+            own = seasons.weight > 0  # what is left of values has other tails; of plain ones those that are known hold
+            self._features.clear_columns(seasons.rows[own], seasons.metrics[own])
         if np.count_nonzero(judged.moved):
             settled = judged.moved.any(axis=1)
             self._table.settle(slots[settled], judged.moved[settled])
