@@ -97,6 +97,13 @@ class TailMemory:
             table[row] = born
         self._counts[row] = 0
 
+    def clear_columns(self, rows: Rows, columns: Rows) -> None:
+        """Forget the cells of one column of each of some rows: their values mean something else from now on."""
+        self._looked = None
+        for table, born in zip(self._state, self._born, strict=True):
+            table[rows, :, columns] = born
+        self._counts[rows, :, columns] = 0
+
     def row(self, row: int) -> list[npt.NDArray[Any]]:
         """Return all that is known of one row, as views."""
         return [*(array[row] for array in self._state), self._counts[row]]

@@ -6,7 +6,8 @@ rate; `rate_ratio` is measured over stated, without the floor on p and with it. 
 one raises is counted apart (`shift_raised`: exactly one episode within 50 windows; `shift_most`: the most episodes of
 one in 500), and it and 500 windows after it are left out of the rate. `small shifts` are of 6 % of the mean, 60
 deviations, by the defaults with windows of a second: more than ever happened, less than the score takes notice of.
-`recall` is that of spikes of 6 deviations and of bumps of 3 deviations for 30 windows, at 1 per 1,000.
+`recall` is that of spikes of 6 deviations and of bumps of 3 deviations for 30 windows, and of usual values at the wrong
+phase of a season that is no day (`other phase`, `missing peak`), at 1 per 1,000.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from schemas.events import Episode
 from streams.loop.detect import Detect, DetectSettings
 from streams.loop.processor import Now
 from streams.loop.telemetry import TelemetryBatch
+from tests.bench import contextual
 from tests.bench import nab_baselines as peers
 from tests.bench.rows import Row, print_table, write_rows
 
@@ -136,6 +138,8 @@ def rows_of(case: Case) -> list[Row]:
     """Return what one case comes to."""
     if case.kind == SMALL_SHIFTS:
         return small_shift_rows(case)
+    if case.kind in contextual.KINDS:
+        return contextual_rows(case)
     return recall_rows(case) if case.kind in FAULTS else rate_rows(case)
 
 
@@ -177,6 +181,17 @@ def recall_rows(case: Case) -> list[Row]:
     return [_row(case, "flyball", "recall", float(np.mean(found)), "share")]
 
 
+def contextual_rows(case: Case) -> list[Row]:
+    """Return how many faults of one kind, each of usual values at an unusual phase, raise an episode."""
+    broken = contextual.KINDS[case.kind](ENTITIES, case.rng())
+    at, entities = opened(broken.values, settings_of(case.stated, None))
+    found = [
+        bool(((at >= start) & (at < start + length + 2) & (entities == entity)).any())
+        for start, length, entity in broken.faults
+    ]
+    return [_row(case, "flyball", "recall", float(np.mean(found)), "share")]
+
+
 def small_shift_rows(case: Case) -> list[Row]:
     """Return what small changes that last raise in windows of a second."""
     shifted = small_shifts(case.rng())
@@ -189,13 +204,13 @@ def small_shift_rows(case: Case) -> list[Row]:
 
 def cases_of(kinds: Sequence[str], stated: Sequence[int]) -> list[Case]:
     """Return all cases of these kinds, the quick ones first."""
-    cases = [Case(kind, RECALL_STATED) for kind in FAULTS if kind in kinds]
+    cases = [Case(kind, RECALL_STATED) for kind in (*FAULTS, *contextual.KINDS) if kind in kinds]
     cases += [Case(SMALL_SHIFTS, DAY_WINDOWS)] if SMALL_SHIFTS in kinds else []
     return cases + [Case(kind, number) for number in stated for kind in KINDS if kind in kinds]
 
 
 def main() -> None:
-    kinds = (*FAULTS, SMALL_SHIFTS, *KINDS)
+    kinds = (*FAULTS, *contextual.KINDS, SMALL_SHIFTS, *KINDS)
     parser = argparse.ArgumentParser(prog="python -m tests.bench.alarms", description=__doc__)
     parser.add_argument("--stated", type=int, action="append", help="default: 200, 1000 and 5000 windows per alarm")
     parser.add_argument("--kind", choices=kinds, action="append", help="default: all")

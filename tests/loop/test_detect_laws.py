@@ -104,7 +104,7 @@ def test_a_restored_processor_continues_alike(case, row):
 
 def test_a_snapshot_of_another_version_is_refused():
     state = msgspec.msgpack.decode(make(CASES["windows"]).snapshot()) | {"version": 99}
-    with pytest.raises(RecoveryError, match="version 6, got 99"):
+    with pytest.raises(RecoveryError, match="version 7, got 99"):
         make(CASES["windows"]).restore(msgspec.msgpack.encode(state))
 
 

@@ -1,9 +1,13 @@
 """Whether a window surprises: one entity, one metric, a window a second."""
 
+from dataclasses import replace
+
 import msgspec
 import numpy as np
 import pytest
 
+from streams.learners.season_choice import DAY_US
+from streams.learners.season_profile import SLOTS
 from streams.loop.detect import DetectSettings
 from streams.loop.detect.surprise import Judged, Surprise
 
@@ -122,6 +126,44 @@ def test_entities_judged_together_are_judged_as_if_alone():
         totals.append(judged.total)
     alone = [[one.total[0] for one in taught(rows[:, slot])[1]] for slot in slots]
     assert np.array(totals).T.tobytes() == np.array(alone).tobytes()
+
+
+def test_what_settles_does_so_whichever_of_the_windows_judged_with_it_are_learned():
+    slots, some = np.arange(3), np.array([0, 2])
+    together, apart = Surprise(settings()), Surprise(settings())
+    for surprise in (together, apart):
+        surprise.grow(3, ["load"])
+    for second, values in enumerate(noise(900).reshape(300, 3, 1)):
+        window = (slots, values, np.full(3, second * SECOND))
+        judged = replace(together.judge(*window, np.zeros(3)), moved=np.array([[False], [True], [True]]))
+        together.learn(*window, judged, some)
+        apart.learn(*window, replace(apart.judge(*window, np.zeros(3)), moved=np.zeros((3, 1), bool)), some)
+    kept, moved = ([row.tobytes() for row in together.row(slot)] for slot in (0, 2))
+    assert kept == [row.tobytes() for row in apart.row(0)]
+    assert moved != [row.tobytes() for row in apart.row(2)]
+
+
+def test_a_season_that_gives_way_to_the_day_is_no_alarm_by_itself():
+    """Windows of five minutes: what comes every hour at first, and the much larger day that shows later."""
+    slots, windows, step_us = np.arange(8), 2_200, 300 * SECOND
+    phase = 2 * np.pi * np.random.default_rng(1).random(8)
+    hour, day = (np.sin(2 * np.pi * np.arange(windows)[:, None] / period + phase) for period in (12, 288))
+    day[:600] = 0.0
+    rows = 100 + 6.0 * hour + 12.0 * day + np.random.default_rng(2).normal(size=(windows, 8))
+    surprise = Surprise(DetectSettings(window_us=0, false_alarms="1/300000s"))
+    surprise.grow(8, ["load"])
+    alarms, own = np.zeros((2, windows, 8), bool)
+    for number, values in enumerate(rows):
+        times = np.full(8, number * step_us)
+        judged = surprise.judge(slots, values[:, None], times, np.zeros(8))
+        surprise.learn(slots, values[:, None], times, judged, None)
+        alarms[number] = judged.abnormal & judged.armed
+        surprise.spend(alarms[number].nonzero()[0])
+        own[number] = judged.phases[:, 0] != times * SLOTS // DAY_US % SLOTS
+    given_way = windows - own[::-1].argmax(axis=0)
+    assert own[580:600].any(axis=0).all()
+    assert given_way.max() < windows - 100
+    assert sum(alarms[place : place + 100, slot].sum() for slot, place in enumerate(given_way.tolist())) <= 1
 
 
 def test_a_restored_one_goes_on_alike():

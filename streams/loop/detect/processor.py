@@ -26,7 +26,7 @@ from streams.loop.packing import Bytes, encoded
 from streams.loop.processor import Input, Now, Refused
 from streams.loop.telemetry import Coded, TelemetryBatch
 
-STATE_VERSION = 6
+STATE_VERSION = 7
 ASIDE_AT_ONCE = 500
 """So many entities are put aside at a count at most (0.2 ms each), so that a step stays short. Not so where many new
 ones find the tables full at once: each of those that are gone has to make room for one.

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from streams.learners.alarm_rate import AlarmRate
 from streams.learners.residual_table import FEATURES, LEVEL, Residuals, ResidualTable
+from streams.learners.season_probe import Probes, SeasonProbe
 from streams.learners.tail_memory import EXPECTED, LN_50, TailMemory, Tails
 from streams.loop.detect.settings import DetectSettings
 from streams.loop.packing import packed_parts, unpacked
@@ -21,7 +22,7 @@ from streams.loop.packing import packed_parts, unpacked
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
-Table = TypeVar("Table", Residuals, Tails)
+Table = TypeVar("Table", Residuals, Probes, Tails)
 
 FLOOR_RELATIVE = 0.01
 """The least spread of a metric, as a share of its mean: what changes by less than `slack` of it surprises nobody."""
@@ -44,6 +45,8 @@ class Judged:
 
     ratios: Floats
     """Shape (n, features, metrics)."""
+    phases: Ints
+    """Shape (n, metrics): the slot of the season of each metric; (n, 1) where all have the same."""
     total: Floats
     """Shape (n,): the sum of the features' surprise; NaN where nothing is known yet."""
     abnormal: Flags
@@ -59,6 +62,7 @@ class Known(msgspec.Struct, array_like=True):
     """All that a `Surprise` knows. Its tables are most of the state of detect: they are packed without being copied."""
 
     table: Residuals
+    probe: Probes
     features: Tails
     sums: Tails
     rate: bytes
@@ -68,7 +72,7 @@ class Known(msgspec.Struct, array_like=True):
 
     def size(self) -> int:
         """Return how many bytes all is, as it is."""
-        packed = (*_arrays(self.table), *_arrays(self.features), *_arrays(self.sums))
+        packed = (*_arrays(self.table), *_arrays(self.probe), *_arrays(self.features), *_arrays(self.sums))
         return sum(map(len, packed)) + len(self.rate) + len(self.smooth)
 
 
@@ -81,6 +85,7 @@ class Surprise:
         self._settings = settings
         rows = settings.entity_limit
         self._table = ResidualTable(warmup_windows=settings.warmup_windows, floor_relative=FLOOR_RELATIVE, limit=rows)
+        self._probe = SeasonProbe(limit=rows)
         self._features = TailMemory(planes=FEATURES, prior=SIZE_PRIOR, limit=rows, kept=np.float32)
         self._sums = TailMemory(planes=1, prior=SUM_PRIOR, least_excess=EXPECTED, limit=rows)
         limit, in_all = settings.alarm_limit, settings.alarm_limit_in_all
@@ -97,6 +102,7 @@ class Surprise:
     def grow(self, slots: int, metrics: Sequence[str]) -> None:
         """Make room for so many entities, and for these metrics (columns)."""
         self._table.grow(slots, np.array(self._settings.floors_of(metrics)))
+        self._probe.grow(slots, len(metrics))
         self._features.grow(slots, len(metrics))
         self._sums.grow(slots, 1)
         self._rate.grow(slots)
@@ -105,13 +111,15 @@ class Surprise:
     def forget(self, slot: int) -> None:
         """Forget all about an entity."""
         self.learn_afresh(slot)
+        self._table.forget(slot)
+        self._probe.clear(slot)
         self._features.clear(slot)
         self._sums.clear(slot)
         self._rate.clear(slot)
 
     def row(self, slot: int) -> list[npt.NDArray[Any]]:
         """Return all that is known of an entity, as views."""
-        tables = (self._table, self._features, self._sums, self._rate)
+        tables = (self._table, self._probe, self._features, self._sums, self._rate)
         return [self._smooth[slot : slot + 1], *chain.from_iterable(table.row(slot) for table in tables)]
 
     def learn_afresh(self, slot: int) -> None:
@@ -125,7 +133,8 @@ class Surprise:
         While an entity's past is too short to tell how rare a window is at the stated rate, what is far off by `score`,
         in deviations that are borrowed from its peers at first, is abnormal too; and what is a little off and rare.
         """
-        ratios, over_floor = self._table.ratios(slots, values, times_us)
+        phases = self._probe.phases(slots, times_us)
+        ratios, over_floor = self._table.ratios(slots, values, phases)
         known = np.isfinite(ratios)
         notable = over_floor > self._settings.slack
         surprise = self._features.score_many(slots, ratios)
@@ -146,7 +155,13 @@ class Surprise:
         ago = np.where(armed, np.inf, self._rate.ago(slots))
         moved = (ago == SETTLED_WINDOWS)[:, None] & (surprise[:, LEVEL] >= LN_50)
         return Judged(
-            ratios=ratios, total=total, abnormal=abnormal, armed=armed, fresh=ago < SETTLED_WINDOWS, moved=moved
+            ratios=ratios,
+            phases=phases,
+            total=total,
+            abnormal=abnormal,
+            armed=armed,
+            fresh=ago < SETTLED_WINDOWS,
+            moved=moved,
         )
 
     def learn(self, slots: Ints, values: Floats, times_us: Ints, judged: Judged, chosen: Ints | None) -> None:
@@ -160,7 +175,15 @@ class Surprise:
             ratios = np.where(judged.fresh[:, None, None], np.nan, ratios)
         self._features.learn_many(slots, ratios, chosen)
         self._sums.learn_many(slots, np.where(judged.armed, judged.total, np.nan)[:, None, None], chosen)
-        self._table.learn(slots, values, times_us, chosen)
+        self._table.learn(slots, values, judged.phases, chosen)
+        if chosen is None:
+            seasons = self._probe.learn(slots, values, times_us)
+        else:
+            seasons = self._probe.learn(slots[chosen], values[chosen], times_us[chosen])
+        if seasons is not None:
+            self._table.expect(seasons)
+            own = seasons.weight > 0  # what is left of values has other tails; of plain ones those that are known hold
+            self._features.clear_columns(seasons.rows[own], seasons.metrics[own])
         if np.count_nonzero(judged.moved):
             settled = judged.moved.any(axis=1)
             self._table.settle(slots[settled], judged.moved[settled])
@@ -177,10 +200,12 @@ class Surprise:
 
     def columns(self) -> Known:
         """Return all that is known; equal states encode to equal bytes."""
-        table, features, sums = self._table.columns(), self._features.columns(), self._sums.columns()
-        sizes = [array.nbytes for each in (table, features, sums) for array in _arrays(each)]
+        table, probe = self._table.columns(), self._probe.columns()
+        features, sums = self._features.columns(), self._sums.columns()
+        sizes = [array.nbytes for each in (table, probe, features, sums) for array in _arrays(each)]
         return Known(
             table=_each(table, _packed),
+            probe=_each(probe, _packed),
             features=_each(features, _packed),
             sums=_each(sums, _packed),
             rate=self._rate.snapshot(),
@@ -195,6 +220,7 @@ class Surprise:
             _each(known.table, lambda packed: unpacked(packed, next(sizes))),
             np.array(self._settings.floors_of(metrics)),
         )
+        self._probe.adopt(_each(known.probe, lambda packed: unpacked(packed, next(sizes))))
         self._features.adopt(_each(known.features, lambda packed: unpacked(packed, next(sizes))))
         self._sums.adopt(_each(known.sums, lambda packed: unpacked(packed, next(sizes))))
         self._rate.restore(known.rate)
@@ -224,7 +250,7 @@ def _packed(data: memoryview) -> memoryview:
     return packed_parts(data)[1]
 
 
-def _arrays(table: Residuals | Tails) -> list[memoryview]:
+def _arrays(table: Residuals | Probes | Tails) -> list[memoryview]:
     """Return the arrays of a table in order."""
     values = (getattr(table, name) for name in table.__struct_fields__)
     return [array for value in values if not isinstance(value, int) for array in _listed(value)]
