@@ -81,7 +81,7 @@ class RecordedRun:
             self.about = msgspec.json.decode((folder / ABOUT).read_bytes(), type=About)
         except (OSError, ValueError) as error:
             raise SettingsError(
-                [f"{folder / ABOUT}: expected a run kept by `flyball replay --save`: {error}"]
+                [f"{folder / ABOUT}: expected a run that `flyball replay --save` kept: {error}"]
             ) from error
 
     def records(self, topics: Sequence[str]) -> Iterator[StoredRecord]:

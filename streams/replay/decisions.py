@@ -1,7 +1,7 @@
 """What a gate made of each proposal, and how two gates differ over the same ones."""
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -37,11 +37,6 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         """Return verdict and reason, in words."""
         return self.verdict if self.decided_by is None else f"{self.verdict} ({self.decided_by})"
 
-    @property
-    def place(self) -> str:
-        """Return what is acted on at most once: the episode, or the proposal where it names none."""
-        return self.episode or self.proposal
-
 
 class Decisions:
     """Folds verdicts, in order; one decision per proposal."""
@@ -71,10 +66,6 @@ class Decisions:
             masked=bool(proposal.blocked),
             may_ask_again=verdict.verdict == "deny" and verdict.retry_after_us is not None,
         )
-
-    def acted(self) -> dict[str, Decision]:
-        """Return the decision that became an action, by episode (by proposal, where it names none)."""
-        return {one.place: one for one in self.of.values() if one.issued is not None}
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,20 +105,34 @@ def difference(before: Mapping[str, Decision], after: Mapping[str, Decision], *,
     """Compare the decisions on the proposals that both gates saw; `moot` are those the other was not asked about."""
     both = [(before[name], decision) for name, decision in after.items() if name in before]
     changes = [_change(one, MOOT if one.proposal in moot else other.label) for one, other in both]
-    acted_before = {one.place: one for one, _ in both if one.issued is not None}
-    acted_after = {other.place: other for _, other in both if other.issued is not None}
-    stayed = acted_before.keys() & acted_after.keys()
+    stayed = [(one, other) for one, other in both if one.issued is not None and other.issued is not None]
+    removed = [one for one, other in both if other.issued is None and one.issued is not None]
+    added = [other for one, other in both if one.issued is None and other.issued is not None]
+    paired = _paired(removed, added)
+    removed = [one for one in removed if one.proposal not in paired]
+    added = [other for other in added if other.proposal not in paired]
+    elsewhen = len(paired) // 2
     return Difference(
         proposals=len(both),
         changes=tuple(change for change in changes if change.before != change.after),
-        actions_before=len(acted_before),
-        actions_after=len(acted_after),
-        added=tuple(one for place, one in acted_after.items() if place not in acted_before),
-        removed=tuple(one for place, one in acted_before.items() if place not in acted_after),
-        moved=sum(acted_before[place].issued != acted_after[place].issued for place in stayed),
+        actions_before=len(stayed) + len(removed) + elsewhen,
+        actions_after=len(stayed) + len(added) + elsewhen,
+        added=tuple(added),
+        removed=tuple(removed),
+        moved=elsewhen + sum(one.issued != other.issued for one, other in stayed),
         asked_before=sum(one.verdict == "escalate" for one, _ in both),
         asked_after=sum(other.verdict == "escalate" for _, other in both),
     )
+
+
+def _paired(removed: Sequence[Decision], added: Sequence[Decision]) -> set[str]:
+    """Return the proposals, in pairs, that are about the same episode: one removed and one added."""
+    waiting: dict[str, list[Decision]] = defaultdict(list)
+    for one in removed:
+        if one.episode:
+            waiting[one.episode].append(one)
+    pairs = [(waiting[other.episode].pop(0), other) for other in added if waiting.get(other.episode)]
+    return {one.proposal for pair in pairs for one in pair}
 
 
 def _change(before: Decision, label: str) -> Change:
