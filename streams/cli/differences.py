@@ -35,6 +35,8 @@ def print_profiles(found: Sequence[WhatIf], *, in_force: str, written: Sequence[
     print_table(f"{first.proposals} recorded proposals under each profile", COLUMNS, rows)
     for name in NAMES:
         click.echo(f"  {name}: {PURPOSES[name]}")
+    if any(one.differs for one in found if one.name == in_force):
+        click.echo(f"the run was not made under this file and {in_force}: what is recorded differs from that line")
     if written:
         click.echo(f"written out in the file, so the same under each: {', '.join(written)}")
     _print_reservations(found)

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable, Iterator
 
+from confluent_kafka import OFFSET_END
+
 from schemas.events import JournalEntry, Presence
 from schemas.topics import ROLES
 from streams.operate.doctor.on_topics import Reading
@@ -10,7 +12,7 @@ from streams.operate.topic_reader import StoredRecord, TopicReader
 
 LOOK_S = 6.0
 """So long it looks at most: workers tell of themselves every two seconds, and a census is journalled every five."""
-JOURNALS = tuple(f"journal-{role}" for role in ROLES)
+FOLLOWED = ("presence", *(f"journal-{role}" for role in ROLES))
 THIS = "this machine's"
 BROKER = "the broker's"
 
@@ -21,11 +23,11 @@ def read_clocks(reader: TopicReader, clock_us: Callable[[], int]) -> list[Readin
     The broker stamps journals when it appends them (`LogAppendTime`), so a step tells of the broker's clock and of its
     worker's. It looks until both kinds of record came, or for `LOOK_S`.
     """
-    ends = {place: -1 for topic in (*JOURNALS, "presence") for place in reader.offsets_at([topic], 0)}
+    ends = dict.fromkeys(reader.offsets_at(FOLLOWED, 0), OFFSET_END)
     found: list[Reading] = []
     kinds: set[str] = set()
     until_s = time.monotonic() + LOOK_S
-    for record in reader.records([*JOURNALS, "presence"], start=ends, follow=True):
+    for record in reader.records(FOLLOWED, start=ends, follow=True):
         if record is not None:
             new = list(readings_of(record, now_us=clock_us()))
             found += new
