@@ -1,18 +1,21 @@
 """What the doctor says of a machine and of a loop's topics."""
 
 import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from connectors.kafka.admin import TopicState
-from schemas.events import Control, DeadLetter, JournalEntry, Presence
-from schemas.keyfiles import create_keys, revoke_key, rotate_key
+from schemas.events import Control, DeadLetter, Event, JournalEntry, Presence
+from schemas.keyfiles import create_keys, keyring_text, revoke_key, rotate_key
 from schemas.topics import TOPICS
 from schemas.wire import encode
 from streams.operate.cluster import topic_plans
 from streams.operate.doctor.clocks import readings_of
+from streams.operate.doctor.examine import on_control
 from streams.operate.doctor.finding import Finding
 from streams.operate.doctor.machine import check_disk, check_keys, check_memories
 from streams.operate.doctor.on_topics import (
@@ -27,6 +30,7 @@ from streams.operate.doctor.on_topics import (
     check_settings,
     check_topics,
 )
+from streams.operate.loop_place import LoopPlace
 from streams.operate.status import PartStatus
 from streams.operate.topic_reader import StoredRecord
 from streams.settings import parse
@@ -260,3 +264,41 @@ def test_a_step_tells_of_the_brokers_clock_and_its_workers_and_presence_of_its_p
     )  # fmt: skip
     (one,) = readings_of(stored(there, "presence", 0), now_us=NOW_US)
     assert (one.whose, one.ahead_us) == ("gate-1's", 9)
+
+
+class Topics:
+    """Events by topic, each at the next offset."""
+
+    def __init__(self, *events: Control | Presence) -> None:
+        self._events = events
+
+    def events(self, *topics: str) -> Iterator[tuple[StoredRecord, Event]]:
+        for offset, event in enumerate(self._events):
+            if event.TOPIC in topics:
+                yield replace(stored(event, event.TOPIC, 0), offset=offset), event
+
+
+def presence(instance: str, role: str, settings_hash: str) -> Presence:
+    return Presence(
+        id=instance, time_us=NOW_US - 10, instance=instance, role=role, version="", pid=1, host="", state="running",
+        control_heard_us=NOW_US - 10, control_offset=9, settings_hash=settings_hash,
+    )  # fmt: skip
+
+
+def test_a_loop_that_runs_as_it_should_has_nothing_but_ok(keys: Path) -> None:
+    place = LoopPlace(config=keys.parent / "loop.toml", settings=SETTINGS)
+    text = keyring_text(keys)
+    orders = [
+        order("keyring", "loop", text),
+        order("settings", "loop", SETTINGS.settings_hash),
+        order("pause", "loop", "running"),
+    ]
+    parts = [presence(role, role, SETTINGS.settings_hash) for role in ("detect", "decide", "gate", "improve")]
+    reader = Topics(*orders, *parts, presence("hand", "executor", ""))
+    found = list(on_control(place, reader, now_us=NOW_US))
+    assert {one.level for one in found} == {"ok"}, found
+    assert [one.check for one in found] == ["settings", "keyring", "orders", *["roles"] * 4, "executors"]
+    with_ingest = Topics(*orders, *parts, presence("hand", "executor", ""), presence("in", "ingest", "former"))
+    assert "ingest: 1 answer" in [one.found for one in on_control(place, with_ingest, now_us=NOW_US)]
+    late = list(on_control(place, reader, now_us=NOW_US + 60_000_000))
+    assert [one.check for one in late if one.level == "fail"] == ["roles"] * 4 + ["executors"]
