@@ -45,7 +45,7 @@ def test_profiles_are_one_table_in_plain_text_with_what_cannot_be_told(folder: P
     assert rows["risk"][1:4] == ["2", "+0", "-10"]  # without a census a fifth of all entities is one in ten minutes
     assert "written out in the file, so the same under each: gate.abnormal_share, levels.default" in result.output
     assert "the log cannot tell:" in result.output
-    assert "what up to 11 actions would have changed" in result.output
+    assert "what up to 10 actions would have changed" in result.output
     assert "\x1b" not in result.output
 
 
