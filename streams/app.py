@@ -44,7 +44,7 @@ def make_processors(settings: Settings, *, role: str, partition: int) -> list[Pr
 
     Each role imports its own: what the gate's process never loads cannot act there.
     """
-    loop, seed, actions = settings.loop.name, settings.loop.seed, settings.actions
+    loop, seed = settings.loop.name, settings.loop.seed
     match role:
         case "ingest":
             from streams.loop.ingest import Ingest
@@ -58,16 +58,24 @@ def make_processors(settings: Settings, *, role: str, partition: int) -> list[Pr
         case "decide":
             return _decide(settings)
         case "gate":
-            from streams.loop.gate import Gate
-
-            settings_hash = settings.settings_hash
-            return [
-                Gate(settings.gate, loop=loop, settings_hash=settings_hash, actions=actions, levels=settings.levels)
-            ]
+            return [_gate(settings, loop=loop, settings_hash=settings.settings_hash)]
         case _:
             from streams.loop.account import Account
 
             return [Account(settings.account, loop=loop)]
+
+
+def _gate(settings: Settings, *, loop: str, settings_hash: str) -> Processor:
+    from streams.loop.gate import Gate
+
+    return Gate(settings.gate, loop=loop, settings_hash=settings_hash, actions=settings.actions, levels=settings.levels)
+
+
+def make_other_gate(settings: Settings, *, loop: str, settings_hash: str, decode: Decode) -> Role:
+    """Return a gate that lets through what these settings let, as if the orders for `settings_hash` were for them."""
+    return Role(
+        name="gate", loop=loop, processors=[_gate(settings, loop=loop, settings_hash=settings_hash)], decode=decode
+    )
 
 
 def _decide(settings: Settings) -> list[Processor]:
@@ -164,4 +172,4 @@ def make_worker(
     )
 
 
-__all__ = ["load_trust", "make_decoded_role", "make_processors", "make_role", "make_worker"]
+__all__ = ["load_trust", "make_decoded_role", "make_other_gate", "make_processors", "make_role", "make_worker"]

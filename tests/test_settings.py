@@ -9,10 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import SettingsError
-from streams.loop.durations import parse_duration
 from streams.settings import EXAMPLE, Settings, load, parse, world_settings
 from streams.settings.positions import Positions
-from streams.settings.profiles import PROFILES
 
 LEAST = """
 [loop]
@@ -252,17 +250,6 @@ def test_the_canonical_text_holds_no_credentials_and_does_not_depend_on_the_orde
     assert "secret" not in secret.canonical
     turned = "[actions.restart]\n[gate]\nconcurrency = 4\n[loop]\nname = 'my-loop'\n"
     assert parse(turned, name="loop.toml").canonical == parse(LEAST, name="loop.toml").canonical
-
-
-@pytest.mark.parametrize("profile", sorted(PROFILES))
-def test_a_profile_is_other_defaults_and_every_key_of_the_file_wins_over_it(profile: str) -> None:
-    text = LEAST.replace("[actions", f'profile = "{profile}"\n[actions')
-    settings = parse(text, name="loop.toml")
-    for section, keys in PROFILES[profile].items():
-        for key, value in keys.items():
-            found = getattr(settings, section)
-            assert getattr(found, key, None) == value or getattr(found, f"{key}_us") == parse_duration(value)
-    assert parse(text + "[gate]\nconcurrency = 7", name="loop.toml").gate.concurrency == 7
 
 
 def test_settings_are_frozen_and_one_value() -> None:

@@ -26,8 +26,15 @@ from streams.settings import load
     help="Run this loop.toml; its [fleet] says how the fleet behaves.  [default: a loop without limits]",
 )
 @click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write the report as JSON here.")
+@click.option(
+    "--save",
+    type=click.Path(path_type=Path),
+    help="Keep the gate's part of the run in this new folder, for `flyball profiles --from`.",
+)
 @json_option
-def simulate(seed: int, events: int, config: Path | None, report: Path | None, *, as_json: bool) -> None:
+def simulate(
+    seed: int, events: int, config: Path | None, report: Path | None, *, save: Path | None, as_json: bool
+) -> None:
     """Run the whole loop against a simulated fleet, without Kafka, and print what it learned.
 
     Faults recur in kinds with different best remedies, which nothing tells the loop; one action makes things worse.
@@ -40,6 +47,7 @@ def simulate(seed: int, events: int, config: Path | None, report: Path | None, *
             seed=seed,
             telemetry_events=events,
             on_progress=lambda samples: progress.update(task, completed=samples),
+            save=save,
         )
     if report is not None:
         report.write_bytes(msgspec.json.format(msgspec.json.encode(found.report), indent=2) + b"\n")

@@ -1,6 +1,5 @@
-"""`flyball recover, replay, dead-letters, reset`: after something went wrong, and to prove that nothing did."""
+"""`flyball recover, dead-letters, reset`: after something went wrong."""
 
-import sys
 from pathlib import Path
 
 import click
@@ -13,35 +12,8 @@ from streams.operate.dead_letters import find_dead_letter, list_dead_letters, re
 from streams.operate.loop_place import LoopPlace
 from streams.operate.orders import write_messages
 from streams.operate.recovering import recover_role
-from streams.operate.replaying import replay_loop
 
 VALUE_SHOWN = 2_000
-
-
-@click.command()
-@config_option
-@click.option("--role", type=click.Choice(ROLES), help="Only this role.  [default: all]")
-@click.option("--show", default=10, show_default=True, help="How many differences to print.")
-@json_option
-def replay(config: Path, role: str | None, show: int, *, as_json: bool) -> None:
-    """Fold every step of the journals again, on the inputs read back by offset, and compare the outputs' digests.
-
-    The audit chain is followed from its first link to its last. Exit 0 when not a bit differs and the chain holds, 1
-    when something does not; what retention removed is named, not guessed.
-    """
-    place = LoopPlace.open(config)
-    found = replay_loop(place, ROLES if role is None else (role,))
-    if as_json:
-        print_json(found)
-    else:
-        for line in found.roles:
-            click.echo(f"{line.role}: {line.steps} steps, {line.differences} differences{line.remark}")
-        for mismatch in found.mismatches[:show]:
-            click.echo(f"  {mismatch.role}/{mismatch.partition} step {mismatch.step}: {mismatch.detail}")
-        if found.audit is not None:
-            click.echo(f"audit: {found.audit}")
-        click.echo(f"{found.steps} steps replayed, {found.differences} differences")
-    sys.exit(0 if found.proves_the_run else 1)
 
 
 @click.command()

@@ -3,16 +3,28 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import msgspec
+
 from connectors.kafka.admin import Report, apply_topics
 from connectors.kafka.jars import kafka_jars
 from connectors.kafka.java import find_java
 from connectors.kafka.launcher import LocalKafka
+from connectors.kafka.partitions import planned_partitions
 from schemas.connection import KafkaConnection
 from schemas.keyfiles import create_keys, keyring_text
 from schemas.topics import TOPICS
 from streams.operate.loop_place import LocalAddress, LoopPlace
 from streams.operate.orders import Orders
 from streams.operate.topic_reader import TopicReader
+from streams.settings import Settings
+
+
+class TopicPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a topic is to be: partitions, copies, and settings of Kafka."""
+
+    partitions: int
+    replication: int
+    config: dict[str, str]
 
 
 def require_kafka() -> None:
@@ -36,14 +48,39 @@ def local_kafka(place: LoopPlace, *, brokers: int = 1) -> Iterator[LocalAddress]
 def prepare_topics(place: LoopPlace, connection: KafkaConnection) -> Report:
     """Create the topics that are missing and align the settings of the others; return what was done."""
     settings = place.settings
-    partitions = settings.telemetry.partitions
     return apply_topics(
         connection,
         place.loop,
-        partitions={topic.name: partitions for topic in TOPICS.values() if topic.scales and topic.name != "actions"},
-        replication=settings.kafka.replication if settings.kafka else 1,
-        overrides={name: {"retention.ms": str(us // 1_000)} for name, us in settings.retention.items()},
+        partitions=_partitions(settings),
+        replication=_replication(settings),
+        overrides=_overrides(settings),
     )
+
+
+def topic_plans(settings: Settings) -> dict[str, TopicPlan]:
+    """Return what each topic of a loop is to be, by registry name."""
+    partitions, overrides = planned_partitions(_partitions(settings)), _overrides(settings)
+    return {
+        name: TopicPlan(
+            partitions=partitions[name],
+            replication=_replication(settings),
+            config={**topic.config(), **overrides.get(name, {})},
+        )
+        for name, topic in TOPICS.items()
+    }
+
+
+def _partitions(settings: Settings) -> dict[str, int]:
+    partitions = settings.telemetry.partitions
+    return {topic.name: partitions for topic in TOPICS.values() if topic.scales and topic.name != "actions"}
+
+
+def _replication(settings: Settings) -> int:
+    return settings.kafka.replication if settings.kafka else 1
+
+
+def _overrides(settings: Settings) -> dict[str, dict[str, str]]:
+    return {name: {"retention.ms": str(us // 1_000)} for name, us in settings.retention.items()}
 
 
 def activate_if_new(place: LoopPlace, orders: Orders, reader: TopicReader) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from schemas.events import Event
+from schemas.raw import RawBatch
 from streams.operate.topic_reader import StoredRecord
 from streams.replay.log import MemoryLog
 
@@ -25,6 +26,10 @@ class MemoryReader:
             event = record.event()
             if event is not None:
                 yield record, event
+
+    def read_range(self, topic: str, partition: int, start: int, stop: int) -> RawBatch | None:
+        """Return the committed records of the offsets `start` (included) to `stop`."""
+        return self._log.read_range(topic, partition, start, stop)
 
     def _partition(self, topic: str, partition: int) -> Iterator[StoredRecord]:
         batch = self._log.read(topic, partition, 0)

@@ -1,25 +1,22 @@
 """Taking a whole run again from Kafka: every journal, on inputs read back by offset."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from itertools import count
 
 import msgspec
 
 from schemas.connection import KafkaConnection
-from schemas.errors import BrokerError, SignatureError
-from schemas.events import AuditEntry, Control, JournalEntry
+from schemas.errors import BrokerError
+from schemas.events import AuditEntry, JournalEntry
 from schemas.kafka import make_admin
 from schemas.keyfiles import load_root, load_trust
-from schemas.keyring import Keyring, Trust
-from schemas.raw import RawBatch
 from schemas.topics import TOPICS
 from streams.app import make_decoded_role
 from streams.loop.account import verify_chain
 from streams.operate.loop_place import LoopPlace
+from streams.operate.runs import KafkaRun, first_trust
 from streams.operate.topic_reader import TopicReader
 from streams.replay import Replayed, replay_run
-from streams.runtime.log_reader import InputReader
 
 AUDITOR = "improve"
 """The role that writes the audit."""
@@ -120,30 +117,12 @@ def _replay_partition(place: LoopPlace, connection: KafkaConnection, role: str, 
         place.settings,
         role=role,
         partition=partition,
-        trust=_first_trust(place, connection),
+        trust=first_trust(TopicReader(connection, place.loop), load_root(place.keys)) or load_trust(place.keys),
         audience=place.audience(),
     )
-    with InputReader(connection, prefix=f"{place.loop}.") as inputs:
-
-        def read_range(topic: str, source_partition: int, start: int, stop: int) -> RawBatch | None:
-            batch = inputs.batch(topic, source_partition, start, stop)
-            return batch if len(batch) else None
-
+    with KafkaRun(connection, place.loop) as run:
         entries = _journal(TopicReader(connection, place.loop), role, partition)
-        return replay_run(fresh, entries, read_range, loop=place.loop)
-
-
-def _first_trust(place: LoopPlace, connection: KafkaConnection) -> Trust:
-    """Return the trust that the run began with: the first keyring on `control`; later ones are adopted on the way.
-
-    Today's file would refuse what keys signed that were rotated since.
-    """
-    root = load_root(place.keys)
-    for _, event in TopicReader(connection, place.loop).events("control"):
-        if isinstance(event, Control) and event.kind == "keyring":
-            with suppress(SignatureError):
-                return Trust(root=root, keyring=Keyring.parse(event.value, root))
-    return load_trust(place.keys)
+        return replay_run(fresh, entries, run.read_range, loop=place.loop)
 
 
 def _journal(reader: TopicReader, role: str, partition: int) -> Iterator[JournalEntry]:

@@ -12,6 +12,7 @@ from connectors.lab.record import FaultRecord
 from schemas.events import Action, Event, Experience, Outcome, Telemetry
 from streams.operate.memory_reader import MemoryReader
 from streams.operate.offline import role_factory
+from streams.operate.recorded_run import About, refuse_if_there, save_run
 from streams.operate.report import Report, build_report
 from streams.replay import Driver, DriverSettings
 from streams.settings import Settings, load, parse
@@ -51,11 +52,15 @@ def simulate_fleet(
     telemetry_events: int,
     broker: str = "none: in-memory log",
     on_progress: Callable[[int], None],
+    save: Path | None = None,
 ) -> Simulation:
     """Run a loop against the fleet of its settings until that has sent so many samples, and sum up.
 
-    `on_progress` is told the number of samples as they come.
+    `on_progress` is told the number of samples as they come; `save` is a new folder to keep the run in. Raises
+    `SettingsError` where that is there already.
     """
+    if save is not None:
+        refuse_if_there(save)
     driver_settings = DriverSettings(
         loop=settings.loop.name,
         seed=seed,
@@ -73,6 +78,8 @@ def simulate_fleet(
     )
     driver.run(telemetry_events=telemetry_events)
     reader = MemoryReader(driver.log)
+    if save is not None:
+        save_run(reader, save, About(loop=settings.loop.name))
     seconds = (driver.clock.true_us - driver_settings.start_us) / 1e6
     report = build_report(reader, broker=broker, seconds=seconds, faults=list(_faults(fleet)))
     report.latency_ms_p50 = report.latency_ms_p99 = None  # a simulated clock stands still within a turn

@@ -8,6 +8,7 @@ import msgspec
 
 from schemas.events import Blocked, Control, Drift, Event, Outcome, Overflow, Presence, Storm, Verdict
 from streams.operate.in_force import orders_in_force
+from streams.operate.story import Reader
 from streams.operate.topic_reader import TopicReader
 
 Told = TypeVar("Told", bound=Event)
@@ -107,7 +108,9 @@ def read_status(reader: TopicReader, *, loop: str, settings_hash: str, now_us: i
         pauses=pauses,
         activated_settings=activated.value if activated else None,
         settings_hash=settings_hash,
-        parts=_parts(reader, settings_hash, now_us, min(orders, default=-1) if paused else None),
+        parts=read_parts(
+            reader, settings_hash, now_us=now_us, pause_offset=min(orders, default=-1) if paused else None
+        ),
         verdicts=dict(sorted(verdicts.items())),
         refusals=dict(sorted(refusals.items())),
         outcomes=_outcome_states(reader),
@@ -156,7 +159,9 @@ def _orders_in_force(reader: TopicReader) -> tuple[dict[str, int], dict[str, Con
     }
 
 
-def _parts(reader: TopicReader, settings_hash: str, now_us: int, pause_offset: int | None) -> tuple[PartStatus, ...]:
+def read_parts(
+    reader: Reader, settings_hash: str, *, now_us: int, pause_offset: int | None = None
+) -> tuple[PartStatus, ...]:
     """Return the last word of every part; `pause_offset` is where the loop's pause lies, None when it is running."""
     latest = {event.instance: event for _, event in reader.events("presence") if isinstance(event, Presence)}
     return tuple(

@@ -18,7 +18,7 @@ from streams.settings.convert import Path as Key
 from streams.settings.convert import Problems, shape_of, spelled, struct_of
 from streams.settings.crosschecks import cross_check
 from streams.settings.positions import Positions
-from streams.settings.profiles import with_profile
+from streams.settings.profiles import Profile, with_profile, written_presets
 from streams.settings.sections import Settings
 
 EXAMPLE = resources.files("streams.templates").joinpath("loop.toml").read_text(encoding="utf-8")
@@ -33,28 +33,25 @@ S = TypeVar("S", bound=msgspec.Struct)
 _SYNTAX = re.compile(r"(?P<what>.*) \(at (?:line (?P<line>\d+), column \d+|end of document)\)", re.DOTALL)
 
 
-def load(path: Path, *, worlds: Worlds = NO_WORLDS) -> Settings:
+def load(path: Path, *, worlds: Worlds = NO_WORLDS, profile: Profile | None = None) -> Settings:
     """Read a file; raises `SettingsError` with every problem, each `PATH:LINE: KEY: what was expected, what came`.
 
     `worlds` are the structs of sections that the loop itself does not know (`lab`): they are checked with the rest.
+    `profile` takes the place of the one that the file names.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise SettingsError([f"{path}: expected UTF-8 text, got a byte that is none at {error.start}"]) from error
-    except OSError as error:
-        raise SettingsError([f"{path}: cannot be read ({error.strerror}); `flyball init` writes one"]) from error
-    return parse(text, name=str(path), worlds=worlds)
+    return parse(_text(path), name=str(path), worlds=worlds, profile=profile)
 
 
-def parse(text: str, *, name: str, worlds: Worlds = NO_WORLDS) -> Settings:
+def load_written_presets(path: Path) -> tuple[str, ...]:
+    """Return the keys that a file states although profiles preset them: they are the same under every profile."""
+    return written_presets(_tables(_text(path), str(path)))
+
+
+def parse(text: str, *, name: str, worlds: Worlds = NO_WORLDS, profile: Profile | None = None) -> Settings:
     """Read a text; `name` is what its problems call it. Raises `SettingsError` with every problem."""
-    try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError([_syntax(error, text, name)]) from error
+    tables = _tables(text, name)
     problems = Problems()
-    settings = _settings(with_profile(tables), problems)
+    settings = _settings(with_profile(tables, profile), problems)
     for section, cls in worlds.items():
         struct_of(cls, tables.get(section, {}), path=(section,), problems=problems)
     if settings is not None and not problems.found:
@@ -71,6 +68,22 @@ def world_settings(cls: type[S], settings: Settings, *, section: str = "lab") ->
     if found is None or problems.found:
         raise SettingsError([f"{'.'.join(path)}: {message}" for path, message in problems.found])
     return found
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise SettingsError([f"{path}: expected UTF-8 text, got a byte that is none at {error.start}"]) from error
+    except OSError as error:
+        raise SettingsError([f"{path}: cannot be read ({error.strerror}); `flyball init` writes one"]) from error
+
+
+def _tables(text: str, name: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError([_syntax(error, text, name)]) from error
 
 
 def _syntax(error: tomllib.TOMLDecodeError, text: str, name: str) -> str:

@@ -1,7 +1,7 @@
 """The one frozen struct that a `loop.toml` becomes; the sections of processors stand beside the processors."""
 
 import hashlib
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 
@@ -15,9 +15,8 @@ from streams.loop.gate import GateSettings, LevelSettings
 from streams.loop.ingest_settings import IngestSettings
 from streams.loop.policy import PolicySettings
 from streams.loop.recognise import GraphSettings, RecogniseSettings
+from streams.settings.profiles import Profile
 from streams.worlds.fleet_settings import FleetSettings
-
-Profile = Literal["risk", "speed", "cost"]
 
 
 class LoopSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

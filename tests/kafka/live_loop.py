@@ -60,11 +60,11 @@ def flyball(*arguments: str, folder: Path, timeout_s: float = 60.0) -> "subproce
 
 
 def edit(text: str, changes: dict[str, str]) -> str:
-    """Set keys (`section.key`) of a loop.toml that are written out in it, as a person does in an editor."""
+    """Set keys (`section.key`) of a loop.toml that stand in it, also behind a #, as a person does in an editor."""
     for path, value in changes.items():
         section, _, key = path.rpartition(".")
-        pattern = re.compile(rf"(\[{re.escape(section)}\][^\[]*?^{re.escape(key)} = )[^\n#]*", re.MULTILINE)
-        text, count = pattern.subn(lambda match, new=value: f"{match[1]}{new} ", text, count=1)  # type: ignore[misc]
+        pattern = re.compile(rf"(\[{re.escape(section)}\][^\[]*?^)(?:# )?{re.escape(key)} = [^\n#]*", re.MULTILINE)
+        text, count = pattern.subn(lambda match, new=value, key=key: f"{match[1]}{key} = {new} ", text, count=1)  # type: ignore[misc]
         assert count == 1, path
     return text
 

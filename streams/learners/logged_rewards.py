@@ -1,0 +1,58 @@
+"""What actions earned in a log, by context: self-normalised inverse propensity weighting, with its standard error.
+
+What was chosen rarely stands for more that was not chosen, so each reward weighs one over its logged probability
+(Swaminathan and Joachims, The self-normalized estimator for counterfactual learning, NIPS 2015). Few rewards, or few
+that carry all the weight, tell nothing: then the answer is None.
+"""
+
+from dataclasses import dataclass
+from math import sqrt
+
+LEAST = 10
+"""Rewards below which a mean is not told."""
+LEAST_EFFECTIVE = 5.0
+"""Kish's effective sample size below which it is not told either."""
+LEAST_PROPENSITY = 0.01
+"""What a smaller probability counts as: no single reward may stand for more than a hundred."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mean:
+    """A weighted mean reward, its standard error, and on how many rewards it rests."""
+
+    value: float
+    error: float
+    count: int
+
+
+class LoggedRewards:
+    """Rewards of (context, action) pairs; the last word on each decision counts."""
+
+    def __init__(self) -> None:
+        self._rewards: dict[str, tuple[str, str, float, float]] = {}
+        self._by_pair: dict[tuple[str, str], set[str]] = {}
+
+    def see(self, decision: str, *, context: str, action: str, propensity: float, reward: float) -> None:
+        """Take over the reward of one decision, in the place of an earlier one."""
+        known = self._rewards.get(decision)
+        if known is not None:
+            self._by_pair[known[0], known[1]].discard(decision)
+        weight = 1.0 / max(propensity, LEAST_PROPENSITY)
+        self._rewards[decision] = (context, action, weight, reward)
+        self._by_pair.setdefault((context, action), set()).add(decision)
+
+    def reward(self, decision: str) -> float | None:
+        """Return what one decision earned, where that is known."""
+        known = self._rewards.get(decision)
+        return None if known is None else known[3]
+
+    def mean(self, context: str, action: str) -> Mean | None:
+        """Return what an action earns in a context, or None where the log does not tell."""
+        seen = [self._rewards[name] for name in sorted(self._by_pair.get((context, action), ()))]
+        total = sum(weight for _, _, weight, _ in seen)
+        squares = sum(weight * weight for _, _, weight, _ in seen)
+        if len(seen) < LEAST or total * total < LEAST_EFFECTIVE * squares:
+            return None
+        value = sum(weight * reward for _, _, weight, reward in seen) / total
+        spread = sum((weight * (reward - value)) ** 2 for _, _, weight, reward in seen)
+        return Mean(value=value, error=sqrt(spread) / total, count=len(seen))

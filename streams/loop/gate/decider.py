@@ -1,0 +1,120 @@
+"""From checks to what is said and done: verdicts, the actions that come of them, and verdicts that were recorded."""
+
+from schemas.events import NONE, Action, Approval, Check, Event, FinalAction, Proposal, Verdict
+from schemas.keyring import LOOP
+from streams.loop.gate.approvals import final_action
+from streams.loop.gate.checks import Answer, decide
+from streams.loop.gate.facts import Facts
+from streams.loop.gate.orders import level_of, lower
+from streams.loop.gate.settings import LevelSettings
+from streams.loop.gate.state import Question
+from streams.loop.occasion import Occasion
+
+
+class Decider:
+    """Writes verdicts and actions; `recorded` are the last verdicts, by proposal, in the order of decision."""
+
+    def __init__(self, facts: Facts, levels: LevelSettings) -> None:
+        self._facts = facts
+        self._levels = levels
+        self.recorded: dict[str, Verdict] = {}
+
+    def question(
+        self,
+        proposal: Proposal,
+        on: Occasion,
+        until_us: int,
+        approval: Approval | None = None,
+        approvals: tuple[Approval, ...] = (),
+    ) -> Question:
+        """Return what the checks are asked about a proposal that is valid until `until_us`."""
+        level = level_of(self._facts.orders, self._levels, proposal.pattern, self._facts.actions.get(proposal.action))
+        if proposal.by != LOOP:  # who proposes by hand chose the pattern: another person must agree
+            level = lower(level, "approve")
+        return Question(
+            proposal=proposal,
+            now_us=on.now.us,
+            control_heard_us=on.now.control_heard_us,
+            level=level,
+            until_us=until_us,
+            approval=approval,
+            approvals=approvals,
+        )
+
+    def decide(
+        self,
+        question: Question,
+        checks: tuple[Check, ...],
+        on: Occasion,
+        answer: Answer | None = None,
+    ) -> list[Event]:
+        """Write the verdict that the first failed check decides, and the action when none failed."""
+        decided, by = decide(checks)
+        verdict_id = on.id()
+        said = answer or decided
+        action = self._act(question, on) if by is None and question.proposal.action != NONE else None
+        verdict = Verdict(
+            id=verdict_id,
+            time_us=question.now_us,
+            causes=on.causes,
+            proposal=question.proposal,
+            verdict=said,
+            level=question.level,
+            checks=checks,
+            settings_hash=self._facts.settings_hash,
+            decided_by=by,
+            action=action.id if action else None,
+            retry_after_us=None if by is None else _retry_after(checks),
+            approval=question.approval.id if question.approval else None,
+            approvals=question.approval_ids,
+            final=self.final(question.proposal) if said == "escalate" else None,
+        )
+        self._record(verdict)
+        return [verdict] if action is None else [verdict, action]
+
+    def final(self, proposal: Proposal) -> FinalAction:
+        """Return what a proposal of a declared action would do."""
+        return final_action(proposal, self._facts.actions[proposal.action], self._facts.settings_hash)
+
+    def _act(self, question: Question, on: Occasion) -> Action:
+        proposal = question.proposal
+        declared, final = self._facts.actions[proposal.action], self.final(proposal)
+        action = Action(
+            id=on.id(),
+            time_us=question.now_us,
+            causes=on.causes,
+            entity=proposal.entity,
+            action=proposal.action,
+            proposal=proposal.id,
+            episode=proposal.episode,
+            pattern=proposal.pattern,
+            issued_us=question.now_us,
+            expires_us=question.now_us + declared.expires_us,
+            settings_hash=self._facts.settings_hash,
+            parameters=final.parameters,
+            dry_run=final.dry_run,
+            approvals=question.approval_ids,
+            answers=question.approvals,
+        )
+        self._facts.book.reserve(proposal, action)
+        return action
+
+    def _record(self, verdict: Verdict) -> None:
+        """Remember a verdict; those pushed out leave a mark, so that their proposals never pass as new.
+
+        A proposal too far ahead was denied for that: its time is no mark, or nothing would be new until then.
+        """
+        self.recorded.pop(verdict.proposal.id, None)
+        self.recorded[verdict.proposal.id] = verdict
+        if len(self.recorded) > self._facts.settings.remembered:
+            oldest = self.recorded.pop(next(iter(self.recorded)))
+            mark_us = min(oldest.proposal.time_us, oldest.time_us + self._facts.settings.clock_skew_us)
+            self._facts.forgotten_us = max(self._facts.forgotten_us, mark_us)
+
+
+def _retry_after(checks: tuple[Check, ...]) -> int | None:
+    """Return from when on every failed check that knows its end passes; None when the first to fail does not know."""
+    failed = [check for check in checks if not check.passed]
+    if failed[0].next_us is None:
+        return None
+    return max(check.next_us for check in failed if check.next_us is not None)

@@ -1,0 +1,96 @@
+"""The examination: every check, none kept from being made by what another one found."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+
+from connectors.kafka.admin import describe
+from schemas.errors import BrokerError, FlyballError, SignatureError
+from schemas.events import Control, DeadLetter
+from schemas.keyfiles import load_keyring, load_root, load_trust
+from schemas.keyring import Keyring
+from streams.operate.cluster import topic_plans
+from streams.operate.doctor.clocks import read_clocks
+from streams.operate.doctor.finding import Finding, fail, ok
+from streams.operate.doctor.machine import check_disk, check_keys, check_memories
+from streams.operate.doctor.on_topics import (
+    HOUR_US,
+    check_clocks,
+    check_dead_letters,
+    check_executors,
+    check_keyrings,
+    check_orders,
+    check_roles,
+    check_settings,
+    check_topics,
+)
+from streams.operate.in_force import orders_in_force
+from streams.operate.loop_place import LoopPlace
+from streams.operate.processes import LOCAL_ROLES
+from streams.operate.status import read_parts
+from streams.operate.story import Reader
+from streams.operate.topic_reader import TopicReader
+
+INGEST = "ingest"
+
+
+def examine(place: LoopPlace, *, clock_us: Callable[[], int], environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield what every check finds, in order; what the broker must tell comes last. Nothing is written anywhere."""
+    yield ok("file", f"{place.config} is valid, loop {place.loop}")
+    yield from check_keys(place.keys, environment, now_us=clock_us())
+    yield check_disk(place.data)
+    yield from check_memories(place.data / "executor")
+    try:
+        connection, audience = place.connection(), place.audience()
+    except BrokerError as error:
+        left = "topics, settings, orders, roles, executors, dead letters and clocks were not looked at"
+        yield fail("broker", f"{error}; {left}", "flyball run, or flyball kafka; else look at its log and the network")
+        return
+    yield ok("broker", f"{connection.bootstrap} answers, cluster {audience.cluster}")
+    yield from _tried("topics", lambda: check_topics(describe(connection, place.loop), topic_plans(place.settings)))
+    try:
+        trust = load_trust(place.keys)
+    except FlyballError:
+        yield fail("orders", "without the keyring nothing on the topics can be believed: not looked at", "see keys")
+        return
+    reader = TopicReader(connection, place.loop, trust=trust, audience=audience)
+    yield from _tried("orders", lambda: on_control(place, reader, now_us=clock_us()))
+    yield from _tried("dead letters", lambda: [_dead_letters(reader, now_us=clock_us())])
+    yield from _tried("clock", lambda: [check_clocks(read_clocks(reader, clock_us))])
+
+
+def on_control(place: LoopPlace, reader: Reader, *, now_us: int) -> Iterator[Finding]:
+    """Yield what orders and the loop's parts say: settings, keyring, stops, roles and executors."""
+    orders: dict[str, Control] = {}
+    for scope, (_, order) in orders_in_force(reader.events("control")).items():
+        orders[scope] = order
+    parts = read_parts(reader, place.settings.settings_hash, now_us=now_us)
+    yield from check_settings(orders.get("settings/loop"), place.settings.settings_hash, parts)
+    yield check_keyrings(load_keyring(place.keys).version, _published(place, reader))
+    yield from check_orders(orders.values(), now_us=now_us)
+    decoding = [INGEST] if any(part.role == INGEST for part in parts) else []
+    yield from check_roles(parts, [*decoding, *LOCAL_ROLES])
+    yield check_executors(parts)
+
+
+def _published(place: LoopPlace, reader: Reader) -> int | None:
+    """Return the version of the newest keyring on `control` that the root key signed."""
+    root = load_root(place.keys)
+    versions = []
+    for _, event in reader.events("control"):
+        if isinstance(event, Control) and event.kind == "keyring":
+            with suppress(SignatureError):
+                versions.append(Keyring.parse(event.value, root).version)
+    return max(versions, default=None)
+
+
+def _dead_letters(reader: TopicReader, *, now_us: int) -> Finding:
+    found = reader.events("dead-letters", since_us=now_us - 2 * HOUR_US)
+    return check_dead_letters([event for _, event in found if isinstance(event, DeadLetter)], now_us=now_us)
+
+
+def _tried(check: str, findings: Callable[[], Iterable[Finding]]) -> list[Finding]:
+    """Return what a check found, or that it could not be made."""
+    try:
+        return list(findings())
+    except FlyballError as error:
+        return [fail(check, str(error), "flyball status; flyball topics apply")]

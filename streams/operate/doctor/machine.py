@@ -1,0 +1,110 @@
+"""What can be wrong on this machine: keys, disk, and what executors remember."""
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from schemas.errors import SettingsError, SignatureError
+from schemas.keyfiles import PURPOSES, has_key, load_keyring, load_signer, refuse_if_open
+from schemas.keyring import Keyring
+from schemas.signing import Audience
+from streams.operate.doctor.finding import Finding, fail, ok, warn
+
+GIB, MIB = 1 << 30, 1 << 20
+LITTLE_BYTES, TOO_LITTLE_BYTES = 2 * GIB, 256 * MIB
+NOWHERE = Audience(cluster="", loop="")
+"""For whom nothing is ever signed: a key is only looked at."""
+_IN_USE = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def check_keys(folder: Path, environment: Mapping[str, str], *, now_us: int) -> Iterator[Finding]:
+    """Tell of private keys that others can read, or that the signed keyring does not trust (any more)."""
+    try:
+        keyring = load_keyring(folder)
+    except (SettingsError, SignatureError) as error:
+        yield fail(
+            "keys", str(error), "flyball keys init makes keys; an altered keyring comes from a copy, never mended"
+        )
+        return
+    problems = [*_readable_by_others(folder), *_not_trusted(folder, environment, keyring, now_us)]
+    yield from problems
+    here = [purpose for purpose in PURPOSES if has_key(folder, purpose, environment)]
+    if not problems:
+        held = f"{', '.join(here)} lie here, read by their owner only, and are" if here else "none lies here; keyring"
+        yield ok("keys", f"{held} in version {keyring.version} of the keyring")
+
+
+def _readable_by_others(folder: Path) -> Iterator[Finding]:
+    for path in sorted(folder.glob("*.key")):
+        try:
+            refuse_if_open(path)
+        except SettingsError:
+            remedy = f"chmod 600 {path}, then flyball keys rotate: who could read it may have it"
+            yield fail("keys", f"{path} is a private key that others can read", remedy)
+
+
+def _not_trusted(folder: Path, environment: Mapping[str, str], keyring: Keyring, now_us: int) -> Iterator[Finding]:
+    for purpose in PURPOSES:
+        if not has_key(folder, purpose, environment):
+            continue
+        try:
+            key_id = load_signer(folder, purpose, NOWHERE, environment).key_id
+            keyring.trusted(key_id, purpose=purpose, now_us=now_us)
+        except SettingsError as error:
+            if "only its owner can read" not in str(error):
+                yield fail("keys", str(error), f"flyball keys rotate {purpose}")
+        except SignatureError as error:
+            yield fail(
+                "keys", f"the key of {purpose}: {error}", f"flyball keys rotate {purpose}, then flyball activate"
+            )
+
+
+def check_disk(folder: Path) -> Finding:
+    """Tell how much room is left where a folder is, or would be."""
+    there = _nearest(folder)
+    free = shutil.disk_usage(there).free
+    found = f"{free / GIB:.1f} GiB free under {there}"
+    if free < TOO_LITTLE_BYTES:
+        return fail("disk", found, "make room now: who cannot remember what was started starts nothing more")
+    if free < LITTLE_BYTES:
+        return warn("disk", found, f"make room before it falls under {TOO_LITTLE_BYTES // MIB} MiB")
+    return ok("disk", found)
+
+
+def check_memories(folder: Path) -> Iterator[Finding]:
+    """Tell whether executors of this machine can remember what they start; `folder` holds a folder of each."""
+    stores = sorted(folder.glob("*/*.sqlite"))
+    if not stores:
+        there = _nearest(folder)
+        if os.access(there, os.W_OK | os.X_OK):
+            yield ok("memory", f"no executor has run here; {there} can be written")
+        else:
+            yield fail("memory", f"{there} cannot be written", "let the executor's user write there: [loop] data")
+    for store in stores:
+        yield _memory(store)
+
+
+def _memory(store: Path) -> Finding:
+    try:
+        database = sqlite3.connect(f"{store.absolute().as_uri()}?mode=rw", uri=True, timeout=0.2, isolation_level=None)
+        try:
+            database.execute("BEGIN IMMEDIATE")
+            database.execute("ROLLBACK")
+        finally:
+            database.close()
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _IN_USE:
+            return ok("memory", f"{store} is held by an executor that runs")
+        remedy = "make room or mend the disk, then start the executor: until then it starts nothing"
+        return fail("memory", f"{store} cannot be written ({error})", remedy)
+    return ok("memory", f"{store} can be written, and no executor holds it")
+
+
+def _nearest(folder: Path) -> Path:
+    """Return the folder, or the nearest one around it that exists."""
+    there = folder.absolute()
+    while not there.exists():
+        there = there.parent
+    return there

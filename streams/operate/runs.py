@@ -1,0 +1,87 @@
+"""Where a run is read from for a replay under other settings: the loop's Kafka, or a folder that holds a copy."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from schemas.connection import KafkaConnection
+from schemas.errors import SettingsError, SignatureError
+from schemas.events import Control, Event
+from schemas.keyfiles import load_root, load_trust
+from schemas.keyring import Keyring, Trust
+from schemas.raw import RawBatch
+from schemas.signing import Audience
+from streams.loop.decode import make_decode
+from streams.loop.role import Decode
+from streams.operate.loop_place import LoopPlace
+from streams.operate.recorded_run import RecordedRun
+from streams.operate.story import Reader
+from streams.operate.topic_reader import StoredRecord, TopicReader
+from streams.operate.what_if import Run
+from streams.runtime.log_reader import InputReader
+
+
+class KafkaRun:
+    """A run as it lies on Kafka. Use as a context."""
+
+    def __init__(self, connection: KafkaConnection, loop: str) -> None:
+        self._reader = TopicReader(connection, loop)
+        self._inputs = InputReader(connection, prefix=f"{loop}.")
+
+    def __enter__(self) -> "KafkaRun":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._inputs.__exit__()
+
+    def events(self, *topics: str) -> Iterator[tuple[StoredRecord, Event]]:
+        """Yield every decodable event of some topics; each partition in offset order."""
+        return self._reader.events(*topics)
+
+    def read_range(self, topic: str, partition: int, start: int, stop: int) -> RawBatch | None:
+        """Return the committed records of the offsets `start` (included) to `stop`; ranges come in rising order."""
+        batch = self._inputs.batch(topic, partition, start, stop)
+        return batch if len(batch) else None
+
+
+@contextmanager
+def open_run(place: LoopPlace, folder: Path | None) -> Iterator[tuple[Run, Callable[[], Decode]]]:
+    """Open a loop's run on its Kafka, or the copy in a folder; with what makes its decoders.
+
+    Raises `BrokerError`, or `SettingsError` where keys are missing or the folder holds another loop's run.
+    """
+    if folder is None:
+        connection = place.connection()
+        with KafkaRun(connection, place.loop) as run:
+            trust = first_trust(run, load_root(place.keys)) or load_trust(place.keys)
+            yield run, _decoders(place, trust, place.audience())
+        return
+    copy = RecordedRun(folder)
+    if copy.about.loop != place.loop:
+        raise SettingsError([f"{folder} holds a run of loop {copy.about.loop}, expected one of {place.loop}"])
+    audience = copy.about.audience
+    if audience is None:
+        yield copy, _decoders(place, None, None)
+        return
+    found = first_trust(copy, load_root(folder))
+    if found is None:
+        raise SettingsError([f"{folder}: expected a keyring among the orders, signed by the root key beside them"])
+    yield copy, _decoders(place, found, audience)
+
+
+def first_trust(reader: Reader, root: Ed25519PublicKey) -> Trust | None:
+    """Return the trust that a run began with: the first keyring on `control`; later ones are adopted on the way.
+
+    Today's file would refuse what keys signed that were rotated since.
+    """
+    for _, event in reader.events("control"):
+        if isinstance(event, Control) and event.kind == "keyring":
+            with suppress(SignatureError):
+                return Trust(root=root, keyring=Keyring.parse(event.value, root))
+    return None
+
+
+def _decoders(place: LoopPlace, trust: Trust | None, audience: Audience | None) -> Callable[[], Decode]:
+    return lambda: make_decode(trust=trust, audience=audience, telemetry=place.settings.telemetry)

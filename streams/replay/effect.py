@@ -1,0 +1,74 @@
+"""What a difference between two gates was worth, as far as the run's own rewards tell."""
+
+from collections import Counter
+from collections.abc import Iterable
+from math import sqrt
+
+import msgspec
+
+from schemas.events import NONE, Experience
+from schemas.keyring import LOOP
+from streams.learners.logged_rewards import LoggedRewards, Mean
+from streams.replay.decisions import Decision, Difference
+
+WIDTH = 1.96
+"""Standard errors on either side of a 95 % interval."""
+TAUGHT = ("observed", "defaulted", "late")
+
+
+class Effect(msgspec.Struct, frozen=True, kw_only=True):
+    """The change of the sum of rewards (costs taken off), with a 95 % interval; over `known` of the actions added and
+    removed. About `unknown` the log cannot tell: too few rewards of that action, or of doing nothing, on that pattern.
+    """
+
+    value: float
+    low: float
+    high: float
+    known: int
+    unknown: int
+
+
+def logged_rewards(experiences: Iterable[Experience]) -> LoggedRewards:
+    """Return what the loop's own decisions earned; what a person chose, or did not happen as chosen, is left out."""
+    rewards = LoggedRewards()
+    for one in experiences:
+        if one.state in TAUGHT and one.reward is not None and one.by == LOOP and one.effective == one.proposed:
+            rewards.see(
+                one.proposal,
+                context=one.pattern,
+                action=one.effective,
+                propensity=one.effective_probability,
+                reward=one.reward,
+            )
+    return rewards
+
+
+def effect_of(difference: Difference, rewards: LoggedRewards) -> Effect:
+    """Return what another gate's actions would have earned more or less.
+
+    An action that was taken away earned what is recorded, and doing nothing would have earned what it did on that
+    pattern; one that was added is worth what it earned there, less that. Means of a pair are shared by all that rest on
+    them, and so are their errors.
+    """
+    coefficients: Counter[tuple[str, str]] = Counter()
+    means: dict[tuple[str, str], Mean] = {}
+    exact, known, unknown = 0.0, 0, 0
+    for decision, sign in [*((one, 1) for one in difference.added), *((one, -1) for one in difference.removed)]:
+        earned = rewards.reward(decision.proposal) if sign < 0 else None
+        pairs = [(decision.pattern, NONE)] if earned is not None else _pairs(decision)
+        found = {pair: mean for pair in pairs if (mean := rewards.mean(*pair)) is not None}
+        if len(found) < len(pairs):
+            unknown += 1
+            continue
+        known += 1
+        means |= found
+        exact += sign * (earned or 0.0)
+        for pair in pairs:
+            coefficients[pair] += -sign if pair[1] == NONE else sign
+    value = exact + sum(count * means[pair].value for pair, count in coefficients.items())
+    error = sqrt(sum((count * means[pair].error) ** 2 for pair, count in coefficients.items()))
+    return Effect(value=value, low=value - WIDTH * error, high=value + WIDTH * error, known=known, unknown=unknown)
+
+
+def _pairs(decision: Decision) -> list[tuple[str, str]]:
+    return [(decision.pattern, decision.action), (decision.pattern, NONE)]

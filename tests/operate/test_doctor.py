@@ -1,0 +1,237 @@
+"""What the doctor says of a loop by its topics."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from connectors.kafka.admin import TopicState
+from schemas.events import Control, DeadLetter, Event, JournalEntry, Presence
+from schemas.keyfiles import create_keys, keyring_text
+from schemas.topics import TOPICS
+from schemas.wire import encode
+from streams.operate.cluster import topic_plans
+from streams.operate.doctor.clocks import readings_of
+from streams.operate.doctor.examine import on_control
+from streams.operate.doctor.finding import Finding
+from streams.operate.doctor.on_topics import (
+    HOUR_US,
+    Reading,
+    check_clocks,
+    check_dead_letters,
+    check_executors,
+    check_keyrings,
+    check_orders,
+    check_roles,
+    check_settings,
+    check_topics,
+)
+from streams.operate.loop_place import LoopPlace
+from streams.operate.status import PartStatus
+from streams.operate.topic_reader import StoredRecord
+from streams.settings import parse
+
+NOW_US = 1_700_000_000_000_000
+SETTINGS = parse('[loop]\nname = "x"\n[actions.restart]\n', name="loop.toml")
+
+
+def levels(found: list[Finding]) -> list[str]:
+    return [one.level for one in found]
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    create_keys(tmp_path / "keys")
+    return tmp_path / "keys"
+
+
+def state(name: str, **fields: object) -> TopicState:
+    plan = topic_plans(SETTINGS)[name]
+    values = {
+        "name": name,
+        "full_name": f"x.{name}",
+        "partitions": plan.partitions,
+        "replication": plan.replication,
+        "config": plan.config,
+    }
+    return msgspec.convert(values | fields, TopicState)
+
+
+TOPIC_FAULTS = [
+    ({"partitions": 0, "config": {}}, "fail", "missing: x.policy"),
+    ({"partitions": 3}, "fail", "x.policy has 3, expected 1"),
+    ({"config": {"cleanup.policy": "delete", "retention.ms": "5"}}, "warn", "retention.ms=5"),
+    ({"replication": 0}, "warn", "fewer copies"),
+]
+
+
+@pytest.mark.parametrize(("fault", "level", "text"), TOPIC_FAULTS)
+def test_a_topic_that_is_not_as_the_registry_says_is_named(fault: dict[str, object], level: str, text: str) -> None:
+    plans = topic_plans(SETTINGS)
+    assert levels(list(check_topics([state(name) for name in TOPICS], plans))) == ["ok"]
+    states = [state(name, **(fault if name == "policy" else {})) for name in TOPICS]
+    (found,) = check_topics(states, plans)
+    assert (found.level, text in found.found) == (level, True), found
+
+
+def order(kind: str, target: str, value: str, **fields: object) -> Control:
+    values = {"id": f"{kind}{target}{value}", "time_us": 1, "kind": kind, "target": target, "value": value, "by": "ada"}
+    return msgspec.convert(values | fields, Control)
+
+
+def test_settings_are_those_that_a_signed_order_activated_or_the_gate_is_shut() -> None:
+    assert levels(list(check_settings(None, "h", []))) == ["fail"]
+    (other,) = check_settings(order("settings", "loop", "g"), "h", [])
+    assert (other.level, "activated by ada" in other.found) == ("fail", True)
+    former = part("gate", same_settings=False)
+    assert levels(list(check_settings(order("settings", "loop", "h"), "h", [former]))) == ["ok", "warn"]
+
+
+def test_the_published_keyring_is_the_one_here() -> None:
+    assert [check_keyrings(2, published).level for published in (2, 1, 3, None)] == ["ok", "warn", "warn", "fail"]
+
+
+def test_stops_and_pauses_are_told_with_who_and_how_to_lift_them() -> None:
+    running = order("pause", "loop", "running")
+    assert levels(list(check_orders([running], now_us=9))) == ["ok"]
+    assert levels(list(check_orders([], now_us=9))) == ["fail"]
+    over = order("pause", "entity:a", "paused", until_us=5)
+    paused = order("pause", "entity:b", "paused", until_us=50, reason="we look at it")
+    stopped = order("stop", "loop", "")
+    stop, pause = check_orders([running, over, paused, stopped], now_us=9)
+    assert (stop.level, stop.remedy) == ("warn", "flyball rearm loop")
+    assert (pause.level, pause.remedy) == ("warn", "flyball resume entity:b")
+    assert "by ada: we look at it" in pause.found
+
+
+def part(role: str, **fields: object) -> PartStatus:
+    values = {
+        "instance": f"{role}-1",
+        "role": role,
+        "state": "running",
+        "step": 1,
+        "lag": 0,
+        "age_s": 1.0,
+        "control_age_s": 1.0,
+        "answering": True,
+        "in_flight": (),
+        "same_settings": True,
+        "confirms_stop": False,
+    }
+    return msgspec.convert(values | fields, PartStatus)
+
+
+PART_FAULTS = [
+    ({}, "ok", "1 answer"),
+    ({"answering": False, "age_s": 70.0}, "fail", "last did 70 s ago"),
+    ({"state": "stopping"}, "fail", "no gate answers"),
+    ({"control_age_s": 30.0}, "fail", "does not hear orders"),
+    ({"state": "paused"}, "warn", "is paused"),
+]
+
+
+@pytest.mark.parametrize(("fields", "level", "text"), PART_FAULTS)
+def test_a_role_that_nobody_fills_rightly_is_told(fields: dict[str, object], level: str, text: str) -> None:
+    (found,) = check_roles([part("gate", **fields), part("decide")], ["gate"])
+    assert (found.level, text in found.found) == (level, True), found
+    assert check_roles([part("decide")], ["gate"]).__next__().found == "no gate answers: never did"
+
+
+def test_executors_are_there_or_actions_expire() -> None:
+    assert check_executors([part("gate")]).level == "fail"
+    assert check_executors([part("executor")]).level == "ok"
+
+
+def letter(seconds_ago: int) -> DeadLetter:
+    return DeadLetter(
+        id=f"l{seconds_ago}",
+        time_us=NOW_US - seconds_ago * 1_000_000,
+        origin_topic="telemetry",
+        origin_partition=0,
+        origin_offset=0,
+        reason="late",
+        detail="",
+        role="detect",
+    )
+
+
+def test_dead_letters_of_the_last_hour_are_a_warning_and_older_ones_are_not() -> None:
+    assert check_dead_letters([letter(4_000)], now_us=NOW_US).level == "ok"
+    found = check_dead_letters([letter(4_000), letter(30), letter(20)], now_us=NOW_US)
+    assert (found.level, found.found) == (
+        "warn",
+        "2 in the last hour, more than the 1 before; 2 are late on telemetry",
+    )
+    assert HOUR_US == 3_600_000_000
+
+
+def reading(ahead_s: float) -> Reading:
+    return Reading(whose="the broker's", of="this machine's", ahead_us=int(ahead_s * 1e6))
+
+
+def test_the_clock_that_is_furthest_off_decides() -> None:
+    assert [check_clocks([reading(0.1), reading(off)]).level for off in (-0.9, -1.1, 5.1)] == ["ok", "warn", "fail"]
+    assert check_clocks([]).level == "warn"
+
+
+def stored(event: JournalEntry | Presence, topic: str, appended_us: int) -> StoredRecord:
+    message = encode(event, loop="x", topic=topic)
+    return StoredRecord(
+        topic=topic, partition=0, offset=0, key=message.key, value=message.value, headers=message.headers,
+        timestamp_us=appended_us,
+    )  # fmt: skip
+
+
+def test_a_step_tells_of_the_brokers_clock_and_its_workers_and_presence_of_its_parts() -> None:
+    entry = JournalEntry(
+        id="j", time_us=NOW_US - 7, role="gate", partition=0, step=1, control_heard_us=0, inputs=(), outputs=0,
+        digest="", code="", settings_hash="", instance="gate-1",
+    )  # fmt: skip
+    found = list(readings_of(stored(entry, "journal-gate", NOW_US - 2), now_us=NOW_US))
+    assert [(one.whose, one.ahead_us) for one in found] == [("the broker's", -2), ("gate/0's", -5)]
+    there = Presence(
+        id="p", time_us=NOW_US + 9, instance="gate-1", role="gate", version="", pid=1, host="", state="running",
+        control_heard_us=0, control_offset=0,
+    )  # fmt: skip
+    (one,) = readings_of(stored(there, "presence", 0), now_us=NOW_US)
+    assert (one.whose, one.ahead_us) == ("gate-1's", 9)
+
+
+class Topics:
+    """Events by topic, each at the next offset."""
+
+    def __init__(self, *events: Control | Presence) -> None:
+        self._events = events
+
+    def events(self, *topics: str) -> Iterator[tuple[StoredRecord, Event]]:
+        for offset, event in enumerate(self._events):
+            if event.TOPIC in topics:
+                yield replace(stored(event, event.TOPIC, 0), offset=offset), event
+
+
+def presence(instance: str, role: str, settings_hash: str) -> Presence:
+    return Presence(
+        id=instance, time_us=NOW_US - 10, instance=instance, role=role, version="", pid=1, host="", state="running",
+        control_heard_us=NOW_US - 10, control_offset=9, settings_hash=settings_hash,
+    )  # fmt: skip
+
+
+def test_a_loop_that_runs_as_it_should_has_nothing_but_ok(keys: Path) -> None:
+    place = LoopPlace(config=keys.parent / "loop.toml", settings=SETTINGS)
+    text = keyring_text(keys)
+    orders = [
+        order("keyring", "loop", text),
+        order("settings", "loop", SETTINGS.settings_hash),
+        order("pause", "loop", "running"),
+    ]
+    parts = [presence(role, role, SETTINGS.settings_hash) for role in ("detect", "decide", "gate", "improve")]
+    reader = Topics(*orders, *parts, presence("hand", "executor", ""))
+    found = list(on_control(place, reader, now_us=NOW_US))
+    assert {one.level for one in found} == {"ok"}, found
+    assert [one.check for one in found] == ["settings", "keyring", "orders", *["roles"] * 4, "executors"]
+    with_ingest = Topics(*orders, *parts, presence("hand", "executor", ""), presence("in", "ingest", "former"))
+    assert "ingest: 1 answer" in [one.found for one in on_control(place, with_ingest, now_us=NOW_US)]
+    late = list(on_control(place, reader, now_us=NOW_US + 60_000_000))
+    assert [one.check for one in late if one.level == "fail"] == ["roles"] * 4 + ["executors"]

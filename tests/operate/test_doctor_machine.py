@@ -1,0 +1,87 @@
+"""What the doctor says of a machine: keys, disk, and what executors remember."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from schemas.keyfiles import create_keys, revoke_key, rotate_key
+from streams.operate.doctor.finding import Finding
+from streams.operate.doctor.machine import check_disk, check_keys, check_memories
+
+NOW_US = 1_700_000_000_000_000
+
+
+def levels(found: list[Finding]) -> list[str]:
+    return [one.level for one in found]
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    create_keys(tmp_path / "keys")
+    return tmp_path / "keys"
+
+
+def test_keys_as_init_makes_them_are_well(keys: Path) -> None:
+    (found,) = check_keys(keys, {}, now_us=NOW_US)
+    assert found.level == "ok"
+    assert "version 1" in found.found
+
+
+def test_a_private_key_that_others_can_read_is_told_once_with_the_command(keys: Path) -> None:
+    (keys / "actions.key").chmod(0o640)
+    (keys / "ada.outcomes.key").write_text("any")
+    (keys / "ada.outcomes.key").chmod(0o604)
+    found = list(check_keys(keys, {}, now_us=NOW_US))
+    assert levels(found) == ["fail", "fail"]
+    assert f"chmod 600 {keys / 'actions.key'}" in found[0].remedy
+
+
+def test_a_key_that_the_keyring_does_not_trust_is_told_without_its_text(keys: Path) -> None:
+    former = (keys / "audit.key").read_bytes()
+    keyring = rotate_key(keys, "audit")
+    (keys / "audit.key").write_bytes(former)
+    (found,) = check_keys(keys, {}, now_us=NOW_US)
+    assert (found.level, "revoked" in found.found) == ("fail", True)
+    assert former.decode().splitlines()[1] not in found.found + found.remedy
+    revoke_key(keys, keyring.keys[0].id)
+    assert levels(list(check_keys(keys, {}, now_us=NOW_US))) == ["fail", "fail"]
+
+
+def test_a_key_from_the_environment_is_checked_and_what_is_none_is_not_printed(keys: Path) -> None:
+    (found,) = check_keys(keys, {"FLYBALL_KEY_CONTROL": "hunter2"}, now_us=NOW_US)
+    assert found.level == "fail"
+    assert "FLYBALL_KEY_CONTROL" in found.found
+    assert "hunter2" not in found.found + found.remedy
+
+
+def test_an_altered_keyring_is_no_keyring(keys: Path) -> None:
+    text = (keys / "keyring.json").read_text()
+    (keys / "keyring.json").write_text(text.replace('"version":1', '"version":2'))
+    (found,) = check_keys(keys, {}, now_us=NOW_US)
+    assert (found.level, "signed by the pinned root key" in found.found) == ("fail", True)
+
+
+def test_room_on_the_disk_is_told_of_the_nearest_folder_that_exists(tmp_path: Path) -> None:
+    found = check_disk(tmp_path / "not" / "made" / "yet")
+    assert str(tmp_path) in found.found
+    assert "not/made" not in found.found
+
+
+def test_memories_of_executors_are_well_held_or_broken(tmp_path: Path) -> None:
+    assert levels(list(check_memories(tmp_path / "executor"))) == ["ok"]
+    folder = tmp_path / "executor" / "hand-1"
+    folder.mkdir(parents=True)
+    store = folder / "x.log.sqlite"
+    holder = sqlite3.connect(store)
+    holder.execute("CREATE TABLE t (a)")
+    holder.commit()
+    (well,) = check_memories(tmp_path / "executor")
+    assert (well.level, "no executor holds it" in well.found) == ("ok", True)
+    holder.execute("BEGIN EXCLUSIVE")
+    (held,) = check_memories(tmp_path / "executor")
+    assert (held.level, "held by an executor" in held.found) == ("ok", True)
+    holder.close()
+    store.write_bytes(b"no database at all" * 100)
+    (broken,) = check_memories(tmp_path / "executor")
+    assert broken.level == "fail"

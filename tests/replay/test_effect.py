@@ -1,0 +1,88 @@
+"""What a difference between two gates was worth."""
+
+from typing import Any
+
+import pytest
+
+from schemas.events import Experience
+from streams.replay.decisions import Decision, Decisions, difference
+from streams.replay.effect import effect_of, logged_rewards
+from tests.loop.decided import experience, proposal, verdict
+
+RESTART, NOTHING = 0.7, 0.4
+
+
+def decision(number: int, *, acts: bool, pattern: str = "p-1") -> Decision:
+    return Decision(
+        proposal=f"d{number}",
+        episode=f"e{number}",
+        entity="web-1",
+        pattern=pattern,
+        action="restart",
+        time_us=number,
+        verdict="allow" if acts else "deny",
+        decided_by=None if acts else "loop-budget",
+        issued=f"a{number}" if acts else None,
+    )
+
+
+def decisions(numbers: set[int], *, of: int, pattern: str = "p-1") -> dict[str, Decision]:
+    return {f"d{n}": decision(n, acts=n in numbers, pattern=pattern) for n in range(of)}
+
+
+def earned(name: str, action: str, reward: float, **fields: Any) -> Experience:
+    return experience(proposal(id=name, action=action, propensity=0.5), reward=reward, **fields)
+
+
+def run(*more: Experience) -> list[Experience]:
+    """Return rewards around 0.7 for a restart and around 0.4 for nothing, ten of each."""
+    wobble = [-0.05, 0.05] * 5
+    return [
+        *(earned(f"r{n}", "restart", RESTART + off) for n, off in enumerate(wobble)),
+        *(earned(f"n{n}", "none", NOTHING + off) for n, off in enumerate(wobble)),
+        *more,
+    ]
+
+
+def test_an_added_action_is_worth_what_it_earns_on_the_pattern_less_what_nothing_does() -> None:
+    found = difference(decisions(set(), of=3), decisions({0, 1}, of=3), moot=())
+    effect = effect_of(found, logged_rewards(run()))
+    assert effect.value == pytest.approx(2 * (RESTART - NOTHING))
+    assert (effect.known, effect.unknown) == (2, 0)
+    one_error = 0.05 / 10**0.5
+    assert effect.high - effect.value == pytest.approx(1.96 * 2 * (2 * one_error**2) ** 0.5)
+
+
+def test_an_action_taken_away_loses_what_it_earned_itself() -> None:
+    found = difference(decisions({0, 1}, of=2), decisions({1}, of=2), moot=())
+    effect = effect_of(found, logged_rewards(run(earned("d0", "restart", 0.9))))
+    assert effect.value == pytest.approx(NOTHING - 0.9)
+    assert effect.low < effect.value < effect.high
+
+
+def test_a_pattern_on_which_nothing_else_was_seen_is_not_guessed_at() -> None:
+    found = difference(decisions(set(), of=2, pattern="p-2"), decisions({0, 1}, of=2, pattern="p-2"), moot=())
+    effect = effect_of(found, logged_rewards(run()))
+    assert (effect.value, effect.known, effect.unknown) == (0.0, 0, 2)
+
+
+def test_only_what_the_loop_chose_and_what_happened_so_teaches() -> None:
+    told = logged_rewards(
+        [
+            earned("by-ada", "restart", 0.1, by="ada"),
+            earned("censored", "restart", 0.1, state="censored"),
+            earned("not-run", "restart", 0.1, effective="none", state="defaulted"),
+            earned("d1", "restart", 0.3, state="defaulted"),
+            earned("d1", "restart", 0.8, state="late"),
+        ]
+    )
+    assert [told.reward(name) for name in ("by-ada", "censored", "not-run", "d1")] == [None, None, None, 0.8]
+
+
+def test_an_unanswered_question_stays_one_and_an_answered_one_does_not() -> None:
+    asked = proposal()
+    first = verdict(asked, "escalate", decided_by="approval")
+    expired = verdict(asked, "deny", decided_by="expiry")
+    assert Decisions([first, expired]).of[asked.id].label == "escalate (approval)"
+    rejected = verdict(asked, "deny", decided_by="approval", approval="a-1")
+    assert Decisions([first, rejected]).of[asked.id].label == "deny (approval)"
