@@ -60,9 +60,15 @@ def make_processors(settings: Settings, *, role: str, partition: int) -> list[Pr
         case "gate":
             from streams.loop.gate import Gate
 
-            settings_hash = settings.settings_hash
             return [
-                Gate(settings.gate, loop=loop, settings_hash=settings_hash, actions=actions, levels=settings.levels)
+                Gate(
+                    settings.gate,
+                    loop=loop,
+                    settings_hash=settings.settings_hash,
+                    actions=actions,
+                    levels=settings.levels,
+                    baseline=settings.policy.baseline,
+                )
             ]
         case _:
             from streams.loop.account import Account

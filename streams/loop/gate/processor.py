@@ -14,8 +14,11 @@ from schemas.events import (
     Control,
     Episode,
     Event,
+    Experience,
     FinalAction,
     Outcome,
+    Pattern,
+    Promotion,
     Proposal,
     Verdict,
 )
@@ -28,9 +31,10 @@ from streams.loop.gate.book import ESCALATING, Book
 from streams.loop.gate.checks import Answer, all_checks, decide, one_check, with_remedy
 from streams.loop.gate.facts import Facts
 from streams.loop.gate.guards import Guards
+from streams.loop.gate.ladder import Ladder
 from streams.loop.gate.maintenance import Maintenance
-from streams.loop.gate.orders import hear, is_target, level_of, lower
-from streams.loop.gate.settings import GateSettings, LevelSettings
+from streams.loop.gate.orders import hear, is_target, lower
+from streams.loop.gate.settings import LEVELS, GateSettings, LevelSettings
 from streams.loop.gate.state import STATE_VERSION, Escalation, GateState, Question, read_state
 from streams.loop.occasion import Occasion, fold_events
 from streams.loop.processor import Input, Now
@@ -53,12 +57,16 @@ class Gate:
         settings_hash: str,
         actions: dict[str, ActionSettings],
         levels: LevelSettings | None = None,
+        baseline: str = "",
     ) -> None:
+        """`baseline` is the action that every other one must earn more than before it acts by itself."""
         self._settings = settings
         self._loop = loop
         self._hash = settings_hash
         self._actions = actions
-        self._levels = levels or LevelSettings()
+        self._ladder = Ladder(
+            levels or LevelSettings(), actions=actions, baseline=baseline, remembered=settings.remembered
+        )
         self._book = Book(settings, actions=actions)
         maintenance = Maintenance(settings.maintenance)
         self._facts = Facts(
@@ -112,6 +120,7 @@ class Gate:
             forgotten_us=self._facts.forgotten_us,
             escalations=self._escalations,
             told=self._blocks.told(),
+            ladder=self._ladder.state(),
         )
         return msgspec.msgpack.encode(state)
 
@@ -128,6 +137,7 @@ class Gate:
         self._recorded = {verdict.proposal.id: verdict for verdict in state.recorded}
         self._escalations = state.escalations
         self._blocks.adopt(state.told)
+        self._ladder.adopt(state.ladder)
 
     def _timers(self) -> list[tuple[int, str, str]]:
         actions = [(action.deadline_us, "action", key) for key, action in self._book.field.in_flight.items()]
@@ -143,29 +153,39 @@ class Gate:
                 self._book.see_episode(episode, on.now.us)
                 return self._lapse(episode, on) if episode.phase == "closed" else []
             case Control() as control:
-                outputs = []
-                self._hear(control, on)
-                if control.kind == "keyring":
-                    outputs = self._withdraw(control.value, on)
+                outputs = self._hear(control, on)
             case Census() as census:
                 outputs = []
                 self._book.health.see(census, on.now.us)
             case Outcome() as outcome:
                 outputs = []
-                self._book.see_outcome(outcome, on.now.us)
+                if self._book.see_outcome(outcome, on.now.us):
+                    self._ladder.ended(outcome.action, outcome.state)
+            case Experience() as experience:
+                verdict = self._recorded.get(experience.proposal)
+                return self._ladder.learned(experience, verdict, self._facts.orders, on)
+            case Pattern() as pattern:
+                return self._ladder.merged(pattern, self._facts.orders, on)
+            case Promotion() as promotion:
+                return self._ladder.promoted(promotion, on)
             case _:
                 return []
         return outputs + self._tell_blocked(on)
 
-    def _hear(self, control: Control, on: Occasion) -> None:
+    def _hear(self, control: Control, on: Occasion) -> list[Event]:
         if not hear(self._facts.orders, control, on.now.us):
-            return
+            return []
         if control.kind in ("pause", "stop", "rearm") and is_target(control.target):
             self._book.touched.add(control.target)
         if control.kind == "rearm":
             self._book.rearm(control.target)
         elif control.kind == "settle" and control.value in ("succeeded", "failed", "unknown"):
             self._book.settle(control.target, control.value, on.now.us)
+        elif control.kind == "keyring":
+            return self._withdraw(control.value, on)
+        elif control.kind == "level" and control.value in LEVELS:
+            return self._ladder.ordered(control.target, self._facts.orders, on)
+        return []
 
     def _propose(self, proposal: Proposal, on: Occasion) -> list[Event]:
         recorded = self._recorded.get(proposal.id)
@@ -176,6 +196,8 @@ class Gate:
             check = one_check("duplicate", self._facts, question)
             return self._decide(question, (check,), on)
         outputs = self._decide(question, all_checks(self._facts, question), on)
+        if proposal.by == LOOP:
+            outputs += self._ladder.decided(self._recorded[proposal.id], self._facts.orders, on)
         if self._recorded[proposal.id].verdict == "escalate":
             until_us = on.now.us + self._settings.approval_window_us
             self._book.windows.reserve(ESCALATING, on.now.us)
@@ -251,7 +273,7 @@ class Gate:
         approval: Approval | None = None,
         approvals: tuple[Approval, ...] = (),
     ) -> Question:
-        level = level_of(self._facts.orders, self._levels, proposal.pattern, self._actions.get(proposal.action))
+        level = self._ladder.level(self._facts.orders, proposal.pattern, proposal.action, on.now.us)
         if proposal.by != LOOP:  # who proposes by hand chose the pattern: another person must agree
             level = lower(level, "approve")
         return Question(
