@@ -1,9 +1,9 @@
 """What an unlucky gambler proves: bounds of a mean, and alarms when it falls, that hold however often one looks.
 
-Who bets against "the mean is at most m" at fair odds gets rich by chance at most as often as 1 in his riches says, at any
-time whatsoever (Ville's inequality). Methods: Waudby-Smith and Ramdas, "Estimating means of bounded random variables by
-betting" (JRSS B, 2024), with a fixed mixture of stakes, so that counts of values are all it needs, in any order; and for
-alarms Shin, Ramdas and Rinaldo, "E-detectors" (NEJSDS, 2024): the gambler begins anew whenever he is poorer than at first.
+Who bets against "the mean is at most m" at fair odds is ever n times as rich as at first with a probability of at most
+1 / n (Ville's inequality). Methods: Waudby-Smith and Ramdas, "Estimating means of bounded random variables by betting"
+(JRSS B, 2024), with a fixed mixture of stakes, so that counts of values, in any order, are all it needs; and for alarms
+Shin, Ramdas and Rinaldo, "E-detectors" (NEJSDS, 2024): the gambler begins anew whenever he is poorer than at first.
 """
 
 import math

@@ -9,9 +9,7 @@ Floats = npt.NDArray[np.float64]
 
 
 class Remedies:
-    """Success probabilities of every (kind, action), drawn from a seed. The last action never helps; what turns no longer
-    does.
-    """
+    """Success probabilities of every (kind, action), drawn from a seed. The last action never helps, nor what turned."""
 
     def __init__(self, settings: FleetSettings, *, seed: int, start_us: int) -> None:
         draw = np.random.default_rng([seed, 1])

@@ -1,12 +1,12 @@
-"""Is autonomy earned by those that help, and by them alone? And lost at once when they harm?
+"""Whether autonomy is earned by what helps, and by that alone, and lost at once by what harms.
 
 `python -m tests.bench.levels --seeds 100 --workers 2 --json out.json`. Per seed a fleet with three kinds of fault runs
-under the real attribute, policy, gate and account (`tests.bench.levels_run`), every pair of pattern and action begins at
-`suggest`, `raise = "auto"`, and a person approves nine of ten questions, whatever they are. A pair is good where the
+under the real attribute, policy, gate and account (`tests.bench.levels_run`); every pair of pattern and action begins
+at `suggest`, `raise = "auto"`, and a person approves nine of ten questions, whatever they are. A pair is good where the
 action is the best remedy of that kind; wrong where it helps no more than the baseline, or (the baseline itself) than
-doing nothing; harmful where it makes the fault worse. `turning`: in the middle of the run every best remedy turns harmful
-against its kind. `mean of 10` is the trivial rule, over the same outcomes: trusted as soon as ten rewards of a pair
-average more than those of the baseline and of doing nothing; distrusted as soon as the last five do not.
+doing nothing; harmful where it makes the fault worse. `turning`: in the middle of the run every best remedy turns
+harmful against its kind. `mean of 10` is the trivial rule, over the same outcomes: trusted as soon as ten rewards of a
+pair average more than those of the baseline and of doing nothing; distrusted as soon as the last five do not.
 """
 
 import argparse
@@ -129,9 +129,7 @@ def _judged(run: LevelsRun, changes: list[tuple[int, Key, bool]], turn_us: int |
     return Run(pairs=pairs, trusted_outcomes=trusted, lowered=lowered, seconds=seconds)
 
 
-def _trusted(
-    run: LevelsRun, key: Key, kind: int, changes: list[tuple[int, Key, bool]], turn_us: int | None
-) -> Trusted:
+def _trusted(run: LevelsRun, key: Key, kind: int, changes: list[tuple[int, Key, bool]], turn_us: int | None) -> Trusted:
     remedies, action = run.fleet.remedies, key[1]
     helps = remedies.probability(kind, action, START_US)
     bar = 0.0 if action == POLICY.baseline else remedies.probability(kind, POLICY.baseline, START_US)
@@ -178,8 +176,16 @@ def rows_of(case: str, system: str, runs: Sequence[Run]) -> list[dict[str, Any]]
     climbed = [one for one in good if one.acted_s is not None]
     row("seeds", len(runs), "seeds")
     share("good_trusted", good, climbed)
-    row("seeds_all_good_trusted", float(np.mean([all(one.acted_s for one in run.pairs if one.good) for run in runs])), "share")
-    row("seeds_one_good_trusted", float(np.mean([any(one.acted_s for one in run.pairs if one.good) for run in runs])), "share")
+    row(
+        "seeds_all_good_trusted",
+        float(np.mean([all(one.acted_s for one in run.pairs if one.good) for run in runs])),
+        "share",
+    )
+    row(
+        "seeds_one_good_trusted",
+        float(np.mean([any(one.acted_s for one in run.pairs if one.good) for run in runs])),
+        "share",
+    )
     for name in ("wrong", "harmful"):
         chosen = [one for one in pairs if getattr(one, name)]
         share(f"{name}_trusted", chosen, [one for one in chosen if one.acted_s is not None])

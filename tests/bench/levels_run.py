@@ -79,7 +79,7 @@ class _Watch:
 
 @dataclass(slots=True)
 class Seen:
-    """What a run came to: every change of level, how many of them are in the audit, and every decision with a reward."""
+    """What a run came to: every change of level, how many are in the audit, and every decision with a reward."""
 
     changes: list[LevelChange] = field(default_factory=list)
     audited: int = 0
@@ -93,14 +93,12 @@ class LevelsRun:
         self.fleet = FleetWorld(world, seed=seed, start_us=START_US)
         self.seen = Seen()
         self.us = START_US
-        self._chance = random.Random(seed_of(LOOP, seed, "person"))  # noqa: S311  # a simulated person, no secret
+        self._chance = random.Random(seed_of(LOOP, seed, "person"))
         actions = {
             name: ActionSettings(name=name, cost=COST, limit=ENDLESS, cooldown_us=0, expires_us=10_000_000)
             for name in world.actions
         }
-        self.gate = Gate(
-            GATE, loop=LOOP, settings_hash=HASH, actions=actions, levels=levels, baseline=POLICY.baseline
-        )
+        self.gate = Gate(GATE, loop=LOOP, settings_hash=HASH, actions=actions, levels=levels, baseline=POLICY.baseline)
         self._processors: tuple[Processor, ...] = (
             Attribute(AttributeSettings(), loop=LOOP, actions=actions),
             Policy(POLICY, loop=LOOP, seed=seed_of(LOOP, seed), actions=actions),
@@ -177,7 +175,12 @@ class LevelsRun:
         if self.us // SECOND_US % 5 == 0:
             abnormal = sum(bool(watch.episode) for watch in self._watched.values())
             yield Census(
-                id=derive("census", self.us), time_us=self.us, partition=0, group="", live=len(samples), abnormal=abnormal
+                id=derive("census", self.us),
+                time_us=self.us,
+                partition=0,
+                group="",
+                live=len(samples),
+                abnormal=abnormal,
             )
 
     def _see(self, sample: Telemetry, watch: _Watch) -> Iterator[Event]:

@@ -1,4 +1,4 @@
-"""Whether outcomes of a pattern are dense, fast and plain enough to learn from; if not, nothing is raised to ask people.
+"""Whether outcomes of a pattern are dense, fast and plain enough to learn from; if not, no level rises to `approve`.
 
 It looks at what doing nothing came to, which is always measured, before any action is taken.
 """
@@ -59,5 +59,5 @@ def too_thin(feedback: Feedback | None, settings: LevelSettings, now_us: int) ->
 
 
 def _rounds(gain: float, variance: float, wrong: float) -> int:
-    """Return about how many outcomes tell a gain from noise: the growth of a bet on it is gain^2 / 2 (variance + gain^2)."""
+    """Return about how many outcomes tell a gain from noise: a bet on it grows by gain^2 / 2 (variance + gain^2)."""
     return math.ceil(2.0 * math.log(1.0 / wrong) * (variance + gain * gain) / (gain * gain))

@@ -1,4 +1,4 @@
-"""What the outcomes of one action against one pattern prove: that it earns more than doing nothing, or that it harms."""
+"""What the outcomes of an action against a pattern prove: that it earns more than doing nothing, or that it harms."""
 
 from typing import Literal
 
@@ -8,8 +8,8 @@ from streams.learners.betting import alarm, lower_bound, proves_less, proves_mor
 from streams.learners.confidence_sequences import Moments, cautious_variance
 from streams.loop.gate.settings import Level
 
-HIGHEST = 2.0
-"""Rewards are in [0, 1] less a cost of at most 1: no effect is higher."""
+Compared = Literal["none", "baseline"]
+"""What an action is compared with: doing nothing, and the baseline's action."""
 PROMISING = 5
 """Outcomes from which on an action is held to what it earned so far."""
 _LEAST_SPREAD = 0.1
@@ -43,21 +43,17 @@ class Contrast(msgspec.Struct, array_like=True):
         """Return the mean of all rounds; 0 without one."""
         return self.total / self.rounds if self.rounds else 0.0
 
-    def earns(self, least: float, *, cost: float, alpha: float) -> bool:
-        """Return whether the effect is sure to be more than `least`."""
-        return proves_more(self.counts, least, low=-1.0 - cost, alpha=alpha)
+    def earns(self, least: float, *, low: float, alpha: float) -> bool:
+        """Return whether the effect, which is never below `low`, is sure to be more than `least`."""
+        return proves_more(self.counts, least, low=low, alpha=alpha)
 
-    def harms(self, *, alpha: float) -> bool:
-        """Return whether the effect is sure to be negative."""
-        return proves_less(self.counts, 0.0, high=HIGHEST, alpha=alpha)
+    def harms(self, *, high: float, alpha: float) -> bool:
+        """Return whether the effect, which is never above `high`, is sure to be negative."""
+        return proves_less(self.counts, 0.0, high=high, alpha=alpha)
 
-    def low(self, *, cost: float, alpha: float) -> float:
-        """Return the lower bound of the effect; rewards are in [0, 1] less the cost."""
-        return lower_bound(self.counts, low=-1.0 - cost, alpha=alpha)
-
-    def high(self, *, alpha: float) -> float:
-        """Return the upper bound of the effect."""
-        return upper_bound(self.counts, high=HIGHEST, alpha=alpha)
+    def bounds(self, *, low: float, high: float, alpha: float) -> tuple[float, float]:
+        """Return the bounds of the effect, each of which holds at every peek."""
+        return lower_bound(self.counts, low=low, alpha=alpha), upper_bound(self.counts, high=high, alpha=alpha)
 
 
 class Pair(msgspec.Struct):
@@ -80,7 +76,7 @@ class Pair(msgspec.Struct):
     highest: float = -1.0
     falling: float = 1.0
     silence: float = 1.0
-    against: dict[Literal["none", "baseline"], Contrast] = {}
+    against: dict[Compared, Contrast] = {}
     test: int = 1
     lowered: int = 0
     said: str = ""

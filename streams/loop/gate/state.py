@@ -96,7 +96,7 @@ class Field(msgspec.Struct):
 
 
 class LadderState(msgspec.Struct):
-    """What levels rest on, in the order in which it came: pairs, feedback by pattern, ends by action, experiences seen."""
+    """What levels rest on, in the order in which it came: pairs, feedback by pattern, ends by action, what was seen."""
 
     pairs: list[Pair] = []
     feedback: list[tuple[str, Feedback]] = []
