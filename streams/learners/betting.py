@@ -71,12 +71,16 @@ def _bound(values: list[tuple[float, int]], *, low: float, alpha: float) -> floa
 
 
 def _is_rich(values: list[tuple[float, int]], mean: float, *, low: float, alpha: float) -> bool:
-    """Return whether who bets against a mean of at most `mean` has 1 / alpha times what he began with."""
+    """Return whether who bets against a mean of at most `mean` has 1 / alpha times what he began with.
+
+    Values below `low`, which must not be, count as `low`.
+    """
     room = mean - low
     if room <= 0.0:
         return False
     logs = [
-        sum(count * math.log1p(stake * ((value - low) / room - 1.0)) for value, count in values) for stake in STAKES
+        sum(count * math.log1p(stake * (max(0.0, value - low) / room - 1.0)) for value, count in values)
+        for stake in STAKES
     ]
     most = max(logs)
     return most + math.log(sum(math.exp(one - most) for one in logs) / len(logs)) >= math.log(1.0 / alpha)

@@ -9,7 +9,7 @@ Floats = npt.NDArray[np.float64]
 
 
 class Remedies:
-    """Success probabilities of every (kind, action), drawn from a seed. The last action never helps, nor what turned."""
+    """Success probabilities of every (kind, action), drawn from a seed. The last action never helps."""
 
     def __init__(self, settings: FleetSettings, *, seed: int, start_us: int) -> None:
         draw = np.random.default_rng([seed, 1])

@@ -62,6 +62,12 @@ def test_without_values_and_from_equal_ones_at_the_end_of_the_range_nothing_is_p
     assert not proves_more(counts_of([0.5] * 50), -1.0, low=-1.0, alpha=ALPHA)
 
 
+def test_values_that_must_not_be_count_as_the_end_of_the_range() -> None:
+    outside = counts_of([-3.0, 0.5, 0.5, 0.5, 0.5] * 9)
+    inside = counts_of([-1.0, 0.5, 0.5, 0.5, 0.5] * 9)
+    assert lower_bound(outside, low=-1.0, alpha=ALPHA) == lower_bound(inside, low=-1.0, alpha=ALPHA)
+
+
 def test_a_value_counts_as_the_step_below_it_for_what_is_more_and_above_it_for_what_is_less() -> None:
     counts = {step_of(0.2051): 10_000}
     assert lower_bound(counts, low=-1.0, alpha=ALPHA) <= 0.2

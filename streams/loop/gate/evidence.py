@@ -17,8 +17,8 @@ _LEAST_SPREAD = 0.1
 
 
 class Contrast(msgspec.Struct, array_like=True):
-    """Rewards of an action (`mine`) against those of another (`other`), by rounds: a round ends once both have come, and
-    its value is the difference of the means of those that came since the last one. `counts` are of steps of values.
+    """Rewards of an action (`mine`) against those of another (`other`), by rounds: a round ends once both have come,
+    and its value is the difference of the means of those that came since the last one. `counts` are of steps of values.
     """
 
     mine: Moments = msgspec.field(default_factory=Moments)

@@ -95,11 +95,8 @@ class Pairs:
         if pair.said == reason:
             return []
         pair.said = reason
-        return [
-            self._told(
-                pair, self._standing_of(pair, orders), orders, on, reason=reason, proposal=proposal, detail=detail
-            )
-        ]
+        was = self._standing_of(pair, orders)
+        return [self._told(pair, was, orders, on, reason=reason, proposal=proposal, detail=detail)]
 
     def change(
         self,
