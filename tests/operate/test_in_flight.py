@@ -143,11 +143,10 @@ CHANGES: list[tuple[list[Event], str, str]] = [
         "suggest -> approve, wanted often enough; proposed 10 times",
     ),
     (
-        [change("act", "approve", "earned", earned="act", outcomes=42, missing=1, reward=0.5, effect=0.4,
+        [change("act", "approve", "earned", earned="act", outcomes=42, missing=1, effect=0.4,
                 effect_low=0.1, effect_high=0.6, compared="none")],
         "act",
-        "approve -> act, by what came of it; 42 outcomes, 1 missing; reward 0.50; "
-        "effect 0.40 (0.10 to 0.60) above none",
+        "approve -> act, by what came of it; 42 outcomes, 1 missing; effect 0.40 (0.10 to 0.60) above none",
     ),
     (
         [change("approve", "suggest", "decided"), change("approve", "approve", "earned", earned="act")],
