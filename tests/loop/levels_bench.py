@@ -34,6 +34,7 @@ class LevelBench(Bench):
     def __init__(self, *, settings: GateSettings = WIDE, **levels: object) -> None:
         super().__init__(settings=settings, actions=ACTIONS)
         self.levels = msgspec.convert({"default": "suggest", "raise": "auto"} | levels, LevelSettings)
+        self.actions = ACTIONS
         self._settings = settings
         self.gate = self.make()
         self.changes: list[LevelChange] = []
@@ -44,7 +45,12 @@ class LevelBench(Bench):
 
     def make(self) -> Gate:
         return Gate(
-            self._settings, loop="lab", settings_hash=self.hash, actions=ACTIONS, levels=self.levels, baseline="restart"
+            self._settings,
+            loop="lab",
+            settings_hash=self.hash,
+            actions=self.actions,
+            levels=self.levels,
+            baseline="restart",
         )
 
     def give(self, *events: Event) -> list[Event]:

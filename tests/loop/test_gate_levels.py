@@ -6,7 +6,7 @@ import pytest
 from schemas.events import Pattern, Promotion
 from schemas.ids import derive
 from tests.loop.gate_bench import HOUR, SECOND, control
-from tests.loop.levels_bench import BAD, GOOD, LevelBench
+from tests.loop.levels_bench import ACTIONS, BAD, GOOD, LevelBench
 
 
 def told(bench: LevelBench) -> list[tuple[str, str, str, str]]:
@@ -255,6 +255,12 @@ def test_what_was_earned_and_lost_outlives_a_restart() -> None:
 
 def test_other_settings_end_what_was_earned() -> None:
     assert reopened(acting(), default="suggest").decide("recycle").level == "suggest"
+
+
+def test_what_can_no_longer_be_taken_back_no_longer_acts_by_itself() -> None:
+    bench = acting()
+    bench.actions = ACTIONS | {"recycle": msgspec.structs.replace(ACTIONS["recycle"], reversible=False)}
+    assert reopened(bench).decide("recycle").level == "approve"
 
 
 def test_other_settings_raise_nothing_that_was_lowered() -> None:

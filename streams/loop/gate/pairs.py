@@ -69,12 +69,13 @@ class Pairs:
 
     def standing(self, orders: Orders, pattern: str, action: str) -> Level:
         """Return the level of a pair, on probation or not."""
-        start = level_of(orders, self._settings, pattern, self._actions.get(action))
+        declared = self._actions.get(action)
+        start = level_of(orders, self._settings, pattern, declared)
         pair = self._pairs.get((pattern, action))
-        if pair is None or pair.level is None:
+        if declared is None or pair is None or pair.level is None:
             return start
         if pair.start == start:
-            return pair.level
+            return lower(pair.level, most_of(self._settings, pattern, declared))
         return lower(pair.level, start) if lower(pair.level, pair.start) == pair.level else start
 
     def may_rise(self, pair: Pair, level: Level) -> bool:
