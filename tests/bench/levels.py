@@ -10,7 +10,6 @@ pair average more than those of the baseline and of doing nothing; distrusted as
 """
 
 import argparse
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -19,13 +18,13 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 
 from schemas.events import NONE, Experience, LevelChange
 from streams.worlds.fleet_settings import FleetSettings
 from tests.bench.levels_run import COST, POLICY, SECOND_US, START_US, LevelsRun
+from tests.bench.rows import Row, print_table, write_rows
 
 Key = tuple[str, str]
 """Pattern and action."""
@@ -158,51 +157,40 @@ def _trusted(run: LevelsRun, key: Key, kind: int, changes: list[tuple[int, Key, 
     )
 
 
-def rows_of(case: str, system: str, runs: Sequence[Run]) -> list[dict[str, Any]]:
-    """Return the tidy rows of one case and system."""
+def rows_of(case: str, system: str, runs: Sequence[Run]) -> list[Row]:
+    """Return the rows of one case and system."""
     pairs = [one for run in runs for one in run.pairs]
-    rows: list[dict[str, Any]] = []
-
-    def row(metric: str, value: float, unit: str) -> None:
-        rows.append(
-            {"benchmark": "levels", "case": case, "system": system, "metric": metric, "value": value, "unit": unit}
-        )
-
-    def share(metric: str, chosen: Sequence[Trusted], hit: Sequence[Trusted]) -> None:
-        row(metric, len(hit) / len(chosen) if chosen else float("nan"), "share")
-        row(f"{metric}_of", len(chosen), "pairs")
-
     good = [one for one in pairs if one.good]
-    climbed = [one for one in good if one.acted_s is not None]
-    row("seeds", len(runs), "seeds")
-    share("good_trusted", good, climbed)
-    row(
-        "seeds_all_good_trusted",
-        float(np.mean([all(one.acted_s for one in run.pairs if one.good) for run in runs])),
-        "share",
-    )
-    row(
-        "seeds_one_good_trusted",
-        float(np.mean([any(one.acted_s for one in run.pairs if one.good) for run in runs])),
-        "share",
-    )
-    for name in ("wrong", "harmful"):
+    found: list[tuple[str, float, str]] = [("seeds", len(runs), "seeds")]
+    for name in ("good", "wrong", "harmful"):
         chosen = [one for one in pairs if getattr(one, name)]
-        share(f"{name}_trusted", chosen, [one for one in chosen if one.acted_s is not None])
-    if climbed:
-        row("minutes_to_act_median", float(np.median([one.acted_s or 0.0 for one in climbed])) / 60, "min")
-        row("outcomes_to_act_median", float(np.median([one.outcomes for one in climbed])), "outcomes")
-    row("lowered_by_chance", sum(run.lowered for run in runs), "times")
-    row("outcomes_trusted", sum(run.trusted_outcomes for run in runs), "outcomes")
-    turned = [one for one in pairs if one.good and one.trusted_at_turn]
+        acted = [one for one in chosen if one.acted_s is not None]
+        found += [(f"{name}_pairs", len(chosen), "pairs"), (f"{name}_trusted", _share(acted, chosen), "share")]
+    every = [run for run in runs if all(one.acted_s is not None for one in run.pairs if one.good)]
+    found.append(("seeds_all_good_trusted", _share(every, runs), "share"))
+    climbed = [one for one in good if one.acted_s is not None]
+    found += _quantiles("minutes_to_act", [(one.acted_s or 0.0) / 60 for one in climbed], "min")
+    found += _quantiles("outcomes_to_act", [one.outcomes for one in climbed], "outcomes")
+    found.append(("trusted_outcomes", sum(run.trusted_outcomes for run in runs), "outcomes"))
+    found.append(("lowered_by_chance", sum(run.lowered for run in runs), "times"))
+    turned = [one for one in good if one.trusted_at_turn]
     if turned:
-        counts = [one.lowered_after for one in turned if one.lowered_after is not None]
-        share("turned_lowered", turned, [one for one in turned if one.lowered_after is not None])
-        row("outcomes_to_lowering_median", float(np.median(counts)) if counts else float("nan"), "outcomes")
-        row("outcomes_to_lowering_p95", float(np.quantile(counts, 0.95)) if counts else float("nan"), "outcomes")
-        share("turned_raised_again", turned, [one for one in turned if one.raised_again])
-    row("seconds_per_seed", float(np.mean([run.seconds for run in runs])), "s")
-    return rows
+        lowered = [one for one in turned if one.lowered_after is not None]
+        found += [("turned_pairs", len(turned), "pairs"), ("turned_lowered", _share(lowered, turned), "share")]
+        found += _quantiles("outcomes_to_lowering", [one.lowered_after or 0 for one in lowered], "outcomes")
+        found.append(("raised_again", _share([one for one in turned if one.raised_again], turned), "share"))
+    found.append(("seconds_per_seed", float(np.mean([run.seconds for run in runs])), "s"))
+    return [Row(benchmark="levels", case=case, system=system, metric=m, value=v, unit=u) for m, v, u in found]
+
+
+def _share(hit: Sequence[object], chosen: Sequence[object]) -> float:
+    return len(hit) / len(chosen) if chosen else float("nan")
+
+
+def _quantiles(metric: str, values: Sequence[float], unit: str) -> list[tuple[str, float, str]]:
+    if not values:
+        return []
+    return [(f"{metric}_{name}", float(np.quantile(values, q)), unit) for name, q in (("median", 0.5), ("p95", 0.95))]
 
 
 def main() -> None:
@@ -214,7 +202,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="processes; the numbers do not depend on it")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     seeds = range(arguments.first, arguments.first + arguments.seeds)
     with ProcessPoolExecutor(arguments.workers, mp_context=get_context("spawn")) as pool:
         for case in arguments.case or ("steady", "turning"):
@@ -222,10 +210,8 @@ def main() -> None:
             runs = list(pool.map(one, seeds))
             for system in runs[0]:
                 rows += rows_of(case, system, [run[system] for run in runs])
-    for row in rows:
-        print(f"{row['case']:8} {row['system']:12} {row['metric']:28} {row['value']:12.4f} {row['unit']}")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(rows, indent=1))
+    print_table(rows)
+    write_rows(arguments.json, rows)
 
 
 if __name__ == "__main__":
