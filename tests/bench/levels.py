@@ -28,7 +28,8 @@ from tests.bench.rows import Row, print_table, write_rows
 
 Key = tuple[str, str]
 """Pattern and action."""
-KINDS = 3
+KINDS, PERIOD_US = 3, 2 * SECOND_US
+"""Kinds of fault, and time between samples: a pattern has enough outcomes in a run of two hours."""
 WORTH = 0.75
 """About what a remedy that works earns before its cost: below cost / WORTH it helps less than doing nothing."""
 LATE_US = 2 * SECOND_US
@@ -66,8 +67,8 @@ def run_seed(seed: int, *, minutes: int, turning: bool) -> dict[str, Run]:
     """Run one fleet; judge the gate, and the trivial rule over what the gate let happen."""
     began = perf_counter()
     turn_us = minutes * 30 * SECOND_US if turning else 0
-    run = LevelsRun(FleetSettings(kinds=KINDS, turn_us=turn_us), seed=seed)
-    run.live(minutes * 60)
+    run = LevelsRun(FleetSettings(kinds=KINDS, period_us=PERIOD_US, calm_periods=10, turn_us=turn_us), seed=seed)
+    run.live(minutes * 60 * SECOND_US)
     assert run.seen.audited == len(run.seen.changes), "every change of level is in the audit"
     turn_at_us = START_US + turn_us if turning else None
     seconds = perf_counter() - began

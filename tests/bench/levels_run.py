@@ -47,7 +47,7 @@ COST = 0.05
 """Of every action, in units of reward."""
 ABNORMAL = 0.8
 """Availability below which an entity is abnormal: half way between healthy and failing."""
-ONSET, AFTER = 2, 20
+ONSET, AFTER = 2, 10
 """Samples until a pattern is known, and samples measured after an episode."""
 ANSWER_S = 2
 """How long a person takes to answer, in seconds; of ten questions one goes unanswered."""
@@ -93,14 +93,15 @@ class LevelsRun:
         self.fleet = FleetWorld(world, seed=seed, start_us=START_US)
         self.seen = Seen()
         self.us = START_US
+        self._period_us = world.period_us
         self._chance = random.Random(seed_of(LOOP, seed, "person"))
         actions = {
             name: ActionSettings(name=name, cost=COST, limit=ENDLESS, cooldown_us=0, expires_us=10_000_000)
             for name in world.actions
         }
         self.gate = Gate(GATE, loop=LOOP, settings_hash=HASH, actions=actions, levels=levels, baseline=POLICY.baseline)
-        self._processors: tuple[Processor, ...] = (
-            Attribute(AttributeSettings(), loop=LOOP, actions=actions),
+        self._attribute = Attribute(AttributeSettings(), loop=LOOP, actions=actions)
+        self._others: tuple[Processor, ...] = (
             Policy(POLICY, loop=LOOP, seed=seed_of(LOOP, seed), actions=actions),
             self.gate,
             Account(AccountSettings(), loop=LOOP),
@@ -112,27 +113,31 @@ class LevelsRun:
             [self._order("settings", "loop", HASH), self._order("pause", "loop", "running")],
         )
 
-    def live(self, seconds: int) -> None:
+    def live(self, duration_us: int) -> None:
         """Let time pass."""
-        for _ in range(seconds):
-            self.us += SECOND_US
+        end_us = self.us + duration_us
+        while self.us < end_us:
+            self.us += self._period_us
             self._give(self._look())
             self._give(self._reports())
             due = [answer for us, answer in self._answers if us <= self.us]
             self._answers = [(us, answer) for us, answer in self._answers if us > self.us]
             self._give(due)
-            for processor in self._processors:
+            for processor in (self._attribute, *self._others):
                 next_us = processor.next_time()
                 if next_us is not None and next_us <= self.us:
                     self._follow(processor.on_time(Now(self.us, self.us)))
 
     def _give(self, events: Iterable[Event]) -> None:
-        """Hand events, and all that they cause, to every processor."""
+        """Hand events, and all that they cause, to every processor; but measurements only to who reads them."""
         waiting = list(events)
         while waiting:
             records = [self._record(event) for event in waiting]
+            others = [record for record in records if not isinstance(record.event, Measurement)]
             now = Now(self.us, self.us)
-            waiting = [made for processor in self._processors for made in processor.on_batch(records, now)]
+            waiting = self._attribute.on_batch(records, now)
+            if others:
+                waiting += [made for processor in self._others for made in processor.on_batch(others, now)]
             waiting += self._note(waiting)
 
     def _follow(self, made: list[Event]) -> None:
@@ -164,7 +169,7 @@ class LevelsRun:
         return claims
 
     def _look(self) -> Iterator[Event]:
-        """Tell what the samples of this second show."""
+        """Tell what the samples of this period show."""
         samples = {sample.entity: sample for sample in self.fleet.telemetry(self.us)}
         for entity in [entity for entity in self._watched if entity not in samples]:
             watch = self._watched.pop(entity)
@@ -172,7 +177,7 @@ class LevelsRun:
                 yield self._episode(entity, watch, "closed")
         for sample in samples.values():
             yield from self._see(sample, self._watched.setdefault(sample.entity, _Watch()))
-        if self.us // SECOND_US % 5 == 0:
+        if self.us // SECOND_US % 6 == 0:
             abnormal = sum(bool(watch.episode) for watch in self._watched.values())
             yield Census(
                 id=derive("census", self.us),
@@ -218,7 +223,7 @@ class LevelsRun:
             time_us=self.us,
             entity=sample.entity,
             episode=watch.episode,
-            start_us=self.us - SECOND_US,
+            start_us=self.us - self._period_us,
             end_us=self.us,
             samples=1,
             abnormal=abnormal,
