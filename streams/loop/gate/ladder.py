@@ -7,7 +7,7 @@ Up to `approve` a pair climbs by episodes in which it was wanted, where outcomes
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 
-from schemas.events import NONE, NOVEL, Experience, LevelChange, Pattern, Promotion, Proposal, Verdict
+from schemas.events import NONE, NOVEL, Event, Experience, LevelChange, Pattern, Promotion, Proposal, Verdict
 from schemas.keyring import LOOP
 from streams.loop.actions import ActionSettings
 from streams.loop.gate.density import Feedback, too_thin
@@ -61,7 +61,7 @@ class Ladder:
         """Return how far an action may go by itself against a pattern now."""
         return self._pairs.level(orders, pattern, action, now_us)
 
-    def decided(self, verdict: Verdict, orders: Orders, on: Occasion) -> list[LevelChange]:
+    def decided(self, verdict: Verdict, orders: Orders, on: Occasion) -> list[Event]:
         """Note that the loop wanted an action which its level kept back."""
         proposal = verdict.proposal
         pair = self._pairs.follow(proposal.pattern, proposal.action)
@@ -83,9 +83,7 @@ class Ladder:
         self._ends[action] = state
         forget_oldest(self._ends, self._remembered)
 
-    def learned(
-        self, experience: Experience, verdict: Verdict | None, orders: Orders, on: Occasion
-    ) -> list[LevelChange]:
+    def learned(self, experience: Experience, verdict: Verdict | None, orders: Orders, on: Occasion) -> list[Event]:
         """Count what became of a proposal; `verdict` is the gate's own, None where it is forgotten."""
         if experience.id in self._seen:
             return []
@@ -107,7 +105,7 @@ class Ladder:
         pair.miss(self._settings.missing)
         return self._judge(pair, orders, on, proposal)
 
-    def promoted(self, promotion: Promotion, on: Occasion) -> list[LevelChange]:
+    def promoted(self, promotion: Promotion, on: Occasion) -> list[Event]:
         """Let nothing act by itself for a while: other models speak now than those that earned it."""
         if promotion.id in self._seen or promotion.decision == "hold":
             return []
@@ -130,11 +128,11 @@ class Ladder:
             )
         ]
 
-    def merged(self, pattern: Pattern, orders: Orders, on: Occasion) -> list[LevelChange]:
+    def merged(self, pattern: Pattern, orders: Orders, on: Occasion) -> list[Event]:
         """Give a pattern the lower level of its own and of one that was merged into it."""
         if pattern.status != "merged" or pattern.alias_of is None:
             return []
-        outputs: list[LevelChange] = []
+        outputs: list[Event] = []
         for action in self._actions:
             if self._pairs.find(pattern.pattern, action) is None:
                 continue
@@ -146,10 +144,10 @@ class Ladder:
                 outputs += self._pairs.change(pair, level, orders, on, reason="merged")
         return outputs
 
-    def ordered(self, target: str, orders: Orders, on: Occasion) -> list[LevelChange]:
+    def ordered(self, target: str, orders: Orders, on: Occasion) -> list[Event]:
         """Begin anew with what a person ordered about a pair (`*` for any pattern), whatever was earned or lost."""
         pattern, _, action = target.rpartition("/")
-        outputs: list[LevelChange] = []
+        outputs: list[Event] = []
         for pair in self._pairs:
             if pair.action == action and pattern in (pair.pattern, ANY_PATTERN):
                 outputs += self._pairs.restart(pair, orders, on)
@@ -165,8 +163,8 @@ class Ladder:
         )
         forget_oldest(self._feedback, self._settings.pairs)
 
-    def _count(self, reward: float, proposal: Proposal, orders: Orders, on: Occasion) -> list[LevelChange]:
-        outputs: list[LevelChange] = []
+    def _count(self, reward: float, proposal: Proposal, orders: Orders, on: Occasion) -> list[Event]:
+        outputs: list[Event] = []
         pair = self._pairs.follow(proposal.pattern, proposal.action)
         if pair is not None:
             pair.add(reward, cost=self._actions[pair.action].cost, missing=self._settings.missing)
@@ -175,11 +173,9 @@ class Ladder:
             outputs += self._compare("baseline", reward, proposal, orders, on)
         return outputs
 
-    def _compare(
-        self, other: Compared, reward: float, proposal: Proposal, orders: Orders, on: Occasion
-    ) -> list[LevelChange]:
+    def _compare(self, other: Compared, reward: float, proposal: Proposal, orders: Orders, on: Occasion) -> list[Event]:
         """Hold what doing nothing, or the baseline, earned against all other actions of the pattern."""
-        outputs: list[LevelChange] = []
+        outputs: list[Event] = []
         for action in self._actions:
             pair = self._pairs.find(proposal.pattern, action)
             if pair is not None and other in pair.against:
@@ -187,7 +183,7 @@ class Ladder:
                 outputs += self._judge(pair, orders, on, proposal)
         return outputs
 
-    def _judge(self, pair: Pair, orders: Orders, on: Occasion, proposal: Proposal) -> list[LevelChange]:
+    def _judge(self, pair: Pair, orders: Orders, on: Occasion, proposal: Proposal) -> list[Event]:
         """Lower a pair that harms, fell, or went silent; raise one that has earned it."""
         standing = self._pairs.standing(orders, pair.pattern, pair.action)
         if standing not in ("approve", "act"):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
-from schemas.events import LevelChange, Proposal
+from schemas.events import Event, LevelChange, Proposal
 from streams.loop.actions import ActionSettings
 from streams.loop.gate.evidence import Compared, Contrast, Pair
 from streams.loop.gate.orders import level_of, lower, most_of
@@ -91,7 +91,7 @@ class Pairs:
 
     def say(
         self, pair: Pair, orders: Orders, on: Occasion, *, reason: Reason, proposal: Proposal, detail: str = ""
-    ) -> list[LevelChange]:
+    ) -> list[Event]:
         """Tell, once, why a level stays as it is."""
         if pair.said == reason:
             return []
@@ -108,7 +108,7 @@ class Pairs:
         *,
         reason: Reason,
         proposal: Proposal | None = None,
-    ) -> list[LevelChange]:
+    ) -> list[Event]:
         """Give a pair another level, and tell it with the numbers that led to it; what follows is counted afresh."""
         was = self._standing_of(pair, orders)
         pair.start = level_of(orders, self._settings, pair.pattern, self._actions[pair.action])
@@ -117,7 +117,7 @@ class Pairs:
         pair.begin(lowered=lower(level, was) == level)
         return [told]
 
-    def restart(self, pair: Pair, orders: Orders, on: Occasion) -> list[LevelChange]:
+    def restart(self, pair: Pair, orders: Orders, on: Occasion) -> list[Event]:
         """Let what people say hold again; it is told where the gate had made something else of it."""
         if pair.level is None or pair.action not in self._actions:
             pair.level = None

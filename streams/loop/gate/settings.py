@@ -119,7 +119,7 @@ class LevelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """How much more reward than doing nothing, and than the baseline, it must be sure to earn for that."""
     wrong: Annotated[float, msgspec.Meta(gt=0.0, le=0.5)] = 0.01
     """The probability that one which does not ever counts as having earned it."""
-    alarm_every: Interval = 1_000
+    alarm_every: Interval = 500
     """What acts by itself is lowered by mere chance once in so many outcomes at most, on average."""
     missing: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] = 0.1
     """Above this share of runs whose end or effect nobody told, what acts by itself is lowered."""
