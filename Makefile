@@ -54,7 +54,7 @@ lint: $(VENV)/.test  ## Style, types and import contracts
 test: lint  ## Everything that must hold, on a real Kafka
 	@$(BIN)/python -m pytest --collect-only -q > $(VENV)/collected || { tail -n 30 $(VENV)/collected; exit 1; }
 	$(BIN)/python -m pytest -m "not kafka and not soak" -n 2 --dist worksteal
-	$(BIN)/python -m pytest -m "kafka and not soak" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m "kafka and not soak" -n 3 --dist loadfile
 
 soak: $(VENV)/.test  ## The long versions of the same tests (hours)
 	$(BIN)/python -m pytest -m soak
