@@ -11,7 +11,8 @@ from streams.loop.gate import LEVELS, Gate
 from streams.loop.gate.orders import hear, level_of
 from streams.loop.gate.pairs import Pairs
 from streams.loop.gate.state import Orders
-from tests.loop.test_gate_machine import EXAMPLES, HASH, SECOND, GateMachine
+from tests.loop.gate_bench import SECOND
+from tests.loop.test_gate_machine import EXAMPLES, HASH, GateMachine
 
 HASTY = {
     "raising": "auto",
