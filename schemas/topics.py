@@ -242,7 +242,7 @@ GROUP_SOURCES: dict[str, tuple[str, ...]] = {
     "ingest": ("raw",),
     "detect": ("telemetry",),
     "decide": ("insights", "verdicts", "outcomes"),
-    "gate": ("insights", "patterns", "policy", "approvals", "outcomes", "experience"),
+    "gate": ("insights", "patterns", "policy", "approvals", "outcomes", "experience", "promotions"),
     "improve": ("insights", "patterns", "policy", "approvals", "verdicts", "outcomes", "experience"),
 }
 """What each role reads as a consumer group; a partition number of all of them belongs to one worker."""

@@ -68,7 +68,14 @@ def make_processors(settings: Settings, *, role: str, partition: int) -> list[Pr
 def _gate(settings: Settings, *, loop: str, settings_hash: str) -> Processor:
     from streams.loop.gate import Gate
 
-    return Gate(settings.gate, loop=loop, settings_hash=settings_hash, actions=settings.actions, levels=settings.levels)
+    return Gate(
+        settings.gate,
+        loop=loop,
+        settings_hash=settings_hash,
+        actions=settings.actions,
+        levels=settings.levels,
+        baseline=settings.policy.baseline,
+    )
 
 
 def make_other_gate(settings: Settings, *, loop: str, settings_hash: str, decode: Decode) -> Role:

@@ -145,6 +145,7 @@ kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-recovery --topic fleet.outcomes --resource-pattern-type literal --operation read
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-recovery --topic fleet.patterns --resource-pattern-type literal --operation read
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-recovery --topic fleet.policy --resource-pattern-type literal --operation read
+kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-recovery --topic fleet.promotions --resource-pattern-type literal --operation read
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-recovery --topic fleet.raw --resource-pattern-type literal --operation read
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-recovery --topic fleet.state-decide --resource-pattern-type literal --operation read --operation write
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-recovery --topic fleet.state-detect --resource-pattern-type literal --operation read --operation write

@@ -6,7 +6,19 @@ new class with a `.v2` type. `TYPE` is the CloudEvents type, `TOPIC` the registr
 """
 
 from .base import Event, Telemetry, TelemetryFrame
-from .decisions import Action, Approval, Blocked, Check, Control, FinalAction, HoldOut, Outcome, Proposal, Verdict
+from .decisions import (
+    Action,
+    Approval,
+    Blocked,
+    Check,
+    Control,
+    FinalAction,
+    HoldOut,
+    LevelChange,
+    Outcome,
+    Proposal,
+    Verdict,
+)
 from .insights import (
     Census,
     Drift,
@@ -46,6 +58,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         Proposal,
         Verdict,
         Blocked,
+        LevelChange,
         Action,
         Outcome,
         Approval,
@@ -85,6 +98,7 @@ __all__ = [
     "InputRange",
     "JournalEntry",
     "LedgerEntry",
+    "LevelChange",
     "Loss",
     "Measurement",
     "MetricSignature",

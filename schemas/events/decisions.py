@@ -156,6 +156,42 @@ class Blocked(Event, frozen=True, kw_only=True):
                 del known[scope]
 
 
+class LevelChange(Event, frozen=True, kw_only=True):
+    """How far an action may go by itself against a pattern, where the gate itself changed that, with its numbers.
+
+    `level` holds from now on, instead of `was`; `start` is what settings and orders say. Of the effect (reward above
+    what it is `compared` with: `none`, or the baseline's action) `effect_low` is the bound that holds at every peek.
+    `earned`: the level that its outcomes would carry, and a person has to order. `sparse`: why outcomes do not carry
+    more. `promotion` (`*` and `*`): nothing acts by itself until `until_us`. `ordered`: a person's word holds again.
+    """
+
+    TYPE: ClassVar[str] = "flyball.level.v1"
+    TOPIC: ClassVar[str] = "verdicts"
+
+    pattern: str
+    action: str
+    level: Literal["observe", "suggest", "approve", "act"]
+    was: Literal["observe", "suggest", "approve", "act"]
+    start: Literal["observe", "suggest", "approve", "act"]
+    reason: Literal["decided", "earned", "harm", "worse", "missing", "sparse", "merged", "promotion", "ordered"]
+    detail: str = ""
+    earned: Literal["act"] | None = None
+    decided: int = 0
+    outcomes: int = 0
+    missing: int = 0
+    reward: float | None = None
+    effect: float | None = None
+    effect_low: float | None = None
+    effect_high: float | None = None
+    compared: str = ""
+    until_us: int | None = None
+    proposal: str = ""
+    episode: str = ""
+
+    def key(self) -> str:
+        return f"level/{self.pattern}/{self.action}"
+
+
 class Action(Event, frozen=True, kw_only=True):
     """What an executor shall do, once, before it expires. Signed by the gate's process; `id` is the action id.
 

@@ -87,17 +87,17 @@ def limits(config: Path, *, as_json: bool) -> None:
 @config_option
 @json_option
 def levels(config: Path, *, as_json: bool) -> None:
-    """Show how far each action may go by itself against each pattern, and where that is from."""
+    """Show how far each action may go by itself against each pattern, where that began, and what changed it last."""
     place = LoopPlace.open(config)
-    found = levels_of(reader_of(place), place.settings)
+    found = levels_of(reader_of(place), place.settings, now_us=now_us())
     if as_json:
         print_json(found)
         return
     rows = [
-        [one.pattern, one.pattern_name, one.action, one.level, "ordered" if one.ordered else "settings"]
+        [one.pattern, one.pattern_name, one.action, one.level, "ordered" if one.ordered else "settings", one.changed]
         for one in found
     ]
-    print_table("levels", ["pattern", "name", "action", "level", "from"], rows)
+    print_table("levels", ["pattern", "name", "action", "level", "started from", "last change"], rows)
 
 
 @click.command()

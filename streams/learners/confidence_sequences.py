@@ -57,7 +57,7 @@ def interval(
     n = moments.count
     if n < 2:
         return low, high
-    half = math.sqrt(_cautious_variance(moments, low, high)) * _width(n, alpha, tightest_at)
+    half = math.sqrt(cautious_variance(moments, low, high)) * _width(n, alpha, tightest_at)
     return max(low, moments.mean - half), min(high, moments.mean + half)
 
 
@@ -68,6 +68,7 @@ def _width(n: int, alpha: float, tightest_at: int) -> float:
     return math.sqrt(2.0 * scaled / (n * n * rho2) * math.log(math.sqrt(scaled) / alpha))
 
 
-def _cautious_variance(moments: Moments, low: float, high: float) -> float:
+def cautious_variance(moments: Moments, low: float, high: float) -> float:
+    """Return the variance with one further value at the far end of the range: a few equal values prove little."""
     far = low if moments.mean - low > high - moments.mean else high
     return Moments(moments.count + 1, moments.total + far, moments.squares + far * far).variance

@@ -10,6 +10,7 @@ from schemas.events import (
     Episode,
     Event,
     Experience,
+    LevelChange,
     Outcome,
     Overflow,
     Pattern,
@@ -18,6 +19,7 @@ from schemas.events import (
     Storm,
     Verdict,
 )
+from streams.operate.story_text import level_text
 
 HELD_OUT = {"baseline": " (held out: always the baseline)", "none": " (held out: left alone)"}
 TOLD_TOPICS = ("insights", "patterns", "verdicts", "actions", "outcomes", "experience")
@@ -44,6 +46,9 @@ class Narration:
                 if event.verdict == "allow":
                     return None
                 return f"gate: {event.verdict} {event.proposal.action} on {event.proposal.entity} ({event.decided_by})"
+            case LevelChange():
+                self.counts["changes of level"] += 1
+                return f"gate: {event.pattern}/{event.action} {level_text(event)}"
             case Action():
                 self.counts["actions"] += 1
                 return f"{event.entity}: {event.action}"

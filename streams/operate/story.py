@@ -12,6 +12,7 @@ from schemas.events import (
     Episode,
     Event,
     Experience,
+    LevelChange,
     Outcome,
     Proposal,
     Recurrence,
@@ -118,7 +119,7 @@ def _relevant(reader: Reader) -> Iterator[tuple[StoredRecord, Told]]:
 def _key(event: Told) -> str:
     """Return what a story goes by: its episode, or the proposal of a person; an outcome's action, a storm has none."""
     match event:
-        case Episode() | Recurrence() | Experience():
+        case Episode() | Recurrence() | Experience() | LevelChange():
             return event.episode or getattr(event, "proposal", "")
         case Proposal():
             return event.episode or event.id
@@ -164,7 +165,7 @@ def _told(key: str, events: list[tuple[StoredRecord, Told]], models: list[tuple[
     return Story(entity=entity, episode=key, steps=steps, missing=tuple(_missing([event for _, event in events])))
 
 
-_ORDER = (Episode, Recurrence, Storm, Proposal, Approval, Verdict, Action, Outcome, Experience)
+_ORDER = (Episode, Recurrence, Storm, Proposal, Approval, Verdict, Action, Outcome, Experience, LevelChange)
 
 
 def _attempts(events: list[tuple[StoredRecord, Told]]) -> dict[str, int]:
@@ -189,7 +190,7 @@ def _place(event: Told, attempts: dict[str, int]) -> tuple[int, int]:
             return attempts.get(event.proposal.id, 0), rank
         case Outcome():
             return attempts.get(event.action, 0), rank
-        case Action() | Approval() | Experience():
+        case Action() | Approval() | Experience() | LevelChange():
             return attempts.get(event.proposal, 0), rank
         case _:
             return 0, rank

@@ -7,6 +7,7 @@ from schemas.events import (
     Check,
     Episode,
     Experience,
+    LevelChange,
     Outcome,
     Proposal,
     Recurrence,
@@ -15,7 +16,18 @@ from schemas.events import (
 )
 
 FEW = 5
-Told = Episode | Recurrence | Storm | Proposal | Approval | Verdict | Action | Outcome | Experience
+Told = Episode | Recurrence | Storm | Proposal | Approval | Verdict | Action | Outcome | Experience | LevelChange
+_REASONS = {
+    "decided": "wanted often enough",
+    "earned": "by what came of it",
+    "harm": "surely worse than what it is compared with",
+    "worse": "worse than it was",
+    "missing": "too often nobody told what came of it",
+    "sparse": "its outcomes are too thin",
+    "merged": "with the pattern that was merged into it",
+    "promotion": "other models propose now",
+    "ordered": "by a person",
+}
 _PHASES = {"opened": "left its normal", "onset": "has shown how it begins", "closed": "is normal again"}
 
 
@@ -49,6 +61,23 @@ def text_of(event: Told, models: list[tuple[int, str]]) -> str:
             return f"{event.executor}: {event.state}{f' ({event.detail})' if event.detail else ''}"
         case Experience():
             return _experience_text(event, models)
+        case LevelChange():
+            return f"level of {event.pattern}/{event.action}: {level_text(event)}"
+
+
+def level_text(change: LevelChange) -> str:
+    """Return a change of level in words, with its numbers."""
+    to_sign = change.earned is not None and change.level != change.earned
+    what = change.level if change.level == change.was else f"{change.was} -> {change.level}"
+    order = f"; flyball level {change.pattern}/{change.action} {change.earned} raises it" if to_sign else ""
+    told = [f"{what}, {_REASONS[change.reason]}{f' ({change.detail})' if change.detail else ''}"]
+    told += [f"proposed {change.decided} times"] if change.decided else []
+    told += [f"{change.outcomes} outcomes, {change.missing} missing"] if change.outcomes or change.missing else []
+    told += [f"reward {change.reward:.2f}"] if change.reward is not None else []
+    if change.effect is not None and change.effect_low is not None and change.effect_high is not None:
+        bounds = f"{change.effect_low:.2f} to {change.effect_high:.2f}"
+        told.append(f"effect {change.effect:.2f} ({bounds}) above {change.compared}")
+    return "; ".join(told) + order
 
 
 def _episode_text(event: Episode) -> str:

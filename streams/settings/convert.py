@@ -1,6 +1,6 @@
 """TOML tables to settings structs, by the structs' own fields; collects every problem instead of stopping at the first.
 
-A field `window_us: int` is spelled `window = "1s"`; every other field by its own name.
+A field `window_us: int` is spelled `window = "1s"`; every other field by the name that it is encoded by: its own.
 """
 
 import difflib
@@ -92,7 +92,7 @@ def shape_of(cls: type[msgspec.Struct]) -> shapes.StructType:
 
 def toml_name(field: shapes.Field) -> str:
     """Return the key of a field: `window_us: int` is `window`."""
-    return field.name.removesuffix("_us") if _is_duration(field) else field.name
+    return field.encode_name.removesuffix("_us") if _is_duration(field) else field.encode_name
 
 
 def _is_duration(field: shapes.Field) -> bool:

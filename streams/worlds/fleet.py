@@ -190,7 +190,7 @@ class FleetWorld:
         if slot is None or slot.fault is None:
             return slot is not None
         fault = slot.fault
-        if self.remedies.harms(action.action):
+        if self.remedies.harms(fault.kind, action.action, now_us):
             fault.worse = True
             fault.end_us += self.settings.worse_us
             return False

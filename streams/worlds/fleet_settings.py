@@ -45,6 +45,8 @@ class FleetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Range of any other action's probability, per kind."""
     drift_us: Delay = 0
     """When, after the start, every kind gets another best remedy; 0: never."""
+    turn_us: Delay = 0
+    """When, after the start, what was the best remedy of a kind makes it worse; 0: never."""
 
     delayed: Share = 0.05
     delay_us: Delay = 20_000_000

@@ -15,6 +15,7 @@ class Remedies:
         draw = np.random.default_rng([seed, 1])
         self._settings = settings
         self._drift_at_us = start_us + settings.drift_us if settings.drift_us else None
+        self._turn_at_us = start_us + settings.turn_us if settings.turn_us else None
         self._before = self._table(draw, draw.integers(0, len(settings.actions) - 1, settings.kinds))
         shift = draw.integers(1, len(settings.actions) - 1, settings.kinds)
         after = (np.argmax(self._before, axis=1) + shift) % (len(settings.actions) - 1)
@@ -23,15 +24,18 @@ class Remedies:
     def probability(self, kind: int, action: str, now_us: int) -> float:
         """Return with what probability an action ends a fault of this kind; 0 for an unknown action."""
         names = self._settings.actions
-        return float(self._at(now_us)[kind, names.index(action)]) if action in names else 0.0
+        if action not in names or self.harms(kind, action, now_us):
+            return 0.0
+        return float(self._at(now_us)[kind, names.index(action)])
 
     def best(self, kind: int, now_us: int) -> str:
-        """Return the action that helps most."""
+        """Return the action that helps most, or did before it turned."""
         return self._settings.actions[int(np.argmax(self._at(now_us)[kind]))]
 
-    def harms(self, action: str) -> bool:
-        """Return whether an action makes faults worse."""
-        return action == self._settings.actions[-1]
+    def harms(self, kind: int, action: str, now_us: int) -> bool:
+        """Return whether an action makes faults of this kind worse."""
+        turned = self._turn_at_us is not None and now_us >= self._turn_at_us
+        return action == self._settings.actions[-1] or (turned and action == self.best(kind, now_us))
 
     def _at(self, now_us: int) -> Floats:
         drifted = self._drift_at_us is not None and now_us >= self._drift_at_us

@@ -39,7 +39,8 @@ LOOP = "fleet"
 SETTINGS_HASH = "simulated"
 START_US = 1_700_000_000_000_000
 ENDLESS = "10000/hour"
-"""The claim is about learning: the limits stay out of its way."""
+"""The claim is about learning: the limits, and levels that are lost, stay out of its way."""
+LEVELS = LevelSettings(default="act", novel="act", wrong=1e-12, alarm_every=10**12)
 GATE = GateSettings(
     loop_limit=ENDLESS,
     pattern_limit=ENDLESS,
@@ -98,7 +99,7 @@ def make_role(
                 loop=LOOP,
                 settings_hash=SETTINGS_HASH,
                 actions=actions,
-                levels=LevelSettings(default="act", novel="act"),
+                levels=LEVELS,
             )
         ],
     }

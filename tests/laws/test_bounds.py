@@ -13,7 +13,7 @@ from streams.learners.reward_model import RewardModel, RewardModelSettings
 from streams.loop.account import Account, AccountSettings
 from streams.loop.attribute import Attribute, AttributeSettings
 from streams.loop.detect import Detect, DetectSettings
-from streams.loop.gate import Gate, GateSettings
+from streams.loop.gate import Gate, GateSettings, LevelSettings
 from streams.loop.ingest import Ingest, IngestSettings
 from streams.loop.policy import Policy, PolicySettings
 from streams.loop.processor import Input, Now, Processor, Record
@@ -49,7 +49,14 @@ def tight(name: str) -> Processor:
             actions=ACTIONS,
         ),
         "policy": Policy(PolicySettings(open_limit=10, remembered=20), loop=LOOP, seed=1, actions=ACTIONS),
-        "gate": Gate(GateSettings(remembered=20, tracked=30), loop=LOOP, settings_hash=SETTINGS_HASH, actions=ACTIONS),
+        "gate": Gate(
+            GateSettings(remembered=20, tracked=30),
+            loop=LOOP,
+            settings_hash=SETTINGS_HASH,
+            actions=ACTIONS,
+            levels=LevelSettings(default="act", novel="act", pairs=5),
+            baseline="restart",
+        ),
         "account": Account(AccountSettings(remembered=5), loop=LOOP),
     }
     return made[name]

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from schemas.events import Approval, AuditEntry, Control, Event, LedgerEntry
+from schemas.events import Approval, AuditEntry, Control, Event, LedgerEntry, LevelChange
 from streams.loop.account import GENESIS, Account, AccountSettings, verify_chain
 from streams.loop.processor import Record
 from tests.loop.decided import START, S, at, blocked, experience, measurement, outcome, proposal, recorded, verdict
@@ -49,6 +49,31 @@ def test_everything_that_was_decided_becomes_a_link() -> None:
     assert verify_chain(chain) is None
     assert chain[0].facts["verdict"] == "allow"
     assert chain[5].facts["by"] == "ada"
+
+
+def test_a_change_of_level_is_a_link_with_its_numbers() -> None:
+    change = LevelChange(
+        id="change",
+        time_us=START,
+        pattern="p-1",
+        action="restart",
+        level="act",
+        was="approve",
+        start="suggest",
+        reason="earned",
+        outcomes=42,
+        effect_low=0.125,
+        compared="none",
+    )
+    (link,) = links(fold(account(), change))
+    assert (link.subject, link.kind) == ("level/p-1/restart", "level")
+    assert {name: link.facts[name] for name in ("level", "was", "outcomes", "effect_low", "compared")} == {
+        "level": "act",
+        "was": "approve",
+        "outcomes": "42",
+        "effect_low": "0.125",
+        "compared": "none",
+    }
 
 
 def test_facts_stay_short_and_the_rest_is_no_business_of_the_audit() -> None:

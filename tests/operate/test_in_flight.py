@@ -1,8 +1,11 @@
 """What is under way, and how far each action may go, as the topics tell it."""
 
 from collections.abc import Iterator
+from typing import Any
 
-from schemas.events import Action, Control, Event, Outcome, Pattern
+import pytest
+
+from schemas.events import Action, Control, Event, LevelChange, Outcome, Pattern
 from streams.operate.in_flight import in_flight, levels
 from streams.operate.topic_reader import StoredRecord
 from streams.settings import parse
@@ -118,10 +121,56 @@ def test_the_levels_of_recurring_patterns_follow_settings_and_orders() -> None:
         control("level", "p-1/restart", "act"),
         control("level", "*/wipe", "act"),
     )
-    found = [(one.pattern, one.action, one.level, one.ordered) for one in levels(log, SETTINGS)]
+    found = [(one.pattern, one.action, one.level, one.ordered) for one in levels(log, SETTINGS, now_us=1)]
     assert found == [
         ("novel", "restart", "observe", False),
         ("novel", "wipe", "approve", True),
         ("p-1", "restart", "act", True),
         ("p-1", "wipe", "approve", True),
     ]
+
+
+def change(level: str, was: str, reason: str, **fields: Any) -> LevelChange:
+    values = {"id": f"{reason}-{level}", "time_us": 5, "pattern": "p-1", "action": "restart", "start": "suggest"}
+    return LevelChange(**(values | {"level": level, "was": was, "reason": reason} | fields))
+
+
+CHANGES: list[tuple[list[Event], str, str]] = [
+    # what happened, the level, what is said of it
+    (
+        [change("approve", "suggest", "decided", decided=10)],
+        "approve",
+        "suggest -> approve, wanted often enough; proposed 10 times",
+    ),
+    (
+        [change("act", "approve", "earned", earned="act", outcomes=42, missing=1, effect=0.4,
+                effect_low=0.1, effect_high=0.6, compared="none")],
+        "act",
+        "approve -> act, by what came of it; 42 outcomes, 1 missing; effect 0.40 (0.10 to 0.60) above none",
+    ),
+    (
+        [change("approve", "suggest", "decided"), change("approve", "approve", "earned", earned="act")],
+        "approve",
+        "approve, by what came of it; flyball level p-1/restart act raises it",
+    ),
+    ([change("suggest", "suggest", "sparse", detail="why")], "suggest", "suggest, its outcomes are too thin (why)"),
+    (
+        [change("act", "approve", "earned"), control("level", "p-1/restart", "observe"),
+         change("observe", "act", "ordered")],
+        "observe",
+        "act -> observe, by a person",
+    ),
+    (
+        [change("act", "approve", "earned"),
+         change("approve", "act", "promotion", pattern="*", action="*", start="act", until_us=9)],
+        "approve",
+        "approve -> act, by what came of it",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("events", "level", "says"), CHANGES)
+def test_what_the_gate_made_of_a_level_is_shown_with_its_numbers(events: list[Event], level: str, says: str) -> None:
+    found = levels(Log(pattern("p-1", "recurring"), *events), SETTINGS, now_us=8)
+    (one,) = [one for one in found if (one.pattern, one.action) == ("p-1", "restart")]
+    assert (one.level, one.changed) == (level, says)

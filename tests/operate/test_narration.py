@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.events import Drift, Experience, Pattern, Sequence, Storm, StormMember
+from schemas.events import Drift, Experience, LevelChange, Pattern, Sequence, Storm, StormMember
 from streams.operate.narration import Narration
 
 
@@ -37,6 +37,13 @@ def test_an_outcome_that_nobody_measured_is_counted_and_not_told() -> None:
     narration = Narration()
     assert narration.tell(experience(state="unobservable", recovery_us=None, recovered=None)) is None
     assert narration.counts == {"outcome unobservable": 1}
+
+
+def test_a_change_of_level_is_told() -> None:
+    change = LevelChange(
+        id="i", time_us=0, pattern="p-1", action="restart", level="approve", was="act", start="act", reason="worse",
+    )  # fmt: skip
+    assert Narration().tell(change) == "00:00:00  gate: p-1/restart act -> approve, worse than it was"
 
 
 def test_a_pattern_is_new_once() -> None:

@@ -1,10 +1,11 @@
 """One causal story per action, with no link missing, from a run in which everything crashes now and then."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
-from schemas.events import Action, Episode, Event, Experience, Outcome, Proposal, Verdict
+from schemas.events import Action, Episode, Event, Experience, LevelChange, Outcome, Proposal, Verdict
 from streams.operate.memory_reader import MemoryReader
 from streams.operate.story import TOPICS, UnknownIdError, episodes_of, stories, story_of
 from streams.operate.topic_reader import StoredRecord
@@ -75,6 +76,26 @@ def test_an_id_that_nothing_has_or_many_have_says_so(reader: Held) -> None:
         story_of(reader, "zz")
     with pytest.raises(UnknownIdError, match="stories have ids that begin so"):
         story_of(reader, "")
+
+
+def test_a_level_that_an_episode_tipped_belongs_to_its_story(reader: Held) -> None:
+    record, last = [pair for pair in reader.events("experience") if isinstance(pair[1], Experience)][-1]
+    values = {"pattern": "p-1", "action": "restart", "level": "approve", "was": "act", "start": "act"}
+    change = LevelChange(
+        id="f" * 32,
+        time_us=last.time_us,
+        causes=(f"experience/0/{record.offset}",),
+        reason="worse",
+        proposal=last.proposal,
+        episode=last.episode,
+        **values,  # type: ignore[arg-type]  # levels of the contract
+    )
+    place = replace(record, topic="verdicts", offset=1_000_000)
+    story = story_of(Held([*reader.found, (place, change)]), "f" * 32)
+    assert story.episode == last.episode
+    step = next(step for step in story.steps if step.id == change.id)
+    assert step.text == "level of p-1/restart: act -> approve, worse than it was"
+    assert [one.kind for one in story.steps].index("experience") < story.steps.index(step)
 
 
 GAPS: list[tuple[type[Event], str]] = [

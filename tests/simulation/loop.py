@@ -86,7 +86,16 @@ def processors_of(role: str, partition: int, *, seed: int) -> list[Processor]:
                 Policy(POLICY, loop=LOOP, seed=seed, actions=ACTIONS),
             ]
         case "gate":
-            return [Gate(GATE, loop=LOOP, settings_hash=SETTINGS_HASH, actions=ACTIONS, levels=LEVELS)]
+            return [
+                Gate(
+                    GATE,
+                    loop=LOOP,
+                    settings_hash=SETTINGS_HASH,
+                    actions=ACTIONS,
+                    levels=LEVELS,
+                    baseline=POLICY.baseline,
+                )
+            ]
         case _:
             return [Account(AccountSettings(), loop=LOOP)]
 

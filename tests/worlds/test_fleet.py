@@ -126,6 +126,16 @@ def test_the_drift_gives_every_kind_another_best_remedy() -> None:
             assert world.remedies.probability(kind, before, START) == pytest.approx(0.9)
 
 
+def test_from_the_turn_on_the_best_remedy_of_a_kind_harms_it_and_only_it() -> None:
+    world = fleet(turn_us=100 * S)
+    for kind in range(world.settings.kinds):
+        best = world.remedies.best(kind, START)
+        for seconds, harms in ((99, {"rollback"}), (100, {"rollback", best})):
+            now_us = START + seconds * S
+            assert {name for name in world.settings.actions if world.remedies.harms(kind, name, now_us)} == harms
+            assert (world.remedies.probability(kind, best, now_us) == 0) == (best in harms)
+
+
 def test_honest_reports_say_what_happened() -> None:
     world = fleet(**CALM, **HONEST)
     states = Counter(outcome.state for outcome in answered(world, "restart", seconds=400))

@@ -1,6 +1,6 @@
 """What the audit keeps of an event: a subject, a kind and a few short facts."""
 
-from schemas.events import Approval, Control, Event, Experience, Outcome, Verdict
+from schemas.events import Approval, Control, Event, Experience, LevelChange, Outcome, Verdict
 
 FACT_LENGTH = 200
 """Longest fact; what people write freely is cut."""
@@ -20,6 +20,8 @@ def entry_of(event: Event) -> Entry | None:
             facts = {"state": event.state, "entity": event.entity, "executor": event.executor}
         case Experience():
             subject, kind, facts = event.proposal, "experience", _experience(event)
+        case LevelChange():
+            subject, kind, facts = event.key(), "level", _level(event)
         case Control():
             subject, kind = event.key(), "control"
             facts = {"value": event.value, "by": event.by, "reason": event.reason}
@@ -56,4 +58,28 @@ def _experience(experience: Experience) -> dict[str, str]:
         "action": experience.action or "",
         "outcome": experience.outcome or "",
         "arm": experience.arm,
+    }
+
+
+def _level(change: LevelChange) -> dict[str, str]:
+    numbers = {
+        "decided": change.decided,
+        "outcomes": change.outcomes,
+        "missing": change.missing,
+        "reward": change.reward,
+        "effect": change.effect,
+        "effect_low": change.effect_low,
+        "effect_high": change.effect_high,
+        "until_us": change.until_us,
+    }
+    return {
+        "level": change.level,
+        "was": change.was,
+        "start": change.start,
+        "reason": change.reason,
+        "detail": change.detail,
+        "earned": change.earned or "",
+        "compared": change.compared,
+        "proposal": change.proposal,
+        **{name: "" if number is None else repr(number) for name, number in numbers.items()},
     }

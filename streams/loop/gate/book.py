@@ -83,17 +83,20 @@ class Book:
         self.field.acted_us[action.entity] = action.issued_us
         self.touched.update(scopes)
 
-    def see_outcome(self, outcome: Outcome, now_us: int) -> None:
-        """End an action; only who claimed it first can, and an end that was counted before counts no more."""
+    def see_outcome(self, outcome: Outcome, now_us: int) -> bool:
+        """End an action, and return whether this did; only who claimed it first can, and an end that was counted before
+        counts no more.
+        """
         under_way = self.field.in_flight.get(outcome.action)
         if under_way is None or under_way.executor not in (None, outcome.executor):
-            return
+            return False
         if outcome.state == "claimed":
             self.field.in_flight[outcome.action] = msgspec.structs.replace(under_way, executor=outcome.executor)
-            return
+            return False
         self._take(outcome.action)
         if outcome.state != "refused":  # it never ran
             self._ended(under_way, outcome.state != "succeeded", now_us)
+        return True
 
     def give_up(self, action: str, now_us: int) -> None:
         """Count the end of an action as unknown: its executor did not say."""

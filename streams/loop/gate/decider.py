@@ -5,8 +5,8 @@ from schemas.keyring import LOOP
 from streams.loop.gate.approvals import final_action
 from streams.loop.gate.checks import Answer, decide
 from streams.loop.gate.facts import Facts
-from streams.loop.gate.orders import level_of, lower
-from streams.loop.gate.settings import LevelSettings
+from streams.loop.gate.ladder import Ladder
+from streams.loop.gate.orders import lower
 from streams.loop.gate.state import Question
 from streams.loop.occasion import Occasion
 
@@ -14,9 +14,9 @@ from streams.loop.occasion import Occasion
 class Decider:
     """Writes verdicts and actions; `recorded` are the last verdicts, by proposal, in the order of decision."""
 
-    def __init__(self, facts: Facts, levels: LevelSettings) -> None:
+    def __init__(self, facts: Facts, ladder: Ladder) -> None:
         self._facts = facts
-        self._levels = levels
+        self._ladder = ladder
         self.recorded: dict[str, Verdict] = {}
 
     def question(
@@ -28,7 +28,7 @@ class Decider:
         approvals: tuple[Approval, ...] = (),
     ) -> Question:
         """Return what the checks are asked about a proposal that is valid until `until_us`."""
-        level = level_of(self._facts.orders, self._levels, proposal.pattern, self._facts.actions.get(proposal.action))
+        level = self._ladder.level(self._facts.orders, proposal.pattern, proposal.action, on.now.us)
         if proposal.by != LOOP:  # who proposes by hand chose the pattern: another person must agree
             level = lower(level, "approve")
         return Question(

@@ -74,19 +74,24 @@ def targets_of(proposal: Proposal) -> tuple[str, ...]:
 
 
 def level_of(orders: Orders, settings: LevelSettings, pattern: str, action: ActionSettings | None) -> Level:
-    """Return how far an action may go by itself against a pattern: a person's order, else the settings.
-
-    An irreversible action stays at `irreversible` (approve), whoever ordered more, unless the settings name it; one
-    that several people must approve never acts by itself.
-    """
+    """Return the level of an action against a pattern as people have it: a person's order, else the settings."""
     if action is None:
         return "observe"
-    stated = settings.of(pattern, action.name)
+    stated = settings.of(pattern, action.name) or (settings.novel if pattern == NOVEL else settings.default)
     ordered = orders.levels.get(f"{pattern}/{action.name}", orders.levels.get(f"{ANY_PATTERN}/{action.name}"))
-    level = ordered or stated or (settings.novel if pattern == NOVEL else settings.default)
-    if action.approvals > 1:
-        level = lower(level, "approve")
-    return level if action.reversible else lower(level, stated or settings.irreversible)
+    return lower(ordered or stated, most_of(settings, pattern, action))
+
+
+def most_of(settings: LevelSettings, pattern: str, action: ActionSettings) -> Level:
+    """Return the most that an action can reach, whoever orders more.
+
+    An irreversible action stays at `irreversible` (approve), unless the settings name it; one that several people must
+    approve never acts by itself.
+    """
+    most: Level = "act"
+    if not action.reversible:
+        most = settings.of(pattern, action.name) or settings.irreversible
+    return lower(most, "approve") if action.approvals > 1 else most
 
 
 def lower(one: Level, other: Level) -> Level:

@@ -12,10 +12,14 @@ from schemas.events import (
     Control,
     Episode,
     Event,
+    Experience,
     Outcome,
+    Pattern,
+    Promotion,
     Proposal,
 )
 from schemas.ids import Cause, Mint
+from schemas.keyring import LOOP
 from streams.loop.actions import ActionSettings
 from streams.loop.gate.blocked import Blocks
 from streams.loop.gate.book import Book
@@ -24,9 +28,10 @@ from streams.loop.gate.decider import Decider
 from streams.loop.gate.escalations import Escalations
 from streams.loop.gate.facts import Facts
 from streams.loop.gate.guards import Guards
+from streams.loop.gate.ladder import Ladder
 from streams.loop.gate.maintenance import Maintenance
 from streams.loop.gate.orders import hear, is_target
-from streams.loop.gate.settings import GateSettings, LevelSettings
+from streams.loop.gate.settings import LEVELS, GateSettings, LevelSettings
 from streams.loop.gate.state import STATE_VERSION, GateState, read_state
 from streams.loop.occasion import Occasion, fold_events
 from streams.loop.processor import Input, Now
@@ -49,8 +54,13 @@ class Gate:
         settings_hash: str,
         actions: dict[str, ActionSettings],
         levels: LevelSettings | None = None,
+        baseline: str = "",
     ) -> None:
+        """`baseline` is the action that every other one must earn more than before it acts by itself."""
         self._loop = loop
+        self._ladder = Ladder(
+            levels or LevelSettings(), actions=actions, baseline=baseline, remembered=settings.remembered
+        )
         self._book = Book(settings, actions=actions)
         maintenance = Maintenance(settings.maintenance)
         self._facts = Facts(
@@ -61,7 +71,7 @@ class Gate:
             maintenance=maintenance,
             guards=Guards(settings.guards),
         )
-        self._decider = Decider(self._facts, levels or LevelSettings())
+        self._decider = Decider(self._facts, self._ladder)
         self._escalations = Escalations(self._decider, self._facts)
         self._blocks = Blocks(settings, book=self._book, maintenance=maintenance, actions=actions)
 
@@ -104,6 +114,7 @@ class Gate:
             forgotten_us=self._facts.forgotten_us,
             escalations=self._escalations.open,
             told=self._blocks.told(),
+            ladder=self._ladder.state(),
         )
         return msgspec.msgpack.encode(state)
 
@@ -120,6 +131,7 @@ class Gate:
         self._decider.recorded = {verdict.proposal.id: verdict for verdict in state.recorded}
         self._escalations.open = state.escalations
         self._blocks.adopt(state.told)
+        self._ladder.adopt(state.ladder)
 
     def _timers(self) -> list[tuple[int, str, str]]:
         actions = [(action.deadline_us, "action", key) for key, action in self._book.field.in_flight.items()]
@@ -135,29 +147,39 @@ class Gate:
                 self._book.see_episode(episode, on.now.us)
                 return self._escalations.lapse(episode, on) if episode.phase == "closed" else []
             case Control() as control:
-                outputs = []
-                self._hear(control, on)
-                if control.kind == "keyring":
-                    outputs = self._escalations.withdraw(control.value, on)
+                outputs = self._hear(control, on)
             case Census() as census:
                 outputs = []
                 self._book.health.see(census, on.now.us)
             case Outcome() as outcome:
                 outputs = []
-                self._book.see_outcome(outcome, on.now.us)
+                if self._book.see_outcome(outcome, on.now.us):
+                    self._ladder.ended(outcome.action, outcome.state)
+            case Experience() as experience:
+                verdict = self._decider.recorded.get(experience.proposal)
+                return self._ladder.learned(experience, verdict, self._facts.orders, on)
+            case Pattern() as pattern:
+                return self._ladder.merged(pattern, self._facts.orders, on)
+            case Promotion() as promotion:
+                return self._ladder.promoted(promotion, on)
             case _:
                 return []
         return outputs + self._tell_blocked(on)
 
-    def _hear(self, control: Control, on: Occasion) -> None:
+    def _hear(self, control: Control, on: Occasion) -> list[Event]:
         if not hear(self._facts.orders, control, on.now.us):
-            return
+            return []
         if control.kind in ("pause", "stop", "rearm") and is_target(control.target):
             self._book.touched.add(control.target)
         if control.kind == "rearm":
             self._book.rearm(control.target)
         elif control.kind == "settle" and control.value in ("succeeded", "failed", "unknown"):
             self._book.settle(control.target, control.value, on.now.us)
+        elif control.kind == "keyring":
+            return self._escalations.withdraw(control.value, on)
+        elif control.kind == "level" and control.value in LEVELS:
+            return self._ladder.ordered(control.target, self._facts.orders, on)
+        return []
 
     def _propose(self, proposal: Proposal, on: Occasion) -> list[Event]:
         recorded = self._decider.recorded.get(proposal.id)
@@ -168,7 +190,10 @@ class Gate:
             check = one_check("duplicate", self._facts, question)
             return self._decider.decide(question, (check,), on)
         outputs = self._decider.decide(question, all_checks(self._facts, question), on)
-        if self._decider.recorded[proposal.id].verdict == "escalate":
+        verdict = self._decider.recorded[proposal.id]
+        if proposal.by == LOOP:
+            outputs += self._ladder.decided(verdict, self._facts.orders, on)
+        if verdict.verdict == "escalate":
             outputs += self._escalations.ask(proposal, on)
         return outputs
 

@@ -98,15 +98,40 @@ GATE_LIMITS = ("loop_limit", "pattern_limit", "entity_attempts", "explore_limit"
 
 
 class LevelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How far proposals may go by themselves. `exact` maps `PATTERN/ACTION` (`*` for any pattern) to a level.
+    """How far proposals may go by themselves at first, and what makes that more. `exact` maps `PATTERN/ACTION` (`*` for
+    any pattern) to a level.
 
-    Irreversible actions stay at most at `irreversible`, unless `exact` names them.
+    Irreversible actions stay at most at `irreversible`, unless `exact` names them. What matches no recurring pattern is
+    never raised: it is many things.
     """
 
     default: Level = "observe"
     novel: Level = "observe"
     irreversible: Level = "approve"
     exact: dict[str, Level] = {}
+    raising: Literal["never", "signed", "auto"] = msgspec.field(default="signed", name="raise")
+    """Who raises to `act` what has earned it: a person's order, or the gate by itself. `never`: no level is raised."""
+    episodes: Count = 10
+    """Episodes in which an action was only proposed, before it is raised by one level; doubled by each lowering."""
+    outcomes: Count = 10
+    """Runs of an action with a known end before it can have earned `act`."""
+    effect: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.0
+    """How much more reward than doing nothing, and than the baseline, it must be sure to earn for that."""
+    wrong: Annotated[float, msgspec.Meta(gt=0.0, le=0.5)] = 0.01
+    """The probability that one which does not ever counts as having earned it."""
+    alarm_every: Interval = 500
+    """What acts by itself is lowered by mere chance once in so many outcomes at most, on average."""
+    missing: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] = 0.1
+    """Above this share of runs whose end or effect nobody told, what acts by itself is lowered."""
+    earn_within_us: Interval = 30 * 86_400_000_000
+    """Where outcomes are too few, too slow or too noisy to earn `act` within this time, nothing is raised above
+    `suggest`."""
+    unobservable: Share = 0.5
+    """Above this share of decisions of which nothing could be measured, neither."""
+    probation_us: Time = 3_600_000_000
+    """So long after the models behind proposals were replaced nothing acts by itself."""
+    pairs: Count = 2_000
+    """Pairs of pattern and action whose outcomes are followed; any more go no further than `approve`."""
 
     def of(self, pattern: str, action: str) -> Level | None:
         """Return what `exact` says of this pair, the pattern's own entry before the one for any pattern."""

@@ -4,11 +4,13 @@ import msgspec
 
 from schemas.errors import RecoveryError
 from schemas.events import Approval, Proposal, Verdict
+from streams.loop.gate.density import Feedback
+from streams.loop.gate.evidence import Pair
 from streams.loop.gate.settings import Level
 from streams.loop.gate.spending import Spent
 from streams.loop.limits import SlidingWindowsState
 
-STATE_VERSION = 3
+STATE_VERSION = 4
 
 
 class Order(msgspec.Struct, frozen=True, array_like=True):
@@ -93,6 +95,16 @@ class Field(msgspec.Struct):
     acted_us: dict[str, int] = {}
 
 
+class LadderState(msgspec.Struct):
+    """What levels rest on, in the order in which it came: pairs, feedback by pattern, ends by action, what was seen."""
+
+    pairs: list[Pair] = []
+    feedback: list[tuple[str, Feedback]] = []
+    ends: list[tuple[str, str]] = []
+    seen: list[str] = []
+    probation_us: int = 0
+
+
 class GateState(msgspec.Struct):
     """The whole state. `recorded` is in the order of decision; `forgotten_us` the newest proposal no longer in it."""
 
@@ -108,6 +120,7 @@ class GateState(msgspec.Struct):
     forgotten_us: int
     escalations: dict[str, Escalation]
     told: dict[str, int] | None
+    ladder: LadderState
 
 
 class _Versioned(msgspec.Struct):

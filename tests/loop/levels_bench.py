@@ -1,0 +1,142 @@
+"""A gate whose pairs earn and lose their levels: what was decided, ran, and came of it, one episode after the other."""
+
+import msgspec
+
+from schemas.events import Action, Approval, Event, Experience, LevelChange, Verdict
+from schemas.ids import derive
+from streams.loop.actions import ActionSettings
+from streams.loop.gate import Gate, GateSettings, LevelSettings
+from tests.loop.gate_bench import SECOND, Bench, actions, opened, outcome, proposal, verdicts
+
+ENDLESS = "10000/hour"
+WIDE = GateSettings(
+    loop_limit=ENDLESS,
+    pattern_limit=ENDLESS,
+    entity_attempts=ENDLESS,
+    explore_limit=ENDLESS,
+    escalation_limit=ENDLESS,
+    cost_a_day=1e6,
+    concurrency=1_000,
+    failed_least=1_000,
+    evidence_age_us=10 * SECOND,
+)
+ACTIONS = {
+    name: ActionSettings(name=name, limit=ENDLESS, cooldown_us=0, reversible=name != "wipe")
+    for name in ("restart", "recycle", "wipe")
+}
+GOOD, BAD = 0.7, -0.05
+"""Rewards of an action that helped, and of one that did not."""
+
+
+class LevelBench(Bench):
+    """Restart is the baseline. `changes` is all that was told of levels; `again`: every experience comes twice."""
+
+    def __init__(self, *, settings: GateSettings = WIDE, **levels: object) -> None:
+        super().__init__(settings=settings, actions=ACTIONS)
+        self.levels = msgspec.convert({"default": "suggest", "raise": "auto"} | levels, LevelSettings)
+        self.actions = ACTIONS
+        self._settings = settings
+        self.gate = self.make()
+        self.changes: list[LevelChange] = []
+        self.number = 0
+        self.again = False
+        self.started: list[Action] = []
+        self.start()
+
+    def make(self) -> Gate:
+        return Gate(
+            self._settings,
+            loop="lab",
+            settings_hash=self.hash,
+            actions=self.actions,
+            levels=self.levels,
+            baseline="restart",
+        )
+
+    def give(self, *events: Event) -> list[Event]:
+        made = super().give(*events)
+        self.changes += [event for event in made if isinstance(event, LevelChange)]
+        return made
+
+    def decide(self, action: str, *, arm: str = "loop", pattern: str = "p-1", **fields: object) -> Verdict:
+        """Propose an action for a new episode of another entity, and return the verdict; who is asked approves."""
+        self.number += 1
+        self.us += 20 * SECOND
+        entity = f"n{self.number}"
+        self.give(opened(entity))
+        one = proposal(
+            f"q{self.number}",
+            time_us=self.us,
+            entity=entity,
+            episode=f"episode-{entity}",
+            action=action,
+            pattern=pattern,
+            probabilities={action: 1.0},
+            hold_out={"draw": 0.5, "arm": arm, "shares": {"loop": 0.6, "baseline": 0.2, "none": 0.2}},
+            **fields,
+        )
+        made = self.give(one)
+        (verdict,) = verdicts(made)
+        if verdict.verdict == "escalate":
+            made = self.give(self.approval(verdict))
+            (verdict,) = verdicts(made)
+        self.started = actions(made)
+        return verdict
+
+    def approval(self, asked: Verdict) -> Approval:
+        assert asked.final is not None
+        return Approval(
+            id=derive("approval", asked.proposal.id),
+            time_us=self.us,
+            proposal=asked.proposal.id,
+            proposal_hash=asked.proposal.digest(),
+            action_hash=asked.final.digest(),
+            decision="approve",
+            person="bob",
+            not_after_us=self.us + 60 * SECOND,
+        )
+
+    def run(
+        self, action: str, reward: float, *, end: str = "succeeded", state: str = "observed", **fields: str
+    ) -> None:
+        """Let an action run and be learned from; `end` "" where nobody tells it."""
+        verdict = self.decide(action, **fields)
+        if end and self.started:
+            self.give(outcome(self.started[0], end))
+        self.learn(verdict, reward, state=state)
+
+    def learn(self, verdict: Verdict, reward: float | None, *, state: str = "observed") -> None:
+        """Tell what came of a proposal."""
+        self.us += 18 * SECOND
+        one = verdict.proposal
+        values = {
+            "id": derive("experience", one.id, state),
+            "time_us": self.us,
+            "proposal": one.id,
+            "entity": one.entity,
+            "episode": one.episode,
+            "pattern": one.pattern,
+            "arm": one.hold_out.arm if one.hold_out else "loop",
+            "state": state,
+            "proposed": one.action,
+            "effective": one.action if verdict.verdict == "allow" else "none",
+            "effective_probability": one.propensity,
+            "verdict": verdict.verdict,
+            "reward": reward,
+            "action": verdict.action,
+            "decided_us": verdict.time_us,
+        }
+        one_more = [msgspec.convert(values, Experience)]
+        self.give(*one_more, *(one_more if self.again else ()))
+
+    def nothing(self, times: int, reward: float = 0.0) -> None:
+        """Leave episodes alone, which earns `reward`."""
+        for _ in range(times):
+            self.run("none", reward, arm="none")
+
+    def rounds(self, times: int, reward: float, *, action: str = "recycle", nothing: float = 0.0) -> None:
+        """Let an action run, the baseline (which never helps), and nothing, in turn."""
+        for _ in range(times):
+            self.run(action, reward)
+            self.run("restart", BAD, arm="baseline")
+            self.nothing(1, nothing)

@@ -1,0 +1,187 @@
+"""Levels in the gate's state machine: whatever is learned, ordered and promoted, what was told is what holds."""
+
+import msgspec
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import rule
+
+from schemas.events import Control, Event, Experience, LevelChange, Pattern, Promotion, Verdict
+from schemas.ids import derive
+from streams.loop.gate import LEVELS, Gate
+from streams.loop.gate.orders import hear, level_of
+from streams.loop.gate.pairs import Pairs
+from streams.loop.gate.state import Orders
+from tests.loop.gate_bench import SECOND
+from tests.loop.test_gate_machine import EXAMPLES, HASH, GateMachine
+
+HASTY = {
+    "raising": "auto",
+    "episodes": 1,
+    "outcomes": 1,
+    "wrong": 0.5,
+    "alarm_every": 3,
+    "missing": 0.4,
+    "probation_us": 5 * SECOND,
+    "exact": {"p-1/restart": "observe", "p-2/restart": "approve", "p-1/shed": "suggest"},
+}
+"""Little proves much here: levels change all the time."""
+REWARDS = st.sampled_from((0.9, 0.9, 0.4, 0.0, -0.3, None))
+
+
+class LevelMachine(GateMachine):
+    """The machine of the gate, in which outcomes are learned from as well."""
+
+    def __init__(self) -> None:
+        self.orders = Orders()
+        self.told: Pairs | None = None
+        self.unlearned: list[Verdict] = []
+        super().__init__()
+
+    def make(self) -> Gate:
+        levels = self.levels = msgspec.structs.replace(self.levels, **HASTY)
+        if not self.orders.heard:  # the run has not begun
+            self.told = Pairs(levels, actions=self.actions, baseline="restart")
+        return Gate(
+            self.settings,
+            loop="lab",
+            settings_hash=HASH,
+            actions=self.actions,
+            levels=levels,
+            baseline="restart",
+        )
+
+    def give(self, *events: Event) -> None:
+        for event in events:
+            if isinstance(event, Control):
+                hear(self.orders, event, self.us)
+            super().give(event)
+
+    def note(self, outputs: list[Event]) -> None:
+        """Hold every new verdict against what was told before it, and every change against what it changed."""
+        assert self.told is not None
+        for output in outputs:
+            if isinstance(output, Verdict):
+                one = output.proposal
+                if all(before.id != output.id for before in self.verdicts.get(one.id, [])):
+                    assert output.level == self.told.level(self.orders, one.pattern, one.action, self.us)
+                    if output.verdict == "allow":
+                        self.unlearned.append(output)
+            elif isinstance(output, LevelChange):
+                self.check(output)
+                self.told.recall(output)
+        super().note(outputs)
+
+    def check(self, change: LevelChange) -> None:
+        assert self.told is not None
+        if change.reason == "promotion":
+            return
+        known = self.told.find(change.pattern, change.action)
+        step = LEVELS.index(change.level) - LEVELS.index(change.was)
+        match change.reason:
+            case "decided" | "earned":
+                assert step == 1
+                assert change.pattern != "novel"
+                assert change.reason == "decided" or change.level == "act"
+            case "harm" | "worse" | "missing":
+                assert step == -1
+            case "sparse":
+                assert step == 0
+            case "merged":
+                assert step < 0
+            case "ordered":
+                assert known is not None
+                declared = self.actions[change.action]
+                assert change.level == level_of(self.orders, self.levels, change.pattern, declared)
+        if change.reason != "ordered":
+            assert change.was == self.told.standing(self.orders, change.pattern, change.action)
+
+    @rule(
+        number=st.integers(0, 20),
+        reward=REWARDS,
+        state=st.sampled_from(("observed", "observed", "observed", "defaulted", "unobservable", "late")),
+        arm=st.sampled_from(("loop", "baseline")),
+    )
+    def learn(self, number: int, reward: float | None, state: str, arm: str) -> None:
+        if not self.unlearned:
+            return
+        verdict = self.unlearned[number % len(self.unlearned)]
+        if state != "defaulted":
+            self.unlearned.remove(verdict)
+        one = verdict.proposal
+        values = {
+            "id": derive("experience", one.id, state, self.offset),
+            "time_us": self.us,
+            "proposal": one.id,
+            "entity": one.entity,
+            "episode": one.episode,
+            "pattern": one.pattern,
+            "arm": arm,
+            "state": state,
+            "proposed": one.action,
+            "effective": one.action,
+            "effective_probability": 0.5,
+            "verdict": "allow",
+            "reward": None if state == "unobservable" else reward,
+            "action": verdict.action,
+            "decided_us": verdict.time_us,
+        }
+        self.give(msgspec.convert(values, Experience))
+
+    @rule(
+        pattern=st.sampled_from(("p-1", "p-2")),
+        action=st.sampled_from(("restart", "restart", "shed")),
+        rewards=st.sampled_from(((0.9, 0.0), (0.9, 0.0), (-0.1, 0.9))),
+        times=st.integers(3, 9),
+    )
+    def see_several_through(self, pattern: str, action: str, rewards: tuple[float, float], times: int) -> None:
+        """Let one action and nothing run in turn, each time to its end, and be learned from; who is asked approves."""
+        for number in range(times):
+            self.pass_time(2.0)
+            for what, reward in zip((action, "none"), rewards, strict=True):
+                before = len(self.unlearned)
+                self.propose(f"e{number % 4}", what, pattern, sure=True)
+                if self.waiting():
+                    self.answer(-1, "approve", "bob")
+                if what != "none" and self.running():
+                    self.end(-1, "succeeded")
+                if len(self.unlearned) > before:
+                    self.learn(-1, reward, "observed", "loop")
+
+    @rule(decision=st.sampled_from(("promote", "hold", "roll-back")))
+    def promote(self, decision: str) -> None:
+        values = {
+            "id": f"promotion-{self.offset}",
+            "time_us": self.us,
+            "component": "policy",
+            "version": "1",
+            "decision": decision,
+            "trained_up_to": (),
+            "model": "",
+        }
+        self.give(msgspec.convert(values, Promotion))
+
+    @rule(old=st.sampled_from(("p-1", "p-2")), new=st.sampled_from(("p-1", "p-2")))
+    def merge(self, old: str, new: str) -> None:
+        if old == new:
+            return
+        assert self.told is not None
+        self.give(
+            Pattern(
+                id=f"merged-{self.offset}",
+                time_us=self.us,
+                pattern=old,
+                name=old,
+                status="merged",
+                support=3,
+                signature={},
+                first_us=0,
+                last_us=0,
+                alias_of=new,
+            )
+        )
+        for action in self.actions:
+            self.told.drop(old, action)
+
+
+LevelMachine.TestCase.settings = settings(GateMachine.TestCase.settings, max_examples=EXAMPLES // 4)
+TestLevelMachine = LevelMachine.TestCase
