@@ -1,10 +1,23 @@
 """Inverse-gap weighting: from predicted rewards to the exact probabilities of a contextual bandit.
 
-Method: SquareCB (Foster and Rakhlin, "Beyond UCB", ICML 2020), mixed with an even floor so that no eligible arm is
-ever out of reach of off-policy estimates.
+Method: SquareCB (Foster and Rakhlin, "Beyond UCB", ICML 2020), on rewards that give an arm the benefit of the doubt (Li
+et al., "A contextual-bandit approach", WWW 2010), mixed with an even floor so that no eligible arm is ever out of reach
+of off-policy estimates.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+from streams.learners.reward_model import Outlook
+
+
+def explore(arms: Sequence[str], outlook: Outlook, *, gamma: float, optimism: float, floor: float) -> dict[str, float]:
+    """Return each arm's probability by what is expected of it: a gap counts `gamma` times the evidence there is, and
+    `optimism` standard deviations are added to every mean.
+    """
+    hoped = {
+        arm: mean + optimism * spread for arm, mean, spread in zip(arms, outlook.means, outlook.spreads, strict=True)
+    }
+    return inverse_gap(hoped, gamma=gamma * (1.0 + outlook.evidence), floor=floor)
 
 
 def inverse_gap(rewards: Mapping[str, float], *, gamma: float, floor: float) -> dict[str, float]:
@@ -16,10 +29,13 @@ def inverse_gap(rewards: Mapping[str, float], *, gamma: float, floor: float) -> 
     if not rewards:
         raise ValueError("expected at least one eligible arm, got none")
     names = sorted(rewards)
-    best = max(names, key=lambda name: rewards[name])
-    weights = {name: 1.0 / (len(names) + gamma * (rewards[best] - rewards[name])) for name in names if name != best}
+    best = max(names, key=rewards.__getitem__)
+    top, count, left = rewards[best], len(names), 1.0 - floor
+    weights = {name: 1.0 / (count + gamma * (top - rewards[name])) for name in names}
+    weights[best] = 0.0
     weights[best] = 1.0 - sum(weights.values())
-    return {name: floor / len(names) + (1.0 - floor) * weights[name] for name in names}
+    even = floor / count
+    return {name: even + left * weight for name, weight in weights.items()}
 
 
 def pick(probabilities: Mapping[str, float], draw: float) -> str:
