@@ -17,6 +17,8 @@ _LEAST_VARIANCE = 1e-200
 
 
 class ScaleColumns(msgspec.Struct, array_like=True):
+    """What a scale learned, in a snapshot: arrays as bytes of float64."""
+
     names: list[str]
     counts: bytes
     means: bytes

@@ -12,6 +12,8 @@ PRIOR_VARIANCE = 0.25
 
 
 class MixSums(msgspec.Struct, array_like=True):
+    """What a mix learned, in a snapshot: faded sums as of `clock`."""
+
     errors: list[float]
     observed: float
     clock: int

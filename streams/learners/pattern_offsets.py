@@ -90,11 +90,12 @@ class PatternOffsets:
 
     def columns(self) -> list[tuple[str, OffsetSums]]:
         """Return the whole state, the pattern that was decided longest ago first."""
-        empty = np.zeros((len(self._rates), 0, 2))
-        found = [(pattern, clock, self._sums.get(pattern, empty)) for pattern, clock in self._clocks.items()]
-        return [
-            (pattern, OffsetSums(clock=clock, shape=sums.shape[1:], sums=sums.tobytes())) for pattern, clock, sums in found
-        ]
+        nothing = np.zeros((len(self._rates), 0, 2))
+        found = []
+        for pattern, clock in self._clocks.items():
+            sums = self._sums.get(pattern, nothing)
+            found.append((pattern, OffsetSums(clock=clock, shape=sums.shape[1:], sums=sums.tobytes())))
+        return found
 
     def restore(self, columns: Sequence[tuple[str, OffsetSums]]) -> None:
         """Replace the state by what `columns` returned."""

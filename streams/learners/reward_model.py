@@ -1,8 +1,8 @@
 """What each action earns: several Bayesian ridge regressions, mixed by how well each has foretold so far.
 
-Features are shared by all patterns, so a new one starts from what similar ones taught; each pattern has an offset of its
-own on top. All of it is sums over decisions, each weighed by when it was *decided*: outcomes that come late, in whatever
-order, give the same model, and one that turns out wrong can be taken out again.
+Features are shared by all patterns, so a new one starts from what similar ones taught; each pattern has an offset of
+its own on top. All of it is sums over decisions, each weighed by when it was *decided*: outcomes that come late, in
+whatever order, give the same model, and one that turns out wrong can be taken out again.
 """
 
 import math
@@ -116,9 +116,7 @@ class RewardModel(base.Regressor):
         known[:, :unknown] = np.array(means).reshape(len(rows), unknown)
         return known[:, [self._slots.get(action, unknown) for action in actions]] + self._prior(actions)
 
-    def learn_one(
-        self, x: Mapping[str, float], y: float, *, action: str = ANY, pattern: str | None = None
-    ) -> None:
+    def learn_one(self, x: Mapping[str, float], y: float, *, action: str = ANY, pattern: str | None = None) -> None:
         """Learn what an action earned."""
         self._scale.grow(x)
         self.learn_many(self._scale.raw(x)[None], [y], actions=(action,), pattern=pattern)

@@ -1,9 +1,9 @@
 """Many ridge regressions at once: each of several penalties and forgetting rates, for each of several actions.
 
-Recursive least squares by the Sherman-Morrison formula (Haykin, "Adaptive Filter Theory", chapter 9). Forgetting goes in
-blocks: within one, updates are exact and of rank one; at its end what was observed fades by one factor while the penalty
-stays. So each regression is the solution for one sum over decisions: what was learned late, in whatever order, weighs as
-much as it would have weighed in time, and can be taken out again.
+Recursive least squares by the Sherman-Morrison formula (Haykin, "Adaptive Filter Theory", chapter 9). Forgetting goes
+in blocks: within one, updates are exact and of rank one; at its end what was observed fades by one factor while the
+penalty stays. So each regression is the solution for one sum over decisions: what was learned late, in whatever order,
+weighs as much as it would have weighed in time, and can be taken out again.
 """
 
 import math
@@ -30,6 +30,8 @@ class Ridge(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RidgeSums(msgspec.Struct, array_like=True):
+    """What a bank learned, in a snapshot: arrays as bytes of float64."""
+
     actions: int
     width: int
     clock: int

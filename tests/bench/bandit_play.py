@@ -1,4 +1,4 @@
-"""The product's bandit over the rows of a data set or a world: one decision after another, each learned from at once."""
+"""The product's bandit over the rows of a set or a world: one decision after another, each learned from at once."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -79,7 +79,7 @@ class Uniform:
     def __init__(self, arms: int) -> None:
         self.arms = arms
 
-    def choose(self, row: Floats, draw: float) -> int:
+    def choose(self, row: Floats, draw: float) -> int:  # noqa: ARG002, any row
         return int(draw * self.arms)
 
     def learn(self, reward: float) -> None: ...
