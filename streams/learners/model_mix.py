@@ -37,9 +37,8 @@ class ModelMix:
         faded = self._fading ** (now - self._clock)
         weight *= self._fading ** (now - decided)
         # few models: lists are faster than arrays
-        self._errors = [
-            faded * error + weight * (one - reward) ** 2 for error, one in zip(self._errors, expected, strict=True)
-        ]
+        pairs = zip(self._errors, expected, strict=True)
+        self._errors = [faded * error + weight * (one - reward) ** 2 for error, one in pairs]
         self._observed = max(0.0, self._observed * faded + weight)
         self._clock = now
         self._weigh()

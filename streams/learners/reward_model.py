@@ -93,6 +93,8 @@ class RewardModel(base.Regressor):
         self._memory = DecisionMemory(limit=chosen.remembered)
         self._slots: OrderedDict[str, int] = OrderedDict()
         self._latest: tuple[str, ...] = ()
+        self._latest_slots = np.zeros(0, dtype=np.intp)
+        self._latest_priors = np.zeros(0)
         self.updates = 0
 
     @property
@@ -102,7 +104,7 @@ class RewardModel(base.Regressor):
 
     def predict_one(self, x: Mapping[str, float], *, action: str = ANY, pattern: str | None = None) -> float:
         """Return the reward expected of an action; learns nothing."""
-        return float(self.predict_many(self._scale.raw(x)[None], actions=(action,), pattern=pattern)[0, 0])
+        return float(self.predict_many(self._scale.raw(x)[None, 1:], actions=(action,), pattern=pattern)[0, 0])
 
     def predict_many(self, rows: Vector, *, actions: Sequence[str] = (ANY,), pattern: str | None = None) -> Vector:
         """Return what `predict_one` says of each row and action, shape (n, actions); the rows hold the features in the
@@ -119,13 +121,14 @@ class RewardModel(base.Regressor):
     def learn_one(self, x: Mapping[str, float], y: float, *, action: str = ANY, pattern: str | None = None) -> None:
         """Learn what an action earned."""
         self._scale.grow(x)
-        self.learn_many(self._scale.raw(x)[None], [y], actions=(action,), pattern=pattern)
+        self.learn_many(self._scale.raw(x)[None, 1:], [y], actions=(action,), pattern=pattern)
 
     def learn_many(
         self, rows: Vector, rewards: Sequence[float], *, actions: Sequence[str], pattern: str | None = None
     ) -> None:
         """Learn what one action each earned, in order; the rows are as in `predict_many`."""
-        for raw, reward, action in zip(rows, rewards, actions, strict=True):
+        constant = np.ones((len(rows), 1))
+        for raw, reward, action in zip(np.concatenate((constant, rows), axis=1), rewards, actions, strict=True):
             if math.isfinite(reward):
                 self._admit((action,))
                 self._fold(self._look(raw, pattern)[0], action, reward, 1.0)
@@ -145,12 +148,11 @@ class RewardModel(base.Regressor):
         else:
             evidence = float(mix.shares @ counts.sum(axis=1))
             variances = self._offsets.variances(variances, counts[mix.leading])
-        means, spreads = (mix.shares @ decision.expected).tolist(), np.sqrt(mix.variance * variances).tolist()
-        slots, default = self._slots, self._settings.prior
+        means = mix.shares @ decision.expected
+        spreads = np.sqrt(mix.variance * variances)
+        slots = self._latest_slots
         return Outlook(
-            means=[means[slots[action]] + self._priors.get(action, default) for action in actions],
-            spreads=[spreads[slots[action]] for action in actions],
-            evidence=evidence,
+            means=(means[slots] + self._latest_priors).tolist(), spreads=spreads[slots].tolist(), evidence=evidence
         )
 
     def learn(self, key: str, action: str, reward: float) -> bool:
@@ -160,7 +162,8 @@ class RewardModel(base.Regressor):
         decision = self._memory.get(key)
         if decision is None or decision.action is not None or not math.isfinite(reward):
             return False
-        self._admit((action,))
+        if action not in self._slots:
+            self._admit((action,))
         self._fold(decision, action, reward, 1.0)
         decision.action, decision.reward = action, reward
         return True
@@ -211,7 +214,7 @@ class RewardModel(base.Regressor):
     def _look(self, raw: Vector, pattern: str | None) -> tuple[Decision, Vector | None]:
         """Count one more decision; returns what it rests on, and how often each action was seen on its pattern."""
         bank = self._bank
-        bank.grow(actions=len(self._slots), width=len(raw) + 1)
+        bank.grow(actions=len(self._slots), width=len(raw))
         bank.tick()
         row = self._scale.learn_row(raw)
         expected, counts = bank.predict(row), None
@@ -264,6 +267,8 @@ class RewardModel(base.Regressor):
         for action in actions:
             if action not in self._slots:
                 self._slots[action] = self._vacate() if len(self._slots) >= self._settings.actions else len(self._slots)
+        self._latest_slots = np.array([self._slots[action] for action in actions], dtype=np.intp)
+        self._latest_priors = self._prior(actions)
 
     def _vacate(self) -> int:
         action, slot = self._slots.popitem(last=False)

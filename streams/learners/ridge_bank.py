@@ -52,7 +52,7 @@ class RidgeBank:
         self.clock = self._faded_at = 0
         self._until_fade = min(self._every)
         self.counts = np.zeros(len(models))
-        self._solutions = np.zeros((len(models), 0, 1, 0))
+        self._hold(np.zeros((len(models), 0, 1, 0)))
 
     @property
     def actions(self) -> int:
@@ -67,7 +67,7 @@ class RidgeBank:
     @property
     def weights(self) -> Vector:
         """The weights of each regression, shape (models, actions, width)."""
-        return self._solutions[:, :, -1]
+        return self._weights
 
     def grow(self, *, actions: int, width: int) -> None:
         """Make room; a new action and a new feature start from nothing but the penalty."""
@@ -75,7 +75,7 @@ class RidgeBank:
         if actions == had_actions and width == had_width:
             return
         column = np.arange(width)
-        self._solutions = np.zeros((models, actions, width + 1, width))
+        self._hold(np.zeros((models, actions, width + 1, width)))
         self._solutions[:, :, column, column] = self._prior()[:, None, None]
         self._solutions[:, :had_actions, :had_width, :had_width] = old[:, :, :-1]
         self._solutions[:, :had_actions, width, :had_width] = old[:, :, -1]
@@ -88,14 +88,12 @@ class RidgeBank:
 
     def predict(self, row: Vector) -> Vector:
         """Return what each regression says of a row, shape (models, actions)."""
-        said: Vector = np.matmul(self._solutions[:, :, -1], row)
+        said: Vector = np.matmul(self._weights, row)
         return said
 
     def spread(self, model: int, row: Vector) -> Vector:
         """Return the variance of what one model says of a row, in units of the noise's, shape (actions,)."""
-        width = self.width
-        toward = (self._solutions[model].reshape(-1, width) @ row).reshape(-1, width + 1)
-        spread: Vector = toward[:, :-1] @ row
+        spread: Vector = np.matmul(self._solutions[model], row)[:, :-1] @ row
         return spread
 
     def tick(self) -> None:
@@ -110,17 +108,20 @@ class RidgeBank:
 
     def learn(self, action: int, row: Vector, reward: float, *, clock: int, weight: float = 1.0) -> None:
         """Fold in `weight` times an observation of the decision counted `clock`; -1 takes it out again."""
-        solutions = self._solutions[:, action]
-        toward = np.matmul(solutions, row)
-        toward[:, -1] -= reward
+        solutions = self._of_action[action]
+        missed = np.matmul(solutions, row)
+        missed[:, -1] -= reward
+        toward = missed[:, :-1]
+        spread = toward @ row
         if weight == 1.0 and clock >= self._faded_at:
             self.counts += 1.0
-            gain = toward[:, :-1] / (1.0 + toward[:, :-1] @ row)[:, None]
+            spread += 1.0
+            gain = toward / spread[:, None]
         else:
             kept = weight * self._kept(clock)
             self.counts += kept
-            gain = toward[:, :-1] * (kept / (1.0 + kept * (toward[:, :-1] @ row)))[:, None]
-        solutions -= toward[:, :, None] * gain[:, None, :]
+            gain = toward * (kept / (1.0 + kept * spread))[:, None]
+        solutions -= missed[:, :, None] * gain[:, None, :]
 
     def columns(self) -> RidgeSums:
         """Return the whole state."""
@@ -137,8 +138,13 @@ class RidgeBank:
         self.clock = sums.clock
         self.counts = np.frombuffer(sums.counts).copy()
         shape = (len(self._models), sums.actions, sums.width + 1, sums.width)
-        self._solutions = np.frombuffer(sums.solutions).reshape(shape).copy()
+        self._hold(np.frombuffer(sums.solutions).reshape(shape).copy())
         self._note_fades()
+
+    def _hold(self, solutions: Vector) -> None:
+        self._solutions = solutions
+        self._weights = solutions[:, :, -1]
+        self._of_action = [solutions[:, action] for action in range(solutions.shape[1])]
 
     def _prior(self) -> Vector:
         return np.array([1.0 / model.penalty for model in self._models])

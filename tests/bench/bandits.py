@@ -2,7 +2,7 @@
 
 Every parquet of the folder is a set: features, and the column `label`; an arm earns 1 if it is the label of the row.
 `loss` is the share of wrong arms over one pass, by arms drawn from the logged probabilities, the mean over `--seeds`
-orders of the rows. All sets see one configuration, that of the policy but for the floor. Beside: linear Thompson sampling
+orders of the rows. All sets see one configuration, the policy's but for the floor. Beside: linear Thompson sampling
 (the better of two widths), Vowpal Wabbit (the best of 18 settings) and any arm; they are given features standardised in
 hindsight. `decisions_per_s` are decisions with learning per CPU second with 20 features and 8 arms.
 """
