@@ -14,7 +14,7 @@ def explore(arms: Sequence[str], outlook: Outlook, *, gamma: float, optimism: fl
     """Return each arm's probability by what is expected of it: a gap counts `gamma` times the evidence there is, and
     `optimism` standard deviations are added to every mean.
     """
-    hoped = [mean + optimism * spread for mean, spread in zip(outlook.means, outlook.spreads, strict=True)]
+    hoped = (outlook.means + optimism * outlook.spreads).tolist()
     return dict(zip(arms, inverse_gap(hoped, gamma=gamma * (1.0 + outlook.evidence), floor=floor), strict=True))
 
 

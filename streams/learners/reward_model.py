@@ -58,8 +58,8 @@ class Outlook(NamedTuple):
     observations, faded, it rests on.
     """
 
-    means: list[float]
-    spreads: list[float]
+    means: Vector
+    spreads: Vector
     evidence: float
 
 
@@ -95,6 +95,7 @@ class RewardModel(base.Regressor):
         self._latest: tuple[str, ...] = ()
         self._latest_slots = np.zeros(0, dtype=np.intp)
         self._latest_priors = np.zeros(0)
+        self._all_eligible = True
         self.updates = 0
 
     @property
@@ -120,6 +121,8 @@ class RewardModel(base.Regressor):
 
     def learn_one(self, x: Mapping[str, float], y: float, *, action: str = ANY, pattern: str | None = None) -> None:
         """Learn what an action earned."""
+        if not math.isfinite(y):
+            return
         self._scale.grow(x)
         self.learn_many(self._scale.raw(x)[None, 1:], [y], actions=(action,), pattern=pattern)
 
@@ -150,10 +153,9 @@ class RewardModel(base.Regressor):
             variances = self._offsets.variances(variances, counts[mix.leading])
         means = mix.shares @ decision.expected
         spreads = np.sqrt(mix.variance * variances)
-        slots = self._latest_slots
-        return Outlook(
-            means=(means[slots] + self._latest_priors).tolist(), spreads=spreads[slots].tolist(), evidence=evidence
-        )
+        if not self._all_eligible:
+            means, spreads = means[self._latest_slots], spreads[self._latest_slots]
+        return Outlook(means + self._latest_priors, spreads, evidence)
 
     def learn(self, key: str, action: str, reward: float) -> bool:
         """Learn what the action earned that really ran after a decision, be it another than was chosen. Returns whether
@@ -269,6 +271,7 @@ class RewardModel(base.Regressor):
                 self._slots[action] = self._vacate() if len(self._slots) >= self._settings.actions else len(self._slots)
         self._latest_slots = np.array([self._slots[action] for action in actions], dtype=np.intp)
         self._latest_priors = self._prior(actions)
+        self._all_eligible = list(self._latest_slots) == list(range(len(self._slots)))
 
     def _vacate(self) -> int:
         action, slot = self._slots.popitem(last=False)

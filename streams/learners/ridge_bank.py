@@ -52,7 +52,7 @@ class RidgeBank:
         self.clock = self._faded_at = 0
         self._until_fade = min(self._every)
         self.counts = np.zeros(len(models))
-        self._hold(np.zeros((len(models), 0, 1, 0)))
+        self._hold(np.zeros((len(models), 0, 2, 1)))
 
     @property
     def actions(self) -> int:

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -40,9 +41,10 @@ def test_without_an_arm_there_is_nothing_to_choose() -> None:
 
 def test_the_doubt_about_an_arm_speaks_for_it_and_evidence_against_the_worse() -> None:
     given = {"gamma": 10.0, "optimism": 1.0, "floor": 0.1}
-    probabilities = explore(("a", "b"), Outlook([0.5, 0.4], [0.0, 0.2], evidence=3.0), **given)
+    probabilities = explore(("a", "b"), Outlook(np.array([0.5, 0.4]), np.array([0.0, 0.2]), evidence=3.0), **given)
     assert probabilities["b"] == pytest.approx(0.05 + 0.9 * (1 - 1 / (2 + 40.0 * 0.1)))
-    sure = [explore(("a", "b"), Outlook([0.5, 0.4], [0.0, 0.0], evidence=n), **given)["b"] for n in (0.0, 10.0, 1e9)]
+    means, certain = np.array([0.5, 0.4]), np.zeros(2)
+    sure = [explore(("a", "b"), Outlook(means, certain, n), **given)["b"] for n in (0.0, 10.0, 1e9)]
     assert sure == sorted(sure, reverse=True)
     assert sure[-1] == pytest.approx(0.05)
 
