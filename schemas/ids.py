@@ -39,30 +39,25 @@ def seed_of(*parts: str | int) -> int:
     return int(derive(*parts)[:16], 16)
 
 
-class Mint:
+class Mint(msgspec.Struct, kw_only=True, gc=False):
     """Ids for the outputs of one processor within one call: `n` counts the outputs of each cause."""
 
-    __slots__ = ("_counts", "_loop", "_processor")
-
-    def __init__(self, *, loop: str, processor: str) -> None:
-        self._loop = loop
-        self._processor = processor
-        self._counts: dict[Cause, int] | None = None  # most calls write nothing
+    loop: str
+    processor: str
+    counts: dict[Cause, int] = {}
 
     def __call__(self, cause: Cause) -> str:
         """Return the next id for this cause: what `derive` gives for loop, cause, processor and n."""
-        if self._counts is None:
-            self._counts = {}
-        n = self._counts.get(cause, 0)
-        self._counts[cause] = n + 1
+        n = self.counts.get(cause, 0)
+        self.counts[cause] = n + 1
         part = _short_part
         return _hash(
             [
-                part(self._loop),
+                part(self.loop),
                 part(cause.topic),
                 part(cause.partition),
                 part(cause.offset),
-                part(self._processor),
+                part(self.processor),
                 part(n),
             ]
         )

@@ -1,15 +1,13 @@
 """Records as they lie in a log: bytes and positions, before any meaning."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import msgspec
 
 Headers = tuple[tuple[str, bytes | None], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RawBatch:
+class RawBatch(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Records of one topic partition, in offset order; equal-length columns. `topic` is the registry name.
 
     `stop` is the offset after the last one folded (holes of transactions included).

@@ -24,6 +24,8 @@ from schemas.kafka import make_admin
 from schemas.topics import TOPICS
 
 TIMEOUT_S = 30.0
+TRY_S = 10.0
+"""One try to create topics, of those that fit into `SETTLE_S`."""
 SETTLE_S = 30.0
 
 
@@ -65,7 +67,7 @@ def apply_topics(
         metadata = admin.list_topics(timeout=TIMEOUT_S)
         _refuse_other_counts(metadata, loop, planned)
         missing = [name for name in TOPICS if TOPICS[name].full_name(loop) not in metadata.topics]
-        _create(admin, loop, {name: planned[name] for name in missing}, configs, replication)
+        _create(connection, loop, {name: planned[name] for name in missing}, configs, replication)
         present = [name for name in TOPICS if name not in missing]
         aligned = _align(admin, {TOPICS[name].full_name(loop): configs[name] for name in present})
         _settle(admin, {TOPICS[name].full_name(loop): count for name, count in planned.items()})
@@ -155,7 +157,7 @@ def _refuse_other_counts(metadata: ClusterMetadata, loop: str, planned: Mapping[
 
 
 def _create(
-    admin: AdminClient,
+    connection: KafkaConnection,
     loop: str,
     wanted: Mapping[str, int],
     configs: Mapping[str, dict[str, str]],
@@ -167,18 +169,23 @@ def _create(
     ]
     deadline = time.monotonic() + SETTLE_S
     while new:
-        answers = admin.create_topics(new, operation_timeout=TIMEOUT_S)
+        admin = make_admin(connection)
+        answers = admin.create_topics(new, operation_timeout=TRY_S, request_timeout=TRY_S)
         new = [topic for topic in new if not _is_created(answers[topic.topic])]
         if new:
             _pause(deadline, f"Kafka to create {new[0].topic}")
 
 
 def _is_created(future: Any) -> bool:
-    """Return whether a topic is there now; not where the connection ended before the answer (brokers come and go)."""
+    """Return whether a topic is there now; not where the answer never came (brokers and controllers come and go).
+
+    A client that saw the cluster while it had no controller waits for its next look, which is minutes away: the next
+    try is made by a new one.
+    """
     try:
         return _tolerate(future, KafkaError.TOPIC_ALREADY_EXISTS) or True
     except KafkaException as error:
-        if error.args[0].code() != KafkaError._DESTROY_BROKER:
+        if error.args[0].code() not in (KafkaError._DESTROY_BROKER, KafkaError._TIMED_OUT):
             raise
         return False
 

@@ -93,17 +93,15 @@ class AlarmRate:
         may raise an alarm again, and which have a past too short to hold a window so rare.
         """
         state = self._state.take(rows, axis=0)
-        control, gap, last, count, since, quiet = state.T
-        passed = np.where(count > 0, np.maximum(times_us - last, 0), 0)
-        passed = np.where((count > 1) & (gap > 0), np.minimum(passed, LONGEST_GAP * gap), passed)
-        gap += np.maximum(GAP_WEIGHT, 1 / np.maximum(count, 1)) * (passed - gap)
+        control, gap, last, count, _, quiet = state.T
+        passed = np.where(count > 0.0, np.maximum(times_us - last, 0.0), 0.0)
+        passed = np.where(gap > 0.0, np.minimum(passed, LONGEST_GAP * gap), passed)
+        gap += np.maximum(GAP_WEIGHT, 1.0 / np.maximum(count, 1.0)) * (passed - gap)
         rate = self._rate if self._parts is None else min(self._rate, self._in_all / self._parts)
         expected = rate * gap
         control[:] = np.minimum(control + GAIN * expected, LOOSEST)
-        since += 1
-        quiet += 1
-        count += 1
         last[:] = times_us
+        state[:, _COUNT:] += 1.0  # and the windows since the last alarm, and since the last abnormal one
         self._state[rows] = state
         # with no gap known yet nothing is an alarm
         needed = -np.log(np.maximum(self._per_alarm * expected, _TINY)) - control

@@ -18,6 +18,8 @@ def scores_of(table: TemplateTable, model: OnsetModel, series: Floats) -> Floats
     """Return the score of a series under each template at each shift, shape (templates, 2 reach + 1); -inf for those
     that are no candidates.
     """
+    if len(table) <= CANDIDATES:
+        return model.scores(series, table.sums, table.counts)
     rows = table.nearest(series, CANDIDATES)
     scores = np.full((len(table), 2 * model.reach + 1), -np.inf)
     scores[rows] = model.scores(series, table.sums[rows], table.counts[rows])

@@ -43,6 +43,11 @@ class Revision:
     """Clusters that lost their place."""
 
     @property
+    def regroups(self) -> bool:
+        """Whether any pattern's occurrences are others than before."""
+        return bool(self.left or self.merged or self.split)
+
+    @property
     def changed(self) -> tuple[Cluster, ...]:
         """The patterns whose occurrences are others than before, that of the episode last."""
         left = () if self.left is None else (self.left,)

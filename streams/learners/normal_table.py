@@ -90,8 +90,8 @@ class NormalTable:
         count, mean, _, spread = self._look(rows)
         z = values[:, None] - mean
         z /= spread
-        fast, slow = z[:, 0], z[:, 1]
-        best = np.where(np.abs(fast) < np.abs(slow), fast, slow)
+        size = np.abs(z)
+        best = np.where(size[:, 0] < size[:, 1], z[:, 0], z[:, 1])
         np.minimum(np.maximum(best, -self._limit, out=best), self._limit, out=best)
         np.copyto(best, 0.0, where=(count < self._warmup) | np.isnan(best))
         return best
@@ -101,8 +101,10 @@ class NormalTable:
         before, mean, variance, spread = self._look(rows)
         self._looked = None
         if chosen is not None:
-            before, mean, variance, spread = before[chosen], mean[chosen], variance[chosen], spread[chosen]
-            rows, values = rows[chosen], values[chosen]
+            before, mean, variance, spread, values = (
+                each.take(chosen, axis=0) for each in (before, mean, variance, spread, values)
+            )
+            rows = rows[chosen]
         present = np.isfinite(values)
         count = before + present
         residual = values[:, None] - mean
@@ -110,13 +112,13 @@ class NormalTable:
         bound = OUTLIER * spread
         np.copyto(bound, np.inf, where=(before < self._warmup)[:, None])
         residual = np.minimum(np.maximum(residual, -bound), bound)
-        weight = np.maximum(self._least_weight, (3 / (np.maximum(count, 1) + 2))[:, None])
+        weight = np.maximum(self._least_weight, (3.0 / (np.maximum(count, 1.0) + 2.0))[:, None])
         weight *= present[:, None]
         step = weight * residual
         learned = np.empty((len(rows), _PLANES, values.shape[1]))
         learned[:, _COUNT] = count
         np.add(mean, step, out=learned[:, _MEAN])
-        np.multiply(1 - weight, variance + step * residual, out=learned[:, _VARIANCE])
+        np.multiply(1.0 - weight, variance + step * residual, out=learned[:, _VARIANCE])
         self._state[rows] = learned
 
     def survey(self) -> None:
@@ -168,15 +170,15 @@ class NormalTable:
         A constant metric has no spread of its own; the floors say what change of it would matter at all.
         """
         size = np.abs(mean)
-        borrowed = self._prior * np.maximum(0.0, 1 - count / (5 * self._prior))
+        borrowed = self._prior * np.maximum(0.0, 1.0 - count / (5 * self._prior))
         peer = self._peers * (size + self._floors)
         # what a count gives is the same at both scales
-        shared = np.maximum(count + borrowed, 1)[:, None]
+        shared = np.maximum(count + borrowed, 1.0)[:, None]
         spread = count[:, None] * variance
         spread += borrowed[:, None] * peer * peer
         spread /= shared
         np.sqrt(spread, out=spread)
-        spread *= (1 + SMALL_SAMPLE / np.maximum(count, 1))[:, None]
+        spread *= (1.0 + SMALL_SAMPLE / np.maximum(count, 1.0))[:, None]
         size *= self._floor_relative
         np.maximum(size, self._floors, out=size)
         return np.maximum(spread, size, out=size)

@@ -1,5 +1,6 @@
 """How likely an onset is under each known template, however late the episode was opened and however strong it is."""
 
+import math
 from dataclasses import dataclass
 from functools import cache
 
@@ -28,7 +29,8 @@ LACKING = 0.05
 LEAST_OVERLAP = 2
 QUIET_POWER = 2.0
 """Variances of the noise: a metric of which a template shows no more than this has not moved."""
-_LOG_2PI = float(np.log(2 * np.pi))
+_LOG_2PI = math.log(2 * math.pi)
+_LOG_LACKING, _LOG_WHOLE = math.log(LACKING), math.log1p(-LACKING)
 _LOG_SHARES = np.array([np.log(share) for share, _ in HEIGHTS]).reshape(-1, 1, 1, 1)
 _DEVIATIONS = np.array([sd for _, sd in HEIGHTS]).reshape(-1, 1, 1, 1)
 _VARIANCES = np.array([sd**2 for _, sd in HEIGHTS]).reshape(-1, 1, 1, 1)
@@ -54,8 +56,8 @@ class OnsetModel:
         """Return the log likelihood of windows i to j of a series when it belongs to nothing, shape (w + 1, w + 1)."""
         windows = len(series)
         table = np.zeros((windows + 1, windows + 1))
-        starts, stops = _intervals(windows)
-        table[starts, stops] = self._unknown(series, starts, stops)
+        starts, stops, size = _intervals(windows)
+        table[starts, stops] = self._unknown(series, starts, stops, size)
         return table
 
     def scores(self, series: Floats, sums: Floats, counts: Floats) -> Floats:
@@ -66,66 +68,67 @@ class OnsetModel:
         """
         windows = len(series)
         sums, counts = sums[:, : windows + 2 * self.reach], counts[:, : windows + 2 * self.reach]
-        size = np.maximum(counts, 1)[:, :, None]
-        sure = self._sure(sums, counts, size)
+        size, there = np.maximum(counts, 1)[:, :, None], np.minimum(counts, 1)[:, :, None]
+        sure = self._sure(sums, size, there)
         mean = sure * sums / size
         variance = self.noise**2 * (1 + sure / size) + (METRIC_SD * mean) ** 2
-        seen = INDEPENDENCE * np.minimum(counts, 1)[:, :, None]
-        weight = seen / variance
+        terms = np.empty((3, *mean.shape))
+        weight, pull, seen = terms
+        seen[:] = INDEPENDENCE * there
+        np.divide(seen, variance, out=weight)
+        np.multiply(weight, mean, out=pull)
         places = _stretches(windows, self.reach)
         power = series * series
-        squares = np.einsum("kswm,wm->ksm", weight[:, places], power)
-        products = np.einsum("kswm,wm->ksm", (weight * mean)[:, places], series)
-        template = _stretched(weight * mean * mean, windows)
-        rest = squares + _stretched(seen * (np.log(variance) + _LOG_2PI), windows)
-        quiet = np.einsum("kswo,wm->ksm", seen[:, places], power) / self.noise**2
-        quiet += self._log_noise() * _stretched(seen, windows)
-        heights = _of_heights(_lacking(rest, quiet), _lacking(products), _lacking(template))
+        # by index, not by `take`: windows of a single metric would be summed in another order
+        squares, products, quiet = np.einsum("tkswm,twm->tksm", terms[:, :, places], np.array([power, series, power]))
+        logs = seen * (np.log(variance) + _LOG_2PI)
+        template, log, windows_seen = _stretched(np.array([pull * mean, logs, seen]), windows)
+        quiet = quiet / self.noise**2 + self._log_noise() * windows_seen
+        heights = _of_heights(*_lacking(np.array([squares + log, products, template]), quiet))
         known = np.logaddexp.reduce(np.logaddexp(*(_LOG_SHARES + heights)) + _log_lacking(sure > 0), axis=2)
-        return self._against_unknown(series, known, counts[:, places] > 0)
+        return self._against_unknown(series, known, counts.take(places, axis=1) > 0)
 
-    def _sure(self, sums: Floats, counts: Floats, size: Floats) -> Floats:
+    def _sure(self, sums: Floats, size: Floats, there: Floats) -> Floats:
         """Return by how much to believe that each metric of a template moves at all, shape (k, 1, metrics).
 
         James and Stein's shrinkage: what few occurrences saw of a metric that stays is noise, and counts as 0.
         """
-        power = (sums * sums / size).sum(axis=1) / np.maximum(np.minimum(counts, 1).sum(axis=1), 1)[:, None]
-        sure: Floats = np.maximum(1 - QUIET_POWER * self.noise**2 / np.maximum(power, 1e-9), 0)[:, None, :]
+        seen = np.maximum(there.sum(axis=1, keepdims=True), 1)
+        power = (sums * sums / size).sum(axis=1, keepdims=True) / seen
+        sure: Floats = np.maximum(1 - QUIET_POWER * self.noise**2 / np.maximum(power, 1e-9), 0)
         return sure
 
     def _against_unknown(self, series: Floats, known: Floats, seen: npt.NDArray[np.bool_]) -> Floats:
         """Compare with the unknown over the windows that the template has seen (they are contiguous)."""
-        windows = len(series)
         overlap = seen.sum(axis=2)
         first = seen.argmax(axis=2)
         unknown = self.unknown(series)[first, first + overlap]
-        cost = SHIFT_COST * np.abs(np.arange(seen.shape[1]) - self.reach)
-        return np.where(overlap >= min(LEAST_OVERLAP, windows), known - unknown - cost, -np.inf)
+        log_ratio = known - unknown - _shift_costs(self.reach)
+        return np.where(overlap >= min(LEAST_OVERLAP, len(series)), log_ratio, -np.inf)
 
-    def _unknown(self, series: Floats, starts: Places, stops: Places) -> Floats:
+    def _unknown(self, series: Floats, starts: Places, stops: Places, size: Floats) -> Floats:
         """Return the log likelihood of stretches of a series: each metric stays, or moves to a level of its own."""
-        sums = _cumulative(series)
-        squares = _cumulative(series * series)
-        size = (stops - starts)[:, None].astype(float)
-        total, square = sums[stops] - sums[starts], squares[stops] - squares[starts]
+        sums = np.zeros((2, len(series) + 1, series.shape[1]))
+        np.array([series, series * series]).cumsum(axis=1, out=sums[:, 1:])
+        total, square = sums.take(stops, axis=1) - sums.take(starts, axis=1)
         stays = -0.5 * (size * self._log_noise() + square / self.noise**2)
         own = self.noise**2 + SHAPE_SD**2
         whole = own + size * LEVEL_SD**2
         moves = -0.5 * (
             size * _LOG_2PI
-            + (size - 1) * np.log(own)
+            + (size - 1) * math.log(own)
             + np.log(whole)
             + square / own
             - LEVEL_SD**2 * total * total / (own * whole)
         )
         either = np.logaddexp(
-            np.log(1 - self.moving) + INDEPENDENCE * stays, np.log(self.moving) + INDEPENDENCE * moves
+            math.log(1 - self.moving) + INDEPENDENCE * stays, math.log(self.moving) + INDEPENDENCE * moves
         )
         log: Floats = either.sum(axis=1)
         return log
 
     def _log_noise(self) -> float:
-        return _LOG_2PI + 2 * float(np.log(self.noise))
+        return _LOG_2PI + 2 * math.log(self.noise)
 
 
 @cache
@@ -135,35 +138,44 @@ def _stretches(windows: int, reach: int) -> Places:
 
 
 @cache
-def _intervals(windows: int) -> tuple[Places, Places]:
-    """Return where every stretch of a series begins and ends."""
+def _shift_costs(reach: int) -> Floats:
+    """Return what each shift costs, shape (2 reach + 1,)."""
+    return SHIFT_COST * np.abs(np.arange(2 * reach + 1) - reach)
+
+
+@cache
+def _intervals(windows: int) -> tuple[Places, Places, Floats]:
+    """Return where every stretch of a series begins and ends, shape (n,), and how long it is, shape (n, 1)."""
     starts, stops = np.triu_indices(windows + 1, 1)
-    return starts, stops
+    return starts, stops, (stops - starts)[:, None].astype(float)
 
 
 def _stretched(values: Floats, windows: int) -> Floats:
-    """Return the sums over every stretch of so many positions, (k, positions, metrics) to (k, shifts, metrics)."""
-    sums = np.cumsum(np.concatenate([np.zeros_like(values[:, :1]), values], axis=1), axis=1)
-    total: Floats = sums[:, windows:] - sums[:, :-windows]
+    """Return the sums over every stretch of so many positions, (..., positions, metrics) to (..., shifts, metrics)."""
+    *others, positions, metrics = values.shape
+    sums = np.zeros((*others, positions + 1, metrics))
+    values.cumsum(axis=-2, out=sums[..., 1:, :])
+    total: Floats = sums[..., windows:, :] - sums[..., :-windows, :]
     return total
 
 
-def _lacking(sums: Floats, quiet: Floats | None = None) -> Floats:
-    """Return the total over metrics of sums, and the totals with each metric in turn at `quiet` (nothing) instead,
-    (k, shifts, metrics) to (k, shifts, 1 + metrics).
+def _lacking(sums: Floats, quiet: Floats) -> Floats:
+    """Return the totals over metrics of three sums, and those with each metric in turn at `quiet` in the first and at
+    nothing in the others, (3, k, shifts, metrics) to (3, k, shifts, 1 + metrics).
     """
-    total = sums.sum(axis=2, keepdims=True)
-    instead = total - sums if quiet is None else total - sums + quiet
-    return np.concatenate([total, instead], axis=2)
+    total = sums.sum(axis=3, keepdims=True)
+    instead = total - sums
+    instead[0] += quiet
+    return np.concatenate([total, instead], axis=3)
 
 
 def _log_lacking(moves: npt.NDArray[np.bool_]) -> Floats:
     """Return how often nothing, and how often each metric, is lacking where some move, (k, 1, metrics) to (k, 1, 1 +
     metrics), in logarithms: only one at a time, never one that stays anyway or the only one.
     """
-    some = np.count_nonzero(moves, axis=2, keepdims=True)
-    each = np.where(moves & (some > 1), np.log(LACKING) - np.log(np.maximum(some, 1)), -np.inf)
-    return np.concatenate([np.full(some.shape, np.log1p(-LACKING)), each], axis=2)
+    some = moves.sum(axis=2, keepdims=True)
+    each = np.where(moves & (some > 1), _LOG_LACKING - np.log(np.maximum(some, 1)), -np.inf)
+    return np.concatenate([np.full(some.shape, _LOG_WHOLE), each], axis=2)
 
 
 def _of_heights(rest: Floats, products: Floats, template: Floats) -> Floats:
@@ -176,7 +188,3 @@ def _of_heights(rest: Floats, products: Floats, template: Floats) -> Floats:
     misfit = rest - 2 * height * products + height * height * template + ((height - 1) / _DEVIATIONS) ** 2
     log: Floats = -0.5 * (misfit + np.log(precision * _VARIANCES))
     return log
-
-
-def _cumulative(values: Floats) -> Floats:
-    return np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])

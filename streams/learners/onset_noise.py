@@ -28,8 +28,8 @@ class OnsetNoise(msgspec.Struct, array_like=True):
         there = series.any(axis=0)
         moved = np.abs(series).max(axis=0) > MOVED
         quiet = there & ~moved
-        self.moved += float(moved.sum())
-        self.stayed += float(quiet.sum())
+        self.moved += float(np.count_nonzero(moved))
+        self.stayed += float(np.count_nonzero(quiet))
         self.squares += float((series[:, quiet] ** 2).sum(axis=1).sum()) / len(series)
         if self.stayed + self.moved > MEMORY_SERIES:
             self.stayed, self.squares, self.moved = self.stayed / 2, self.squares / 2, self.moved / 2

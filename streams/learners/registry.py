@@ -119,7 +119,8 @@ class PatternRegistry:
         cluster.shapes += 1
         self._shape_noise.learn(self._patterns.templates.shapes.matrix(member.shape))
         revision = self._recount(cluster, member, place)
-        self._describe(*revision.changed)
+        if revision.regroups:
+            self._describe(*revision.changed)
         return replace(revision, faded=self._make_room(revision.changed))
 
     def series_of(self, cluster: Cluster) -> dict[str, list[float]]:
@@ -169,20 +170,20 @@ class PatternRegistry:
         self._remembered_templates.restore(state.remembered_templates)
         self._aliases = OrderedDict(state.aliases)
 
-    def _models(self) -> tuple[OnsetModel, OnsetModel]:
-        """Return how onsets vary, and how whole shapes do."""
-        onset, shape = self._noise, self._shape_noise
-        return (
-            OnsetModel(noise=onset.deviation, moving=onset.moving, reach=REACH),
-            OnsetModel(noise=shape.deviation, moving=shape.moving, reach=SHAPE_REACH),
-        )
+    def _onsets(self) -> OnsetModel:
+        """Return how onsets vary."""
+        return OnsetModel(noise=self._noise.deviation, moving=self._noise.moving, reach=REACH)
+
+    def _shapes(self) -> OnsetModel:
+        """Return how whole shapes vary."""
+        return OnsetModel(noise=self._shape_noise.deviation, moving=self._shape_noise.moving, reach=SHAPE_REACH)
 
     def _regrouping(self) -> Regrouping:
-        return Regrouping(self._patterns, *self._models(), self._merge_evidence)
+        return Regrouping(self._patterns, self._onsets(), self._shapes(), self._merge_evidence)
 
     def _nearest(self, onset: Onset) -> _Place:
         """Return where an onset is likeliest; what is remembered comes back only where no active pattern fits."""
-        model, _ = self._models()
+        model = self._onsets()
         place = self._best(self._patterns.templates.onsets, model, self._patterns.clusters, onset)
         former = self._remembered_templates
         if place.odds > 0 or not len(former):
@@ -207,8 +208,8 @@ class PatternRegistry:
     def _whole(self, cluster: Cluster, member: Member) -> _Place:
         """Return where a whole shape is likeliest; its own episode does not speak for its pattern."""
         cluster.support -= 1
-        templates, (_, model) = self._patterns.templates, self._models()
-        place = self._best(templates.shapes, model, self._patterns.clusters, member.shape)
+        shapes = self._patterns.templates.shapes
+        place = self._best(shapes, self._shapes(), self._patterns.clusters, member.shape)
         cluster.support += 1
         return place
 

@@ -123,7 +123,7 @@ class ResidualTable:
         count = averages[:, _COUNT]
         np.copyto(size, np.nan, where=(count < self._warmup)[:, None])
         floor = np.maximum(self._floors, self._floor_relative * np.abs(averages[:, _MEANS][:, -1]))[:, None]
-        spread = averages[:, _SPREADS] * (1 + SMALL_SAMPLE / np.maximum(count, 1))[:, None]
+        spread = averages[:, _SPREADS] * (1.0 + SMALL_SAMPLE / np.maximum(count, 1.0))[:, None]
         ratio = size / np.maximum(spread, floor)
         np.minimum(np.maximum(ratio, LEAST, out=ratio), MOST, out=ratio)
         return np.log(ratio, out=ratio), size / floor
@@ -143,14 +143,14 @@ class ResidualTable:
         )
         present = np.isfinite(values)
         count, spreads = averages[:, _COUNT], averages[:, _SPREADS]
-        residuals *= (count > 0)[:, None]
-        np.copyto(residuals, 0.0, where=~present[:, None])
+        first = present & (count == 0.0)
+        np.copyto(residuals, 0.0, where=(first | ~present)[:, None])
         bound = OUTLIER * np.maximum(spreads, self._floors)
         np.copyto(bound, np.inf, where=(count < self._warmup)[:, None])
         residuals = np.minimum(np.maximum(residuals, -bound), bound)
         steps = np.maximum(self._least_weight, fresh[:, None])
         steps *= residuals[:, : len(SCALES)]
-        np.copyto(steps, values[:, None], where=(present & (count == 0))[:, None])
+        np.copyto(steps, values[:, None], where=first[:, None])
         averages[:, _MEANS] += steps
         averages[:, _SPREADS] += (present * fresh)[:, None] * (np.abs(residuals) - spreads)
         averages[:, _COUNT] = np.minimum(count + present, LONGEST)
@@ -207,7 +207,8 @@ class ResidualTable:
         """Return the weight of the next value in what is averaged over the whole past; while an entity starts up the
         latest values count for more.
         """
-        return np.where(count < self._warmup, 3 / (count + 3), 1 / (count + 1))
+        start = np.where(count < self._warmup, 3.0, 1.0)
+        return start / (count + start)
 
 
 def _clipped(values: Floats) -> Floats:

@@ -52,8 +52,8 @@ def _two_means(points: Floats) -> npt.NDArray[np.bool_]:
     second = np.zeros(len(points), bool)
     for _ in range(ROUNDS):
         to_first, to_second = (((points - centre) ** 2).sum(axis=1) for centre in centres)
-        second = to_second < to_first
-        if second.all() or not second.any():
+        former, second = second, to_second < to_first
+        if second.all() or not second.any() or (second == former).all():
             break
         centres = np.stack([points[~second].mean(axis=0), points[second].mean(axis=0)])
     return second

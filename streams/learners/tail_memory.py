@@ -74,7 +74,7 @@ class TailMemory:
         self._rows = 0
         # median, upper and tail quantile, and mean excess; apart, so that computing with one is computing in a row
         self._state: npt.NDArray[Any] = np.zeros((len(prior), 0, planes, 0), kept)
-        self._looked: tuple[Rows, Floats] | None = None
+        self._looked: tuple[Rows, Floats, Floats] | None = None
         self._kept = kept
         self._counts = np.zeros((0, planes, 0), np.float32)
 
@@ -103,23 +103,17 @@ class TailMemory:
 
     def score_many(self, rows: Rows, values: Floats) -> Floats:
         """Return the surprise of values of shape (n, planes, columns), in nats; an absent value (NaN) is `EXPECTED`."""
-        known = self._look(rows)
+        known, widths = self._look(rows)
         above = values - known[:3]
-        widths = known[1:3] - known[:2]
-        below = np.maximum(np.negative(above[0]), 0)
         surprise: Floats = widths[0] * LN_2
-        below += widths[0]
-        surprise /= below
-        np.maximum(above, 0, out=above)
+        surprise /= widths[0] - np.minimum(above[0], 0.0)
+        np.maximum(above, 0.0, out=above)
+        above /= widths
         climbed = above[:2]
-        climbed /= widths
-        np.minimum(climbed, 1, out=climbed)
+        np.minimum(climbed, 1.0, out=climbed)
         climbed *= _CLIMBS
-        surprise += climbed[0]
-        surprise += climbed[1]
-        beyond = above[2]
-        beyond /= known[3]
-        surprise += beyond
+        for part in above:
+            surprise += part
         np.copyto(surprise, EXPECTED, where=np.isnan(surprise))
         return surprise
 
@@ -127,22 +121,19 @@ class TailMemory:
         """Learn values of shape (n, planes, columns), one of each cell of the given rows, which must be distinct; of
         these the places `chosen`, or all.
         """
-        before = self._look(rows)
+        before, widths = self._look(rows)
         self._looked = None
         if chosen is not None:
-            before, rows, values = before.take(chosen, axis=1), rows[chosen], values[chosen]
+            before, widths = before.take(chosen, axis=1), widths.take(chosen, axis=1)
+            rows, values = rows[chosen], values.take(chosen, axis=0)
         counts = self._counts.take(rows, axis=0)
-        after = np.minimum(counts + np.float32(1), np.float32(LONGEST))
-        size = after.astype(np.float64)
-        size += self._prior_windows
+        after = np.minimum(counts + 1.0, LONGEST)
+        size = np.add(after, self._prior_windows, dtype=np.float64)
         learned = np.empty_like(before)
         quantiles, excess = before[:3], before[3]
         larger = values > quantiles
         self._learn_excess(values - quantiles[2], larger[2], excess, size, learned[3])
         # the quantiles move up where a value was larger, and a little down where not (balanced at their shares)
-        widths = np.empty_like(quantiles)
-        np.subtract(quantiles[1:], quantiles[:2], out=widths[:2])
-        widths[2] = excess
         widths /= _SPANS
         moved = np.subtract(larger, _SHARES, out=learned[:3], dtype=np.float64)
         moved *= widths
@@ -179,11 +170,15 @@ class TailMemory:
         self._state = np.stack([np.frombuffer(data, self._kept).reshape(shape) for data in found.state])
         self._counts = np.frombuffer(found.counts, np.float32).reshape(shape).copy()
 
-    def _look(self, rows: Rows) -> Floats:
-        """Return median, upper and tail quantile and mean excess of the cells of some rows, one after another.
+    def _look(self, rows: Rows) -> tuple[Floats, Floats]:
+        """Return median, upper and tail quantile and mean excess of the cells of some rows, one after another; and how
+        far it is from each quantile to the next, or to the mean beyond the last.
 
         The last answer is kept for the same rows: windows are mostly learned right after they were judged.
         """
         if self._looked is None or self._looked[0] is not rows:
-            self._looked = rows, self._state.take(rows, axis=1).astype(np.float64, copy=False)
-        return self._looked[1]
+            known = self._state.take(rows, axis=1).astype(np.float64, copy=False)
+            widths = known[1:].copy()
+            widths[:2] -= known[:2]
+            self._looked = rows, known, widths
+        return self._looked[1:]

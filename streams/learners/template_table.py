@@ -1,6 +1,7 @@
 """The templates of all patterns in one table of columns, so that an onset is held against all of them at once."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import compress
 
 import msgspec
 import numpy as np
@@ -64,8 +65,6 @@ class TemplateTable:
         """Return the rows, in order, whose metrics moved in the direction that is nearest to that of a series; at most
         so many.
         """
-        if len(self.ids) <= most:
-            return np.arange(len(self.ids))
         moves = self.sums.sum(axis=1)
         along = moves @ matrix.sum(axis=0) / np.maximum(np.sqrt((moves * moves).sum(axis=1)), 1e-9)
         return np.sort(np.argsort(-along, kind="stable")[:most])
@@ -125,9 +124,8 @@ class TemplateTable:
         """Return the mean series by metric, over the positions that at least a quarter of the occurrences reached."""
         counts = self.counts[row]
         often = counts >= max(1.0, counts.max() / 4)
-        mean = self.sums[row, often] / counts[often][:, None]
-        moved = np.flatnonzero(self.sums[row].any(axis=0))
-        return {self.names[column]: mean[:, column].tolist() for column in moved.tolist()}
+        mean = (self.sums[row, often] / counts[often][:, None]).T.tolist()
+        return dict(compress(zip(self.names, mean, strict=True), self.sums[row].any(axis=0).tolist()))
 
     def pop(self, identity: str) -> Template:
         """Remove a row and return it."""

@@ -1,15 +1,15 @@
 """What a processor folds one input on: its cause, the time, and the ids that follow from both."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from schemas.events import Event
 from schemas.ids import Cause, Mint
 from streams.loop.processor import Input, Now, Record
 
 
-@dataclass(frozen=True, slots=True)
-class Occasion:
+class Occasion(msgspec.Struct, frozen=True, gc=False):
     """One input, or one timer: where outputs come from, when, and under which ids."""
 
     cause: Cause

@@ -11,8 +11,7 @@ from schemas.ids import Cause
 from streams.loop.telemetry import TelemetryBatch
 
 
-@dataclass(frozen=True, slots=True)
-class Now:
+class Now(msgspec.Struct, frozen=True, gc=False):
     """The time of a step: loop time, and when `control` was last heard to its end (both in the journal)."""
 
     us: int

@@ -9,7 +9,8 @@ Value = TypeVar("Value")
 def remember(known: OrderedDict[str, None], key: str, limit: int) -> None:
     """Note a key as the latest, and forget the oldest ones beyond the limit."""
     known[key] = None
-    forget_oldest(known, limit)
+    if len(known) > limit:
+        forget_oldest(known, limit)
 
 
 def forget_oldest(known: OrderedDict[str, Value], limit: int) -> None:

@@ -12,9 +12,10 @@ import msgspec
 
 from schemas.errors import ContractError, RecoveryError
 from schemas.events import EVENT_TYPES, DeadLetter, Event
-from schemas.ids import Cause, Mint, split_cause
+from schemas.ids import Cause, Mint
 from schemas.raw import Headers, RawBatch
 from streams.loop.packing import Bytes, encoded
+from streams.loop.parking import Parking, awaited
 from streams.loop.processor import Input, Now, Processor, Record, Selective
 from streams.loop.remembering import remember
 from streams.loop.telemetry import TelemetryBatch
@@ -92,7 +93,7 @@ class Role:
         self._filter_duplicates = filter_duplicates
         self._next: dict[tuple[str, int], int] = {}
         self._seen: OrderedDict[str, None] = OrderedDict()
-        self._parked: list[Record] = []
+        self._parked = Parking()
 
     def next_offset(self, topic: str, partition: int) -> int:
         """Return the first offset of a source that was not folded yet (0 at the beginning)."""
@@ -108,7 +109,7 @@ class Role:
 
     def next_time(self) -> int | None:
         """Return the loop time (us) of the earliest timer of all processors, or None."""
-        times = [time for time in (p.next_time() for p in self._processors) if time is not None]
+        times = [time for p in self._processors if (time := p.next_time()) is not None]
         return min(times, default=None)
 
     def left_out(self) -> dict[str, int]:
@@ -146,7 +147,7 @@ class Role:
             version=STATE_VERSION,
             next_offsets={f"{topic}/{partition}": n for (topic, partition), n in sorted(self._next.items())},
             seen=list(self._seen),
-            parked=[_pack(record) for record in self._parked],
+            parked=[_pack(record) for record in self._parked.records()],
             decode=self._decode.snapshot(),
             processors=processors,
         )
@@ -166,7 +167,11 @@ class Role:
             topic, partition = name.rsplit("/", 1)
             self._next[topic, int(partition)] = offset
         self._seen = OrderedDict.fromkeys(state.seen)
-        self._parked = [_unpack(parked) for parked in state.parked]
+        self._parked = Parking()
+        for parked in state.parked:
+            record = _unpack(parked)
+            # what waits for nothing any more, its causes having been skipped, goes with the next record
+            self._parked.park(record, awaited(record.event, self._next) or (next(iter(self._next)), -1))
         self._decode.restore(state.decode)
         for processor in self._processors:
             processor.restore(bytes(state.processors[processor.name]))
@@ -205,8 +210,9 @@ class Role:
                 outputs.append(self._dead_letter(batch, bad, mint, now))
             else:
                 outputs += self._admit(Record(Cause(topic, partition, offset), event), now)
-            if self._parked:
-                outputs += self._release(now)
+            if self._parked.count:
+                for record in self._parked.ready(self._next):
+                    outputs += self._run([record], now)
         return outputs
 
     def _admit(self, record: Record, now: Now) -> list[Event]:
@@ -214,34 +220,20 @@ class Role:
             if record.event.id in self._seen:
                 return []
             remember(self._seen, record.event.id, SEEN_LIMIT)
-        if self._must_wait(record) and len(self._parked) < PARKED_LIMIT:
-            self._parked.append(record)
+        place = awaited(record.event, self._next)
+        if place is not None and self._parked.count < PARKED_LIMIT:
+            self._parked.park(record, place)
             return []
         return self._run([record], now)
 
-    def _must_wait(self, record: Record) -> bool:
-        for text in record.event.causes:
-            topic, partition, offset = split_cause(text)
-            known = self._next.get((topic, partition))
-            if known is not None and offset >= known:
-                return True
-        return False
-
-    def _release(self, now: Now) -> list[Event]:
-        """Run parked records whose causes have been folded, oldest first."""
-        ready = [record for record in self._parked if not self._must_wait(record)]
-        if not ready:
-            return []
-        self._parked = [record for record in self._parked if self._must_wait(record)]
-        return [event for record in ready for event in self._run([record], now)]
-
     def _run(self, inputs: list[Input], now: Now) -> list[Event]:
         outputs: list[Event] = []
+        made: list[Event] = []
         for processor in self._processors:
-            made = processor.on_batch(inputs, now)
             if made:
-                outputs += made
                 inputs = [*inputs, *(Record(_cause_of(event), event) for event in made)]
+            made = processor.on_batch(inputs, now)
+            outputs += made
         return outputs
 
     def _dead_letter(self, batch: RawBatch, bad: BadRow, mint: Mint, now: Now) -> DeadLetter:

@@ -8,7 +8,7 @@ import hashlib
 import struct
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 
 import msgspec
@@ -22,10 +22,10 @@ from streams.loop.processor import Now
 from streams.loop.role import Role
 
 JOURNAL = "journal"
+_ENCODER = msgspec.msgpack.Encoder()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepOutput:
+class StepOutput(msgspec.Struct, frozen=True, kw_only=True):
     """What a step made. `messages` are unsigned and in order; `digest` covers them to the last byte.
 
     `inputs` follow on one another without a gap: each begins where its source was left, so holes that transactions
@@ -40,7 +40,7 @@ class StepOutput:
     checksum: int = 0
     """Of the inputs, to the last byte: an altered value may change nothing but the state for a long time."""
     lost: tuple[InputRange, ...] = ()
-    left_out: Mapping[str, int] = field(default_factory=dict)
+    left_out: Mapping[str, int] = {}
     """Rows that this step left out, by reason."""
 
 
@@ -172,7 +172,7 @@ def checksum_of(batches: Sequence[RawBatch]) -> int:
     for batch in batches:
         headers = batch.headers if any(batch.headers) else ()
         # MessagePack puts a length before each part: no byte moves between neighbours unseen, and none is not empty
-        checksum = zlib.crc32(msgspec.msgpack.encode((batch.keys, batch.values, headers)), checksum)
+        checksum = zlib.crc32(_ENCODER.encode((batch.keys, batch.values, headers)), checksum)
     return checksum
 
 

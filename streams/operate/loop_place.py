@@ -16,7 +16,7 @@ from streams.loop.durations import format_duration
 from streams.settings import Settings, load, world_settings
 
 ADDRESS_FILE = "kafka.json"
-ANSWER_S = 5.0
+ANSWER_S = 10.0
 
 
 class LocalAddress(msgspec.Struct, frozen=True, kw_only=True):

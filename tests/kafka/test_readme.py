@@ -23,7 +23,7 @@ EXCLUDED = {
     "pip wheel --no-deps -w dist ./schemas": "tests/schemas/test_wheel.py installs the wheel in an empty environment",
     'pip install "$(ls dist/flyball_schemas-*.whl)[kafka]"': "the same",
 }
-SHORTENED = {"make demo": ["demo", "SECONDS=20"]}
+SHORTENED = {"make demo": ["demo", "SECONDS=45"]}
 LONG = (".venv/bin/flyball run", ".venv/bin/flyball executor")
 """These go on until Ctrl-C."""
 SAYS = {
@@ -99,13 +99,21 @@ def test_the_demonstration_runs_and_reports(home: Path) -> None:
     report = home / "report.json"
     arguments = [*SHORTENED["make demo"], f"REPORT={report}"]
     result = subprocess.run(
-        ["make", "-C", str(ROOT), *arguments], capture_output=True, text=True, timeout=150, check=False
+        ["make", "-C", str(ROOT), *arguments], capture_output=True, text=True, timeout=200, check=False
     )
     assert result.returncode == 0, result.stderr
     found = msgspec.json.decode(report.read_bytes())
     assert found["broker"].startswith("Apache Kafka")
-    assert found["telemetry_events"] > 0
+    assert found["telemetry_events"] > 500
+    assert found["episodes"] >= found["lab"]["faults_seen"] >= 2
+    assert found["actions"] >= 1
     assert found["actions_executed_twice"] == 0
+    assert found["actions_without_outcome"] == 0
+    assert sum(found["outcomes"].values()) == found["actions"]
+    assert sum(found["verdicts"].values()) == found["proposals"]
+    assert found["latency_ms_p50"] <= found["latency_ms_p99"]
+    assert found["dead_letters"] == found["restarts"] == 0
+    assert "0 executed twice, 0 without an outcome" in result.stdout
 
 
 def test_no_command_is_left_out_without_a_reason() -> None:

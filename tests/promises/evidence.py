@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol, TypeVar
 
+import msgspec
+
 from schemas.errors import ContractError
 from schemas.events import Action, Event, JournalEntry, Verdict
 from schemas.raw import Headers, RawBatch
@@ -18,8 +20,7 @@ from streams.replay.reading import decode
 EventType = TypeVar("EventType", bound=Event)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogRecord:
+class LogRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One committed record. `topic` is the registry name."""
 
     topic: str

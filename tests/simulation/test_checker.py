@@ -4,8 +4,8 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 
-import msgspec
 import pytest
+from msgspec import structs
 
 from schemas.events import Action, Verdict
 from tests.promises.checker import check_promises
@@ -38,13 +38,13 @@ def altered(good: Evidence, topic: str, change: Callable[[Records], Records]) ->
 
 
 def again(records: Records) -> Records:
-    return [*records, replace(records[-1], offset=records[-1].offset + 1)]
+    return [*records, structs.replace(records[-1], offset=records[-1].offset + 1)]
 
 
 def one_byte(records: Records) -> Records:
     middle = len(records) // 2
     value = (records[middle].value or b"").replace(b"1", b"2", 1)
-    return [*records[:middle], replace(records[middle], value=value), *records[middle + 1 :]]
+    return [*records[:middle], structs.replace(records[middle], value=value), *records[middle + 1 :]]
 
 
 def swapped(records: Records) -> Records:
@@ -53,8 +53,8 @@ def swapped(records: Records) -> Records:
         (i, j) for j in range(len(records)) for i in range(j) if records[i].key == records[j].key and records[i].key
     )
     found = list(records)
-    found[first] = replace(records[second], offset=records[first].offset)
-    found[second] = replace(records[first], offset=records[second].offset)
+    found[first] = structs.replace(records[second], offset=records[first].offset)
+    found[second] = structs.replace(records[first], offset=records[second].offset)
     return found
 
 
@@ -62,7 +62,7 @@ def by_a_zombie(records: Records) -> Records:
     """Let the last entry of the journal be written by the instance that wrote the first."""
     entry = json.loads(records[-1].value or b"")
     entry["instance"] = json.loads(records[0].value or b"")["instance"]
-    return [*records[:-1], replace(records[-1], value=json.dumps(entry).encode())]
+    return [*records[:-1], structs.replace(records[-1], value=json.dumps(entry).encode())]
 
 
 def test_a_good_run_is_found_good(good: Evidence) -> None:
@@ -95,7 +95,7 @@ def test_an_action_that_starts_twice_late_or_changed_is_noticed(good: Evidence) 
     assert told(replace(good, starts=[*good.starts, first])) == {"P2"}
     assert told(replace(good, starts=[late, *good.starts[1:]])) == {"P4"}
     unknown = next(action for action in good.events(Action) if action.id != first.action.id)
-    forged = replace(first, action=msgspec.structs.replace(unknown, entity="another"))  # type: ignore[type-var]
+    forged = replace(first, action=structs.replace(unknown, entity="another"))  # type: ignore[type-var]
     assert "P4" in told(replace(good, starts=[forged]))
 
 

@@ -1,6 +1,5 @@
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from schemas.errors import FencedError
 from schemas.events import JournalEntry, Telemetry

@@ -49,13 +49,13 @@ class DriftWatches:
         addends = np.empty((len(scores) + 1, len(self._sums)))
         columns = addends[1:]
         addends[0], columns[:, 0], columns[:, 1:] = self._sums, scores, values
-        absent = ~np.isfinite(columns)
-        absent[:, 0] |= ~warm
-        absent[:, 1:] |= ~calm[:, None]
-        np.copyto(columns, 0.0, where=absent)
+        noted = np.isfinite(columns)
+        noted[:, 0] &= warm
+        noted[:, 1:] &= calm[:, None]
+        np.copyto(columns, 0.0, where=~noted)
         # added in order of the windows, so that the last bit does not depend on where a batch ended
         self._sums = np.add.accumulate(addends)[-1]
-        self._counts += len(columns) - np.add.reduce(absent)
+        self._counts += np.add.reduce(noted)
 
     def close_block(self, due_us: int) -> list[Draft]:
         """Judge the means since the last block; a subject without values waits."""

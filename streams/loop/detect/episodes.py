@@ -106,13 +106,14 @@ class Episodes:
             self._start(window, opening_share or 0.0, lead, metrics)
         elif window.entity not in self._open:
             return self._measure_after(window, metrics), False
-        episode = self._open[window.entity]
-        if not opens and np.isnan(window.values).all():  # what was said says nothing of whether it is normal again
+        episode, values = self._open[window.entity], _present(window.values, metrics)
+        if not opens and not values:  # what was said says nothing of whether it is normal again
             self._hear(episode, window.tokens)
             return [], False
+        episode.state |= values
         self._extend(episode, window, metrics)
         drafts = [self._episode(window.entity, window.group, window.cause, "opened")] if opens else []
-        drafts.append(self._measurement(window, episode.episode, metrics))
+        drafts.append(self._measurement(window, episode.episode, values))
         if not episode.onset_written and episode.windows >= self._settings.onset:
             drafts.append(self._onset(window.entity, window.group, window.cause))
         accepted = episode.windows >= self._settings.accept_windows
@@ -178,7 +179,6 @@ class Episodes:
         episode.score_sum += window.score
         episode.peak = max(episode.peak, window.score)
         self._hear(episode, window.tokens)
-        episode.state |= _present(window.values, metrics)
         row = _moved(window.z, metrics)
         episode.shape.add(row, normal=normal)
         if not episode.onset_written:
@@ -194,7 +194,7 @@ class Episodes:
         if window.end_us > until_us:
             del self._after[window.entity]
             return []
-        return [self._measurement(window, episode, metrics)]
+        return [self._measurement(window, episode, _present(window.values, metrics))]
 
     def _onset(self, entity: str, group: str, cause: Cause) -> Draft:
         episode = self._open[entity]
@@ -223,7 +223,7 @@ class Episodes:
         }
         return Draft(type=Episode, cause=cause, fields=known | fields)
 
-    def _measurement(self, window: Window, episode: str, metrics: list[str]) -> Draft:
+    def _measurement(self, window: Window, episode: str, values: dict[str, float]) -> Draft:
         fields = {
             "entity": window.entity,
             "episode": episode,
@@ -233,7 +233,7 @@ class Episodes:
             # a repaired entity is not quite what it was: a recovery is measured within the score's wider bounds
             "abnormal": window.score >= self._settings.close_threshold,
             "score": window.score,
-            "values": _present(window.values, metrics),
+            "values": values,
         }
         return Draft(type=Measurement, cause=window.cause, fields=fields)
 

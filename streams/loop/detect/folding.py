@@ -82,8 +82,9 @@ class Folding:
             ahead = slice(start, start + 2 * self._settings.forest_windows)
             slots = closed.slots[ahead]
             rounds = _occurrences(slots)
-            size = min(self._normal.until_pivot(slots, rounds), len(slots))
-            drafts += self._fold_chunk(closed, start, rounds[:size], cause, metrics)
+            warm = self._normal.warm(slots, rounds)
+            size = min(self._normal.until_pivot(warm), len(slots))
+            drafts += self._fold_chunk(closed, start, rounds[:size], cause, metrics, warm=warm[:size])
             start += size
         return drafts
 
@@ -99,26 +100,32 @@ class Folding:
         self._said.restore(said)
 
     def _fold_chunk(
-        self, closed: Closed, start: int, rounds: Ints, cause: Callable[[int], Cause], metrics: list[str]
+        self,
+        closed: Closed,
+        start: int,
+        rounds: Ints,
+        cause: Callable[[int], Cause],
+        metrics: list[str],
+        *,
+        warm: Flags,
     ) -> list[Draft]:
         """Fold windows during which nothing changes that entities share; then let them change it."""
-        slots = closed.slots[start : start + len(rounds)]
-        warm = self._normal.warm(slots, rounds)
         all_z = np.zeros((len(rounds), closed.values.shape[1]))
         all_forest, all_scores = np.zeros(len(rounds)), np.zeros(len(rounds))
         calm = np.zeros(len(rounds), bool)
         placed: list[tuple[int, Draft]] = []
         for chosen in _rounds_of(rounds, max(1, CELLS // max(1, len(metrics)))):
-            mine, values, times = slots[chosen], closed.values[start + chosen], closed.start_us[start + chosen]
+            places = start + chosen
+            mine, values, times = closed.slots[places], closed.values.take(places, axis=0), closed.start_us[places]
             z, score, all_forest[chosen] = self._normal.judge(mine, values)
             judged = self._surprise.judge(mine, values, times, score)
             all_z[chosen], all_scores[chosen] = z, score
             again = self._lead.again(mine, times)
             opens, share = self._watch(mine, judged.abnormal, judged.armed, again)
-            self._note_tokens(closed, start + chosen)
+            self._note_tokens(closed, places)
             learning = np.ones(len(chosen), bool)
             for index in self._of_interest(mine, opens):
-                place = start + int(chosen[index])
+                place = int(places[index])
                 abnormal = bool(judged.abnormal[index])
                 window = self._window(
                     closed, place, cause(place), abnormal=abnormal, score=float(score[index]), z=z[index]

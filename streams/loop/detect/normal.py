@@ -77,25 +77,25 @@ class Normal:
         """Take what the entity does from now on as its normal."""
         self._table.clear(slot)
 
-    def until_pivot(self, slots: Ints, rounds: Ints) -> int:
-        """Return how many of the next windows (their slots; how many of the slot came before) precede the pivot."""
-        warm = np.cumsum(self._seen[slots] + rounds >= self._settings.warmup_windows)
-        return int(np.searchsorted(warm, self._settings.forest_windows - self._taught, side="left")) + 1
+    def until_pivot(self, warm: npt.NDArray[np.bool_]) -> int:
+        """Return how many of the next windows there are up to the one that pivots, given which of them are `warm`."""
+        return int(warm.cumsum().searchsorted(self._settings.forest_windows - self._taught)) + 1
 
     def judge(self, slots: Ints, values: Floats) -> tuple[Floats, Floats, Floats]:
         """Return z (n, metrics), the score (n,) and the forest's raw score of one window of each of distinct slots."""
         z = self._table.standardise(slots, values)
-        excess = np.maximum(np.abs(z) - self._settings.slack, 0)
+        excess = np.maximum(np.abs(z) - self._settings.slack, 0.0)
         excess *= excess
         # added column by column, so that the last bit does not depend on how many windows are judged at once
         score = np.sqrt(reduce(np.add, excess.T)) if z.shape[1] else np.zeros(len(z))
-        forest = self._forest.score_many(z[:, self._columns])
+        forest = self._forest.score_many(z.take(self._columns, axis=1))
         mean, deviation = self._forest_moments
         if deviation > 0:
             beyond = np.maximum((forest - mean) / deviation - FOREST_SLACK, 0)
             score = score + np.minimum(self._settings.forest_weight * beyond, self._settings.threshold / 2)
-        self._seen[slots] += 1
-        return z, np.where(self._seen[slots] > self._settings.warmup_windows, score, 0.0), forest
+        seen = self._seen[slots] + 1
+        self._seen[slots] = seen
+        return z, np.where(seen > self._settings.warmup_windows, score, 0.0), forest
 
     def learn(self, slots: Ints, values: Floats, chosen: Ints | None) -> None:
         """Learn one window of each of distinct slots, or of those at the `chosen` places."""
@@ -110,7 +110,7 @@ class Normal:
             z, forest = z[warm], forest[warm]
         self._forest_sums = (_add(self._forest_sums[0], forest), _add(self._forest_sums[1], forest**2))
         if len(self._columns):
-            self._forest.learn_many(z[:, self._columns])
+            self._forest.learn_many(z.take(self._columns, axis=1))
         self._taught += number
         if self._taught == self._settings.forest_windows:
             self._pivot()

@@ -187,27 +187,28 @@ class Detect:
         """Take the rows that find room, and fold the windows they close."""
         entities = Coded.of(batch.entities)
         slots, seated = self._entities.slots_of(entities)
-        rows = np.flatnonzero(slots >= 0)
+        rows = (slots >= 0).nonzero()[0]
         if len(rows) < len(slots):
             self.counts["entity_limit"] += len(slots) - len(rows)
             self._overflows.note("entity_limit", entities.among(np.flatnonzero(slots < 0)))
         if not len(rows):
             return []
-        values = self._metrics.columns(batch.metrics, batch.values[rows])
+        slots = slots[rows]
+        values = self._metrics.columns(batch.metrics, batch.values.take(rows, axis=0))
         self._overflows.note("metric_limit", self._metrics.left_out)
         self._grow()
         for one in seated:
             self._seat(one)
-        self._entities.arrive(slots[rows], now.us)
+        self._entities.arrive(slots, now.us)
         self._next_is_known = False
         if self._census_due_us is None:
             self._census_due_us = _next_multiple(now.us, self._settings.census_us)
-        cuts = self._entities.group_changes(slots[rows], _of_rows(batch.groups, rows)) if batch.groups else []
+        cuts = self._entities.group_changes(slots, _of_rows(batch.groups, rows)) if batch.groups else []
         drafts: list[Draft] = []
         late: list[int] = []
         for start, stop in pairwise([0, *cuts, len(rows)]):
             some = rows[start:stop]
-            closed = self._close(batch, some, slots[some], values[start:stop])
+            closed = self._close(batch, some, slots[start:stop], values[start:stop])
             drafts += self._fold_windows(closed, _closing(batch, some, closed))
             late += some[closed.late].tolist()
         self.refused += self._late.refuse(batch, late, now.us)

@@ -130,17 +130,17 @@ class Surprise:
         notable = over_floor > self._settings.slack
         surprise = self._features.score_many(slots, ratios)
         np.minimum(surprise, EXPECTED, out=surprise, where=~notable)
-        np.copyto(surprise, EXPECTED, where=~known)
         total = self._total(slots, surprise, known[:, 0])
         needed, armed, short = self._rate.follow(slots, times_us)
         calibrated = self._sums.score_many(slots, total[:, None, None])[:, 0, 0]
         # an unknown total scores as an expected one, which would do where alarms may be frequent
-        rarest = np.isfinite(total) & (calibrated >= needed)
-        surprising = rarest & notable.any(axis=(1, 2))
+        summed = np.isfinite(total)
+        rarest = summed & (calibrated >= needed)
+        surprising = rarest & np.logical_or.reduce(notable, axis=(1, 2))
         lasting = (rarest & ~armed).nonzero()[0]
         if len(lasting):
             self._rate.hold(slots[lasting], calibrated[lasting])
-        rare = np.isfinite(total) & (calibrated >= -math.log(self._settings.floor))
+        rare = summed & (calibrated >= -math.log(self._settings.floor))
         off = (score >= self._settings.threshold) | (rare & (score >= self._settings.rare_threshold))
         abnormal = surprising | (short & off)
         ago = np.where(armed, np.inf, self._rate.ago(slots))
@@ -206,14 +206,17 @@ class Surprise:
         """
         if not surprise.shape[2]:
             return np.full(len(slots), np.nan)
+        metrics = np.add.reduce(surprise, axis=1)  # of so few, numpy adds one after another
+        metrics -= FEATURES * EXPECTED
         # added column by column, so that the last bit does not depend on how many windows are judged at once
-        metrics = reduce(np.add, (surprise[:, feature] for feature in range(FEATURES))) - FEATURES * EXPECTED
         some = np.add.reduce(known, axis=1, dtype=np.int64)
-        total = reduce(np.add, metrics.T) / np.sqrt(np.maximum(some, 1))
+        total = reduce(np.add, metrics.T) / np.sqrt(np.maximum(some, 1.0))
         windows = self._settings.smooth
         if windows > 1:
-            self._smooth[slots] += (total - self._smooth[slots]) / windows
-            total = total + windows**0.5 * self._smooth[slots]
+            smooth = self._smooth[slots]
+            smooth += (total - smooth) / windows
+            self._smooth[slots] = smooth
+            total += windows**0.5 * smooth
         return np.where(some > 0, total, np.nan)
 
 

@@ -62,7 +62,7 @@ class Windows:
     def __init__(self, *, window_us: int, lateness_us: int, rows_limit: int, counts: dict[str, int]) -> None:
         self._width = max(window_us, 1)
         self._single = window_us == 0
-        self._lateness = lateness_us
+        self._behind = lateness_us - self._single
         self._rows_limit = rows_limit
         self._left_out = counts
         nothing = np.zeros(0, np.int64)
@@ -188,7 +188,7 @@ class Windows:
 
     def _boundary(self, watermark: Ints) -> Ints:
         """Return the end of the last window that this watermark closes; a one-sample window closes itself."""
-        closed: Ints = (watermark - self._lateness + self._single) // self._width * self._width
+        closed: Ints = (watermark - self._behind) // self._width * self._width
         return closed
 
     def _accepted(self, rows: Rows, late: Flags, rising: Flags) -> Rows:
@@ -264,7 +264,7 @@ class Windows:
         places, opened = self._merged(slots, ends)
         size = int(max(places[-1], opened[-1] if len(opened) else -1)) + 1
         window = places[starts.cumsum() - 1]
-        self._sums, self._counts = self._added(size, opened, window, values[rows.numbers])
+        self._sums, self._counts = self._added(size, opened, window, values.take(rows.numbers, axis=0))
         self._samples = _moved(self._samples, opened, size) + np.bincount(window, minlength=size)
         all_slots, all_ends = _moved(self._slots, opened, size), _moved(self._ends, opened, size)
         all_slots[places], all_ends[places] = slots, ends
@@ -311,12 +311,12 @@ class Windows:
             closers = row_numbers[row_keys.searchsorted(slots * len(floors) + floors.searchsorted(ends))]
         order = np.lexsort((ends, closers))
         chosen, slots, ends = chosen[order], slots[order], ends[order]
-        counts = self._counts[chosen]
+        counts = self._counts.take(chosen, axis=0)
         closed = Closed(
             slots=slots,
             start_us=ends - self._width,
             samples=self._samples[chosen],
-            values=np.where(counts > 0, self._sums[chosen] / np.maximum(counts, 1), np.nan),
+            values=np.where(counts > 0, self._sums.take(chosen, axis=0) / np.maximum(counts, 1), np.nan),
             closers=closers[order],
             tokens=self._tokens_of(slots, ends),
             late=late,

@@ -184,7 +184,7 @@ class Recognise:
             self._seen_us.setdefault(cluster.id, now.us)
         for cluster in (*revision.merged, *revision.faded):
             self._seen_us.pop(cluster.id, None)
-        if not (revision.left or revision.merged or revision.split):
+        if not revision.regroups:
             return []
         taken_in = revision.merged if revision.gone is None else (revision.gone,)
         events: list[Event] = []
