@@ -43,7 +43,7 @@ class RewardModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     """How many observations draw a pattern's offset to 0."""
     trust: float = 4.0
     """How strongly a squared error counts in the shares of the models."""
-    fading: float = 0.998
+    fading: float = 0.98
     """What a squared error still counts after one more decision."""
     prior: float = 0.0
     """The reward expected of an action of which nothing is known."""
