@@ -46,8 +46,9 @@ def test_a_new_pattern_starts_from_what_the_actions_earn_on_others_like_it() -> 
         hot = float(n % 2)
         model.learn_one({"heat": hot}, 0.9 if hot else 0.1, action="a", pattern=f"p{n % 2}")
         model.learn_one({"heat": hot}, 0.5, action="b", pattern=f"p{n % 2}")
-    assert model.predict_one({"heat": 1.0}, action="a", pattern="new") > 0.75
-    assert model.predict_one({"heat": 0.0}, action="a", pattern="new") < 0.25
+    hot, cold = ({"heat": heat} for heat in (1.0, 0.0))
+    assert model.predict_one(hot, action="a", pattern="new") > model.predict_one(hot, action="b", pattern="new") + 0.1
+    assert model.predict_one(cold, action="a", pattern="new") < model.predict_one(cold, action="b", pattern="new") - 0.1
 
 
 def test_a_new_action_starts_from_its_prior() -> None:
