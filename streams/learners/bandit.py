@@ -1,25 +1,38 @@
 """Inverse-gap weighting: from predicted rewards to the exact probabilities of a contextual bandit.
 
-Method: SquareCB (Foster and Rakhlin, "Beyond UCB", ICML 2020), mixed with an even floor so that no eligible arm is
-ever out of reach of off-policy estimates.
+Method: SquareCB (Foster and Rakhlin, "Beyond UCB", ICML 2020), on rewards that give an arm the benefit of the doubt (Li
+et al., "A contextual-bandit approach", WWW 2010), mixed with an even floor so that no eligible arm is ever out of reach
+of off-policy estimates.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+from streams.learners.reward_model import Outlook
 
 
-def inverse_gap(rewards: Mapping[str, float], *, gamma: float, floor: float) -> dict[str, float]:
-    """Return each arm's probability, in the order of the names; they add up to 1.
+def explore(arms: Sequence[str], outlook: Outlook, *, gamma: float, optimism: float, floor: float) -> dict[str, float]:
+    """Return each arm's probability by what is expected of it: a gap counts `gamma` times the evidence there is, and
+    `optimism` standard deviations are added to every mean.
+    """
+    hoped = (outlook.means + optimism * outlook.spreads).tolist()
+    return dict(zip(arms, inverse_gap(hoped, gamma=gamma * (1.0 + outlook.evidence), floor=floor), strict=True))
+
+
+def inverse_gap(rewards: Sequence[float], *, gamma: float, floor: float) -> list[float]:
+    """Return each arm's probability by its reward; they add up to 1.
 
     `gamma` >= 0 is how strongly a gap to the best arm counts (0: even), `floor` in [0, 1] the share of the decisions
-    that is spread evenly. Ties of the best go to the first name. Raises `ValueError` without an arm.
+    that is spread evenly. Ties of the best go to the first arm. Raises `ValueError` without an arm.
     """
     if not rewards:
         raise ValueError("expected at least one eligible arm, got none")
-    names = sorted(rewards)
-    best = max(names, key=lambda name: rewards[name])
-    weights = {name: 1.0 / (len(names) + gamma * (rewards[best] - rewards[name])) for name in names if name != best}
-    weights[best] = 1.0 - sum(weights.values())
-    return {name: floor / len(names) + (1.0 - floor) * weights[name] for name in names}
+    top, count, left = max(rewards), len(rewards), 1.0 - floor
+    best = rewards.index(top)
+    weights = [1.0 / (count + gamma * (top - reward)) for reward in rewards]
+    weights[best] = 0.0
+    weights[best] = 1.0 - sum(weights)
+    even = floor / count
+    return [even + left * weight for weight in weights]
 
 
 def pick(probabilities: Mapping[str, float], draw: float) -> str:

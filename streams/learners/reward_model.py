@@ -1,183 +1,281 @@
-"""What each action earns on each pattern: Bayesian ridge regression with forgetting, patterns sharing what they know.
+"""What each action earns: several Bayesian ridge regressions, mixed by how well each has foretold so far.
 
-The prior of a (pattern, action) cell is the action's own mean over all patterns, so a new pattern starts from what is
-known of its actions. Every observation of a pattern fades all cells of that pattern: what was not tried for long
-returns to its prior and is tried again, which is how a changed world is noticed. The update is a sum, so one
-observation can be taken out again exactly, however much it has faded (late corrections).
+Features are shared by all patterns, so a new one starts from what similar ones taught; each pattern has an offset of
+its own on top. All of it is sums over decisions, each weighed by when it was *decided*: outcomes that come late, in
+whatever order, give the same model, and one that turns out wrong can be taken out again.
 """
 
+import math
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
+from river import base
 
-Vector = npt.NDArray[np.float64]
+from schemas.errors import RecoveryError
+from streams.learners.decision_memory import Decision, DecisionMemory, Remembered
+from streams.learners.feature_scale import FeatureScale, ScaleColumns, Vector
+from streams.learners.model_mix import MixSums, ModelMix
+from streams.learners.pattern_offsets import OffsetSums, PatternOffsets
+from streams.learners.ridge_bank import Ridge, RidgeBank, RidgeSums
+
+VERSION = 1
+ANY = "any"
+"""The action where there is but one thing to foretell, as in a plain regression."""
+REWARD_LIMIT = 100.0
+"""Rewards are of the order of 1; what lies beyond this is a broken measurement, and counts as this."""
 
 
 class RewardModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`prior_weight` and `slope_weight` count in observations; `forgetting` is what is left after one more of them."""
+    """`own_forgetting` is what a pattern's offset keeps after one more decision on it, for each of the `models`."""
 
-    forgetting: float = 0.95
-    prior_mean: float = 0.7
-    prior_weight: float = 1.0
-    slope_weight: float = 20.0
+    models: tuple[Ridge, ...] = (
+        Ridge(penalty=0.25),
+        Ridge(penalty=2.5),
+        Ridge(penalty=25.0),
+        Ridge(penalty=2.5, forgetting=0.99),
+        Ridge(penalty=2.5, forgetting=0.97),
+    )
+    own_forgetting: tuple[float, ...] = (1.0, 0.97, 1.0, 0.95, 0.9)
+    own_weight: float = 1.0
+    """How many observations draw a pattern's offset to 0."""
+    trust: float = 4.0
+    """How strongly a squared error counts in the shares of the models."""
+    fading: float = 0.98
+    """What a squared error still counts after one more decision."""
+    prior: float = 0.0
+    """The reward expected of an action of which nothing is known."""
+    features: int = 512
+    actions: int = 64
     patterns: int = 500
     remembered: int = 5_000
 
 
-class _Cell(msgspec.Struct):
-    """Faded sums of one (pattern, action) as of `clock`: count, x x' (d, d) and x r (d), as bytes of float64."""
+class Outlook(NamedTuple):
+    """What is expected of each action asked about: the mean and its standard deviation; `evidence` is how many
+    observations, faded, it rests on.
+    """
 
-    clock: int
-    count: float
-    precision: bytes
-    moment: bytes
-
-
-class _Learned(msgspec.Struct, frozen=True, array_like=True):
-    key: str
-    pattern: str
-    action: str
-    features: tuple[float, ...]
-    reward: float
-    clock: int
-    action_clock: int
+    means: Vector
+    spreads: Vector
+    evidence: float
 
 
 class _State(msgspec.Struct):
-    clocks: list[tuple[str, int]]
-    cells: list[tuple[str, str, _Cell]]
-    actions: list[tuple[str, int, float, float]]
-    learned: list[_Learned]
+    version: int
+    actions: list[tuple[str, int]]
+    scale: ScaleColumns
+    bank: RidgeSums
+    offsets: list[tuple[str, OffsetSums]]
+    mix: MixSums
+    remembered: list[Remembered]
     updates: int
 
 
-class RewardModel:
-    """Cells of (pattern, action) over feature vectors of `dimensions` numbers, the first of which is the constant 1."""
+class RewardModel(base.Regressor):
+    """Rewards of actions by features, and by pattern where there is one. Rewards and features that are not finite teach
+    nothing. `priors` are the rewards expected of single actions before anything is known of them.
 
-    def __init__(self, settings: RewardModelSettings, *, dimensions: int) -> None:
-        self._settings = settings
-        self._dimensions = dimensions
-        self._penalty = np.diag([settings.prior_weight] + [settings.slope_weight] * (dimensions - 1))
-        self._clocks: OrderedDict[str, int] = OrderedDict()
-        self._cells: dict[str, dict[str, _Cell]] = {}
-        self._actions: dict[str, tuple[int, float, float]] = {}
-        self._learned: OrderedDict[str, _Learned] = OrderedDict()
+    `decide`, `learn` and `retract` are for decisions whose outcomes come later; `learn_one` knows both at once.
+    """
+
+    def __init__(self, settings: RewardModelSettings | None = None, priors: Mapping[str, float] | None = None) -> None:
+        self.settings = settings
+        self.priors = priors
+        self._settings = chosen = settings or RewardModelSettings()
+        self._priors = dict(priors or {})
+        self._scale = FeatureScale(limit=chosen.features)
+        self._bank = RidgeBank(chosen.models)
+        self._offsets = PatternOffsets(chosen.own_forgetting, weight=chosen.own_weight, limit=chosen.patterns)
+        self._mix = ModelMix(len(chosen.models), trust=chosen.trust, fading=chosen.fading)
+        self._memory = DecisionMemory(limit=chosen.remembered)
+        self._slots: OrderedDict[str, int] = OrderedDict()
+        self._latest: tuple[str, ...] = ()
+        self._latest_slots = np.zeros(0, dtype=np.intp)
+        self._latest_priors = np.zeros(0)
+        self._all_eligible = True
         self.updates = 0
 
-    def predict(self, pattern: str, actions: Sequence[str], features: Sequence[float]) -> dict[str, float]:
-        """Return the expected reward of each action, by the posterior mean."""
-        if not actions:
-            return {}
-        x = np.asarray(features, dtype=np.float64)
-        left = np.empty((len(actions), self._dimensions, self._dimensions))
-        right = np.empty((len(actions), self._dimensions))
-        for row, action in enumerate(actions):
-            _, precision, moment = self._sums(pattern, action)
-            prior = np.zeros(self._dimensions)
-            prior[0] = self._prior(action)
-            left[row] = precision + self._penalty
-            right[row] = moment + self._penalty @ prior
-        weights = np.linalg.solve(left, right[:, :, None])[:, :, 0]
-        return {action: float(weights[row] @ x) for row, action in enumerate(actions)}
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The features, in the order of the columns of `predict_many` and `learn_many`."""
+        return self._scale.names
 
-    def evidence(self, pattern: str) -> float:
-        """Return how many observations of this pattern, faded, the predictions rest on."""
-        # sorted: a restored model holds its actions in another order, and sums of floats depend on the order
-        cells = self._cells.get(pattern, {})
-        return sum(self._faded(pattern, cells[action]) * cells[action].count for action in sorted(cells))
+    def predict_one(self, x: Mapping[str, float], *, action: str = ANY, pattern: str | None = None) -> float:
+        """Return the reward expected of an action; learns nothing."""
+        return float(self.predict_many(self._scale.raw(x)[None, 1:], actions=(action,), pattern=pattern)[0, 0])
 
-    def learn(self, key: str, pattern: str, action: str, features: Sequence[float], reward: float) -> bool:
-        """Fold one observation in; returns whether `key` was new (a known one changes nothing)."""
-        if key in self._learned:
+    def predict_many(self, rows: Vector, *, actions: Sequence[str] = (ANY,), pattern: str | None = None) -> Vector:
+        """Return what `predict_one` says of each row and action, shape (n, actions); the rows hold the features in the
+        order of `names`, NaN where absent.
+        """
+        own = None if pattern is None else self._offsets.predict(pattern, self._bank.weights)[0]
+        expected = [self._bank.predict(row) for row in self._scale.rows(rows)]
+        means = [self._mix.shares @ (one if own is None else one + own) for one in expected]
+        unknown = self._bank.actions
+        known = np.zeros((len(rows), unknown + 1))
+        known[:, :unknown] = np.array(means).reshape(len(rows), unknown)
+        return known[:, [self._slots.get(action, unknown) for action in actions]] + self._prior(actions)
+
+    def learn_one(self, x: Mapping[str, float], y: float, *, action: str = ANY, pattern: str | None = None) -> None:
+        """Learn what an action earned."""
+        if not math.isfinite(y):
+            return
+        self._scale.grow(x)
+        self.learn_many(self._scale.raw(x)[None, 1:], [y], actions=(action,), pattern=pattern)
+
+    def learn_many(
+        self, rows: Vector, rewards: Sequence[float], *, actions: Sequence[str], pattern: str | None = None
+    ) -> None:
+        """Learn what one action each earned, in order; the rows are as in `predict_many`."""
+        constant = np.ones((len(rows), 1))
+        for raw, reward, action in zip(np.concatenate((constant, rows), axis=1), rewards, actions, strict=True):
+            if math.isfinite(reward):
+                self._admit((action,))
+                self._fold(self._look(raw, pattern)[0], action, reward, 1.0)
+
+    def decide(
+        self, key: str, x: Mapping[str, float], *, actions: Sequence[str], pattern: str | None = None
+    ) -> Outlook:
+        """Return what is expected of the eligible actions, and remember under `key` what it rests on."""
+        self._admit(tuple(actions))
+        self._scale.grow(x)
+        decision, counts = self._look(self._scale.raw(x), pattern)
+        self._memory.add(key, decision)
+        mix = self._mix
+        variances = self._bank.spread(mix.leading, decision.row)
+        if counts is None:
+            evidence = float(mix.shares @ self._bank.counts)
+        else:
+            evidence = float(mix.shares @ counts.sum(axis=1))
+            variances = self._offsets.variances(variances, counts[mix.leading])
+        means = mix.shares @ decision.expected
+        spreads = np.sqrt(mix.variance * variances)
+        if not self._all_eligible:
+            means, spreads = means[self._latest_slots], spreads[self._latest_slots]
+        return Outlook(means + self._latest_priors, spreads, evidence)
+
+    def learn(self, key: str, action: str, reward: float) -> bool:
+        """Learn what the action earned that really ran after a decision, be it another than was chosen. Returns whether
+        that was new: of a decision that is not remembered, or was learned from, nothing is learned.
+        """
+        decision = self._memory.get(key)
+        if decision is None or decision.action is not None or not math.isfinite(reward):
             return False
-        keep = self._settings.forgetting
-        clock = self._clocks[pattern] = self._clocks.get(pattern, 0) + 1
-        self._clocks.move_to_end(pattern)
-        action_clock, count, total = self._actions.get(action, (0, 0.0, 0.0))
-        self._actions[action] = (action_clock + 1, keep * count + 1.0, keep * total + reward)
-        one = _Learned(key, pattern, action, tuple(features), reward, clock, action_clock + 1)
-        self._add(one, 1.0)
-        self._learned[key] = one
-        self.updates += 1
-        self._stay_bounded()
+        if action not in self._slots:
+            self._admit((action,))
+        self._fold(decision, action, reward, 1.0)
+        decision.action, decision.reward = action, reward
         return True
 
     def retract(self, key: str) -> bool:
-        """Take one observation out as if it had never been; returns whether it was still remembered."""
-        one = self._learned.pop(key, None)
-        if one is None:
+        """Take what was learned from a decision out again, so that another outcome can take its place; returns whether
+        there was any.
+        """
+        decision = self._memory.get(key)
+        if decision is None or decision.action is None:
             return False
-        keep = self._settings.forgetting
-        self._add(one, -(keep ** (self._clocks[one.pattern] - one.clock)))
-        action_clock, count, total = self._actions[one.action]
-        faded = keep ** (action_clock - one.action_clock)
-        self._actions[one.action] = (action_clock, count - faded, total - faded * one.reward)
-        self.updates += 1
+        self._fold(decision, decision.action, decision.reward, -1.0)
+        decision.action = None
         return True
 
     def knows(self, key: str) -> bool:
-        """Return whether this observation was folded in and is remembered."""
-        return key in self._learned
+        """Return whether a decision is remembered."""
+        return self._memory.get(key) is not None
 
     def snapshot(self) -> bytes:
         """Return the whole state; equal states give equal bytes."""
         state = _State(
-            clocks=list(self._clocks.items()),
-            cells=[(p, a, cell) for p, row in sorted(self._cells.items()) for a, cell in sorted(row.items())],
-            actions=[(action, *sums) for action, sums in sorted(self._actions.items())],
-            learned=list(self._learned.values()),
+            version=VERSION,
+            actions=list(self._slots.items()),
+            scale=self._scale.columns(),
+            bank=self._bank.columns(),
+            offsets=self._offsets.columns(),
+            mix=self._mix.columns(),
+            remembered=self._memory.columns(),
             updates=self.updates,
         )
         return msgspec.msgpack.encode(state)
 
     def restore(self, snapshot: bytes) -> None:
-        """Replace the state by one that `snapshot` returned."""
+        """Replace the state by one that `snapshot` returned; raises `RecoveryError` when it is of another version."""
         state = msgspec.msgpack.decode(snapshot, type=_State)
-        self._clocks = OrderedDict(state.clocks)
-        self._cells = {}
-        for pattern, action, cell in state.cells:
-            self._cells.setdefault(pattern, {})[action] = cell
-        self._actions = {action: (clock, count, total) for action, clock, count, total in state.actions}
-        self._learned = OrderedDict((one.key, one) for one in state.learned)
+        if state.version != VERSION:
+            raise RecoveryError(f"state of the reward model must have version {VERSION}, got {state.version}")
+        self._slots = OrderedDict(state.actions)
+        self._latest = ()
+        self._scale.restore(state.scale)
+        self._bank.restore(state.bank)
+        self._offsets.restore(state.offsets)
+        self._mix.restore(state.mix)
+        self._memory.restore(state.remembered, models=len(self._settings.models))
         self.updates = state.updates
 
-    def _add(self, one: _Learned, weight: float) -> None:
-        count, precision, moment = self._sums(one.pattern, one.action)
-        x = np.asarray(one.features, dtype=np.float64)
-        self._cells.setdefault(one.pattern, {})[one.action] = _Cell(
-            clock=self._clocks[one.pattern],
-            count=count + weight,
-            precision=(precision + weight * np.outer(x, x)).tobytes(),
-            moment=(moment + weight * one.reward * x).tobytes(),
-        )
+    def _look(self, raw: Vector, pattern: str | None) -> tuple[Decision, Vector | None]:
+        """Count one more decision; returns what it rests on, and how often each action was seen on its pattern."""
+        bank = self._bank
+        bank.grow(actions=len(self._slots), width=len(raw))
+        bank.tick()
+        row = self._scale.learn_row(raw)
+        expected, counts = bank.predict(row), None
+        pattern_clock = 0
+        if pattern is not None:
+            self._memory.forget_patterns(self._offsets.tick(pattern))
+            pattern_clock = self._offsets.clock(pattern)
+            own, counts = self._offsets.predict(pattern, bank.weights)
+            expected = expected + own
+        return Decision(pattern, bank.clock, pattern_clock, row, expected), counts
 
-    def _sums(self, pattern: str, action: str) -> tuple[float, Vector, Vector]:
-        """Return count, precision and moment of a cell, faded up to the pattern's present clock."""
-        cell = self._cells.get(pattern, {}).get(action)
-        d = self._dimensions
-        if cell is None:
-            return 0.0, np.zeros((d, d)), np.zeros(d)
-        keep = self._faded(pattern, cell)
-        precision = np.frombuffer(cell.precision).reshape(d, d)
-        return keep * cell.count, keep * precision, keep * np.frombuffer(cell.moment)
+    def _fold(self, decision: Decision, action: str, reward: float, weight: float) -> None:
+        """Fold in (or, with a weight of -1, take out) what an action earned; what was expected of it is what the models
+        said when it was decided, and of an action that came later the prior.
+        """
+        bank, slot = self._bank, self._slots[action]
+        bank.grow(actions=len(self._slots), width=bank.width)
+        excess = min(max(reward, -REWARD_LIMIT), REWARD_LIMIT) - self._priors.get(action, self._settings.prior)
+        row, expected = decision.row, decision.expected
+        if len(row) < bank.width:
+            row = np.concatenate((row, np.zeros(bank.width - len(row))))
+        foretold = expected[:, slot].tolist() if slot < expected.shape[1] else [0.0] * len(expected)
+        self._mix.learn(foretold, excess, decided=decision.clock, now=bank.clock, weight=weight)
+        bank.learn(slot, row, excess, clock=decision.clock, weight=weight)
+        if decision.pattern is not None:
+            self._offsets.learn(
+                decision.pattern,
+                slot,
+                row,
+                excess,
+                clock=decision.pattern_clock,
+                actions=bank.actions,
+                weight=weight,
+            )
+        self.updates += 1
 
-    def _faded(self, pattern: str, cell: _Cell) -> float:
-        """Return what is left of the weight of a cell at the pattern's present clock."""
-        return self._settings.forgetting ** (self._clocks[pattern] - cell.clock)
+    def _prior(self, actions: Sequence[str]) -> Vector:
+        return np.array([self._priors.get(action, self._settings.prior) for action in actions])
 
-    def _prior(self, action: str) -> float:
-        _, count, total = self._actions.get(action, (0, 0.0, 0.0))
-        weight = self._settings.prior_weight
-        return (weight * self._settings.prior_mean + total) / (weight + count)
+    def _admit(self, actions: tuple[str, ...]) -> None:
+        """Give each action a place; beyond the limit the place of the one that was not eligible for longest."""
+        if actions == self._latest:
+            return
+        if len(actions) > self._settings.actions:
+            raise ValueError(f"expected at most {self._settings.actions} actions at once, got {len(actions)}")
+        self._latest = actions
+        for action in actions:
+            if action in self._slots:
+                self._slots.move_to_end(action)
+        for action in actions:
+            if action not in self._slots:
+                self._slots[action] = self._vacate() if len(self._slots) >= self._settings.actions else len(self._slots)
+        self._latest_slots = np.array([self._slots[action] for action in actions], dtype=np.intp)
+        self._latest_priors = self._prior(actions)
+        self._all_eligible = list(self._latest_slots) == list(range(len(self._slots)))
 
-    def _stay_bounded(self) -> None:
-        while len(self._learned) > self._settings.remembered:
-            self._learned.popitem(last=False)
-        while len(self._clocks) > self._settings.patterns:
-            pattern, _ = self._clocks.popitem(last=False)
-            self._cells.pop(pattern, None)
-            for key in [key for key, one in self._learned.items() if one.pattern == pattern]:
-                del self._learned[key]
+    def _vacate(self) -> int:
+        action, slot = self._slots.popitem(last=False)
+        self._bank.clear(slot)
+        self._offsets.forget_action(slot)
+        self._memory.forget_action(action, slot)
+        return slot

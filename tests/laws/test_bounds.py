@@ -7,9 +7,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from schemas.events import Experience
 from schemas.ids import Cause
-from streams.learners.reward_model import RewardModel, RewardModelSettings
 from streams.loop.account import Account, AccountSettings
 from streams.loop.attribute import Attribute, AttributeSettings
 from streams.loop.detect import Detect, DetectSettings
@@ -67,29 +65,10 @@ def test_the_state_stops_growing(name: str) -> None:
     processor = tight(name)
     sizes: list[int] = []
     for generation in range(LATER):
-        for call in life_of(name):
+        for call in calls_of(name):
             give(processor, reborn(call, generation))
         sizes.append(len(processor.snapshot()))
     assert max(sizes[FULL:]) <= 1.15 * max(sizes[:FULL])
-
-
-def test_what_the_reward_model_remembers_stops_growing() -> None:
-    model = RewardModel(RewardModelSettings(patterns=4, remembered=20), dimensions=2)
-    sizes: list[int] = []
-    for number in range(200):
-        model.learn(f"key-{number:03}", f"pattern-{number % 9}", f"action-{number % 3}", (1.0, 0.5), 0.5)
-        sizes.append(len(model.snapshot()))
-    assert max(sizes[100:]) <= 1.15 * max(sizes[:100])
-
-
-def life_of(name: str) -> list[Call]:
-    """Return the recorded calls; the policy's without experience, as its model has a limit of its own (see above)."""
-    return [
-        Call(call.now, kept)
-        for call in calls_of(name)
-        if (kept := tuple(one for one in call.inputs if not (name == "policy" and _is_experience(one))))
-        or not call.inputs
-    ]
 
 
 def reborn(call: Call, generation: int) -> Call:
@@ -97,10 +76,6 @@ def reborn(call: Call, generation: int) -> Call:
     shift_us = generation * GENERATION_US
     now = Now(call.now.us + shift_us, call.now.control_heard_us + shift_us)
     return Call(now, tuple(_reborn(one, generation, shift_us) for one in call.inputs))
-
-
-def _is_experience(one: Input) -> bool:
-    return isinstance(one, Record) and isinstance(one.event, Experience)
 
 
 def _reborn(one: Input, generation: int, shift_us: int) -> Input:

@@ -1,6 +1,6 @@
 """Which arm decides an episode, what it may choose, and with what probability: no state, no events."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -8,11 +8,10 @@ import numpy as np
 
 from schemas.events import NONE, HoldOut, MetricSignature, Recurrence
 from schemas.ids import seed_of
-from streams.learners.bandit import inverse_gap, pick
+from streams.learners.bandit import explore, pick
+from streams.learners.reward_model import Outlook
 from streams.loop.policy.settings import ARMS, PolicySettings
 
-FEATURES = ("bias", "severity", "strength", "trend")
-"""What the reward model sees, in this order; `bias` is 1, the others lie in [-1, 1]."""
 Arm = Literal["loop", "baseline", "none"]
 
 
@@ -43,21 +42,13 @@ def hold_out_of(episode: str, *, seed: int, shares: Mapping[str, float]) -> Hold
 
 
 def choose(
-    eligible: Iterable[str],
-    *,
-    hold_out: HoldOut,
-    draw: float,
-    settings: PolicySettings,
-    rewards: Callable[[list[str]], Mapping[str, float]],
-    evidence: float,
+    names: Sequence[str], outlook: Outlook, *, hold_out: HoldOut, draw: float, settings: PolicySettings
 ) -> Choice:
-    """Return what the arm chooses among the eligible actions, `none` always being one.
+    """Return what the arm chooses among the eligible actions, in order of their names, `none` always being one.
 
     The baseline's arm does nothing while its action is blocked: every arm lives under the same limits.
     """
-    names = sorted({*eligible, NONE})
-    gamma = settings.gamma * float(np.sqrt(1.0 + evidence))
-    probabilities = inverse_gap(rewards(names), gamma=gamma, floor=settings.floor)
+    probabilities = explore(names, outlook, gamma=settings.gamma, optimism=settings.optimism, floor=settings.floor)
     baseline = settings.baseline if settings.baseline in names else NONE
     match hold_out.arm:
         case "loop":
@@ -76,19 +67,15 @@ def choose(
 
 
 def features_of(recurrence: Recurrence) -> dict[str, float]:
-    """Return the numbers that speak for an action: how far, and in which direction, the entity left its normal."""
+    """Return the numbers, in [-1, 1], that speak for an action: how far, in which direction and in which metrics the
+    entity left its normal. By the metrics, patterns alike share what is learned.
+    """
     metrics = [recurrence.signature[name] for name in sorted(recurrence.signature)]
     return {
-        "bias": 1.0,
         "severity": _squash(recurrence.severity),
         "strength": _mean(metrics, lambda metric: abs(metric.mean)),
         "trend": _mean(metrics, lambda metric: metric.trend),
-    }
-
-
-def vector_of(features: Mapping[str, float]) -> tuple[float, ...]:
-    """Return the features in the model's order; a person's own proposal has none but the constant."""
-    return tuple(1.0 if name == "bias" else features.get(name, 0.0) for name in FEATURES)
+    } | {f"mean:{name}": _squash(recurrence.signature[name].mean) for name in sorted(recurrence.signature)}
 
 
 def _squash(value: float) -> float:

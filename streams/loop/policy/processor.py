@@ -11,13 +11,15 @@ from schemas.ids import Cause, Mint
 from streams.learners.reward_model import RewardModel, RewardModelSettings
 from streams.loop.actions import ActionSettings
 from streams.loop.occasion import Occasion, fold_events
-from streams.loop.policy.choice import FEATURES, choose, features_of, hold_out_of, uniform, vector_of
+from streams.loop.policy.choice import choose, features_of, hold_out_of, uniform
 from streams.loop.policy.settings import PolicySettings
 from streams.loop.policy.state import STATE_VERSION, Open, State, Timer, Waiting
 from streams.loop.processor import Input, Now
 from streams.loop.remembering import forget_oldest, remember
 
 LEARNED = ("observed", "defaulted", "late")
+FEATURES = 32
+"""Features that the reward model keeps apart: those of the metrics that came first."""
 
 
 class Policy:
@@ -37,7 +39,16 @@ class Policy:
         self._loop = loop
         self._seed = seed
         self._actions = tuple(sorted(name for name in actions if name != NONE))
-        self._model = RewardModel(RewardModelSettings(forgetting=settings.forgetting), dimensions=len(FEATURES))
+        prior = settings.reward_prior
+        self._model = RewardModel(
+            RewardModelSettings(
+                prior=prior,
+                features=FEATURES,
+                actions=max(RewardModelSettings().actions, 2 * len(actions) + 2),
+                remembered=settings.remembered,
+            ),
+            priors={name: prior - action.cost for name, action in actions.items() if name != NONE},
+        )
         self._open: OrderedDict[str, Open] = OrderedDict()
         self._waiting: OrderedDict[str, Waiting] = OrderedDict()
         self._decided: OrderedDict[str, None] = OrderedDict()
@@ -192,14 +203,18 @@ class Policy:
         return self._next(experience.entity, on) if self._is_due(experience.entity, on) else []
 
     def _fit(self, experience: Experience, reward: float) -> None:
-        """Fold a reward in once; a late one takes the default's place."""
+        """Fold a reward in once, for the action that really ran; a late one takes the default's place, as long as the
+        decision is remembered.
+        """
         key = experience.proposal
         if experience.state == "late":
-            key = f"{key}/late"
-            if not self._model.knows(key):
-                self._model.retract(experience.proposal)
-        features = vector_of(experience.features)
-        self._model.learn(key, experience.pattern, experience.effective, features, reward)
+            if f"{key}/late" in self._seen:
+                return
+            remember(self._seen, f"{key}/late", self._settings.remembered)
+            self._model.retract(key)
+        elif not self._model.knows(key) and key not in self._seen:  # a person's own: nobody asked the model
+            self._model.decide(key, experience.features, actions=(experience.effective,), pattern=experience.pattern)
+        self._model.learn(key, experience.effective, reward)
 
     def _give_up(self, entity: str, on: Occasion) -> list[Event]:
         """Free an entity whose proposal got no answer, or whose experience never came."""
@@ -226,18 +241,19 @@ class Policy:
     def _propose(self, recurrence: Recurrence, attempt: int, on: Occasion) -> Proposal:
         blocked = self._masks(recurrence, on.now.us)
         everything = any(not scope.startswith("action:") for scope in blocked)
-        features = features_of(recurrence)
-        vector = vector_of(features)
+        eligible = [] if everything else [name for name in self._actions if f"action:{name}" not in blocked]
+        names = sorted({*eligible, NONE})
+        proposal_id, features = on.id(), features_of(recurrence)
+        outlook = self._model.decide(proposal_id, features, actions=names, pattern=recurrence.pattern)
         choice = choose(
-            [] if everything else [name for name in self._actions if f"action:{name}" not in blocked],
+            names,
+            outlook,
             hold_out=hold_out_of(recurrence.episode, seed=self._seed, shares=self._settings.hold_out),
             draw=uniform("choice", self._seed, recurrence.episode, attempt),
             settings=self._settings,
-            rewards=lambda names: self._model.predict(recurrence.pattern, names, vector),
-            evidence=self._model.evidence(recurrence.pattern),
         )
         proposal = Proposal(
-            id=on.id(),
+            id=proposal_id,
             time_us=on.now.us,
             causes=on.causes,
             entity=recurrence.entity,
@@ -247,7 +263,7 @@ class Policy:
             propensity=choice.propensity,
             probabilities=choice.probabilities,
             expires_us=on.now.us + self._settings.expires_us,
-            model=f"ridge/{self._model.updates}",
+            model=f"ridges/{self._model.updates}",
             features=features,
             blocked=blocked,
             hold_out=choice.hold_out,

@@ -23,10 +23,12 @@ class PolicySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     hold_out: dict[str, float] = msgspec.field(default_factory=lambda: dict(SHARES))
     floor: Share = 0.05
     """The share of the loop arm's decisions that is spread evenly over the eligible actions."""
-    gamma: Annotated[float, msgspec.Meta(ge=0.0, le=1e6)] = 20.0
-    """How strongly a gap in expected reward counts, times the root of the observations of the pattern."""
-    forgetting: Annotated[float, msgspec.Meta(gt=0.0, le=1.0)] = 0.95
-    """What an observation still weighs after one more of its pattern."""
+    gamma: Annotated[float, msgspec.Meta(ge=0.0, le=1e6)] = 64.0
+    """How strongly a gap in expected reward counts, times the observations that the expectation rests on."""
+    optimism: Annotated[float, msgspec.Meta(ge=0.0, le=10.0)] = 0.7
+    """How many standard deviations of its expected reward an action gets for the benefit of the doubt."""
+    reward_prior: Annotated[float, msgspec.Meta(ge=-1.0, le=1.0)] = 0.7
+    """The reward expected of an action of which nothing is known, before its cost."""
     expires_us: Interval = 20_000_000
     """How long a proposal is valid, and how long its verdict is waited for."""
     outcome_wait_us: Interval = 900_000_000

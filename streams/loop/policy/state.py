@@ -6,7 +6,7 @@ import msgspec
 
 from schemas.events import Recurrence
 
-STATE_VERSION = 2
+STATE_VERSION = 3
 
 
 class Open(msgspec.Struct, kw_only=True):

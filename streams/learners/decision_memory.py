@@ -1,0 +1,105 @@
+"""What decisions rested on, kept until their outcomes are known and as long as they may be corrected."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+Vector = npt.NDArray[np.float64]
+
+
+@dataclass(slots=True)
+class Decision:
+    """`clock` and `pattern_clock` count decisions; `row` are the features as they were scaled then, `expected` what
+    each model said of each action, shape (models, actions). `action` is what was learned about, None before.
+    """
+
+    pattern: str | None
+    clock: int
+    pattern_clock: int
+    row: Vector
+    expected: Vector
+    action: str | None = None
+    reward: float = 0.0
+
+
+class Remembered(msgspec.Struct, array_like=True):
+    """A decision in a snapshot."""
+
+    key: str
+    pattern: str | None
+    clock: int
+    pattern_clock: int
+    row: bytes
+    expected: bytes
+    action: str | None
+    reward: float
+
+
+class DecisionMemory:
+    """The latest `limit` decisions by key."""
+
+    def __init__(self, *, limit: int) -> None:
+        self._limit = limit
+        self._decisions: OrderedDict[str, Decision] = OrderedDict()
+
+    def add(self, key: str, decision: Decision) -> None:
+        """Remember a decision, and forget the oldest ones beyond the limit; one of the same key is replaced."""
+        self._decisions[key] = decision
+        while len(self._decisions) > self._limit:
+            self._decisions.popitem(last=False)
+
+    def get(self, key: str) -> Decision | None:
+        """Return a decision, None of one that is not remembered."""
+        return self._decisions.get(key)
+
+    def forget_action(self, action: str, slot: int) -> None:
+        """Forget what was learned about an action whose place is given to another, and what was expected of it."""
+        for key, decision in list(self._decisions.items()):
+            if decision.action == action:
+                del self._decisions[key]
+            elif slot < decision.expected.shape[1]:
+                decision.expected = decision.expected.copy()
+                decision.expected[:, slot] = 0.0
+
+    def forget_patterns(self, patterns: Sequence[str]) -> None:
+        """Forget the decisions on patterns that are themselves forgotten."""
+        for key in [key for key, decision in self._decisions.items() if decision.pattern in patterns]:
+            del self._decisions[key]
+
+    def columns(self) -> list[Remembered]:
+        """Return the whole state, the oldest first."""
+        return [
+            Remembered(
+                key=key,
+                pattern=one.pattern,
+                clock=one.clock,
+                pattern_clock=one.pattern_clock,
+                row=one.row.tobytes(),
+                expected=one.expected.tobytes(),
+                action=one.action,
+                reward=one.reward,
+            )
+            for key, one in self._decisions.items()
+        ]
+
+    def restore(self, remembered: Sequence[Remembered], *, models: int) -> None:
+        """Replace the state by what `columns` returned."""
+        self._decisions = OrderedDict(
+            (
+                one.key,
+                Decision(
+                    pattern=one.pattern,
+                    clock=one.clock,
+                    pattern_clock=one.pattern_clock,
+                    row=np.frombuffer(one.row),
+                    expected=np.frombuffer(one.expected).reshape(models, -1),
+                    action=one.action,
+                    reward=one.reward,
+                ),
+            )
+            for one in remembered
+        )

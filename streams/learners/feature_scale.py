@@ -1,0 +1,126 @@
+"""Named features as a vector for linear models: centred, scaled and squashed by what was seen so far."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+Vector = npt.NDArray[np.float64]
+SQUASH = 2.0
+"""In standard deviations: about where a feature reaches its limit of 1, however far out it lies."""
+HORIZON = 10_000.0
+"""Observations over which mean and variance are taken, at most: a scale that drifts is followed."""
+SETTLED, EVERY = 200, 8
+"""After how many rows every how many of them are learned."""
+_LARGEST = 1e100
+_LEAST_VARIANCE = 1e-200
+
+
+class ScaleColumns(msgspec.Struct, array_like=True):
+    """What a scale learned, in a snapshot: arrays as bytes of float64."""
+
+    names: list[str]
+    rows: int
+    counts: bytes
+    means: bytes
+    variances: bytes
+
+
+class FeatureScale:
+    """Features get columns in order of their first appearance, `limit` at most; later ones are left out.
+
+    A row begins with the constant 1. What is absent, not finite or never varied is 0, which is the mean.
+    """
+
+    def __init__(self, *, limit: int) -> None:
+        self._limit = limit
+        self._rows = 0
+        self._adopt((), np.zeros(1), np.zeros(1), np.zeros(1))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The features, in the order of the columns behind the constant."""
+        return self._names
+
+    def grow(self, features: Iterable[str]) -> None:
+        """Give columns to features not seen before, in the order of their names."""
+        if self._known.issuperset(features):
+            return
+        new = sorted(set(features) - self._known)[: self._limit - len(self._names)]
+        none = np.zeros(len(new))
+        columns = (np.concatenate((column, none)) for column in (self._counts, self._means, self._variances))
+        self._adopt((*self._names, *new), *columns)
+        self._rows = 0  # what is new is to settle, too
+
+    def raw(self, x: Mapping[str, float]) -> Vector:
+        """Return 1 and the values in the order of the columns, NaN where there is none: shape (1 + features,)."""
+        return np.array([1.0, *[x.get(name, math.nan) for name in self._names]], dtype=np.float64)
+
+    def learn_row(self, raw: Vector) -> Vector:
+        """Fold the values of one row into means and variances, and return what `row` then says of it (Welford,
+        Technometrics 1962). Once they are settled, every few rows will do.
+        """
+        self._rows += 1
+        if self._rows <= SETTLED or self._rows % EVERY == 0:
+            self._learn(raw)
+        return self.row(raw)
+
+    def row(self, raw: Vector) -> Vector:
+        """Return the values scaled and squashed, with the constant before them: shape (1 + features,)."""
+        if not math.isfinite(raw @ self._ones):
+            raw = _finite(raw, self._means)
+        row = raw - self._means
+        row *= self._scales
+        np.tanh(row, out=row)
+        return row
+
+    def rows(self, raw: Vector) -> Vector:
+        """Return the rows of values of shape (n, features): shape (n, 1 + features), each equal to what `row` says."""
+        constant = np.ones((len(raw), 1))
+        rows = [self.row(one) for one in np.concatenate((constant, raw), axis=1)]
+        return np.array(rows).reshape(len(raw), 1 + len(self._names))
+
+    def columns(self) -> ScaleColumns:
+        """Return what was learned."""
+        return ScaleColumns(
+            names=list(self._names),
+            rows=self._rows,
+            counts=self._counts.tobytes(),
+            means=self._means.tobytes(),
+            variances=self._variances.tobytes(),
+        )
+
+    def restore(self, columns: ScaleColumns) -> None:
+        """Replace what was learned by what `columns` returned."""
+        arrays = (np.frombuffer(column).copy() for column in (columns.counts, columns.means, columns.variances))
+        self._adopt(columns.names, *arrays)
+        self._rows = columns.rows
+
+    def _adopt(self, names: Sequence[str], counts: Vector, means: Vector, variances: Vector) -> None:
+        self._names = tuple(names)
+        self._known = frozenset(names)
+        self._ones = np.ones(1 + len(names))
+        self._counts, self._means, self._variances = counts, means, variances
+        self._rescale()
+
+    def _learn(self, raw: Vector) -> None:
+        seen = np.isfinite(raw)
+        self._counts += seen
+        step = seen / np.minimum(np.maximum(self._counts, 1.0), HORIZON)
+        apart = _finite(raw, self._means) - self._means
+        moved = step * apart
+        moved[0] = 0.0
+        self._means += moved
+        self._variances += moved * apart
+        self._variances *= 1.0 - step
+        self._rescale()
+
+    def _rescale(self) -> None:
+        self._scales = 1.0 / (SQUASH * np.sqrt(self._variances + _LEAST_VARIANCE))
+
+
+def _finite(raw: Vector, means: Vector) -> Vector:
+    """Return values with the mean in place of what is none, and none so large that its square is none."""
+    return np.clip(np.where(np.isfinite(raw), raw, means), -_LARGEST, _LARGEST)

@@ -1,0 +1,117 @@
+"""What a pattern has of its own: by how much each action earns more or less on it than the features say."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+Vector = npt.NDArray[np.float64]
+COUNT, REWARD, ROW = 0, 1, slice(2, None)
+
+
+class OffsetSums(msgspec.Struct):
+    """Faded sums of one pattern as of `clock`: count, reward and row of each action, shape (rates, actions, 2 + width);
+    as bytes in the snapshot.
+    """
+
+    clock: int
+    shape: tuple[int, int]
+    sums: bytes
+
+
+class PatternOffsets:
+    """A random intercept for each pattern, action and model (Laird and Ware, Biometrics 1982): the mean of what the
+    model leaves unexplained, drawn to 0 by `weight` observations. As sums of rewards and of rows it is exact for the
+    weights of the day. A pattern's observations fade with its own decisions: what is rare is not forgotten sooner.
+    """
+
+    def __init__(self, forgetting: Sequence[float], *, weight: float, limit: int) -> None:
+        self._rates = np.array(sorted(set(forgetting), reverse=True))
+        self._rate_of = np.array([self._rates.tolist().index(rate) for rate in forgetting])
+        self._weight = weight
+        self._limit = limit
+        self._clocks: OrderedDict[str, int] = OrderedDict()
+        self._sums: dict[str, Vector] = {}
+
+    def clock(self, pattern: str) -> int:
+        """Return how many decisions there were on a pattern."""
+        return self._clocks.get(pattern, 0)
+
+    def tick(self, pattern: str) -> list[str]:
+        """Count one more decision on a pattern; returns the patterns that were forgotten to make room."""
+        self._clocks[pattern] = self.clock(pattern) + 1
+        self._clocks.move_to_end(pattern)
+        if pattern in self._sums:
+            self._sums[pattern] = self._sums[pattern] * self._rates[:, None, None]
+        gone = []
+        while len(self._clocks) > self._limit:
+            oldest, _ = self._clocks.popitem(last=False)
+            self._sums.pop(oldest, None)
+            gone.append(oldest)
+        return gone
+
+    def predict(self, pattern: str, weights: Vector) -> tuple[Vector, Vector]:
+        """Return offset and faded count of each model and action, shape (models, actions) each, for these weights of
+        shape (models, actions, width).
+        """
+        models, actions, width = weights.shape
+        if pattern not in self._sums:
+            return np.zeros((models, actions)), np.zeros((models, actions))
+        sums = self._fitted(pattern, actions, width)[self._rate_of]
+        counts = sums[:, :, COUNT]
+        explained = np.einsum("mad,mad->ma", weights, sums[:, :, ROW])
+        return (sums[:, :, REWARD] - explained) / (counts + self._weight), counts
+
+    def variances(self, shared: Vector, counts: Vector) -> Vector:
+        """Return the variance of the means of actions seen so often on a pattern, given that of their shared part."""
+        left = self._weight / (counts + self._weight)
+        variances: Vector = left * left * shared + left / self._weight
+        return variances
+
+    def learn(
+        self, pattern: str, action: int, row: Vector, reward: float, *, clock: int, actions: int, weight: float = 1.0
+    ) -> None:
+        """Fold in `weight` times an observation of the pattern's decision counted `clock`; none of a forgotten one."""
+        if pattern not in self._clocks:
+            return
+        kept = weight * self._rates ** (self._clocks[pattern] - clock)
+        sums = self._fitted(pattern, actions, len(row))
+        sums[:, action, COUNT] += kept
+        sums[:, action, REWARD] += kept * reward
+        sums[:, action, ROW] += kept[:, None] * row
+
+    def forget_action(self, action: int) -> None:
+        """Forget what an action earned, on every pattern: its place is given to another."""
+        for sums in self._sums.values():
+            if action < sums.shape[1]:
+                sums[:, action] = 0.0
+
+    def columns(self) -> list[tuple[str, OffsetSums]]:
+        """Return the whole state, the pattern that was decided longest ago first."""
+        nothing = np.zeros((len(self._rates), 0, 2))
+        found = []
+        for pattern, clock in self._clocks.items():
+            sums = self._sums.get(pattern, nothing)
+            found.append((pattern, OffsetSums(clock=clock, shape=sums.shape[1:], sums=sums.tobytes())))
+        return found
+
+    def restore(self, columns: Sequence[tuple[str, OffsetSums]]) -> None:
+        """Replace the state by what `columns` returned."""
+        self._clocks = OrderedDict((pattern, cells.clock) for pattern, cells in columns)
+        self._sums = {
+            pattern: np.frombuffer(cells.sums).reshape(len(self._rates), *cells.shape).copy()
+            for pattern, cells in columns
+            if cells.sums
+        }
+
+    def _fitted(self, pattern: str, actions: int, width: int) -> Vector:
+        """Return the sums of a pattern with room for so many actions and numbers."""
+        sums = self._sums.get(pattern)
+        if sums is None:
+            sums = self._sums[pattern] = np.zeros((len(self._rates), actions, 2 + width))
+        elif sums.shape[1:] != (actions, 2 + width):
+            more, wider = actions - sums.shape[1], 2 + width - sums.shape[2]
+            sums = self._sums[pattern] = np.pad(sums, ((0, 0), (0, more), (0, wider)))
+        return sums

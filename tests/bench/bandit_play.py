@@ -1,0 +1,107 @@
+"""The product's bandit over the rows of a set or a world: one decision after another, each learned from at once."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.learners.bandit import explore, pick
+from streams.learners.reward_model import RewardModel, RewardModelSettings
+from streams.loop.policy import PolicySettings
+
+Floats = npt.NDArray[np.float64]
+POLICY = PolicySettings()
+FLOOR = 0.005
+
+
+class Player(Protocol):
+    """Chooses an arm for each row, and is told what that arm earned."""
+
+    def choose(self, row: Floats, draw: float) -> int: ...
+
+    def learn(self, reward: float) -> None: ...
+
+
+class Flyball:
+    """The product's models and its exploration, with the settings of the policy but for the floor."""
+
+    def __init__(self, features: int, arms: int, *, settings: RewardModelSettings | None = None) -> None:
+        self.model = RewardModel(settings)
+        self.arms = [f"arm-{number:02d}" for number in range(arms)]
+        self.features = [f"x{number}" for number in range(features)]
+        self.decided = 0
+        self.chosen = self.key = ""
+
+    def choose(self, row: Floats, draw: float) -> int:
+        self.decided += 1
+        self.key = f"decision-{self.decided}"
+        features = dict(zip(self.features, row.tolist(), strict=True))
+        outlook = self.model.decide(self.key, features, actions=self.arms)
+        probabilities = explore(self.arms, outlook, gamma=POLICY.gamma, optimism=POLICY.optimism, floor=FLOOR)
+        self.chosen = pick(probabilities, draw)
+        return self.arms.index(self.chosen)
+
+    def learn(self, reward: float) -> None:
+        self.model.learn(self.key, self.chosen, reward)
+
+
+class LinearThompson:
+    """A ridge regression per arm with penalty 1, and one draw from each posterior (Agrawal and Goyal, ICML 2013)."""
+
+    def __init__(self, features: int, arms: int, *, seed: int, width: float) -> None:
+        size = features + 1
+        self.covariances = np.tile(np.eye(size), (arms, 1, 1))
+        self.weights = np.zeros((arms, size))
+        self.width = width
+        self.rng = np.random.default_rng(seed)
+        self.row = np.ones(size)
+        self.arm = 0
+
+    def choose(self, row: Floats, draw: float) -> int:  # noqa: ARG002, it draws for itself
+        self.row = np.concatenate(([1.0], row))
+        spread = np.sqrt(np.maximum(0.0, (self.covariances @ self.row) @ self.row))
+        hoped = self.weights @ self.row + self.width * spread * self.rng.standard_normal(len(spread))
+        self.arm = int(hoped.argmax())
+        return self.arm
+
+    def learn(self, reward: float) -> None:
+        toward = self.covariances[self.arm] @ self.row
+        gain = toward / (1.0 + toward @ self.row)
+        self.weights[self.arm] += gain * (reward - self.weights[self.arm] @ self.row)
+        self.covariances[self.arm] -= np.outer(gain, toward)
+
+
+class Uniform:
+    """Any arm."""
+
+    def __init__(self, arms: int) -> None:
+        self.arms = arms
+
+    def choose(self, row: Floats, draw: float) -> int:  # noqa: ARG002, any row
+        return int(draw * self.arms)
+
+    def learn(self, reward: float) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Game:
+    """Rows of features, the reward of every arm in every row, and the draws: shapes (n, d), (n, arms), (n,)."""
+
+    rows: Floats
+    rewards: Floats
+    draws: Floats
+
+
+def play(make: Callable[[], Player], game: Game, restarts: Sequence[int] = ()) -> float:
+    """Return the mean reward over all rows; at each of `restarts` a fresh player takes over."""
+    player, earned, fresh = make(), 0.0, frozenset(restarts)
+    rewards = game.rewards.tolist()
+    for number, draw in enumerate(game.draws.tolist()):
+        if number in fresh:
+            player = make()
+        reward = rewards[number][player.choose(game.rows[number], draw)]
+        player.learn(reward)
+        earned += reward
+    return earned / len(rewards)

@@ -1,0 +1,132 @@
+"""Classification sets played as contextual bandits: `python -m tests.bench.bandits --data DIR`.
+
+Every parquet of the folder is a set: features, and the column `label`; an arm earns 1 if it is the label of the row.
+`loss` is the share of wrong arms over one pass, by arms drawn from the logged probabilities, the mean over `--seeds`
+orders of the rows. All sets see one configuration, the policy's but for the floor. Beside: linear Thompson sampling
+(the better of two widths), Vowpal Wabbit (the best of 18 settings) and any arm; they are given features standardised in
+hindsight. `decisions_per_s` are decisions with learning per CPU second with 20 features and 8 arms.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from statistics import median
+from time import process_time
+
+import numpy as np
+import polars as pl
+
+from tests.bench.bandit_play import FLOOR, POLICY, Flyball, Game, LinearThompson, Player, Uniform, play
+from tests.bench.bandit_vw import EXPLORATIONS, RATES, VowpalWabbit, is_installed
+from tests.bench.rows import Row, print_table, write_rows
+
+WIDTHS = (0.1, 0.25)
+SPEED_FEATURES, SPEED_ARMS, SPEED_DECISIONS, SPEED_ROUNDS = 20, 8, 4_000, 5
+NO_VW = """\
+vowpal wabbit is not installed, so its rows are left out. To have them: add "vowpalwabbit>=9.10" to the dependency group
+`bench` of pyproject.toml, run `make lock`, then `make bench` (or pip install it beside the benchmark)."""
+
+
+def games(path: Path, seeds: int) -> Iterator[Game]:
+    """Yield the rows of a set in other orders, with their draws."""
+    table = pl.read_parquet(path)
+    labels = table["label"].to_numpy()
+    rows = table.drop("label").to_numpy().astype(np.float64)
+    rewards = (labels[:, None] == np.unique(labels)).astype(np.float64)
+    for seed in range(seeds):
+        rng = np.random.default_rng(seed)
+        order = rng.permutation(len(rows))
+        yield Game(rows[order], rewards[order], rng.random(len(rows)))
+
+
+def standardised(game: Game) -> Game:
+    """Return a game whose features have mean 0 and deviation 1."""
+    spread = game.rows.std(axis=0)
+    return Game((game.rows - game.rows.mean(axis=0)) / np.where(spread > 0.0, spread, 1.0), game.rewards, game.draws)
+
+
+def players(game: Game, seed: int, *, with_vw: bool) -> Iterator[tuple[str, str, Callable[[], Player], Game]]:
+    """Yield every system, its settings, how it is made, and the game as it sees it."""
+    (features, arms), scaled = (game.rows.shape[1], game.rewards.shape[1]), standardised(game)
+    yield "flyball", "", partial(Flyball, features, arms), game
+    yield "uniform", "", partial(Uniform, arms), game
+    for width in WIDTHS:
+        yield "lin thompson", f"{width}", partial(LinearThompson, features, arms, seed=seed, width=width), scaled
+    if not with_vw:
+        return
+    for exploration in EXPLORATIONS:
+        for rate in RATES:
+            for name, seen in (("raw", game), ("standardised", scaled)):
+                make = partial(VowpalWabbit, arms, exploration=exploration, rate=rate)
+                yield "vowpal wabbit", f"{exploration} -l {rate} {name}", make, seen
+
+
+def losses(path: Path, seeds: int, *, with_vw: bool) -> list[Row]:
+    """Return the loss of each system on one set: of its best settings."""
+    found: dict[tuple[str, str], list[float]] = {}
+    arms = 0
+    for seed, game in enumerate(games(path, seeds)):
+        arms = game.rewards.shape[1]
+        for system, settings, make, seen in players(game, seed, with_vw=with_vw):
+            found.setdefault((system, settings), []).append(1.0 - play(make, seen))
+    best: dict[str, tuple[float, str]] = {}
+    for (system, settings), values in found.items():
+        mean = float(np.mean(values))
+        best[system] = min(best.get(system, (mean, settings)), (mean, settings))
+    rows = [_row(path.stem, system, "loss", loss, "share") for system, (loss, _) in best.items()]
+    for system, (_, settings) in best.items():
+        if settings:
+            print(f"{path.stem}: the best {system} is {settings}")
+    return [*rows, _row(path.stem, "flyball", "cost_of_the_floor", FLOOR * (arms - 1) / arms, "share")]
+
+
+def speed(*, with_vw: bool) -> list[Row]:
+    """Return decisions with learning per CPU second, interleaved."""
+    rng = np.random.default_rng(0)
+    shape = (SPEED_DECISIONS, SPEED_ARMS)
+    rewards = (rng.random(shape) < rng.random(SPEED_ARMS)).astype(np.float64)
+    game = Game(rng.standard_normal((SPEED_DECISIONS, SPEED_FEATURES)), rewards, rng.random(SPEED_DECISIONS))
+    makes: dict[str, Callable[[], Player]] = {"flyball": partial(Flyball, SPEED_FEATURES, SPEED_ARMS)}
+    if with_vw:
+        makes["vowpal wabbit"] = partial(VowpalWabbit, SPEED_ARMS, exploration=EXPLORATIONS[0], rate=RATES[1])
+    seconds: dict[str, list[float]] = {name: [] for name in makes}
+    for _ in range(SPEED_ROUNDS):
+        for name, make in makes.items():
+            began = process_time()
+            play(make, game)
+            seconds[name].append(process_time() - began)
+    case = f"{SPEED_FEATURES} x {SPEED_ARMS}"
+    return [
+        _row(case, name, "decisions_per_s", SPEED_DECISIONS / median(taken), "1/s") for name, taken in seconds.items()
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.bandits", description=__doc__)
+    parser.add_argument("--data", type=Path, help="a folder of parquet files; without it the speed alone")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--no-vw", action="store_true", help="without Vowpal Wabbit, which takes most of the time")
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    with_vw = is_installed() and not arguments.no_vw
+    if not is_installed():
+        print(NO_VW, file=sys.stderr)
+    print(f"floor {FLOOR}, gamma {POLICY.gamma:g}, optimism {POLICY.optimism:g}, {arguments.seeds} seeds")
+    rows: list[Row] = []
+    for path in sorted(arguments.data.glob("*.parquet")) if arguments.data else ():
+        found = losses(path, arguments.seeds, with_vw=with_vw)
+        print_table(found)
+        rows += found
+    measured = speed(with_vw=with_vw)
+    print_table(measured)
+    write_rows(arguments.json, rows + measured)
+
+
+def _row(case: str, system: str, metric: str, value: float, unit: str) -> Row:
+    return Row(benchmark="bandits", case=case, system=system, metric=metric, value=value, unit=unit)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+import math
+
+import numpy as np
+import pytest
+
+from streams.learners.feature_scale import SETTLED, SQUASH, FeatureScale
+
+
+def fed(rows: list[dict[str, float]], limit: int = 10) -> FeatureScale:
+    scale = FeatureScale(limit=limit)
+    for x in rows:
+        scale.grow(x)
+        scale.learn_row(scale.raw(x))
+    return scale
+
+
+def test_a_row_is_the_constant_and_the_distance_from_the_mean_in_deviations_squashed() -> None:
+    values = np.random.default_rng(1).normal(50.0, 4.0, SETTLED)
+    scale = fed([{"load": value} for value in values.tolist()])
+    one, row = scale.row(scale.raw({"load": 53.0}))
+    assert one == 1.0
+    assert row == pytest.approx(math.tanh((53.0 - values.mean()) / (SQUASH * values.std())))
+
+
+def test_what_is_absent_not_a_number_or_constant_tells_nothing() -> None:
+    rows = [{"a": float(n % 7), "b": 3.0} for n in range(50)]
+    scale = fed([*rows, {"a": math.nan, "b": math.inf}, {}])
+    assert scale.row(scale.raw({"a": math.nan, "b": 3.0})).tolist() == [1.0, 0.0, 0.0]
+    assert scale.row(scale.raw({})).tolist() == [1.0, 0.0, 0.0]
+    assert scale.row(scale.raw({"a": 3.0})) == pytest.approx(fed(rows).row(np.array([1.0, 3.0, 3.0])))
+
+
+def test_values_however_large_break_nothing() -> None:
+    scale = fed([{"a": 1.0}, {"a": 1e308}, {"a": -1e308}, {"a": 2.0}])
+    assert np.isfinite(scale.row(scale.raw({"a": 1e308}))).all()
+
+
+def test_columns_come_by_first_appearance_and_then_by_name_up_to_the_limit() -> None:
+    scale = fed([{"b": 1.0, "a": 2.0}, {"d": 0.0, "c": 1.0}], limit=3)
+    assert scale.names == ("a", "b", "c")
+
+
+def test_a_scale_that_drifts_is_followed_when_it_has_settled_too() -> None:
+    rng = np.random.default_rng(2)
+    early, late = rng.normal(0.0, 1.0, 3_000), rng.normal(10.0, 1.0, 30_000)
+    scale = fed([{"a": value} for value in [*early.tolist(), *late.tolist()]])
+    assert abs(scale.row(scale.raw({"a": 10.0}))[1]) < 0.3
+
+
+def test_many_rows_are_scaled_like_one() -> None:
+    rows = np.random.default_rng(3).normal(0.0, 2.0, (20, 3))
+    rows[4, 1] = math.nan
+    scale = fed([dict(zip("abc", row.tolist(), strict=True)) for row in rows])
+    expected = [scale.row(np.array([1.0, *row])).tolist() for row in rows]
+    assert scale.rows(rows).tolist() == expected
+
+
+def test_a_restored_scale_goes_on_to_the_last_bit() -> None:
+    rows = [{"a": math.sin(n), "b": n**0.5} for n in range(3 * SETTLED)]
+    whole, copy = fed(rows[:SETTLED]), FeatureScale(limit=10)
+    copy.restore(whole.columns())
+    for x in rows[SETTLED:]:
+        assert copy.learn_row(copy.raw(x)).tolist() == whole.learn_row(whole.raw(x)).tolist()
+    assert copy.columns().means == whole.columns().means

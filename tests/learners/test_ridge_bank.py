@@ -1,0 +1,115 @@
+"""Held against the closed form: weights that minimise the faded squared errors plus the penalty."""
+
+import numpy as np
+import pytest
+
+from streams.learners.ridge_bank import FADE, Ridge, RidgeBank
+
+MODELS = (Ridge(penalty=0.5), Ridge(penalty=5.0), Ridge(penalty=2.0, forgetting=0.93))
+ACTIONS, WIDTH = 3, 4
+
+
+def bank() -> RidgeBank:
+    made = RidgeBank(MODELS)
+    made.grow(actions=ACTIONS, width=WIDTH)
+    return made
+
+
+def story(length: int, seed: int = 0) -> list[tuple[int, np.ndarray, float]]:
+    rng = np.random.default_rng(seed)
+    rows = rng.uniform(-1, 1, (length, WIDTH))
+    rows[:, 0] = 1.0
+    return [(int(rng.integers(ACTIONS)), row, float(rng.normal())) for row in rows]
+
+
+def closed_form(told: list[tuple[int, np.ndarray, float]], model: Ridge, action: int) -> tuple[np.ndarray, np.ndarray]:
+    every = round(np.log(FADE) / np.log(model.forgetting)) if model.forgetting < 1.0 else len(told) + 1
+    squares, moments = model.penalty * np.eye(WIDTH), np.zeros(WIDTH)
+    for clock, (one, row, reward) in enumerate(told, 1):
+        if one == action:
+            kept = FADE ** (len(told) // every - clock // every)
+            squares += kept * np.outer(row, row)
+            moments += kept * reward * row
+    covariance = np.linalg.inv(squares)
+    return covariance @ moments, covariance
+
+
+def test_it_solves_every_ridge_regression_with_what_has_not_faded() -> None:
+    told, made = story(200), bank()
+    for clock, (action, row, reward) in enumerate(told, 1):
+        made.tick()
+        made.learn(action, row, reward, clock=clock)
+    probe = np.array([1.0, 0.3, -0.7, 0.2])
+    for number, model in enumerate(MODELS):
+        for action in range(ACTIONS):
+            weights, covariance = closed_form(told, model, action)
+            assert made.predict(probe)[number, action] == pytest.approx(weights @ probe, rel=1e-9)
+            assert made.spread(number, probe)[action] == pytest.approx(probe @ covariance @ probe, rel=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_order_in_which_outcomes_come_late_does_not_matter(seed: int) -> None:
+    told, order = story(120), np.random.default_rng(seed).permutation(120)
+    made, late = bank(), bank()
+    for clock, (action, row, reward) in enumerate(told, 1):
+        made.tick()
+        late.tick()
+        made.learn(action, row, reward, clock=clock)
+    for number in order.tolist():
+        action, row, reward = told[number]
+        late.learn(action, row, reward, clock=number + 1)
+    np.testing.assert_allclose(late.weights, made.weights, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(late.counts, made.counts, rtol=1e-9)
+
+
+def test_what_is_taken_out_again_leaves_what_the_others_taught() -> None:
+    told, made, without = story(120), bank(), bank()
+    for clock, (action, row, reward) in enumerate(told, 1):
+        for one in (made, without):
+            one.tick()
+        made.learn(action, row, reward, clock=clock)
+        if clock != 40:
+            without.learn(action, row, reward, clock=clock)
+    action, row, reward = told[39]
+    made.learn(action, row, reward, clock=40, weight=-1.0)
+    np.testing.assert_allclose(made.weights, without.weights, rtol=1e-9, atol=1e-12)
+
+
+def test_what_is_not_tried_returns_to_nothing_known() -> None:
+    made, probe = bank(), np.array([1.0, 0.5, 0.0, 0.0])
+    for clock in range(1, 31):
+        made.tick()
+        made.learn(0, probe, 1.0, clock=clock)
+    for _ in range(500):
+        made.tick()
+    weights, spread = made.predict(probe)[:, 0], made.spread(2, probe)[0]
+    assert weights[0] > 0.9
+    assert abs(weights[2]) < 1e-6
+    assert spread == pytest.approx(probe @ probe / MODELS[2].penalty)
+
+
+def test_new_actions_and_features_start_from_the_penalty_and_change_nothing_else() -> None:
+    told, made = story(50), bank()
+    for clock, (action, row, reward) in enumerate(told, 1):
+        made.tick()
+        made.learn(action, row, reward, clock=clock)
+    probe = np.array([1.0, 0.3, -0.7, 0.2])
+    before = made.predict(probe)
+    made.grow(actions=ACTIONS + 1, width=WIDTH + 1)
+    after = made.predict(np.append(probe, 0.0))
+    np.testing.assert_array_equal(after[:, :ACTIONS], before)
+    assert after[:, ACTIONS].tolist() == [0.0] * len(MODELS)
+    alone = np.array([0.0] * WIDTH + [1.0])
+    assert made.spread(1, alone) == pytest.approx([1 / 5.0] * (ACTIONS + 1))
+
+
+def test_long_lives_stay_well_conditioned() -> None:
+    made, rng = bank(), np.random.default_rng(4)
+    direction = np.array([1.0, 0.9, -0.9, 0.9])
+    for clock in range(1, 5_001):  # hardly any news in most directions
+        made.tick()
+        made.learn(0, direction + 1e-6 * rng.standard_normal(WIDTH), 0.5, clock=clock)
+    assert np.isfinite(made.weights).all()
+    assert made.predict(direction)[:, 0] == pytest.approx([0.5] * 3, abs=0.05)
+    spreads = [made.spread(number, rng.standard_normal(WIDTH))[0] for number in range(3) for _ in range(20)]
+    assert min(spreads) >= 0.0
