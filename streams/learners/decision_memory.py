@@ -14,7 +14,8 @@ Vector = npt.NDArray[np.float64]
 @dataclass(slots=True)
 class Decision:
     """`clock` and `pattern_clock` count decisions; `row` are the features as they were scaled then, `expected` what
-    each model said of each action, shape (models, actions). `action` is what was learned about, None before.
+    each model said of each action by the features alone and, on a pattern, with its offset: shape (1 or 2, actions,
+    models). `action` is what was learned about, None before.
     """
 
     pattern: str | None
@@ -62,11 +63,12 @@ class DecisionMemory:
             if decision.action == action:
                 del self._decisions[key]
             elif slot < decision.expected.shape[1]:
-                decision.expected = decision.expected.copy()
                 decision.expected[:, slot] = 0.0
 
     def forget_patterns(self, patterns: Sequence[str]) -> None:
         """Forget the decisions on patterns that are themselves forgotten."""
+        if not patterns:
+            return
         for key in [key for key, decision in self._decisions.items() if decision.pattern in patterns]:
             del self._decisions[key]
 
@@ -96,7 +98,7 @@ class DecisionMemory:
                     clock=one.clock,
                     pattern_clock=one.pattern_clock,
                     row=np.frombuffer(one.row),
-                    expected=np.frombuffer(one.expected).reshape(models, -1),
+                    expected=np.frombuffer(one.expected).reshape(1 if one.pattern is None else 2, -1, models).copy(),
                     action=one.action,
                     reward=one.reward,
                 ),

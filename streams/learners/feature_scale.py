@@ -49,6 +49,8 @@ class FeatureScale:
         if self._known.issuperset(features):
             return
         new = sorted(set(features) - self._known)[: self._limit - len(self._names)]
+        if not new:
+            return
         none = np.zeros(len(new))
         columns = (np.concatenate((column, none)) for column in (self._counts, self._means, self._variances))
         self._adopt((*self._names, *new), *columns)
@@ -56,7 +58,7 @@ class FeatureScale:
 
     def raw(self, x: Mapping[str, float]) -> Vector:
         """Return 1 and the values in the order of the columns, NaN where there is none: shape (1 + features,)."""
-        return np.array([1.0, *[x.get(name, math.nan) for name in self._names]], dtype=np.float64)
+        return np.array([1.0, *map(x.get, self._names)], dtype=np.float64)  # None becomes NaN
 
     def learn_row(self, raw: Vector) -> Vector:
         """Fold the values of one row into means and variances, and return what `row` then says of it (Welford,
@@ -69,7 +71,7 @@ class FeatureScale:
 
     def row(self, raw: Vector) -> Vector:
         """Return the values scaled and squashed, with the constant before them: shape (1 + features,)."""
-        if not math.isfinite(raw @ self._ones):
+        if not math.isfinite(np.dot(raw, self._ones)):
             raw = _finite(raw, self._means)
         row = raw - self._means
         row *= self._scales

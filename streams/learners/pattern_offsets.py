@@ -12,12 +12,12 @@ COUNT, REWARD, ROW = 0, 1, slice(2, None)
 
 
 class OffsetSums(msgspec.Struct):
-    """Faded sums of one pattern as of `clock`: count, reward and row of each action, shape (rates, actions, 2 + width);
-    as bytes in the snapshot.
+    """Faded sums of one pattern as of `clock`: count, reward and row of each action, `shape` (actions, rates, 2 +
+    width); as bytes in the snapshot.
     """
 
     clock: int
-    shape: tuple[int, int]
+    shape: tuple[int, int, int]
     sums: bytes
 
 
@@ -44,7 +44,7 @@ class PatternOffsets:
         self._clocks[pattern] = self.clock(pattern) + 1
         self._clocks.move_to_end(pattern)
         if pattern in self._sums:
-            self._sums[pattern] = self._sums[pattern] * self._rates[:, None, None]
+            self._sums[pattern] *= self._rates[:, None]
         gone = []
         while len(self._clocks) > self._limit:
             oldest, _ = self._clocks.popitem(last=False)
@@ -53,15 +53,15 @@ class PatternOffsets:
         return gone
 
     def predict(self, pattern: str, weights: Vector) -> tuple[Vector, Vector]:
-        """Return offset and faded count of each model and action, shape (models, actions) each, for these weights of
-        shape (models, actions, width).
+        """Return offset and faded count of each action and model, shape (actions, models) each, for these weights of
+        shape (actions, models, width).
         """
-        models, actions, width = weights.shape
+        actions, models, width = weights.shape
         if pattern not in self._sums:
-            return np.zeros((models, actions)), np.zeros((models, actions))
-        sums = self._fitted(pattern, actions, width)[self._rate_of]
+            return np.zeros((actions, models)), np.zeros((actions, models))
+        sums = self._fitted(self._sums[pattern], actions, width)[:, self._rate_of]
         counts = sums[:, :, COUNT]
-        explained = np.einsum("mad,mad->ma", weights, sums[:, :, ROW])
+        explained = np.einsum("amd,amd->am", weights, sums[:, :, ROW])
         return (sums[:, :, REWARD] - explained) / (counts + self._weight), counts
 
     def variances(self, shared: Vector, counts: Vector) -> Vector:
@@ -77,41 +77,34 @@ class PatternOffsets:
         if pattern not in self._clocks:
             return
         kept = weight * self._rates ** (self._clocks[pattern] - clock)
-        sums = self._fitted(pattern, actions, len(row))
-        sums[:, action, COUNT] += kept
-        sums[:, action, REWARD] += kept * reward
-        sums[:, action, ROW] += kept[:, None] * row
+        nothing = np.zeros((0, len(self._rates), 2 + len(row)))
+        sums = self._sums[pattern] = self._fitted(self._sums.get(pattern, nothing), actions, len(row))
+        sums[action] += kept[:, None] * np.concatenate(((1.0, reward), row))
 
     def forget_action(self, action: int) -> None:
         """Forget what an action earned, on every pattern: its place is given to another."""
         for sums in self._sums.values():
-            if action < sums.shape[1]:
-                sums[:, action] = 0.0
+            if action < len(sums):
+                sums[action] = 0.0
 
     def columns(self) -> list[tuple[str, OffsetSums]]:
         """Return the whole state, the pattern that was decided longest ago first."""
-        nothing = np.zeros((len(self._rates), 0, 2))
-        found = []
-        for pattern, clock in self._clocks.items():
-            sums = self._sums.get(pattern, nothing)
-            found.append((pattern, OffsetSums(clock=clock, shape=sums.shape[1:], sums=sums.tobytes())))
-        return found
+        nothing = np.zeros((0, len(self._rates), 2))
+        return [
+            (pattern, OffsetSums(clock=clock, shape=sums.shape, sums=sums.tobytes()))
+            for pattern, clock in self._clocks.items()
+            for sums in (self._sums.get(pattern, nothing),)
+        ]
 
     def restore(self, columns: Sequence[tuple[str, OffsetSums]]) -> None:
         """Replace the state by what `columns` returned."""
         self._clocks = OrderedDict((pattern, cells.clock) for pattern, cells in columns)
         self._sums = {
-            pattern: np.frombuffer(cells.sums).reshape(len(self._rates), *cells.shape).copy()
-            for pattern, cells in columns
-            if cells.sums
+            pattern: np.frombuffer(cells.sums).reshape(cells.shape).copy() for pattern, cells in columns if cells.sums
         }
 
-    def _fitted(self, pattern: str, actions: int, width: int) -> Vector:
-        """Return the sums of a pattern with room for so many actions and numbers."""
-        sums = self._sums.get(pattern)
-        if sums is None:
-            sums = self._sums[pattern] = np.zeros((len(self._rates), actions, 2 + width))
-        elif sums.shape[1:] != (actions, 2 + width):
-            more, wider = actions - sums.shape[1], 2 + width - sums.shape[2]
-            sums = self._sums[pattern] = np.pad(sums, ((0, 0), (0, more), (0, wider)))
-        return sums
+    @staticmethod
+    def _fitted(sums: Vector, actions: int, width: int) -> Vector:
+        """Return sums with room for so many actions and numbers."""
+        more, wider = actions - len(sums), 2 + width - sums.shape[2]
+        return np.pad(sums, ((0, more), (0, 0), (0, wider))) if more or wider else sums

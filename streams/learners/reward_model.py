@@ -7,17 +7,19 @@ whatever order, give the same model, and one that turns out wrong can be taken o
 
 import math
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 from river import base
 
 from schemas.errors import RecoveryError
 from streams.learners.decision_memory import Decision, DecisionMemory, Remembered
 from streams.learners.feature_scale import FeatureScale, ScaleColumns, Vector
-from streams.learners.model_mix import MixSums, ModelMix
+from streams.learners.model_mix import MixSums
+from streams.learners.pattern_mix import PatternMix
 from streams.learners.pattern_offsets import OffsetSums, PatternOffsets
 from streams.learners.ridge_bank import Ridge, RidgeBank, RidgeSums
 
@@ -69,7 +71,7 @@ class _State(msgspec.Struct):
     scale: ScaleColumns
     bank: RidgeSums
     offsets: list[tuple[str, OffsetSums]]
-    mix: MixSums
+    mix: tuple[MixSums, MixSums]
     remembered: list[Remembered]
     updates: int
 
@@ -89,13 +91,12 @@ class RewardModel(base.Regressor):
         self._scale = FeatureScale(limit=chosen.features)
         self._bank = RidgeBank(chosen.models)
         self._offsets = PatternOffsets(chosen.own_forgetting, weight=chosen.own_weight, limit=chosen.patterns)
-        self._mix = ModelMix(len(chosen.models), trust=chosen.trust, fading=chosen.fading)
+        self._mix = PatternMix(len(chosen.models), trust=chosen.trust, fading=chosen.fading, weight=chosen.own_weight)
         self._memory = DecisionMemory(limit=chosen.remembered)
         self._slots: OrderedDict[str, int] = OrderedDict()
         self._latest: tuple[str, ...] = ()
-        self._latest_slots = np.zeros(0, dtype=np.intp)
+        self._latest_slots: slice | npt.NDArray[np.intp] = slice(None)
         self._latest_priors = np.zeros(0)
-        self._all_eligible = True
         self.updates = 0
 
     @property
@@ -111,12 +112,12 @@ class RewardModel(base.Regressor):
         """Return what `predict_one` says of each row and action, shape (n, actions); the rows hold the features in the
         order of `names`, NaN where absent.
         """
-        own = None if pattern is None else self._offsets.predict(pattern, self._bank.weights)[0]
-        expected = [self._bank.predict(row) for row in self._scale.rows(rows)]
-        means = [self._mix.shares @ (one if own is None else one + own) for one in expected]
+        own, counts = self._own(pattern)
         unknown = self._bank.actions
         known = np.zeros((len(rows), unknown + 1))
-        known[:, :unknown] = np.array(means).reshape(len(rows), unknown)
+        for number, row in enumerate(self._scale.rows(rows)):
+            shared = self._bank.predict(row)
+            known[number, :unknown] = self._mix.means(shared if own is None else shared + own, counts)
         return known[:, [self._slots.get(action, unknown) for action in actions]] + self._prior(actions)
 
     def learn_one(self, x: Mapping[str, float], y: float, *, action: str = ANY, pattern: str | None = None) -> None:
@@ -144,18 +145,17 @@ class RewardModel(base.Regressor):
         self._scale.grow(x)
         decision, counts = self._look(self._scale.raw(x), pattern)
         self._memory.add(key, decision)
-        mix = self._mix
+        mix = self._mix.of(pattern)
+        means = self._mix.means(decision.expected[-1], counts)
         variances = self._bank.spread(mix.leading, decision.row)
         if counts is None:
-            evidence = float(mix.shares @ self._bank.counts)
+            evidence = float(np.dot(mix.shares, self._bank.counts))
         else:
-            evidence = float(mix.shares @ counts.sum(axis=1))
-            variances = self._offsets.variances(variances, counts[mix.leading])
-        means = mix.shares @ decision.expected
-        spreads = np.sqrt(mix.variance * variances)
-        if not self._all_eligible:
-            means, spreads = means[self._latest_slots], spreads[self._latest_slots]
-        return Outlook(means + self._latest_priors, spreads, evidence)
+            evidence = float(np.dot(mix.shares, counts.sum(axis=0)))
+            variances = self._offsets.variances(variances, counts[:, mix.leading])
+        spreads = np.sqrt(mix.variance * np.maximum(variances, 0.0))  # by rounding, what is certain may fall short of 0
+        where = self._latest_slots
+        return Outlook(means[where] + self._latest_priors, spreads[where], evidence)
 
     def learn(self, key: str, action: str, reward: float) -> bool:
         """Learn what the action earned that really ran after a decision, be it another than was chosen. Returns whether
@@ -219,14 +219,13 @@ class RewardModel(base.Regressor):
         bank.grow(actions=len(self._slots), width=len(raw))
         bank.tick()
         row = self._scale.learn_row(raw)
-        expected, counts = bank.predict(row), None
-        pattern_clock = 0
-        if pattern is not None:
-            self._memory.forget_patterns(self._offsets.tick(pattern))
-            pattern_clock = self._offsets.clock(pattern)
-            own, counts = self._offsets.predict(pattern, bank.weights)
-            expected = expected + own
-        return Decision(pattern, bank.clock, pattern_clock, row, expected), counts
+        shared = bank.predict(row)
+        if pattern is None:
+            return Decision(None, bank.clock, 0, row, shared[None]), None
+        self._memory.forget_patterns(self._offsets.tick(pattern))
+        own, counts = self._offsets.predict(pattern, bank.weights)
+        expected = np.stack((shared, shared + own))
+        return Decision(pattern, bank.clock, self._offsets.clock(pattern), row, expected), counts
 
     def _fold(self, decision: Decision, action: str, reward: float, weight: float) -> None:
         """Fold in (or, with a weight of -1, take out) what an action earned; what was expected of it is what the models
@@ -238,7 +237,7 @@ class RewardModel(base.Regressor):
         row, expected = decision.row, decision.expected
         if len(row) < bank.width:
             row = np.concatenate((row, np.zeros(bank.width - len(row))))
-        foretold = expected[:, slot].tolist() if slot < expected.shape[1] else [0.0] * len(expected)
+        foretold = expected[:, slot] if slot < expected.shape[1] else np.zeros((len(expected), expected.shape[2]))
         self._mix.learn(foretold, excess, decided=decision.clock, now=bank.clock, weight=weight)
         bank.learn(slot, row, excess, clock=decision.clock, weight=weight)
         if decision.pattern is not None:
@@ -253,6 +252,10 @@ class RewardModel(base.Regressor):
             )
         self.updates += 1
 
+    def _own(self, pattern: str | None) -> tuple[Vector, Vector] | tuple[None, None]:
+        """Return a pattern's offsets, and how often each action was seen on it: shape (actions, models) each."""
+        return (None, None) if pattern is None else self._offsets.predict(pattern, self._bank.weights)
+
     def _prior(self, actions: Sequence[str]) -> Vector:
         return np.array([self._priors.get(action, self._settings.prior) for action in actions])
 
@@ -263,15 +266,18 @@ class RewardModel(base.Regressor):
         if len(actions) > self._settings.actions:
             raise ValueError(f"expected at most {self._settings.actions} actions at once, got {len(actions)}")
         self._latest = actions
-        for action in actions:
-            if action in self._slots:
-                self._slots.move_to_end(action)
-        for action in actions:
-            if action not in self._slots:
-                self._slots[action] = self._vacate() if len(self._slots) >= self._settings.actions else len(self._slots)
-        self._latest_slots = np.array([self._slots[action] for action in actions], dtype=np.intp)
+        new = [action for action in actions if action not in self._slots]
+        self._refresh(action for action in actions if action in self._slots)
+        for action in new:
+            self._slots[action] = self._vacate() if len(self._slots) >= self._settings.actions else len(self._slots)
+        self._refresh(actions)  # in their order, as it is when they are admitted again
+        slots = [self._slots[action] for action in actions]
+        self._latest_slots = slice(None) if slots == list(range(len(self._slots))) else np.array(slots, dtype=np.intp)
         self._latest_priors = self._prior(actions)
-        self._all_eligible = list(self._latest_slots) == list(range(len(self._slots)))
+
+    def _refresh(self, actions: Iterable[str]) -> None:
+        for action in actions:
+            self._slots.move_to_end(action)
 
     def _vacate(self) -> int:
         action, slot = self._slots.popitem(last=False)

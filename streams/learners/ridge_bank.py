@@ -42,8 +42,9 @@ class RidgeSums(msgspec.Struct, array_like=True):
 class RidgeBank:
     """`len(models)` regressions for each of `actions` actions, over rows of `width` numbers.
 
-    `_solutions`, shape (models, actions, width + 1, width), holds each one's posterior covariance in units of the noise
-    and, as the last row, its weights. `clock` counts decisions.
+    `_solutions`, shape (actions, models, width + 1, width), holds each one's posterior covariance in units of the noise
+    and, as the last row, its weights: the regressions of an action lie together, so that one product asks and one
+    difference teaches all of them. `clock` counts decisions.
     """
 
     def __init__(self, models: Sequence[Ridge]) -> None:
@@ -52,12 +53,12 @@ class RidgeBank:
         self.clock = self._faded_at = 0
         self._until_fade = min(self._every)
         self.counts = np.zeros(len(models))
-        self._hold(np.zeros((len(models), 0, 2, 1)))
+        self._hold(np.zeros((0, len(models), 2, 1)))
 
     @property
     def actions(self) -> int:
         """How many actions there is room for."""
-        return self._solutions.shape[1]
+        return self._solutions.shape[0]
 
     @property
     def width(self) -> int:
@@ -66,34 +67,34 @@ class RidgeBank:
 
     @property
     def weights(self) -> Vector:
-        """The weights of each regression, shape (models, actions, width)."""
-        return self._weights
+        """The weights of each regression, shape (actions, models, width)."""
+        return self._solutions[:, :, -1]
 
     def grow(self, *, actions: int, width: int) -> None:
         """Make room; a new action and a new feature start from nothing but the penalty."""
-        old, (models, had_actions, _, had_width) = self._solutions, self._solutions.shape
+        old, (had_actions, models, _, had_width) = self._solutions, self._solutions.shape
         if actions == had_actions and width == had_width:
             return
         column = np.arange(width)
-        self._hold(np.zeros((models, actions, width + 1, width)))
-        self._solutions[:, :, column, column] = self._prior()[:, None, None]
-        self._solutions[:, :had_actions, :had_width, :had_width] = old[:, :, :-1]
-        self._solutions[:, :had_actions, width, :had_width] = old[:, :, -1]
+        self._hold(np.zeros((actions, models, width + 1, width)))
+        self._solutions[:, :, column, column] = self._prior()[:, None]
+        self._solutions[:had_actions, :, :had_width, :had_width] = old[:, :, :-1]
+        self._solutions[:had_actions, :, width, :had_width] = old[:, :, -1]
 
     def clear(self, action: int) -> None:
         """Forget what an action earned: its place is given to another."""
         column = np.arange(self.width)
-        self._solutions[:, action] = 0.0
-        self._solutions[:, action, column, column] = self._prior()[:, None]
+        self._solutions[action] = 0.0
+        self._solutions[action][:, column, column] = self._prior()[:, None]
 
     def predict(self, row: Vector) -> Vector:
-        """Return what each regression says of a row, shape (models, actions)."""
-        said: Vector = np.matmul(self._weights, row)
+        """Return what each regression says of a row, shape (actions, models)."""
+        said: Vector = np.dot(self._all_weights, row).reshape(-1, len(self._models))
         return said
 
     def spread(self, model: int, row: Vector) -> Vector:
         """Return the variance of what one model says of a row, in units of the noise's, shape (actions,)."""
-        spread: Vector = np.matmul(self._solutions[model], row)[:, :-1] @ row
+        spread: Vector = np.dot(np.matmul(self._solutions[:, model], row)[:, :-1], row)
         return spread
 
     def tick(self) -> None:
@@ -108,19 +109,19 @@ class RidgeBank:
 
     def learn(self, action: int, row: Vector, reward: float, *, clock: int, weight: float = 1.0) -> None:
         """Fold in `weight` times an observation of the decision counted `clock`; -1 takes it out again."""
-        solutions = self._of_action[action]
-        missed = np.matmul(solutions, row)
+        solutions, rows = self._of_action[action]
+        missed = np.dot(rows, row).reshape(len(self._models), -1)
         missed[:, -1] -= reward
         toward = missed[:, :-1]
-        spread = toward @ row
+        spread = np.dot(toward, row)
         if weight == 1.0 and clock >= self._faded_at:
             self.counts += 1.0
-            spread += 1.0
-            gain = toward / spread[:, None]
+            share = 1.0 / (1.0 + spread)
         else:
             kept = weight * self._kept(clock)
             self.counts += kept
-            gain = toward * (kept / (1.0 + kept * spread))[:, None]
+            share = kept / (1.0 + kept * spread)
+        gain = toward * share[:, None]
         solutions -= missed[:, :, None] * gain[:, None, :]
 
     def columns(self) -> RidgeSums:
@@ -137,14 +138,16 @@ class RidgeBank:
         """Replace the state by what `columns` returned of a bank of equal models."""
         self.clock = sums.clock
         self.counts = np.frombuffer(sums.counts).copy()
-        shape = (len(self._models), sums.actions, sums.width + 1, sums.width)
+        shape = (sums.actions, len(self._models), sums.width + 1, sums.width)
         self._hold(np.frombuffer(sums.solutions).reshape(shape).copy())
         self._note_fades()
 
     def _hold(self, solutions: Vector) -> None:
+        """Keep the solutions, and views of them that are two-dimensional: one call of BLAS then serves all models."""
+        actions, models, height, width = solutions.shape
         self._solutions = solutions
-        self._weights = solutions[:, :, -1]
-        self._of_action = [solutions[:, action] for action in range(solutions.shape[1])]
+        self._all_weights = solutions.reshape(actions * models, height, width)[:, -1]
+        self._of_action = [(one, one.reshape(models * height, width)) for one in solutions]
 
     def _prior(self) -> Vector:
         return np.array([1.0 / model.penalty for model in self._models])
@@ -163,7 +166,7 @@ class RidgeBank:
         """Let what one model observed weigh less. With covariance P, penalty c and what is kept q, the inverse of
         q (1/P - c) + c is the solution X of (q + (1 - q) c P) X = P: always well conditioned.
         """
-        solutions, width = self._solutions[model], self.width
+        solutions, width = self._solutions[:, model], self.width
         if self._models[model].forgetting < 1.0:
             self.counts[model] *= FADE
             left = (1.0 - FADE) * self._models[model].penalty * solutions[:, :-1]

@@ -38,6 +38,13 @@ def test_values_however_large_break_nothing() -> None:
 def test_columns_come_by_first_appearance_and_then_by_name_up_to_the_limit() -> None:
     scale = fed([{"b": 1.0, "a": 2.0}, {"d": 0.0, "c": 1.0}], limit=3)
     assert scale.names == ("a", "b", "c")
+    assert scale.row(scale.raw({"d": 1e9, "c": 1.0})).tolist() == [1.0, 0.0, 0.0, 0.0]
+
+
+def test_what_finds_no_column_leaves_a_settled_scale_settled() -> None:
+    rows = [{"a": math.sin(n)} for n in range(2 * SETTLED)]
+    known, more = fed(rows, limit=1), fed([x | {f"b{n}": 1.0} for n, x in enumerate(rows)], limit=1)
+    assert more.columns() == known.columns()
 
 
 def test_a_scale_that_drifts_is_followed_when_it_has_settled_too() -> None:

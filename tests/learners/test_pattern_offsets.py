@@ -4,8 +4,8 @@ import pytest
 from streams.learners.pattern_offsets import PatternOffsets
 
 ROW = np.array([1.0, 0.5])
-NOTHING = np.zeros((2, 3, 2))
-"""Weights of two models, three actions and two numbers, that explain nothing."""
+NOTHING = np.zeros((3, 2, 2))
+"""Weights of three actions, two models and two numbers, that explain nothing."""
 
 
 def offsets(**given: float) -> PatternOffsets:
@@ -22,12 +22,12 @@ def test_an_offset_is_the_mean_of_what_the_features_leave_unexplained_drawn_to_n
     for reward in (0.4, 0.8):
         learn(made, "p", 1, reward)
     own, counts = made.predict("p", NOTHING)
-    assert own[:, 1] == pytest.approx([1.2 / 3.0, (0.9 * 0.4 + 0.8) / 2.9])
-    assert counts[:, 1] == pytest.approx([2.0, 1.9])
-    assert own[:, [0, 2]].tolist() == [[0.0, 0.0]] * 2
+    assert own[1] == pytest.approx([1.2 / 3.0, (0.9 * 0.4 + 0.8) / 2.9])
+    assert counts[1] == pytest.approx([2.0, 1.9])
+    assert own[[0, 2]].tolist() == [[0.0, 0.0]] * 2
     explaining = NOTHING.copy()
-    explaining[:, 1] = [0.6, 0.0]
-    assert made.predict("p", explaining)[0][0, 1] == pytest.approx(0.0)
+    explaining[1] = [0.6, 0.0]
+    assert made.predict("p", explaining)[0][1, 0] == pytest.approx(0.0)
 
 
 def test_patterns_have_nothing_to_do_with_each_other() -> None:
@@ -58,6 +58,16 @@ def test_the_pattern_decided_longest_ago_is_forgotten_beyond_the_limit() -> None
     assert not made.predict("q", NOTHING)[0].any()
     made.learn("q", 0, ROW, 1.0, clock=1, actions=3)
     assert not made.predict("q", NOTHING)[0].any()
+
+
+def test_to_ask_about_more_actions_and_numbers_changes_nothing() -> None:
+    made = offsets()
+    learn(made, "p", 1, 0.4)
+    before = made.columns()
+    own, counts = made.predict("p", np.zeros((5, 2, 4)))
+    assert own.shape == counts.shape == (5, 2)
+    assert own[1] == pytest.approx([0.2, 0.2])
+    assert made.columns() == before
 
 
 def test_a_restored_state_goes_on_to_the_last_bit() -> None:

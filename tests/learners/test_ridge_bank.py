@@ -43,7 +43,7 @@ def test_it_solves_every_ridge_regression_with_what_has_not_faded() -> None:
     for number, model in enumerate(MODELS):
         for action in range(ACTIONS):
             weights, covariance = closed_form(told, model, action)
-            assert made.predict(probe)[number, action] == pytest.approx(weights @ probe, rel=1e-9)
+            assert made.predict(probe)[action, number] == pytest.approx(weights @ probe, rel=1e-9)
             assert made.spread(number, probe)[action] == pytest.approx(probe @ covariance @ probe, rel=1e-9)
 
 
@@ -82,7 +82,7 @@ def test_what_is_not_tried_returns_to_nothing_known() -> None:
         made.learn(0, probe, 1.0, clock=clock)
     for _ in range(500):
         made.tick()
-    weights, spread = made.predict(probe)[:, 0], made.spread(2, probe)[0]
+    weights, spread = made.predict(probe)[0], made.spread(2, probe)[0]
     assert weights[0] > 0.9
     assert abs(weights[2]) < 1e-6
     assert spread == pytest.approx(probe @ probe / MODELS[2].penalty)
@@ -97,8 +97,8 @@ def test_new_actions_and_features_start_from_the_penalty_and_change_nothing_else
     before = made.predict(probe)
     made.grow(actions=ACTIONS + 1, width=WIDTH + 1)
     after = made.predict(np.append(probe, 0.0))
-    np.testing.assert_array_equal(after[:, :ACTIONS], before)
-    assert after[:, ACTIONS].tolist() == [0.0] * len(MODELS)
+    np.testing.assert_allclose(after[:ACTIONS], before, rtol=1e-12)
+    assert after[ACTIONS].tolist() == [0.0] * len(MODELS)
     alone = np.array([0.0] * WIDTH + [1.0])
     assert made.spread(1, alone) == pytest.approx([1 / 5.0] * (ACTIONS + 1))
 
@@ -110,6 +110,6 @@ def test_long_lives_stay_well_conditioned() -> None:
         made.tick()
         made.learn(0, direction + 1e-6 * rng.standard_normal(WIDTH), 0.5, clock=clock)
     assert np.isfinite(made.weights).all()
-    assert made.predict(direction)[:, 0] == pytest.approx([0.5] * 3, abs=0.05)
+    assert made.predict(direction)[0] == pytest.approx([0.5] * 3, abs=0.05)
     spreads = [made.spread(number, rng.standard_normal(WIDTH))[0] for number in range(3) for _ in range(20)]
     assert min(spreads) >= 0.0
