@@ -1,6 +1,5 @@
 """Named features as a vector for linear models: centred, scaled and squashed by what was seen so far."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
@@ -65,18 +64,14 @@ class FeatureScale:
         Technometrics 1962). Once they are settled, every few rows will do.
         """
         self._rows += 1
+        tamed = self._tamed(raw)
         if self._rows <= SETTLED or self._rows % EVERY == 0:
-            self._learn(raw)
-        return self.row(raw)
+            self._learn(np.isfinite(raw), tamed - self._means)
+        return self._squashed(tamed)
 
     def row(self, raw: Vector) -> Vector:
         """Return the values scaled and squashed, with the constant before them: shape (1 + features,)."""
-        if not math.isfinite(np.dot(raw, self._ones)):
-            raw = _finite(raw, self._means)
-        row = raw - self._means
-        row *= self._scales
-        np.tanh(row, out=row)
-        return row
+        return self._squashed(self._tamed(raw))
 
     def rows(self, raw: Vector) -> Vector:
         """Return the rows of values of shape (n, features): shape (n, 1 + features), each equal to what `row` says."""
@@ -103,15 +98,24 @@ class FeatureScale:
     def _adopt(self, names: Sequence[str], counts: Vector, means: Vector, variances: Vector) -> None:
         self._names = tuple(names)
         self._known = frozenset(names)
-        self._ones = np.ones(1 + len(names))
         self._counts, self._means, self._variances = counts, means, variances
         self._rescale()
 
-    def _learn(self, raw: Vector) -> None:
-        seen = np.isfinite(raw)
+    def _squashed(self, tamed: Vector) -> Vector:
+        row = tamed - self._means
+        row *= self._scales
+        np.tanh(row, out=row)
+        return row
+
+    def _tamed(self, raw: Vector) -> Vector:
+        """Return values with the mean in place of what is none, and none so large that its square is none."""
+        if np.abs(raw).max() < _LARGEST:
+            return raw
+        return np.clip(np.where(np.isfinite(raw), raw, self._means), -_LARGEST, _LARGEST)
+
+    def _learn(self, seen: npt.NDArray[np.bool_], apart: Vector) -> None:
         self._counts += seen
         step = seen / np.minimum(np.maximum(self._counts, 1.0), HORIZON)
-        apart = _finite(raw, self._means) - self._means
         moved = step * apart
         moved[0] = 0.0
         self._means += moved
@@ -121,8 +125,3 @@ class FeatureScale:
 
     def _rescale(self) -> None:
         self._scales = 1.0 / (SQUASH * np.sqrt(self._variances + _LEAST_VARIANCE))
-
-
-def _finite(raw: Vector, means: Vector) -> Vector:
-    """Return values with the mean in place of what is none, and none so large that its square is none."""
-    return np.clip(np.where(np.isfinite(raw), raw, means), -_LARGEST, _LARGEST)

@@ -37,8 +37,8 @@ class ModelMix:
         faded = self._fading ** (now - self._clock)
         weight *= self._fading ** (now - decided)
         # few models: lists are faster than arrays
-        pairs = zip(self._errors, expected, strict=True)
-        self._errors = [faded * error + weight * (one - reward) ** 2 for error, one in pairs]
+        missed = [one - reward for one in expected]
+        self._errors = [faded * error + weight * one * one for error, one in zip(self._errors, missed, strict=True)]
         self._observed = max(0.0, self._observed * faded + weight)
         self._clock = now
         self._weigh()
@@ -58,6 +58,6 @@ class ModelMix:
         weights = [math.exp(trust * (least - error)) for error in errors]
         total = sum(weights)
         self.leading = errors.index(least)
-        self.shares = np.array(weights) / total
+        self.shares = np.array([weight / total for weight in weights])
         error = sum(map(operator.mul, weights, errors)) / total
         self.variance = (max(0.0, error) + PRIOR_VARIANCE) / (self._observed + 1.0)

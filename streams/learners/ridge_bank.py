@@ -94,7 +94,9 @@ class RidgeBank:
 
     def spread(self, model: int, row: Vector) -> Vector:
         """Return the variance of what one model says of a row, in units of the noise's, shape (actions,)."""
-        spread: Vector = np.dot(np.matmul(self._solutions[:, model], row)[:, :-1], row)
+        padded = self._padded
+        padded[:-1] = row
+        spread: Vector = np.dot(np.matmul(self._solutions[:, model], row), padded)
         return spread
 
     def tick(self) -> None:
@@ -110,19 +112,20 @@ class RidgeBank:
     def learn(self, action: int, row: Vector, reward: float, *, clock: int, weight: float = 1.0) -> None:
         """Fold in `weight` times an observation of the decision counted `clock`; -1 takes it out again."""
         solutions, rows = self._of_action[action]
-        missed = np.dot(rows, row).reshape(len(self._models), -1)
+        padded = self._padded
+        padded[:-1] = row
+        missed = np.dot(rows, row).reshape(self._shape)
+        spread = np.dot(missed, padded)
         missed[:, -1] -= reward
-        toward = missed[:, :-1]
-        spread = np.dot(toward, row)
         if weight == 1.0 and clock >= self._faded_at:
             self.counts += 1.0
-            share = 1.0 / (1.0 + spread)
+            spread += 1.0
+            gain = missed / spread[:, None]
         else:
             kept = weight * self._kept(clock)
             self.counts += kept
-            share = kept / (1.0 + kept * spread)
-        gain = toward * share[:, None]
-        solutions -= missed[:, :, None] * gain[:, None, :]
+            gain = missed * (kept / (1.0 + kept * spread))[:, None]
+        solutions -= missed[:, :, None] * gain[:, None, :-1]
 
     def columns(self) -> RidgeSums:
         """Return the whole state."""
@@ -148,6 +151,8 @@ class RidgeBank:
         self._solutions = solutions
         self._all_weights = solutions.reshape(actions * models, height, width)[:, -1]
         self._of_action = [(one, one.reshape(models * height, width)) for one in solutions]
+        self._shape = models, height
+        self._padded = np.zeros(height)  # a row, and 0 for the weights
 
     def _prior(self) -> Vector:
         return np.array([1.0 / model.penalty for model in self._models])
