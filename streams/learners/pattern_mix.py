@@ -32,9 +32,10 @@ class PatternMix:
         alone: Vector = np.dot(expected, self._alone.shares)
         if counts is None:
             return alone
-        seen = np.dot(counts, self._joint.shares)
+        seen: Vector = np.dot(counts, self._joint.shares)
         joint: Vector = np.dot(expected, self._joint.shares)
-        return alone + seen / (seen + self._weight) * (joint - alone)
+        known = seen / (seen + self._weight)
+        return alone + known * (joint - alone)
 
     def learn(self, expected: Vector, reward: float, *, decided: int, now: int, weight: float) -> None:
         """Fold in `weight` times what each model expected by the features alone and, on a pattern, with its offset:
