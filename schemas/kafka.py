@@ -21,7 +21,9 @@ _PATIENCE = {
     KafkaError._ALL_BROKERS_DOWN,
     KafkaError._TIMED_OUT,
     KafkaError._TIMED_OUT_QUEUE,
+    KafkaError._DESTROY_BROKER,
     KafkaError._RESOLVE,
+    KafkaError.REQUEST_TIMED_OUT,
     KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError._UNKNOWN_PARTITION,
     KafkaError.LEADER_NOT_AVAILABLE,
@@ -33,7 +35,7 @@ _PATIENCE = {
     KafkaError.UNKNOWN_LEADER_EPOCH,
     KafkaError._AUTO_OFFSET_RESET,
 }
-"""Errors that librdkafka goes on retrying by itself."""
+"""Errors that waiting mends: librdkafka retries by itself what can be, and what is asked once is asked again."""
 _AGAIN_S = 0.05
 _QUIET = {"log_level": 0}  # what matters comes back as an error where it is asked for, not on stderr
 
