@@ -53,7 +53,7 @@ class _State(msgspec.Struct):
     recent: bytes
     drifts: bytes
     overflows: bytes
-    late: tuple[int, int]
+    late: tuple[int, int, int]
     census_due_us: int | None
     census_groups: list[str]
 
@@ -63,7 +63,7 @@ class Detect:
 
     `counts` says what was left out: rows behind the watermark (`late`), rows of an entity and time already seen
     (`duplicates`), and by the name of its setting what is beyond a limit: rows of more entities, values of more
-    metrics, more rows of a window, and those of the late rows that are in no dead letter (`letter_limit`).
+    metrics, more rows of a window. Besides it says what became of the late rows (`LATE_FATES`).
     """
 
     name = "detect"
@@ -73,7 +73,7 @@ class Detect:
         self._loop = loop
         self._partition = partition
         self._partitions = partitions
-        self.counts = dict.fromkeys(("late", "duplicates", *LIMITS), 0)
+        self.counts = dict.fromkeys(("late", "duplicates", "letter", *LIMITS), 0)
         self.refused: list[Refused] = []
         self._metrics = Metrics(limit=settings.metric_limit, counts=self.counts)
         self._entities = Entities(limit=settings.entity_limit)
@@ -89,7 +89,12 @@ class Detect:
         self._surprise = Surprise(settings)
         self._drifts = DriftWatches(partition=partition)
         self._overflows = Overflows(partition=partition, counts=self.counts)
-        self._late = Late(limit=settings.letter_limit, counts=self.counts, overflows=self._overflows)
+        self._late = Late(
+            limit=settings.letter_limit,
+            bytes_limit=settings.letter_bytes,
+            counts=self.counts,
+            overflows=self._overflows,
+        )
         self._folding = Folding(
             settings,
             entities=self._entities,
