@@ -10,9 +10,9 @@ import numpy.typing as npt
 from schemas.errors import RecoveryError
 from schemas.events import Census, Event
 from schemas.ids import Cause, Mint
-from streams.loop.detect.aside import Aside, Packed, Row
+from streams.loop.detect.aside import Aside, Packed
 from streams.loop.detect.drift import DriftWatches
-from streams.loop.detect.entities import Entities, Seated
+from streams.loop.detect.entities import Entities
 from streams.loop.detect.episodes import Draft, Episodes
 from streams.loop.detect.folding import Folding
 from streams.loop.detect.late import Late
@@ -21,16 +21,13 @@ from streams.loop.detect.normal import Normal
 from streams.loop.detect.overflow import LIMITS, Overflows
 from streams.loop.detect.settings import DetectSettings
 from streams.loop.detect.surprise import Known, Surprise
+from streams.loop.detect.tables import Tables
 from streams.loop.detect.windows import Closed, Windows
 from streams.loop.packing import Bytes, encoded
 from streams.loop.processor import Input, Now, Refused
 from streams.loop.telemetry import Coded, TelemetryBatch
 
 STATE_VERSION = 7
-ASIDE_AT_ONCE = 500
-"""So many entities are put aside at a count at most (0.2 ms each), so that a step stays short. Not so where many new
-ones find the tables full at once: each of those that are gone has to make room for one.
-"""
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -103,8 +100,17 @@ class Detect:
             episodes=self._episodes,
             drifts=self._drifts,
         )
-        self._room = (0, 0)
-        """Of how many entities and metrics there is room for in every table."""
+        self._tables = Tables(
+            settings,
+            entities=self._entities,
+            metrics=self._metrics,
+            aside=self._aside,
+            windows=self._windows,
+            normal=self._normal,
+            surprise=self._surprise,
+            folding=self._folding,
+            drifts=self._drifts,
+        )
         self._census_due_us: int | None = None
         self._census_groups: set[str] = set()
         self._next_us: int | None = None
@@ -132,7 +138,7 @@ class Detect:
                 events += self._written(self._leave(timer), mint, now)
             else:
                 events += self._written(self._count(timer[0], now), mint, now)
-                self._put_aside(now.us)
+                self._tables.put_aside(now.us)
         events += self._written(self._close_idle(idle), mint, now)
         self._next_is_known = False
         return events
@@ -183,7 +189,7 @@ class Detect:
         self._drifts.restore(state.drifts)
         self._overflows.restore(state.overflows)
         self._late.restore(state.late)
-        self._room = (0, 0)
+        self._tables.adopted()
         self._census_due_us = state.census_due_us
         self._census_groups = set(state.census_groups)
         self._next_is_known = False
@@ -201,9 +207,9 @@ class Detect:
         slots = slots[rows]
         values = self._metrics.columns(batch.metrics, batch.values.take(rows, axis=0))
         self._overflows.note("metric_limit", self._metrics.left_out)
-        self._grow()
+        self._tables.grow()
         for one in seated:
-            self._seat(one)
+            self._tables.seat(one)
         self._entities.arrive(slots, now.us)
         self._next_is_known = False
         if self._census_due_us is None:
@@ -226,53 +232,6 @@ class Detect:
 
     def _fold_windows(self, closed: Closed, cause: Callable[[int], Cause]) -> list[Draft]:
         return self._folding.fold(closed, cause, self._metrics.names)
-
-    def _seat(self, seated: Seated) -> None:
-        """Give a slot to an entity, with what is known of it. Who had it before is put aside, unless hardly anything is
-        known of it: names that come once, in floods, must neither cost much nor push out those that are known.
-        """
-        known = self._aside.take(seated.entity)  # before it is forgotten for the one who leaves
-        if seated.left and self._normal.is_warm(seated.slot):
-            self._vacate(seated.slot, seated.left, seated.left_group)
-        elif seated.left:
-            self._forget(seated.slot)
-        if known is not None:
-            known.onto(self._row(seated.slot))
-            self._entities.groups[seated.slot] = known.group
-
-    def _put_aside(self, now_us: int) -> None:
-        """Free the slots of entities that have been gone for long, and forget what was said long ago."""
-        self._folding.expire(self._windows.latest)
-        gone = self._entities.gone()
-        silent = gone[self._entities.arrival(gone) <= now_us - self._settings.aside_us]
-        for slot in silent[:ASIDE_AT_ONCE].tolist():
-            self._vacate(slot, self._entities.names[slot], self._entities.groups[slot])
-            self._entities.free(slot)
-
-    def _vacate(self, slot: int, entity: str, group: str) -> None:
-        known = [array.copy() for array in self._row(slot)]
-        self._forget(slot)
-        self._aside.put(entity, group, known, blank=self._row(slot))
-
-    def _forget(self, slot: int) -> None:
-        for table in self._tables():
-            table.forget(slot)
-
-    def _row(self, slot: int) -> Row:
-        return [array for table in self._tables() for array in table.row(slot)]
-
-    def _tables(self) -> tuple[Windows, Normal, Surprise, Folding]:
-        return self._windows, self._normal, self._surprise, self._folding
-
-    def _grow(self) -> None:
-        slots, metrics = len(self._entities), self._metrics.names
-        if self._room != (slots, len(metrics)):
-            self._windows.grow(slots, len(metrics))
-            self._normal.grow(slots, metrics)
-            self._surprise.grow(slots, metrics)
-            self._folding.grow(slots, len(metrics))
-            self._drifts.grow(metrics)
-            self._room = (slots, len(metrics))
 
     def _due(self, now_us: int) -> list[_Timer]:
         """Return the timers due, in order."""
