@@ -101,6 +101,15 @@ class SeasonProbe:
         self._periods[row] = DAY_US
         self._strengths[row] = 0
 
+    def clear_metric(self, rows: Rows, metric: int) -> None:
+        """Forget one metric (column) of some rows; those whose ring is of it begin another."""
+        self._periods[rows, metric] = DAY_US
+        self._strengths[rows, metric] = 0
+        mine = rows[self._open[rows, _METRIC] == metric]
+        self._rings[mine] = np.nan
+        self._open[mine] = _OPEN
+        self._turns[mine] = _TURN
+
     def row(self, row: int) -> list[npt.NDArray[Any]]:
         """Return all that is known of one row, as views."""
         return [self._rings[row], self._open[row], self._turns[row], self._periods[row], self._strengths[row]]

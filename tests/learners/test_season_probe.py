@@ -226,3 +226,15 @@ def test_a_row_that_is_forgotten_is_like_a_new_one():
 def test_phases_of_a_day_are_its_half_hours():
     times = START_US // DAY_US * DAY_US + np.array([0, 1_799_999_999, 1_800_000_000, DAY_US - 1])
     assert probe(4).phases(np.arange(4), times)[:, 0].tolist() == [0, 0, 1, 47]
+
+
+def test_a_metric_that_is_cleared_has_no_period_any_more_and_leaves_its_ring_to_the_others():
+    target, fresh = probe(2, 2), probe(2, 2)
+    values = np.stack([shaped("sine", 400, 24, 2), np.full((400, 2), NOTHING)], axis=2)
+    feed(target, values)
+    found = packed(target)
+    assert (periods(target)[:, 0] < 100).all()
+    target.clear_metric(np.arange(2), 1)
+    assert packed(target) == found
+    target.clear_metric(np.arange(2), 0)
+    assert packed(target) == packed(fresh)

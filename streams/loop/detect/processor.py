@@ -40,7 +40,7 @@ _KINDS = ("idle", "gone", "census")
 class _State(msgspec.Struct):
     version: int
     counts: dict[str, int]
-    metrics: list[str]
+    metrics: bytes
     entities: bytes
     aside: list[tuple[str, Packed]]
     windows: bytes
@@ -139,6 +139,7 @@ class Detect:
             else:
                 events += self._written(self._count(timer[0], now), mint, now)
                 self._tables.put_aside(now.us)
+                self._tables.release_metrics(now.us)
         events += self._written(self._close_idle(idle), mint, now)
         self._next_is_known = False
         return events
@@ -155,7 +156,7 @@ class Detect:
         state = _State(
             version=STATE_VERSION,
             counts=dict(sorted(self.counts.items())),
-            metrics=self._metrics.names,
+            metrics=self._metrics.snapshot(),
             entities=self._entities.snapshot(),
             aside=self._aside.columns(),
             windows=self._windows.snapshot(),
@@ -178,12 +179,12 @@ class Detect:
         if state.version != STATE_VERSION:
             raise RecoveryError(f"snapshot of detect must have version {STATE_VERSION}, got {state.version}")
         self.counts.update(state.counts)
-        self._metrics.names = state.metrics
+        self._metrics.restore(state.metrics)
         self._entities.restore(state.entities)
         self._aside.adopt(state.aside)
-        self._windows.restore(state.windows, len(state.metrics))
+        self._windows.restore(state.windows, len(self._metrics.names))
         self._normal.restore(state.normal)
-        self._surprise.adopt(state.surprise, state.metrics)
+        self._surprise.adopt(state.surprise, self._metrics.names)
         self._episodes.restore(state.episodes)
         self._folding.restore(state.recent)
         self._drifts.restore(state.drifts)
@@ -205,7 +206,7 @@ class Detect:
         if not len(rows):
             return []
         slots = slots[rows]
-        values = self._metrics.columns(batch.metrics, batch.values.take(rows, axis=0))
+        values = self._metrics.columns(batch.metrics, batch.values.take(rows, axis=0), now.us)
         self._overflows.note("metric_limit", self._metrics.left_out)
         self._tables.grow()
         for one in seated:

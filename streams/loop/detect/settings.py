@@ -92,6 +92,8 @@ class DetectSettings(msgspec.Struct, frozen=True, kw_only=True):
     aside_bytes: int = 32_000_000
     """... and how many bytes they take, packed."""
     metric_limit: int = 64
+    metric_gone_us: int = 172_800_000_000
+    """Loop time without a value after which a metric makes room for another, where none is left."""
     window_rows_limit: int = 1_000
     letter_limit: int = 60
     """So many records a minute (of loop time) become dead letters because samples in them came too late, ..."""
@@ -208,11 +210,10 @@ def _rate_errors(name: str, stated: str) -> list[str]:
 
 _POSITIVE = (
     "idle_us", "gone_us", "census_us", "threshold", "p_per_alarm", "open_windows", "close_windows", "accept_windows",
-    "warmup_windows", "slow_windows", "prior_windows", "floor_absolute", "z_limit", "forest_windows",
+    "metric_gone_us", "warmup_windows", "slow_windows", "prior_windows", "floor_absolute", "z_limit", "forest_windows",
     "entity_limit", "metric_limit", "window_rows_limit", "token_limit", "signature_limit",
 )  # fmt: skip
 _NOT_NEGATIVE = (
-    "window_us", "lateness_us", "aside_us", "aside_limit", "aside_bytes", "letter_limit", "letter_bytes",
-    "token_us",
+    "window_us", "lateness_us", "aside_us", "aside_limit", "aside_bytes", "letter_limit", "letter_bytes", "token_us",
     "measure_after_us", "close_threshold", "floor_relative", "slack", "forest_weight",
 )  # fmt: skip

@@ -1,4 +1,9 @@
-"""The tables of detect, with a row (slot) per entity and a column per metric: who gets a row, and who is put aside."""
+"""The tables of detect, with a row (slot) per entity and a column per metric: who gets a row, who is put aside, and
+which columns are free again.
+"""
+
+import numpy as np
+import numpy.typing as npt
 
 from streams.loop.detect.aside import Aside, Row
 from streams.loop.detect.drift import DriftWatches
@@ -9,6 +14,8 @@ from streams.loop.detect.normal import Normal
 from streams.loop.detect.settings import DetectSettings
 from streams.loop.detect.surprise import Surprise
 from streams.loop.detect.windows import Windows
+
+Ints = npt.NDArray[np.int64]
 
 ASIDE_AT_ONCE = 500
 """So many entities are put aside at a count at most (0.2 ms each), so that a step stays short. Not so where many new
@@ -71,6 +78,8 @@ class Tables:
             self._forget(seated.slot)
         if known is not None:
             known.onto(self._row(seated.slot))
+            for metric in self._metrics.taken_since(known.releases):
+                self._forget_metric(np.array([seated.slot]), metric)
             self._entities.groups[seated.slot] = known.group
 
     def put_aside(self, now_us: int) -> None:
@@ -82,14 +91,28 @@ class Tables:
             self._vacate(slot, self._entities.names[slot], self._entities.groups[slot])
             self._entities.free(slot)
 
+    def release_metrics(self, now_us: int) -> None:
+        """Forget metrics without a value for long, where others found no room; not those that open windows hold."""
+        unseen_since_us = now_us - self._settings.metric_gone_us
+        released = self._metrics.release(unseen_since_us=unseen_since_us, held=self._windows.held_metrics())
+        for metric in released:
+            self._forget_metric(np.arange(len(self._entities)), metric)
+            self._normal.release_metric(metric)
+        if released:
+            self.grow()
+
     def _vacate(self, slot: int, entity: str, group: str) -> None:
         known = [array.copy() for array in self._row(slot)]
         self._forget(slot)
-        self._aside.put(entity, group, known, blank=self._row(slot))
+        self._aside.put(entity, group, known, blank=self._row(slot), releases=self._metrics.releases)
 
     def _forget(self, slot: int) -> None:
         for table in self._all:
             table.forget(slot)
+
+    def _forget_metric(self, slots: Ints, metric: int) -> None:
+        for table in (self._normal, self._surprise, self._folding):
+            table.forget_metric(slots, metric)
 
     def _row(self, slot: int) -> Row:
         return [array for table in self._all for array in table.row(slot)]
