@@ -66,9 +66,10 @@ class DriftWatches:
         """Judge the means since the last block; a subject without values waits."""
         drafts = []
         for index in np.flatnonzero(self._counts).tolist():
-            shift = self._watches[index].update(float(self._sums[index] / self._counts[index]))
-            if shift:
-                drafts.append(self._drift(self._subjects[index], shift.before, shift.after, due_us))
+            watch = self._watches[index]
+            watch.update(float(self._sums[index] / self._counts[index]))
+            if watch.shift:
+                drafts.append(self._drift(self._subjects[index], watch.shift.before, watch.shift.after, due_us))
         self._sums[:] = 0.0
         self._counts[:] = 0
         return drafts
