@@ -250,10 +250,10 @@ class SeasonProbe:
 def _phases(periods: Floats, times_us: Rows) -> Rows:
     """Return the slots of periods, shape (n, metrics), at times (n,)."""
     times = times_us.astype(np.float64)[:, None]
-    phase = times - np.floor(times / periods) * periods  # exact
+    phase = times - np.floor(times / periods) * periods  # exact, but of periods of milliseconds it may be a whole one
     phase *= SLOTS
     phase /= periods
-    slots: Rows = phase.astype(np.int64)
+    slots: Rows = np.minimum(phase.astype(np.int64), SLOTS - 1)
     return slots
 
 

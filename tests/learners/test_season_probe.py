@@ -6,6 +6,7 @@ import pytest
 
 from streams.learners.season_choice import DAY_US
 from streams.learners.season_probe import TOGETHER, SeasonProbe
+from streams.learners.season_profile import SLOTS
 from streams.learners.seasons import Seasons
 
 SECOND = 1_000_000
@@ -238,3 +239,12 @@ def test_a_metric_that_is_cleared_has_no_period_any_more_and_leaves_its_ring_to_
     assert packed(target) == found
     target.clear_metric(np.arange(2), 0)
     assert packed(target) == packed(fresh)
+
+
+def test_the_last_moment_of_a_period_of_milliseconds_is_in_its_last_slot():
+    """What is left of the time was a whole period, and its slot one of another metric or entity."""
+    target = probe()
+    found = target.columns()
+    found.periods = np.full(1, 6_250.249_511_718_75, np.float32).data
+    target.adopt(found)
+    assert target.phases(np.array([0]), np.array([1_700_000_000_509_493])).tolist() == [[SLOTS - 1]]
