@@ -8,6 +8,7 @@ import pytest
 
 from schemas.events import Episode, Event, Overflow
 from streams.loop.detect import Detect, DetectSettings
+from streams.loop.detect.lead import Lead
 from streams.loop.detect.metrics import Metrics
 from streams.loop.processor import Now
 from streams.loop.telemetry import TelemetryBatch
@@ -127,18 +128,26 @@ def test_it_is_no_matter_how_rows_were_cut_or_whether_a_snapshot_came_between(cu
         events[0] += whole.on_batch([batch], now)
         for first, last in pairwise([*range(0, len(batch), cut), len(batch)]):
             events[1] += parts.on_batch([rows_of(batch, first, last)], now)
-        assert parts.snapshot() == whole.snapshot()
         sizes.append(len(parts.snapshot()))
-        restored = detector(**changes)
-        restored.restore(parts.snapshot())
-        parts = restored
         for after in (5, 70, 350):
             later = Now(now.us + after * SECOND, 0)
             events[0] += whole.on_time(later)
             events[1] += parts.on_time(later)
+            assert parts.snapshot() == whole.snapshot()
+            restored = detector(**changes)
+            restored.restore(parts.snapshot())
+            parts = restored
     assert events[0] == events[1]
     assert msgspec.msgpack.decode(msgspec.msgpack.decode(whole.snapshot())["metrics"])[-1] > 2, "columns were taken"
     assert max(sizes[8:]) < 1.2 * max(sizes[:8])
+
+
+def test_nothing_led_to_an_episode_by_a_metric_that_was_cleared() -> None:
+    lead = Lead(windows=1)
+    lead.grow(2, 2)
+    lead.push(np.arange(2), np.array([7, 7]), np.array([[1.0, 5.0], [2.0, 6.0]]))
+    lead.clear_metric(np.array([1]), 1)
+    assert [lead.before(slot, 1, since_us=0).z.tolist() for slot in range(2)] == [[[1.0, 5.0]], [[2.0, 0.0]]]
 
 
 def room_of(metrics: Metrics, names: str, now_us: int) -> list[str]:
