@@ -7,6 +7,7 @@ import pytest
 from schemas.events import Drift, Event
 from streams.loop.detect import Detect, DetectSettings
 from streams.loop.detect.drift import DriftWatches
+from streams.loop.detect.episodes import Draft
 from streams.loop.processor import Now
 from streams.loop.telemetry import TelemetryBatch
 
@@ -74,7 +75,7 @@ def test_a_restart_changes_nothing() -> None:
 def test_a_metric_in_the_column_of_another_has_not_drifted_from_that() -> None:
     rng = np.random.default_rng(2)
     watches = DriftWatches(partition=3)
-    told = []
+    told: list[Draft] = []
     for metric, level in (("load", 20.0), ("", np.nan), ("flow", 900.0)):
         watches.grow([metric])
         for block in range(200):

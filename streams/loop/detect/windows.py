@@ -98,7 +98,8 @@ class Windows:
 
     def held_metrics(self) -> Flags:
         """Return of which metrics open windows have values, shape (metrics,)."""
-        return self._counts.any(axis=0)
+        held: Flags = self._counts.any(axis=0)
+        return held
 
     def waiting(self) -> Ints:
         """Return the slots that have an open window, ascending."""
