@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.loop.gate_bench import SECOND, control, opened, proposal
+from tests.loop.gate_bench import SECOND, control, opened, outcome, proposal
 from tests.loop.levels_bench import BAD, GOOD, LevelBench, asked, told
 
 
@@ -21,9 +21,9 @@ def test_a_pair_climbs_from_observe_to_approve_by_episodes_in_which_it_was_wante
 
 def test_an_episode_in_which_it_was_wanted_twice_counts_once() -> None:
     bench = LevelBench(default="observe", episodes=2)
-    bench.give(opened("n1"))
+    bench.give(opened("x1"))
     for name in ("first", "second"):
-        bench.give(proposal(name, entity="n1", episode="episode-n1", action="recycle", time_us=bench.us))
+        bench.give(proposal(name, entity="x1", episode="episode-x1", action="recycle", time_us=bench.us))
     assert told(bench) == []
     bench.decide("recycle")
     assert told(bench) == [("p-1/recycle", "observe", "suggest", "decided")]
@@ -63,7 +63,9 @@ def test_what_never_began_says_nothing_of_what_can_be_measured() -> None:
     bench = LevelBench(episodes=3, exact={"p-1/restart": "act"})
     bench.nothing(2)
     for _ in range(9):
-        bench.run("restart", BAD, end="refused", state="censored")
+        verdict = bench.decide("restart")
+        bench.give(outcome(bench.started[0], "refused"))
+        bench.learn(verdict, None, state="censored")
     for _ in range(3):
         bench.decide("recycle")
     assert told(bench) == [("p-1/recycle", "suggest", "approve", "decided")]

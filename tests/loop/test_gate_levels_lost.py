@@ -30,13 +30,13 @@ def test_a_run_counts_once_whatever_comes_of_it_later() -> None:
 
 
 def test_an_outcome_after_its_default_counts_as_both() -> None:
-    bench = asked(outcomes=15)
+    bench = asked(outcomes=20)
     verdict = bench.decide("recycle")
     bench.learn(verdict, BAD, state="defaulted")
     bench.give(outcome(bench.started[0], "succeeded"))
     bench.learn(verdict, GOOD, state="late")
     bench.rounds(40, GOOD)
-    assert (bench.changes[0].outcomes, bench.changes[0].missing) == (15, 1)
+    assert (bench.changes[0].outcomes, bench.changes[0].missing) == (20, 1)
 
 
 FORGETFUL = msgspec.structs.replace(WIDE, remembered=5)

@@ -33,7 +33,7 @@ def test_merged_patterns_take_the_lower_level() -> None:
 
 def test_what_was_decided_about_a_pattern_before_it_was_merged_has_the_level_of_both() -> None:
     bench = LevelBench(default="act")
-    for _ in range(10):
+    for _ in range(30):
         bench.run("recycle", GOOD, pattern="p-2")
     for _ in range(5):
         bench.run("recycle", BAD, pattern="p-2")
