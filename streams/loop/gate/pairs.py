@@ -18,6 +18,8 @@ from streams.loop.remembering import forget_oldest
 
 Key = tuple[str, str]
 """Pattern and action."""
+_OTHER_SETTINGS = "other settings"
+"""What is told of an order that is no person's on `control`, but settings that they activated."""
 Reason = Literal["decided", "earned", "harm", "worse", "missing", "sparse", "merged", "ordered"]
 
 
@@ -142,7 +144,7 @@ class Pairs:
         if pair is None or pair.was is None or action not in self._actions:
             return []
         was, pair.was = pair.was, None
-        return [self._told(pair, was, given, reason="ordered", detail="other settings")]
+        return [self._told(pair, was, given, reason="ordered", detail=_OTHER_SETTINGS)]
 
     def restart(self, pair: Pair, given: Given) -> list[Event]:
         """Let what people say hold again; it is told where the gate had made something else of it."""
@@ -159,7 +161,9 @@ class Pairs:
             self.probation_us = change.until_us or 0
         elif change.action in self._actions:
             pair = self._pairs.setdefault((change.pattern, change.action), self._fresh((change.pattern, change.action)))
-            if change.reason == "ordered" and change.level == change.start:
+            if change.reason == "ordered" and change.detail == _OTHER_SETTINGS:
+                pair.start, pair.level = change.start, change.level if pair.fell else None
+            elif change.reason == "ordered":
                 pair.level, pair.fell = None, False
             elif change.level != change.was:
                 pair.start, pair.level = change.start, change.level
