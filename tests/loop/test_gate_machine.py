@@ -128,6 +128,10 @@ class GateMachine(RuleBasedStateMachine):
                 self.ended_us[action.id] = action.expires_us + self.settings.outcome_timeout_us
         assert not actions, "an action without a verdict"
 
+    def drawn(self, action: str, likely: float) -> dict[str, object]:
+        """Return how the loop came to propose an action."""
+        return {"probabilities": {action: likely, "other": 1 - likely}}
+
     def is_paused(self, target: str) -> bool:
         paused, until_us = self.pauses.get(target, (False, None))
         return target in self.stops or paused != (until_us is not None and self.us >= until_us)
@@ -182,7 +186,7 @@ class GateMachine(RuleBasedStateMachine):
             episode=f"episode-{entity}",
             pattern=pattern,
             action=action,
-            probabilities={action: likely, "other": 1 - likely},
+            **self.drawn(action, likely),
         )
         before = self.spent()
         self.known.append(one)

@@ -70,7 +70,7 @@ class Decider:
             final=self.final(question.proposal) if said == "escalate" else None,
         )
         self._record(verdict)
-        return [verdict] if action is None else [verdict, action]
+        return [verdict] if action is None else [verdict, action, *self._ladder.began(verdict, self._facts.orders, on)]
 
     def final(self, proposal: Proposal) -> FinalAction:
         """Return what a proposal of a declared action would do."""

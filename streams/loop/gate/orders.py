@@ -82,6 +82,12 @@ def level_of(orders: Orders, settings: LevelSettings, pattern: str, action: Acti
     return lower(ordered or stated, most_of(settings, pattern, action))
 
 
+def is_named(orders: Orders, settings: LevelSettings, pattern: str, action: str) -> bool:
+    """Return whether people said something of this very pattern and action."""
+    pair = f"{pattern}/{action}"
+    return pair in orders.levels or pair in settings.exact
+
+
 def most_of(settings: LevelSettings, pattern: str, action: ActionSettings) -> Level:
     """Return the most that an action can reach, whoever orders more.
 

@@ -6,11 +6,12 @@ from schemas.errors import RecoveryError
 from schemas.events import Approval, Proposal, Verdict
 from streams.loop.gate.density import Feedback
 from streams.loop.gate.evidence import Pair
+from streams.loop.gate.runs import Run
 from streams.loop.gate.settings import Level
 from streams.loop.gate.spending import Spent
 from streams.loop.limits import SlidingWindowsState
 
-STATE_VERSION = 4
+STATE_VERSION = 5
 
 
 class Order(msgspec.Struct, frozen=True, array_like=True):
@@ -96,12 +97,15 @@ class Field(msgspec.Struct):
 
 
 class LadderState(msgspec.Struct):
-    """What levels rest on, in the order in which it came: pairs, feedback by pattern, ends by action, what was seen."""
+    """What levels rest on, in the order in which it came: pairs, feedback by pattern, runs by action, what was seen,
+    and as what merged patterns count (`joined`).
+    """
 
     pairs: list[Pair] = []
     feedback: list[tuple[str, Feedback]] = []
-    ends: list[tuple[str, str]] = []
+    runs: list[tuple[str, Run]] = []
     seen: list[str] = []
+    joined: list[tuple[str, str]] = []
     probation_us: int = 0
 
 

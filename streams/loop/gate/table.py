@@ -48,12 +48,7 @@ RULES: tuple[Rule, ...] = (
     _rule("protected", "may the loop touch the entity?", "deny", "gate.protected in loop.toml, flyball activate"),
     _rule("maintenance", "is nobody working on the fleet?", "deny", "gate.maintenance in loop.toml, flyball activate"),
     _rule("guards", "do all guards allow it?", "deny", "gate.guards in loop.toml, flyball activate"),
-    _rule(
-        "level",
-        "is the level at least approve?",
-        "shadow",
-        '"{pattern}/{action}" under [levels] in loop.toml, flyball activate',
-    ),
+    _rule("level", "is the level at least approve?", "shadow", "flyball level {pattern}/{action} approve"),
     _rule(
         "escalations",
         "may a person be asked once more, if one has to be?",
