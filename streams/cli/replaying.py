@@ -60,7 +60,8 @@ def replay(
 
     With --settings the recorded proposals are put to a gate with the limits, levels and actions of another file, as if
     that had been activated: which verdicts change, by kind and reason, which actions are added and removed, and what
-    that was worth by the run's own rewards. Differences are the answer then: exit 0.
+    that was worth by the run's own rewards. Differences are the answer then: exit 0; 1 where nothing
+    can be compared.
 
     `flyball replay --save run/` takes a run elsewhere: `flyball replay --from run/ --settings stricter.toml` needs no
     Kafka.
