@@ -88,7 +88,8 @@ def test_other_settings_and_profiles_over_the_run_and_over_a_copy_of_it(loop: Li
 def test_a_run_whose_first_proposals_are_gone_is_compared_from_where_it_is_whole(loop: LiveLoop) -> None:
     (second, *_) = sorted(record.offset for record, event in loop.reader.events("policy") if event)[1:]
     place = TopicPartition(f"{loop.name}.policy", 0, second)
-    for future in make_admin(loop.connection).delete_records([place]).values():
+    admin = make_admin(loop.connection)
+    for future in admin.delete_records([place]).values():
         future.result(timeout=20)
     same = loop.json("replay", "--settings", "loop.toml")
     assert same["changes"] == []

@@ -161,7 +161,8 @@ def check_breakers(verdicts: Iterable[Verdict]) -> Finding:
     if check is None:
         return ok("breakers", "none kept an action back in the last hour")
     told = ", ".join(f"{name} {number}" for name, number in sorted(kept_back.items()))
-    return warn("breakers", f"kept actions back in the last hour: {told}; last: {check.detail}", check.remedy)
+    found = f"kept actions back in the last hour: {told}; last: {check.detail}"
+    return warn("breakers", found, check.remedy or "flyball status")
 
 
 def check_clocks(readings: Iterable[Reading]) -> Finding:
