@@ -218,10 +218,14 @@ class AimedRun:
 
     def _is_taken_over(self, action: str, former: str) -> bool:
         """Return whether an action has expired, and another executor answers for what lies behind it."""
-        places = {event: record for record, event in self.loop.reader.events(Action.TOPIC)}
-        (struck,) = [event for event in places if isinstance(event, Action) and event.id == action]
-        partition, offset = places[struck].partition, places[struck].offset
-        behind = {event.id for event, at in places.items() if at.partition == partition and at.offset > offset}
+        actions = [(record, event) for record, event in self.loop.reader.events(Action.TOPIC)]
+        ((place, struck),) = [(record, event) for record, event in actions if event.id == action]
+        assert isinstance(struck, Action)
+        behind = {
+            event.id
+            for record, event in actions
+            if record.partition == place.partition and record.offset > place.offset
+        }
         by_others = {told.action for told in self.loop.events(Outcome) if told.executor != former}
         return now_us() > struck.expires_us and bool(behind & by_others)
 

@@ -112,7 +112,6 @@ class Relay:
         self._broker = (LOOPBACK, int(broker.bootstrap.rpartition(":")[2]))
         self._server = socket.create_server((LOOPBACK, 0))
         self._open: list[socket.socket] = []
-        self._closing = False
         self.target: Target | None = None
         """Whose requests these are."""
         self.trap: Trap | None = None
@@ -125,18 +124,18 @@ class Relay:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._closing = True
         for one in (self._server, *self._open):
             _shut(one)
 
     def _accept(self) -> None:
-        while not self._closing:
+        while True:
             try:
                 client, _ = self._server.accept()
-                broker = socket.create_connection(self._broker)
-            except OSError:  # closed, or the broker is gone
-                continue
-            self._open += [client, broker]
+            except OSError:  # closed
+                return
+            self._open.append(client)
+            broker = socket.create_connection(self._broker)
+            self._open.append(broker)
             link = _Link(relay=self, client=client, broker=broker)
             for work in (link.carry_requests, link.carry_answers):
                 threading.Thread(target=work, name=f"relay-{self.bootstrap}", daemon=True).start()

@@ -87,7 +87,7 @@ def test_a_fresh_executor_does_nothing_of_an_old_actions_topic(site: Site) -> No
         for number, name in enumerate(again):
             site.send(old[name])
             if number % 10 == 9:
-                site.action(f"valid-{number}")
+                site.action(f"valid-{number}", expires_us=now_us() + 10 * MINUTE_US)
         valid = [f"valid-{number}" for number in range(9, len(again), 10)]
         assert do_all(consumer, valid[-1]) == valid
     told = [event for event in site.read("outcomes") if isinstance(event, Outcome) and event.group == "new"]
