@@ -9,7 +9,7 @@ from schemas import kafka, wire
 from schemas.connection import KafkaConnection
 from schemas.events import NOVEL, Proposal
 
-EVERY_S = 0.5
+EVERY_S = 0.4
 ENTITIES = 24
 _ABORT_EVERY = 8
 _ANSWER_S = 10.0

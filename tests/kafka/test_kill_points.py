@@ -3,6 +3,7 @@ nothing had happened, and nothing is done twice, too late, or beyond a limit.
 """
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -23,7 +24,6 @@ ROUNDS = (
     ("SIGKILL half written", "SIGKILL at a second attempt"),
 )
 """Of a run of `make test`: what the gate meets, and what an executor."""
-BUDGETS = {"attempts", "action-budget", "loop-budget"}
 Play = Callable[[Sequence[tuple[Blow, HandBlow]]], AimedRun]
 
 
@@ -36,7 +36,8 @@ def play(broker: LocalKafka, loop_name: str, tmp_path: Path) -> Iterator[Play]:
 
     yield run
     delete_topics(broker.connection, loop_name)
-    make_admin(broker.connection).delete_topics([plant_of(loop_name)])[plant_of(loop_name)].result(20)
+    admin, plant = make_admin(broker.connection), plant_of(loop_name)
+    admin.delete_topics([plant])[plant].result(20)
 
 
 def judge(run: AimedRun) -> None:
@@ -48,7 +49,10 @@ def judge(run: AimedRun) -> None:
     twice = {action for action, times in run.pager.book().items() if times > 1}
     assert twice == {struck.action for struck in run.struck if struck.blow.name == "SIGKILL at a second attempt"}
     assert successions(run.evidence()) >= run.gate_blows
-    assert {verdict.decided_by for verdict in run.loop.events(Verdict)} >= BUDGETS - {"attempts"}
+    decided = Counter(verdict.decided_by for verdict in run.loop.events(Verdict))
+    print(f"verdicts by the check that decided: {dict(decided)}; done: {done.total()}")
+    assert decided["action-budget"] > 0
+    assert decided["loop-budget"] > 0
 
 
 @pytest.mark.timeout(200)
