@@ -16,7 +16,7 @@ _ANSWER_S = 10.0
 
 
 class Proposer:
-    """Proposes `restart` three times of four, else `page`. Use as a context."""
+    """Proposes `restart` two times of three, else `page`. Use as a context."""
 
     def __init__(self, connection: KafkaConnection, loop: str) -> None:
         self._loop = loop
@@ -52,7 +52,7 @@ class Proposer:
 
     def _propose(self, producer: Producer, name: str, number: int, noted: set[str]) -> None:
         now_us = time.time_ns() // 1_000
-        action = "restart" if number % 4 else "page"
+        action = "restart" if number % 3 else "page"
         proposal = Proposal(
             id=f"{self._loop}-{name}",
             time_us=now_us,
