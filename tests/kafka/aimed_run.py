@@ -50,7 +50,7 @@ CHANGES = QUICK | {
     "gate.concurrency": "1000",
     "gate.failed_least": "1000",
     "actions.restart.limit": f'"{ACTION_LIMIT}"',
-    "actions.restart.expires": '"6s"',
+    "actions.restart.expires": '"10s"',
     "actions.restart.executor": '"kafka.plant"',
 }
 MORE = """
@@ -58,7 +58,7 @@ MORE = """
 reversible = true
 limit = "{limit}"
 cooldown = "0s"
-expires = "6s"
+expires = "10s"
 executor = "webhook.pager"
 [executors]
 concurrency = 1
@@ -182,8 +182,7 @@ class AimedRun:
                 self.gate_blows += 1
                 struck_us = now_us()
                 self.loop.until(lambda: any(verdict.time_us > struck_us for verdict in self.loop.events(Verdict)))
-            if hand_blow.signal == signal.SIGSTOP:
-                self.loop.until(lambda: self._is_taken_over(struck.action, hand.victim))
+            self.loop.until(lambda: self._is_taken_over(struck.action, hand))
         self.loop.until(lambda: self.states(struck.action) == hand_blow.states)
         self.struck.append(struck)
 
@@ -217,8 +216,11 @@ class AimedRun:
         """Return the action that the victim of a trap claimed last: it does one at a time."""
         return [action for action, claim in self._claims().items() if claim.executor == trap.victim][-1]
 
-    def _is_taken_over(self, action: str, former: str) -> bool:
-        """Return whether an action has expired, and another executor answers for what lies behind it."""
+    def _is_taken_over(self, action: str, trap: Trap) -> bool:
+        """Return whether an executor answers for what lies behind an action: it has met that action before.
+
+        Whoever was killed may do so itself when it is back; while one is frozen it is the other, and the action expires.
+        """
         actions = [(record, event) for record, event in self.loop.reader.events(Action.TOPIC)]
         ((place, struck),) = [(record, event) for record, event in actions if event.id == action]
         assert isinstance(struck, Action)
@@ -227,8 +229,10 @@ class AimedRun:
             for record, event in actions
             if record.partition == place.partition and record.offset > place.offset
         }
-        by_others = {told.action for told in self.loop.events(Outcome) if told.executor != former}
-        return now_us() > struck.expires_us and bool(behind & by_others)
+        heirs = {told.executor for told in self.loop.events(Outcome) if told.action in behind}
+        if trap.blow == signal.SIGSTOP:
+            return bool(heirs - {trap.victim}) and now_us() > struck.expires_us
+        return bool(heirs)
 
     def states(self, action: str) -> tuple[str, ...]:
         """Return what `outcomes` says of an action, in order."""
