@@ -219,7 +219,7 @@ class AimedRun:
     def _is_taken_over(self, action: str, trap: Trap) -> bool:
         """Return whether an executor answers for what lies behind an action: it has met that action before.
 
-        Whoever was killed may do so itself when it is back; while one is frozen it is the other, and the action expires.
+        Who was killed may do so itself when it is back; while one is frozen it is the other, and the action expires.
         """
         actions = [(record, event) for record, event in self.loop.reader.events(Action.TOPIC)]
         ((place, struck),) = [(record, event) for record, event in actions if event.id == action]
