@@ -11,7 +11,7 @@ _EXPLORATION = Check(name="exploration", passed=True)
 
 def attempts(facts: Facts, question: Question) -> Check:
     """Check that the entity has attempts left."""
-    return _budget("attempts", f"entity:{question.proposal.entity}", facts, question)
+    return _budget("attempts", question.scopes.entity, facts, question)
 
 
 def concurrency(facts: Facts, question: Question) -> Check:
@@ -27,17 +27,17 @@ def concurrency(facts: Facts, question: Question) -> Check:
 
 def action_budget(facts: Facts, question: Question) -> Check:
     """Check that the action has actions left."""
-    return _budget("action-budget", f"action:{question.proposal.action}", facts, question)
+    return _budget("action-budget", question.scopes.action, facts, question)
 
 
 def pattern_budget(facts: Facts, question: Question) -> Check:
     """Check that the pattern has."""
-    return _budget("pattern-budget", f"pattern:{question.proposal.pattern}", facts, question)
+    return _budget("pattern-budget", question.scopes.pattern, facts, question)
 
 
 def loop_budget(facts: Facts, question: Question) -> Check:
     """Check that the loop has."""
-    return _budget("loop-budget", "loop", facts, question)
+    return _budget("loop-budget", question.scopes.loop, facts, question)
 
 
 def exploration(facts: Facts, question: Question) -> Check:

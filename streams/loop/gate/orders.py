@@ -1,6 +1,6 @@
 """What people ordered on `control`: pauses, stops, levels, and which settings are in force."""
 
-from schemas.events import NOVEL, Control, Proposal
+from schemas.events import NOVEL, Control
 from schemas.orders import scope_of, time_in_force
 from streams.loop.actions import ActionSettings
 from streams.loop.gate.settings import ANY_PATTERN, LEVELS, Level, LevelSettings
@@ -61,16 +61,6 @@ def is_target(target: str) -> bool:
     """Return whether anything may fall under a target: `loop`, `action:NAME`, `pattern:ID` or `entity:NAME`."""
     kind, _, name = target.partition(":")
     return target == "loop" or (kind in ("action", "pattern", "entity") and bool(name))
-
-
-def targets_of(proposal: Proposal) -> tuple[str, ...]:
-    """Return every pause target that a proposal falls under, the widest first."""
-    return (
-        "loop",
-        f"action:{proposal.action}",
-        f"pattern:{proposal.pattern}",
-        f"entity:{proposal.entity}",
-    )
 
 
 def level_of(orders: Orders, settings: LevelSettings, pattern: str, action: ActionSettings | None) -> Level:

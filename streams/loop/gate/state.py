@@ -1,4 +1,6 @@
-"""What the gate must not forget: plain structs, written to the snapshot as they are."""
+"""What the gate must not forget: plain structs, written to the snapshot as they are; and what its checks are asked."""
+
+from typing import NamedTuple
 
 import msgspec
 
@@ -140,6 +142,25 @@ def read_state(snapshot: bytes) -> GateState:
     return msgspec.msgpack.decode(snapshot, type=GateState)
 
 
+class Scopes(NamedTuple):
+    """What a proposal falls under, the widest first: pauses stop these, and limits count by them."""
+
+    loop: str
+    action: str
+    pattern: str
+    entity: str
+
+
+def scopes_of(proposal: Proposal) -> Scopes:
+    """Return the scopes that a proposal falls under."""
+    return Scopes(
+        "loop",
+        f"action:{proposal.action}",
+        f"pattern:{proposal.pattern}",
+        f"entity:{proposal.entity}",
+    )
+
+
 class Question(msgspec.Struct, frozen=True, kw_only=True):
     """What the checks are asked: may this proposal act at this time? `until_us`: how long it is valid.
 
@@ -147,6 +168,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     proposal: Proposal
+    scopes: Scopes
     now_us: int
     control_heard_us: int
     level: Level

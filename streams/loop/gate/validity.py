@@ -3,7 +3,7 @@
 from schemas.events import NOVEL, Check
 from streams.loop.durations import format_duration
 from streams.loop.gate.facts import Facts
-from streams.loop.gate.orders import stopped, targets_of
+from streams.loop.gate.orders import stopped
 from streams.loop.gate.state import Question
 
 _CLOCK = Check(name="clock", passed=True)
@@ -21,7 +21,7 @@ def duplicate(facts: Facts, question: Question) -> Check:
 
 def pause(facts: Facts, question: Question) -> Check:
     """Check that loop, action, pattern and entity are running."""
-    for target in targets_of(question.proposal):
+    for target in question.scopes:
         paused, until_us = stopped(facts.orders, target, question.now_us)
         if paused:
             return Check(name="pause", passed=False, detail=f"{target} is paused", next_us=until_us or None)
