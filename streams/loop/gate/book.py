@@ -119,7 +119,7 @@ class Book:
 
     def under_way(self, entity: str) -> bool:
         """Return whether an action on the entity has not ended."""
-        return self._on_entity[entity] > 0
+        return entity in self._on_entity
 
     def cooling_until(self, entity: str, now_us: int) -> int | None:
         """Return when the entity has cooled down, or None when it has."""

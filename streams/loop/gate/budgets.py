@@ -5,8 +5,7 @@ from streams.loop.gate.book import EXPLORING, is_exploring
 from streams.loop.gate.facts import Facts
 from streams.loop.gate.orders import running_since
 from streams.loop.gate.state import Question
-
-_EXPLORATION = Check(name="exploration", passed=True)
+from streams.loop.gate.table import PASSED
 
 
 def attempts(facts: Facts, question: Question) -> Check:
@@ -43,7 +42,7 @@ def loop_budget(facts: Facts, question: Question) -> Check:
 def exploration(facts: Facts, question: Question) -> Check:
     """Check that it looks best, or that one more that does not may be tried: never of an action of high risk."""
     if not is_exploring(question.proposal):
-        return _EXPLORATION
+        return PASSED["exploration"]
     declared = facts.actions.get(question.proposal.action)
     if declared is not None and declared.risk == "high":
         return Check(name="exploration", passed=False, detail="of high risk, and another action looks better")
