@@ -3,12 +3,13 @@
 from schemas.events import NOVEL, Control
 from schemas.orders import scope_of, time_in_force
 from streams.loop.actions import ActionSettings
-from streams.loop.gate.settings import ANY_PATTERN, LEVELS, Level, LevelSettings
+from streams.loop.gate.settings import LEVELS, Level, LevelSettings, level_for
 from streams.loop.gate.state import Order, Orders
 
 HEARD_MAX = 1_000
 SCOPES_MAX = 10_000
 """Scopes of orders remembered."""
+_FREEDOM = {level: place for place, level in enumerate(LEVELS)}
 
 
 def hear(orders: Orders, control: Control, now_us: int) -> bool:
@@ -68,7 +69,7 @@ def level_of(orders: Orders, settings: LevelSettings, pattern: str, action: Acti
     if action is None:
         return "observe"
     stated = settings.of(pattern, action.name) or (settings.novel if pattern == NOVEL else settings.default)
-    ordered = orders.levels.get(f"{pattern}/{action.name}", orders.levels.get(f"{ANY_PATTERN}/{action.name}"))
+    ordered = level_for(orders.levels, pattern, action.name)
     return lower(ordered or stated, most_of(settings, pattern, action))
 
 
@@ -86,7 +87,7 @@ def most_of(settings: LevelSettings, pattern: str, action: ActionSettings) -> Le
 
 def lower(one: Level, other: Level) -> Level:
     """Return the one of two levels with less freedom."""
-    return LEVELS[min(LEVELS.index(one), LEVELS.index(other))]
+    return one if _FREEDOM[one] <= _FREEDOM[other] else other
 
 
 def _obey(orders: Orders, control: Control, now_us: int) -> None:
