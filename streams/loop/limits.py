@@ -80,7 +80,7 @@ def _parse_limit(text: str) -> Limit:
     return Limit(count, interval_us)
 
 
-class Standing(msgspec.Struct, frozen=True):
+class Standing(msgspec.Struct, frozen=True, gc=False):
     """Where one key stands with its tightest limit. `next_us` is None when a reservation is possible now."""
 
     limit: str

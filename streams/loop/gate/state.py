@@ -23,7 +23,7 @@ class Order(msgspec.Struct, frozen=True, array_like=True):
     heard_us: int
 
 
-class InFlight(msgspec.Struct, frozen=True, array_like=True):
+class InFlight(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An action that was let through and whose end is not known; at `deadline_us` its end counts as unknown.
 
     `executor` is who claimed it first: once somebody has, only that one can end it.
@@ -54,7 +54,7 @@ class Share(msgspec.Struct, frozen=True, array_like=True):
     group: str
 
 
-class End(msgspec.Struct, frozen=True, array_like=True):
+class End(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """When an action ended, and whether badly (failed or unknown)."""
 
     time_us: int
@@ -161,7 +161,7 @@ def scopes_of(proposal: Proposal) -> Scopes:
     )
 
 
-class Question(msgspec.Struct, frozen=True, kw_only=True):
+class Question(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the checks are asked: may this proposal act at this time? `until_us`: how long it is valid.
 
     `approval` is the answer of a person that made one ask again, `approvals` are all that speak for it by now.
