@@ -1,5 +1,6 @@
 """What the operator declares about the gate: its limits, its breakers, and how far each action may go by itself."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -136,5 +137,12 @@ class LevelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     levels of all of them were changed, any more go no further than `approve`."""
 
     def of(self, pattern: str, action: str) -> Level | None:
-        """Return what `exact` says of this pair, the pattern's own entry before the one for any pattern."""
-        return self.exact.get(f"{pattern}/{action}", self.exact.get(f"{ANY_PATTERN}/{action}"))
+        """Return what `exact` says of this pair."""
+        return level_for(self.exact, pattern, action)
+
+
+def level_for(levels: Mapping[str, Level], pattern: str, action: str) -> Level | None:
+    """Return what levels by `PATTERN/ACTION` say of a pair, its own entry before the one for any pattern."""
+    if not levels:
+        return None
+    return levels.get(f"{pattern}/{action}") or levels.get(f"{ANY_PATTERN}/{action}")

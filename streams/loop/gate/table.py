@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from schemas.events import Check
 from streams.loop.gate.settings import Level
 
 Refusal = Literal["deny", "escalate", "shadow"]
@@ -92,6 +93,8 @@ RULES: tuple[Rule, ...] = (
     _rule("cost", "is its cost left to spend?", "deny", "gate.cost_a_day in loop.toml, flyball activate"),
 )
 BY_NAME: dict[str, Rule] = {rule.name: rule for rule in RULES}
+PASSED: dict[str, Check] = {rule.name: Check(name=rule.name, passed=True) for rule in RULES}
+"""The checks that passed and have no more to say."""
 
 LEVEL_VERDICTS: dict[Level, Literal["shadow", "escalate", "allow"]] = {
     "observe": "shadow",
