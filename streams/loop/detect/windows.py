@@ -98,7 +98,7 @@ class Windows:
 
     def held_metrics(self) -> Flags:
         """Return of which metrics open windows have values, shape (metrics,)."""
-        held: Flags = self._counts.any(axis=0)
+        held: Flags = np.any(self._counts, axis=0)
         return held
 
     def waiting(self) -> Ints:
