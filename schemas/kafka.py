@@ -1,9 +1,10 @@
 """The only place that makes confluent-kafka clients."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from .connection import KafkaConnection
@@ -20,7 +21,9 @@ _PATIENCE = {
     KafkaError._ALL_BROKERS_DOWN,
     KafkaError._TIMED_OUT,
     KafkaError._TIMED_OUT_QUEUE,
+    KafkaError._DESTROY_BROKER,
     KafkaError._RESOLVE,
+    KafkaError.REQUEST_TIMED_OUT,
     KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError._UNKNOWN_PARTITION,
     KafkaError.LEADER_NOT_AVAILABLE,
@@ -32,7 +35,8 @@ _PATIENCE = {
     KafkaError.UNKNOWN_LEADER_EPOCH,
     KafkaError._AUTO_OFFSET_RESET,
 }
-"""Errors that librdkafka goes on retrying by itself."""
+"""Errors that waiting mends: librdkafka retries by itself what can be, and what is asked once is asked again."""
+_AGAIN_S = 0.05
 _QUIET = {"log_level": 0}  # what matters comes back as an error where it is asked for, not on stderr
 
 
@@ -88,6 +92,30 @@ def partitions_of(client: Producer | Consumer | AdminClient, topic: str, *, time
     if found.error is not None or not found.partitions:
         raise BrokerError(f"expected a topic {topic} (`flyball topics apply` makes it), got {found.error}")
     return len(found.partitions)
+
+
+def range_of(consumer: Consumer, topic: str, partition: int, *, timeout_s: float = 30.0) -> tuple[int, int]:
+    """Return where a partition (full name) begins, and the offset behind the last record that this consumer may read.
+
+    Asks until there is an answer, since right after its start a broker does not lead its partitions yet; raises
+    `BrokerError` when there is none in time.
+    """
+    deadline = time.monotonic() + timeout_s
+    place = TopicPartition(topic, partition)
+    while True:
+        left_s = max(deadline - time.monotonic(), _AGAIN_S)
+        try:
+            first, end = consumer.get_watermark_offsets(place, timeout=left_s, cached=False)
+        except KafkaException as failure:
+            check(failure.args[0], where=topic)
+            if time.monotonic() + _AGAIN_S > deadline:
+                told = failure.args[0].str()
+                raise BrokerError(
+                    f"expected the first and last offset of {topic}/{partition} within {timeout_s:g} s, got {told}"
+                ) from failure
+            time.sleep(_AGAIN_S)
+        else:
+            return first, end
 
 
 def produce(producer: Producer, message: Message, *, loop: str, on_delivery: Delivered | None = None) -> None:

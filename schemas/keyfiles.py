@@ -156,10 +156,11 @@ def load_signer(folder: Path, purpose: Purpose, audience: Audience, environment:
 
 def has_key(folder: Path, purpose: Purpose, environment: Mapping[str, str] = NOTHING) -> bool:
     """Return whether there is a private key of a purpose here."""
-    return _variable(purpose) in environment or (folder / f"{purpose}.key").exists()
+    return key_variable(purpose) in environment or (folder / f"{purpose}.key").exists()
 
 
-def _variable(purpose: Purpose | Literal["root"]) -> str:
+def key_variable(purpose: Purpose | Literal["root"]) -> str:
+    """Return what the environment calls the key of a purpose."""
     return f"FLYBALL_KEY_{purpose.upper()}"
 
 
@@ -203,7 +204,7 @@ def _load_private(
     folder: Path, purpose: Purpose | Literal["root"], environment: Mapping[str, str]
 ) -> Ed25519PrivateKey:
     """Return a private key, of the environment where that has it; the error never says what was there instead."""
-    name = _variable(purpose)
+    name = key_variable(purpose)
     if name in environment:
         return _private_key(environment[name].encode(), name)
     return _read_private(folder / f"{purpose}.key")

@@ -33,6 +33,13 @@ class RawBatch(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def __len__(self) -> int:
         return len(self.offsets)
 
+    def size_of(self, index: int) -> int:
+        """Return how many bytes key, value and headers of one record have."""
+        parts = [self.keys[index], self.values[index]]
+        for name, value in self.headers[index]:
+            parts += [name.encode(), value]
+        return sum(len(part) for part in parts if part is not None)
+
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One record to write. `topic` is the registry name; without a partition the key decides."""

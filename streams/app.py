@@ -34,6 +34,8 @@ FREE_DETECT_SETTINGS = frozenset(
         "census_us",
         "measure_after_us",
         "letter_limit",
+        "letter_bytes",
+        "metric_gone_us",
     }
 )
 """What may be changed under a kept state of `detect`; all else (windows, forests, limits) gave it its meaning."""

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,7 +21,7 @@ from confluent_kafka.admin import (
 from connectors.kafka.partitions import planned_partitions
 from schemas.connection import KafkaConnection
 from schemas.errors import BrokerError, SettingsError
-from schemas.kafka import make_admin
+from schemas.kafka import check, make_admin
 from schemas.topics import TOPICS
 
 TIMEOUT_S = 30.0
@@ -171,23 +172,23 @@ def _create(
     while new:
         admin = make_admin(connection)
         answers = admin.create_topics(new, operation_timeout=TRY_S, request_timeout=TRY_S)
-        new = [topic for topic in new if not _is_created(answers[topic.topic])]
+        new = [topic for topic in new if not is_created(answers[topic.topic])]
         if new:
             _pause(deadline, f"Kafka to create {new[0].topic}")
 
 
-def _is_created(future: Any) -> bool:
-    """Return whether a topic is there now; not where the answer never came (brokers and controllers come and go).
+def is_created(answer: Future[None]) -> bool:
+    """Return whether a topic is there now; not where waiting helps (brokers and controllers come and go).
 
     A client that saw the cluster while it had no controller waits for its next look, which is minutes away: the next
-    try is made by a new one.
+    try is made by a new one. Raises `BrokerError` for any other answer.
     """
     try:
-        return _tolerate(future, KafkaError.TOPIC_ALREADY_EXISTS) or True
+        _tolerate(answer, KafkaError.TOPIC_ALREADY_EXISTS)
     except KafkaException as error:
-        if error.args[0].code() not in (KafkaError._DESTROY_BROKER, KafkaError._TIMED_OUT):
-            raise
+        check(error.args[0])
         return False
+    return True
 
 
 def _align(admin: AdminClient, wanted: Mapping[str, dict[str, str]]) -> dict[str, tuple[str, ...]]:

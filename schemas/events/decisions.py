@@ -48,7 +48,7 @@ class Proposal(Event, frozen=True, kw_only=True):
         return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()
 
 
-class Check(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Check(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One check of the gate: what it looked at and what it found. Numbers only where the check has them."""
 
     name: str
@@ -61,7 +61,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     remedy: str | None = None
 
 
-class FinalAction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class FinalAction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What would be done, to the last byte, and under which settings: what people approve and executors compare."""
 
     proposal: str

@@ -112,8 +112,8 @@ class Overflow(Event, frozen=True, kw_only=True):
     """What a partition left out since its last word, about a minute ago, since a `limit` of detect was reached.
 
     `rows` samples of `names` entities beyond `entity_limit`, or values of `names` metrics beyond `metric_limit` (1,000
-    names are told apart at most); or samples beyond `window_rows_limit`, without names. Beyond `letter_limit` are late
-    samples of `names` entities that are in no dead letter.
+    names are told apart at most); or samples beyond `window_rows_limit`, without names. Beyond `letter_limit` and
+    `letter_bytes` are late samples of `names` entities that are in no dead letter.
     """
 
     TYPE: ClassVar[str] = "flyball.overflow.v1"

@@ -14,6 +14,7 @@ COLUMNS = ["profile", "actions", "added", "removed", "asked", "effect on rewards
 
 def print_difference(found: WhatIf, *, show: int) -> None:
     """Print which verdicts change, by kind and one by one, and what that was worth."""
+    _print_missing(found)
     click.echo(
         f"{found.proposals} recorded proposals under {found.name}: {len(found.changes)} verdicts change; "
         f"{found.actions_before} actions become {found.actions_after} ({len(found.added)} added, "
@@ -30,6 +31,7 @@ def print_difference(found: WhatIf, *, show: int) -> None:
 def print_profiles(found: Sequence[WhatIf], *, in_force: str, written: Sequence[str]) -> None:
     """Print one line per profile below what is recorded."""
     first = found[0]
+    _print_missing(first)
     before = [str(first.actions_before), "-", "-", str(first.asked_before), "-", "-", f"{first.cost_before:.2f}"]
     rows = [["as recorded", *before], *(_row(one, in_force=in_force) for one in found)]
     print_table(f"{first.proposals} recorded proposals under each profile", COLUMNS, rows)
@@ -82,5 +84,9 @@ def _print_reservations(found: Sequence[WhatIf]) -> None:
     sections = sorted({section for one in found for section in one.not_replayed})
     if sections:
         click.echo(f"differ too, but decide nothing at the gate, and are not replayed: {', '.join(sections)}")
-    if found[0].missing:
-        click.echo(f"MISSING: {found[0].missing}")
+
+
+def _print_missing(found: WhatIf) -> None:
+    """Say first what a record lacks: all numbers are about the rest."""
+    if found.missing:
+        click.echo(f"MISSING: {found.missing}")

@@ -23,6 +23,8 @@ from streams.operate.personal_key import PersonalKey, find_personal_key
 from streams.operate.topic_reader import TopicReader
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 10.0
+WIDE = 10_000
+"""Columns of what is no terminal: nothing is wrapped or cut, so that programs can read line by line."""
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 config_option = click.option(
@@ -98,11 +100,12 @@ def print_json_line(value: object) -> None:
 
 
 def print_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    """Print a table; without a terminal it has no colours and is as wide as its content needs."""
+    """Print a table, its texts as they are; without a terminal it has no colours and does not wrap."""
     from rich.console import Console  # noqa: PLC0415  # loaded only where a table is printed
     from rich.table import Table  # noqa: PLC0415
 
-    console = Console(width=None if sys.stdout.isatty() else 160)
+    width = None if sys.stdout.isatty() else WIDE  # a table is no wider than its content
+    console = Console(width=width, markup=False, emoji=False, highlight=False)
     if not rows:
         console.print(f"{title}: none")
         return

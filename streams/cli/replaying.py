@@ -12,8 +12,7 @@ from streams.cli.options import config_option, json_option, print_json
 from streams.operate.loop_place import LoopPlace
 from streams.operate.recorded_run import About, save_run
 from streams.operate.replaying import replay_loop
-from streams.operate.runs import open_run
-from streams.operate.topic_reader import TopicReader
+from streams.operate.runs import KafkaRun, open_run
 from streams.operate.what_if import what_if
 from streams.settings import NAMES, Settings, load, load_written_presets
 
@@ -40,7 +39,9 @@ from_option = click.option(
     type=click.Path(path_type=Path),
     help="Only keep a copy of what the gate read and said in this new folder, for --from.",
 )
-@click.option("--show", default=10, show_default=True, help="How many differences to print.")
+@click.option(
+    "--show", type=click.IntRange(min=0), default=10, show_default=True, help="How many differences to print."
+)
 @json_option
 def replay(
     config: Path,
@@ -59,7 +60,8 @@ def replay(
 
     With --settings the recorded proposals are put to a gate with the limits, levels and actions of another file, as if
     that had been activated: which verdicts change, by kind and reason, which actions are added and removed, and what
-    that was worth by the run's own rewards. Differences are the answer then: exit 0.
+    that was worth by the run's own rewards. Differences are the answer then: exit 0; 1 where nothing
+    can be compared.
 
     `flyball replay --save run/` takes a run elsewhere: `flyball replay --from run/ --settings stricter.toml` needs no
     Kafka.
@@ -103,7 +105,8 @@ def profiles(config: Path, folder: Path | None, *, as_json: bool) -> None:
 
 def _save(place: LoopPlace, folder: Path) -> None:
     about = About(loop=place.loop, cluster=place.audience().cluster)
-    count = save_run(TopicReader(place.connection(), place.loop), folder, about, keys=place.keys)
+    with KafkaRun(place.connection(), place.loop) as run:
+        count = save_run(run, folder, about, keys=place.keys)
     click.echo(f"kept {count} records of {place.loop} in {folder}")
 
 

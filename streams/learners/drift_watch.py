@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import msgspec
+from river import base
 
 from streams.learners.adaptive_window import AdaptiveWindow
 
@@ -42,7 +43,7 @@ class _State(msgspec.Struct, array_like=True):
     window: bytes
 
 
-class DriftWatch:
+class DriftWatch(base.DriftDetector):
     """ADWIN over batch means, on a scale learned from the first `calibration` batches.
 
     While the means of consecutive batches are correlated, two batches become one, until what is left looks like chance
@@ -52,7 +53,10 @@ class DriftWatch:
     """
 
     def __init__(self, *, calibration: int = 32) -> None:
-        self._calibration = calibration
+        super().__init__()
+        self.calibration = calibration
+        self.shift: Shift | None = None
+        """How the mean has shifted, if the last value showed that it did."""
         self._length = 1
         self._count = 0
         self._total = 0.0
@@ -64,20 +68,12 @@ class DriftWatch:
         """The latest batch means as they are: the window's are limited."""
         self._window = _new_window()
 
-    def update(self, value: float) -> Shift | None:
-        """Take a finite value in; return how the mean has shifted, once per drift."""
-        self._count += 1
-        self._total += value
-        if self._count < self._length:
-            return None
-        mean, self._count, self._total = self._total / self._count, 0, 0.0
-        self._recent = [*self._recent, mean][-RECENT:]
-        if self._scale:
-            return self._judge(mean)
-        self._first.append(mean)
-        if len(self._first) == self._calibration:
-            return self._calibrate()
-        return None
+    def update(self, x: float) -> None:
+        """Take a finite value in; `drift_detected` then says whether the mean has shifted (once per drift), and `shift`
+        how.
+        """
+        self.shift = self._shift_with(x)
+        self._drift_detected = self.shift is not None
 
     def snapshot(self) -> bytes:
         """Return all that is known; equal states give equal bytes."""
@@ -102,6 +98,20 @@ class DriftWatch:
         self._centre, self._scale = state.centre, state.scale
         self._window.restore(state.window)
 
+    def _shift_with(self, value: float) -> Shift | None:
+        self._count += 1
+        self._total += value
+        if self._count < self._length:
+            return None
+        mean, self._count, self._total = self._total / self._count, 0, 0.0
+        self._recent = [*self._recent, mean][-RECENT:]
+        if self._scale:
+            return self._judge(mean)
+        self._first.append(mean)
+        if len(self._first) == self.calibration:
+            return self._calibrate()
+        return None
+
     def _calibrate(self) -> Shift | None:
         """Fix the scale, or make the batches longer."""
         centre = sum(self._first) / len(self._first)
@@ -111,7 +121,7 @@ class DriftWatch:
         deviation, least = (squares / len(deviations)) ** 0.5, max(LEAST_RELATIVE * abs(centre), LEAST)
         correlated = deviation > least and together > MOST_CORRELATED * squares
         if correlated and self._length == LONGEST:  # nothing that a drift could be told from: look further
-            del self._first[: self._calibration // 2]
+            del self._first[: self.calibration // 2]
             return None
         if correlated:
             self._first = [sum(pair) / 2 for pair in zip(self._first[::2], self._first[1::2], strict=True)]

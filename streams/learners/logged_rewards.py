@@ -34,12 +34,16 @@ class LoggedRewards:
 
     def see(self, decision: str, *, context: str, action: str, propensity: float, reward: float) -> None:
         """Take over the reward of one decision, in the place of an earlier one."""
-        known = self._rewards.get(decision)
-        if known is not None:
-            self._by_pair[known[0], known[1]].discard(decision)
+        self.forget(decision)
         weight = 1.0 / max(propensity, LEAST_PROPENSITY)
         self._rewards[decision] = (context, action, weight, reward)
         self._by_pair.setdefault((context, action), set()).add(decision)
+
+    def forget(self, decision: str) -> None:
+        """Leave a decision out again: what was said of it is taken back."""
+        known = self._rewards.pop(decision, None)
+        if known is not None:
+            self._by_pair[known[0], known[1]].discard(decision)
 
     def reward(self, decision: str) -> float | None:
         """Return what one decision earned, where that is known."""

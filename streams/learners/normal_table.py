@@ -77,6 +77,15 @@ class NormalTable:
         self._looked = None
         self._state[row] = 0
 
+    def clear_metric(self, rows: Rows, metric: int) -> None:
+        """Forget one metric (column) of some rows."""
+        self._looked = None
+        self._state[rows, :, metric] = 0
+
+    def release_metric(self, metric: int) -> None:
+        """Take a column for another metric: of that nobody borrows what this one had. All rows have forgotten it."""
+        self._peers[metric] = 0
+
     def row(self, row: int) -> list[npt.NDArray[Any]]:
         """Return all that is known of one row, as views."""
         return [self._state[row]]

@@ -129,6 +129,13 @@ class ResidualTable:
         self._own[row] = 0
         self.clear(row)
 
+    def clear_metric(self, rows: Rows, metric: int) -> None:
+        """Forget all about one metric (column) of some rows."""
+        self._looked = None
+        self._averages[rows, :, metric] = 0
+        self._own[rows, :, metric] = 0
+        self._season[rows, :, metric] = np.nan
+
     def row(self, row: int) -> list[npt.NDArray[Any]]:
         """Return all that is known of one row, as views."""
         return [self._averages[row], self._season[row], self._own[row]]

@@ -101,6 +101,15 @@ class SeasonProbe:
         self._periods[row] = DAY_US
         self._strengths[row] = 0
 
+    def clear_metric(self, rows: Rows, metric: int) -> None:
+        """Forget one metric (column) of some rows; those whose ring is of it begin another."""
+        self._periods[rows, metric] = DAY_US
+        self._strengths[rows, metric] = 0
+        mine = rows[self._open[rows, _METRIC] == metric]
+        self._rings[mine] = np.nan
+        self._open[mine] = _OPEN
+        self._turns[mine] = _TURN
+
     def row(self, row: int) -> list[npt.NDArray[Any]]:
         """Return all that is known of one row, as views."""
         return [self._rings[row], self._open[row], self._turns[row], self._periods[row], self._strengths[row]]
@@ -241,10 +250,10 @@ class SeasonProbe:
 def _phases(periods: Floats, times_us: Rows) -> Rows:
     """Return the slots of periods, shape (n, metrics), at times (n,)."""
     times = times_us.astype(np.float64)[:, None]
-    phase = times - np.floor(times / periods) * periods  # exact
+    phase = times - np.floor(times / periods) * periods  # exact, but of periods of milliseconds it may be a whole one
     phase *= SLOTS
     phase /= periods
-    slots: Rows = phase.astype(np.int64)
+    slots: Rows = np.minimum(phase.astype(np.int64), SLOTS - 1)
     return slots
 
 

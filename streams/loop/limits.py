@@ -8,7 +8,7 @@ too few the missing ones count as spent.
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import msgspec
@@ -33,8 +33,9 @@ _AND = re.compile(r"\s+and\s+")
 
 
 @lru_cache(maxsize=1_024)
-def _interval(interval_us: int) -> str:
-    return next((name for name, us in NAMED_US.items() if us == interval_us), "") or format_duration(interval_us)
+def _spelled(count: int, interval_us: int) -> str:
+    interval = next((name for name, us in NAMED_US.items() if us == interval_us), "") or format_duration(interval_us)
+    return f"{count}/{interval}"
 
 
 class Limit(msgspec.Struct, frozen=True):
@@ -44,7 +45,7 @@ class Limit(msgspec.Struct, frozen=True):
     interval_us: int
 
     def __str__(self) -> str:
-        return f"{self.count}/{_interval(self.interval_us)}"
+        return _spelled(self.count, self.interval_us)
 
     def divided(self, divisor: int) -> "Limit":
         """Return the limit with its count divided, but at least 1 where it was."""
@@ -79,7 +80,7 @@ def _parse_limit(text: str) -> Limit:
     return Limit(count, interval_us)
 
 
-class Standing(msgspec.Struct, frozen=True):
+class Standing(msgspec.Struct, frozen=True, gc=False):
     """Where one key stands with its tightest limit. `next_us` is None when a reservation is possible now."""
 
     limit: str
@@ -114,12 +115,13 @@ class SlidingWindows:
 
     def standing(self, key: str, now_us: int) -> Standing:
         """Return where a key stands at `now_us` with the limit that frees last, else with the fullest one."""
-        if key not in self._times and not self._room(now_us):
+        times = self._times.get(key, ())
+        if not times and not self._room(now_us):
             return Standing("tracked keys", self._keys_max, self._keys_max, possible=False)
-        limits = self._limits(key)
+        limits, dropped_us = self._limits(key), self._dropped_us.get(key)
         if len(limits) == 1:
-            return self._against(limits[0], key, now_us)
-        return max([self._against(limit, key, now_us) for limit in limits], key=_tightness)
+            return _against(limits[0], times, dropped_us, now_us)
+        return max([_against(limit, times, dropped_us, now_us) for limit in limits], key=_tightness)
 
     def keys(self) -> list[str]:
         """Return the keys with reservations, or with tightened limits."""
@@ -128,8 +130,9 @@ class SlidingWindows:
     def blocked_until(self, key: str, now_us: int) -> int | None:
         """Return when a reservation is possible again (0: waiting does not help), or None when it is now."""
         latest_us = now_us
+        times, dropped_us = self._times.get(key, ()), self._dropped_us.get(key)
         for limit in self._limits(key):
-            next_us = self._next_us(limit, key)
+            next_us = _next_us(limit, times, dropped_us)
             if next_us == 0:
                 return 0
             if next_us is not None and next_us > latest_us:
@@ -138,13 +141,15 @@ class SlidingWindows:
 
     def reserve(self, key: str, now_us: int) -> None:
         """Spend one of the key's allowance. Time does not run backwards: an earlier `now_us` counts as the last one."""
-        if key not in self._times and len(self._times).bit_count() == 1:  # now and then: at 1, 2, 4, 8, ... keys
-            self._forget_idle(now_us)
-        times = self._times.setdefault(key, [])
+        times = self._times.get(key)
+        if times is None:
+            if len(self._times).bit_count() == 1:  # now and then: at 1, 2, 4, 8, ... keys
+                self._forget_idle(now_us)
+            times = self._times[key] = []
         times.append(max(now_us, times[-1]) if times else now_us)
         if len(times) <= KEPT:
             return
-        surplus = len(times) - max([KEPT, *(limit.count for limit in self._limits_of(key))])
+        surplus = len(times) - max([KEPT] + [limit.count for limit in self._limits_of(key)])
         if surplus > 0:
             self._dropped_us[key] = times[surplus - 1]
             del times[:surplus]
@@ -176,22 +181,6 @@ class SlidingWindows:
         divisor = self._divisors.get(key) if self._divisors else None
         return stated if divisor is None else tuple(limit.divided(divisor) for limit in stated)
 
-    def _against(self, limit: Limit, key: str, now_us: int) -> Standing:
-        times = self._times.get(key, ())
-        next_us = self._next_us(limit, key)
-        possible = next_us is None or 0 < next_us <= now_us
-        oldest_us = now_us - limit.interval_us
-        spent = len(times) if times and times[0] > oldest_us else len(times) - bisect_right(times, oldest_us)
-        return Standing(str(limit), spent, limit.count, possible, None if possible else next_us or None)
-
-    def _next_us(self, limit: Limit, key: str) -> int | None:
-        """Return from when on a limit lets one more pass: None at any time, 0 never."""
-        if limit.count == 0:
-            return 0
-        times = self._times.get(key, ())
-        last_us = times[-limit.count] if len(times) >= limit.count else self._dropped_us.get(key)
-        return None if last_us is None else last_us + limit.interval_us
-
     def _room(self, now_us: int) -> bool:
         if len(self._times) >= self._keys_max:
             self._forget_idle(now_us)
@@ -204,6 +193,23 @@ class SlidingWindows:
 
     def _memory_us(self, key: str) -> int:
         return max([KEPT_US, *(limit.interval_us for limit in self._limits_of(key))])
+
+
+def _against(limit: Limit, times: Sequence[int], dropped_us: int | None, now_us: int) -> Standing:
+    next_us = _next_us(limit, times, dropped_us)
+    possible = next_us is None or 0 < next_us <= now_us
+    oldest_us = now_us - limit.interval_us
+    spent = len(times) if times and times[0] > oldest_us else len(times) - bisect_right(times, oldest_us)
+    return Standing(str(limit), spent, limit.count, possible, None if possible else next_us or None)
+
+
+def _next_us(limit: Limit, times: Sequence[int], dropped_us: int | None) -> int | None:
+    """Return from when on a limit lets one more pass: None at any time, 0 never. `dropped_us` came before `times`."""
+    count = limit.count
+    if count == 0:
+        return 0
+    last_us = times[-count] if len(times) >= count else dropped_us
+    return None if last_us is None else last_us + limit.interval_us
 
 
 def _tightness(standing: Standing) -> tuple[bool, int, float]:

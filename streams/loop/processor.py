@@ -68,10 +68,15 @@ class Refused:
     detail: str
 
 
+LATE_FATES = ("letter", "letter_limit", "letter_bytes")
+"""What became of rows that were left out for the reason `late`: they are in a dead letter, or in none for a limit."""
+
+
 @runtime_checkable
 class Selective(Protocol):
-    """A processor that leaves rows out and says so: `counts` is reason to rows, since the beginning; `refused` are the
-    records of the last `on_batch` that become dead letters for it, in order.
+    """A processor that leaves rows out and says so: `counts` is reason to rows since the beginning, and what became of
+    the late ones (`LATE_FATES`) to theirs; `refused` are the records of the last `on_batch` that become dead letters
+    for it, in order.
     """
 
     counts: dict[str, int]

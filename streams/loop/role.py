@@ -113,7 +113,9 @@ class Role:
         return min(times, default=None)
 
     def left_out(self) -> dict[str, int]:
-        """Return how many rows the processors have left out since the beginning, by reason."""
+        """Return how many rows the processors have left out since the beginning, by reason, and what became of those
+        that were late (`LATE_FATES`).
+        """
         total: dict[str, int] = {}
         for processor in self._selective:
             for reason, rows in processor.counts.items():

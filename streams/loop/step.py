@@ -41,7 +41,7 @@ class StepOutput(msgspec.Struct, frozen=True, kw_only=True):
     """Of the inputs, to the last byte: an altered value may change nothing but the state for a long time."""
     lost: tuple[InputRange, ...] = ()
     left_out: Mapping[str, int] = {}
-    """Rows that this step left out, by reason."""
+    """Rows that this step left out, by reason; besides, what became of those that were late (`LATE_FATES`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

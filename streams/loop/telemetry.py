@@ -1,5 +1,6 @@
 """Telemetry as columns: what `ingest` and `detect` fold."""
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import overload
@@ -8,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.ids import Cause
+from schemas.raw import RawBatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,8 @@ class TelemetryBatch:
     """Row to event token, where a row has one."""
     groups: dict[int, str] = field(default_factory=dict)
     """Row to group (attribute `group`), where a row names one: its entity is in it from that row on."""
+    records: RawBatch | None = None
+    """What the rows were decoded from, where they were."""
 
     def __len__(self) -> int:
         return len(self.entities)
@@ -72,3 +76,9 @@ class TelemetryBatch:
     def cause(self, row: int) -> Cause:
         """Return the position that row came from."""
         return Cause(self.topic, self.partition, int(self.offsets[row]))
+
+    def record_bytes(self, row: int) -> int:
+        """Return the size of the record that row came from, in bytes; 0 where that is not known."""
+        if self.records is None:
+            return 0
+        return self.records.size_of(bisect_left(self.records.offsets, int(self.offsets[row])))

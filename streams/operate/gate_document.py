@@ -2,11 +2,10 @@
 
 import sys
 from pathlib import Path
-from typing import Any
 
 from streams.loop.durations import format_duration
 from streams.loop.gate import RULES
-from streams.settings import EXAMPLE, NAMES, PROFILES, PURPOSES, Settings, parse
+from streams.settings import EXAMPLE, NAMES, PROFILES, PURPOSES, Profile, Settings, parse
 from streams.settings.profiles import preset_keys
 
 _HEAD = """# What the gate checks
@@ -49,7 +48,7 @@ def _profiles() -> str:
     return _PROFILES + "\n".join([*purposes, "", *table]) + "\n"
 
 
-def _preset(defaults: Settings, name: Any, path: str) -> str:
+def _preset(defaults: Settings, name: Profile, path: str) -> str:
     """Return what a key is under a profile; times are spelled as in the file."""
     section, key = path.split(".")
     default = getattr(defaults, section)

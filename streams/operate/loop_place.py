@@ -95,6 +95,8 @@ class LoopPlace:
                 f"no local Kafka runs for {self.config}; `flyball run` or `flyball kafka` starts one, "
                 "or name a cluster under [kafka]"
             ) from None
+        except (OSError, ValueError) as error:
+            raise BrokerError(f"{path}: expected where the local Kafka is, got {error}; `flyball run` again") from error
 
 
 def _too_long(settings: Settings) -> Iterator[str]:

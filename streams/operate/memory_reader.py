@@ -31,6 +31,10 @@ class MemoryReader:
         """Return the committed records of the offsets `start` (included) to `stop`."""
         return self._log.read_range(topic, partition, start, stop)
 
+    def first_offset(self, topic: str, partition: int) -> int:  # noqa: ARG002  # a log in memory forgets nothing
+        """Return from which offset on the records of a partition are still there."""
+        return 0
+
     def _partition(self, topic: str, partition: int) -> Iterator[StoredRecord]:
         batch = self._log.read(topic, partition, 0)
         if batch is None:

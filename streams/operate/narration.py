@@ -119,6 +119,7 @@ def overflow_line(event: Overflow) -> str:
         "entity_limit": f"samples of {event.names} entities",
         "metric_limit": f"values of {event.names} metrics",
         "letter_limit": f"late samples of {event.names} entities in dead letters",
+        "letter_bytes": f"late samples of {event.names} entities in dead letters",
     }
     what = kinds.get(event.limit, "samples of full windows")
     examples = ", ".join((*event.examples, *["..."] * (event.names > len(event.examples))))

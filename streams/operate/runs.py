@@ -1,6 +1,6 @@
 """Where a run is read from for a replay under other settings: the loop's Kafka, or a folder that holds a copy."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -9,17 +9,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from schemas.connection import KafkaConnection
 from schemas.errors import SettingsError, SignatureError
 from schemas.events import Control, Event
-from schemas.keyfiles import load_root, load_trust
+from schemas.keyfiles import ROOT_PUBLIC, load_root, load_trust
 from schemas.keyring import Keyring, Trust
 from schemas.raw import RawBatch
 from schemas.signing import Audience
 from streams.loop.decode import make_decode
 from streams.loop.role import Decode
 from streams.operate.loop_place import LoopPlace
+from streams.operate.recorded_gate import Run
 from streams.operate.recorded_run import RecordedRun
 from streams.operate.story import Reader
 from streams.operate.topic_reader import StoredRecord, TopicReader
-from streams.operate.what_if import Run
 from streams.runtime.log_reader import InputReader
 
 
@@ -29,12 +29,17 @@ class KafkaRun:
     def __init__(self, connection: KafkaConnection, loop: str) -> None:
         self._reader = TopicReader(connection, loop)
         self._inputs = InputReader(connection, prefix=f"{loop}.")
+        self._first: dict[tuple[str, int], int] = {}
 
     def __enter__(self) -> "KafkaRun":
         return self
 
     def __exit__(self, *_: object) -> None:
         self._inputs.__exit__()
+
+    def records(self, topics: Sequence[str]) -> Iterator[StoredRecord]:
+        """Yield the records of some topics, up to the present end."""
+        return (record for record in self._reader.records(topics) if record is not None)
 
     def events(self, *topics: str) -> Iterator[tuple[StoredRecord, Event]]:
         """Yield every decodable event of some topics; each partition in offset order."""
@@ -44,6 +49,13 @@ class KafkaRun:
         """Return the committed records of the offsets `start` (included) to `stop`; ranges come in rising order."""
         batch = self._inputs.batch(topic, partition, start, stop)
         return batch if len(batch) else None
+
+    def first_offset(self, topic: str, partition: int) -> int:
+        """Return from which offset on the records of a partition are still there, as of when it was first asked."""
+        place = topic, partition
+        if place not in self._first:
+            self._first[place] = self._reader.first_offset(topic, partition)
+        return self._first[place]
 
 
 @contextmanager
@@ -62,13 +74,18 @@ def open_run(place: LoopPlace, folder: Path | None) -> Iterator[tuple[Run, Calla
     if copy.about.loop != place.loop:
         raise SettingsError([f"{folder} holds a run of loop {copy.about.loop}, expected one of {place.loop}"])
     audience = copy.about.audience
-    if audience is None:
-        yield copy, _decoders(place, None, None)
-        return
-    found = first_trust(copy, load_root(folder))
+    yield copy, _decoders(place, None if audience is None else _trust_of(copy, folder, place.keys), audience)
+
+
+def _trust_of(copy: RecordedRun, folder: Path, keys: Path) -> Trust:
+    """Return the trust that a copied run began with. Where this machine pins a root key, it must be the run's own."""
+    root = load_root(folder)
+    if (keys / ROOT_PUBLIC).exists() and load_root(keys) != root:
+        raise SettingsError([f"{folder / ROOT_PUBLIC}: expected the root key that {keys / ROOT_PUBLIC} pins"])
+    found = first_trust(copy, root)
     if found is None:
         raise SettingsError([f"{folder}: expected a keyring among the orders, signed by the root key beside them"])
-    yield copy, _decoders(place, found, audience)
+    return found
 
 
 def first_trust(reader: Reader, root: Ed25519PublicKey) -> Trust | None:

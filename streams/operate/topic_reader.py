@@ -155,6 +155,18 @@ class TopicReader:
         at = {(item.topic, item.partition): item.offset for item in found}
         return {(topic, number): at[full, number] for full, topic, number in partitions}
 
+    def first_offset(self, topic: str, partition: int) -> int:
+        """Return from which offset on the records of a partition are still there; raises `BrokerError`."""
+        consumer = make_consumer(self._connection, group=f"{self._loop}-reader")
+        place = TopicPartition(TOPICS[topic].full_name(self._loop), partition)
+        try:
+            first, _ = consumer.get_watermark_offsets(place, timeout=METADATA_TIMEOUT_S, cached=False)
+        except KafkaException as error:
+            raise BrokerError(f"cannot read from {self._connection.bootstrap}: {error.args[0].str()}") from error
+        finally:
+            consumer.close()
+        return int(first)
+
     def _counts(self, record: StoredRecord) -> bool:
         """Return whether a record of a person has its signature; other records are not looked at."""
         if self._trust is None or self._audience is None or record.topic not in ORDERS:

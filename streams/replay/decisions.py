@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from schemas.events import Verdict
 
@@ -12,10 +13,7 @@ MOOT = "not proposed again"
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """The last word on one proposal. `issued` is the id of the action that came of it, `issued_us` when.
-
-    An escalation that nobody answered stays an escalation: that its time ran out says nothing about the settings.
-    """
+    """What a gate said of one proposal, at `decided_us`. `issued` is the id of the action that came of it."""
 
     proposal: str
     episode: str
@@ -25,8 +23,12 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     time_us: int
     verdict: str
     decided_by: str | None
+    decided_us: int
     issued: str | None = None
-    issued_us: int = 0
+    asked: bool = False
+    """Whether people were asked, whatever they answered."""
+    answered: bool = False
+    """Whether a person's answer led to it."""
     masked: bool = False
     """Whether limits in force kept the loop from choosing freely."""
     may_ask_again: bool = False
@@ -35,37 +37,54 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def label(self) -> str:
         """Return verdict and reason, in words."""
-        return self.verdict if self.decided_by is None else f"{self.verdict} ({self.decided_by})"
+        if self.decided_by is not None:
+            return f"{self.verdict} ({self.decided_by})"
+        return f"{self.verdict} (approved)" if self.asked else self.verdict
+
+
+def decision_of(verdict: Verdict) -> Decision:
+    """Return what one verdict says."""
+    proposal = verdict.proposal
+    return Decision(
+        proposal=proposal.id,
+        episode=proposal.episode,
+        entity=proposal.entity,
+        pattern=proposal.pattern,
+        action=proposal.action,
+        time_us=proposal.time_us,
+        verdict=verdict.verdict,
+        decided_by=verdict.decided_by,
+        decided_us=verdict.time_us,
+        issued=verdict.action,
+        asked=verdict.verdict == "escalate",
+        answered=verdict.approval is not None,
+        masked=bool(proposal.blocked),
+        may_ask_again=verdict.verdict == "deny" and verdict.retry_after_us is not None,
+    )
 
 
 class Decisions:
-    """Folds verdicts, in order; one decision per proposal."""
+    """The last word on each proposal.
 
-    def __init__(self, verdicts: Iterable[Verdict] = ()) -> None:
+    An escalation that nobody answered stays an escalation: that its time ran out says nothing about the settings. And
+    what became an action stays one: its proposal, heard again, is denied as a duplicate.
+    """
+
+    def __init__(self, said: Iterable[Decision] = ()) -> None:
+        """Fold what a gate said, in order."""
         self.of: dict[str, Decision] = {}
-        for verdict in verdicts:
-            self.see(verdict)
+        for decision in said:
+            self.see(decision)
 
-    def see(self, verdict: Verdict) -> None:
-        """Take over one verdict."""
-        proposal = verdict.proposal
-        known = self.of.get(proposal.id)
-        if known is not None and known.verdict == "escalate" and verdict.verdict == "deny" and not verdict.approval:
+    def see(self, said: Decision) -> None:
+        """Take over what a gate said."""
+        known = self.of.get(said.proposal)
+        if known is None:
+            self.of[said.proposal] = said
             return
-        self.of[proposal.id] = Decision(
-            proposal=proposal.id,
-            episode=proposal.episode,
-            entity=proposal.entity,
-            pattern=proposal.pattern,
-            action=proposal.action,
-            time_us=proposal.time_us,
-            verdict=verdict.verdict,
-            decided_by=verdict.decided_by,
-            issued=verdict.action,
-            issued_us=verdict.time_us if verdict.action else 0,
-            masked=bool(proposal.blocked),
-            may_ask_again=verdict.verdict == "deny" and verdict.retry_after_us is not None,
-        )
+        unanswered = known.verdict == "escalate" and said.verdict == "deny" and not said.answered
+        if known.issued is None and not unanswered:
+            self.of[said.proposal] = replace(said, asked=known.asked or said.asked)
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +101,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """How another gate decides the same proposals. `added` and `removed` are the decisions that became actions under
-    the one settings alone; an action on the same episode at another time is neither, it `moved`.
+    the one settings alone; an action on the same episode at another time is neither, it `moved`. `silent` are questions
+    to people that nobody answered, and that only the other gate left so.
     """
 
     proposals: int
@@ -94,6 +114,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     moved: int
     asked_before: int
     asked_after: int
+    silent: int
 
     def kinds(self) -> list[tuple[str, str, int]]:
         """Return the changes by kind: verdict and reason before, after, and how many; the most frequent first."""
@@ -120,8 +141,9 @@ def difference(before: Mapping[str, Decision], after: Mapping[str, Decision], *,
         added=tuple(added),
         removed=tuple(removed),
         moved=elsewhen + sum(one.issued != other.issued for one, other in stayed),
-        asked_before=sum(one.verdict == "escalate" for one, _ in both),
-        asked_after=sum(other.verdict == "escalate" for _, other in both),
+        asked_before=sum(one.asked for one, _ in both),
+        asked_after=sum(other.asked for _, other in both),
+        silent=sum(other.verdict == "escalate" and one.verdict != "escalate" for one, other in both),
     )
 
 

@@ -32,14 +32,18 @@ def logged_rewards(experiences: Iterable[Experience]) -> LoggedRewards:
     """Return what the loop's own decisions earned; what a person chose, or did not happen as chosen, is left out."""
     rewards = LoggedRewards()
     for one in experiences:
-        if one.state in TAUGHT and one.reward is not None and one.by == LOOP and one.effective == one.proposed:
-            rewards.see(
-                one.proposal,
-                context=one.pattern,
-                action=one.effective,
-                propensity=one.effective_probability,
-                reward=one.reward,
-            )
+        if one.state not in TAUGHT or one.by != LOOP:
+            continue
+        if one.reward is None or one.effective != one.proposed:
+            rewards.forget(one.proposal)  # a late word may take back that it happened
+            continue
+        rewards.see(
+            one.proposal,
+            context=one.pattern,
+            action=one.effective,
+            propensity=one.effective_probability,
+            reward=one.reward,
+        )
     return rewards
 
 
@@ -51,22 +55,22 @@ def effect_of(difference: Difference, rewards: LoggedRewards) -> Effect:
     them, and so are their errors.
     """
     coefficients: Counter[tuple[str, str]] = Counter()
-    means: dict[tuple[str, str], Mean] = {}
+    means: dict[tuple[str, str], Mean | None] = {}
     exact, known, unknown = 0.0, 0, 0
     for decision, sign in [*((one, 1) for one in difference.added), *((one, -1) for one in difference.removed)]:
         earned = rewards.reward(decision.proposal) if sign < 0 else None
         pairs = [(decision.pattern, NONE)] if earned is not None else _pairs(decision)
-        found = {pair: mean for pair in pairs if (mean := rewards.mean(*pair)) is not None}
-        if len(found) < len(pairs):
+        means |= {pair: rewards.mean(*pair) for pair in pairs if pair not in means}
+        if any(means[pair] is None for pair in pairs):
             unknown += 1
             continue
         known += 1
-        means |= found
         exact += sign * (earned or 0.0)
         for pair in pairs:
             coefficients[pair] += -sign if pair[1] == NONE else sign
-    value = exact + sum(count * means[pair].value for pair, count in coefficients.items())
-    error = sqrt(sum((count * means[pair].error) ** 2 for pair, count in coefficients.items()))
+    shares = [(count, mean) for pair, count in coefficients.items() if (mean := means[pair]) is not None]
+    value = exact + sum(count * mean.value for count, mean in shares)
+    error = sqrt(sum((count * mean.error) ** 2 for count, mean in shares))
     return Effect(value=value, low=value - WIDTH * error, high=value + WIDTH * error, known=known, unknown=unknown)
 
 

@@ -11,18 +11,16 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from schemas.errors import RecoveryError
-from schemas.events import NONE, Action, Event, JournalEntry, Outcome, Proposal, Verdict
+from schemas.events import NONE, Action, Episode, Event, Experience, JournalEntry, Outcome, Proposal, Verdict
 from schemas.keyring import LOOP
 from schemas.raw import Headers, RawBatch
 from streams.loop.processor import Now
 from streams.loop.role import Decode, Role
 from streams.loop.step import take_recorded
-from streams.replay.decisions import Decisions
-from streams.replay.reading import ReadRange, inputs_of
+from streams.replay.decisions import Decisions, decision_of
 
 ASSUMED = "assumed"
-"""The source of outcomes that nobody recorded."""
+"""The source of outcomes that nobody recorded, and what an experience is about that was made under other verdicts."""
 LATE_US = 5_000_000
 """A timer that has been due for so long has fired, although no recorded step says so: only the other gate had it."""
 MakeGate = Callable[[str, Decode], Role]
@@ -47,22 +45,41 @@ class OtherGate:
         """Proposals that would not have been made: their episode was acted on before."""
         self.assumed = 0
         """Actions whose end is assumed."""
+        self.left_out: set[str] = set()
+        """Proposals about episodes of which a record that begins late does not know whether they were open."""
         self._make = make
         self._decode = decode
         self._recorded = recorded
         self._loop = loop
         self._role: Role | None = None
         self._hash = ""
+        self._instance = ""
         self._last = Now(0, 0)
+        self._opened: set[str] | None = None
+        """Episodes that opened since a record began late."""
         self._acted: set[str] = set()
         """Episodes that this gate alone let something be done about, or earlier."""
         self._ends: dict[str, Outcome] = {}
         """Assumed ends that are still to come, by action."""
 
+    def begin_late(self, settings_hash: str, orders: Iterable[tuple[int, RawBatch]]) -> None:
+        """Hear the orders, each with its time (us), that the recorded gate had heard before the record begins."""
+        role = self._gate_under(settings_hash)
+        self._opened = set()
+        for time_us, order in orders:
+            self._last = Now(max(time_us, self._last.us), max(time_us, self._last.us))
+            role.fold([order], self._last)
+
     def take(self, entry: JournalEntry, batches: Sequence[RawBatch]) -> None:
-        """Take a recorded step on its recorded inputs, and before it what was due by then."""
+        """Take a recorded step on its recorded inputs, and before it what was due by then.
+
+        Timers that are due at a step without inputs, or at the first one of a worker that took over, fire in it or
+        behind it: the recorded ones did not before.
+        """
         role = self._gate_under(entry.settings_hash)
-        self._catch_up(role, entry.time_us)
+        late = not entry.inputs or entry.instance != self._instance
+        self._instance = entry.instance
+        self._catch_up(role, entry.time_us, timers=not late)
         output = take_recorded(role, entry, batches, loop=self._loop)
         self._last = output.now
         self._see(output.events)
@@ -76,15 +93,15 @@ class OtherGate:
                 self._role.restore(former.snapshot())
         return self._role
 
-    def _catch_up(self, role: Role, now_us: int) -> None:
-        """Fire timers that the recorded gate did not have, and let actions end that it did not let through."""
+    def _catch_up(self, role: Role, now_us: int, *, timers: bool) -> None:
+        """Fire `timers` that the recorded gate did not have, and let actions end that it did not let through."""
         while True:
             due_us = role.next_time()
             end = min(self._ends.values(), key=_end_us, default=None)
             end_us = None if end is None else _end_us(end)
             if end is not None and end_us is not None and end_us <= now_us and (due_us is None or end_us <= due_us):
                 self._fold_end(role, end, end_us)
-            elif due_us is not None and (due_us <= self._last.us or due_us + LATE_US < now_us):
+            elif timers and due_us is not None and (due_us <= self._last.us or due_us + LATE_US < now_us):
                 self._last = Now(max(due_us, self._last.us), self._last.control_heard_us)
                 self._see(role.tick(self._last))
             else:
@@ -105,23 +122,46 @@ class OtherGate:
         del self._ends[end.action]
 
     def _event(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers, now: Now) -> Event:
-        """Decode a record; a proposal for an episode that was acted on before would not have been made."""
+        """Decode a record, and take it as it would have been under this gate's own verdicts, as far as that is known.
+
+        A proposal for an episode that was acted on before would not have been made. An experience of it, or of what
+        this gate alone let through, tells what came of something else: it is no evidence here.
+        """
         if topic == ASSUMED:
             return self._ends[(key or b"").decode()]
-        event = self._decode.event(topic, key, value, headers, now)
-        if not isinstance(event, Proposal) or event.by != LOOP or event.episode not in self._acted:
-            return event
-        if event.id in self.decisions.of:
-            return event
-        self.moot.add(event.id)
-        return replace(event, action=NONE)
+        match event := self._decode.event(topic, key, value, headers, now):
+            case Episode() if self._opened is not None and event.phase == "opened":
+                self._opened.add(event.episode)
+            case Proposal() if self._would_not_be_made(event):
+                self.moot.add(event.id)
+                return replace(event, action=NONE)
+            case Experience() if self._was_made_otherwise(event.proposal):
+                return replace(event, proposal=f"{ASSUMED}/{event.proposal}")
+            case _:
+                pass
+        return event
+
+    def _would_not_be_made(self, proposal: Proposal) -> bool:
+        return proposal.by == LOOP and proposal.episode in self._acted and proposal.id not in self.decisions.of
+
+    def _was_made_otherwise(self, proposal: str) -> bool:
+        decision = self.decisions.of.get(proposal)
+        issued = None if decision is None else decision.issued
+        return proposal in self.moot or (issued is not None and issued not in self._recorded.actions)
 
     def _see(self, events: Iterable[Event]) -> None:
         for event in events:
             if isinstance(event, Verdict):
-                self.decisions.see(event)
+                self._decided(event)
             elif isinstance(event, Action):
                 self._issued(event)
+
+    def _decided(self, verdict: Verdict) -> None:
+        episode = verdict.proposal.episode
+        if self._opened is None or not episode or episode in self._opened:
+            self.decisions.see(decision_of(verdict))
+        else:
+            self.left_out.add(verdict.proposal.id)
 
     def _issued(self, action: Action) -> None:
         if action.id in self._recorded.actions:
@@ -140,24 +180,6 @@ class OtherGate:
             state="succeeded",
             ended_us=action.issued_us + took_us,
         )
-
-
-def follow(gates: Sequence[OtherGate], entries: Iterable[JournalEntry], read_range: ReadRange) -> str:
-    """Let gates take every step of the gate's journal; return what is missing of the record, or "".
-
-    Where inputs are gone the rest is not looked at: without them nothing later would be like it was.
-    """
-    missing = ""
-    for number, entry in enumerate(entries):
-        if number == 0 and entry.step > 0:
-            missing = f"the journal begins at step {entry.step}: what was going on and spent before is not known"
-        try:
-            batches = inputs_of(entry, read_range)
-        except RecoveryError as error:
-            return str(error)
-        for gate in gates:
-            gate.take(entry, batches)
-    return missing
 
 
 def _end_us(end: Outcome) -> int:

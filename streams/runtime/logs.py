@@ -9,6 +9,7 @@ _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime
 _COLOURS = {logging.WARNING: "\033[33m", logging.ERROR: "\033[31m", logging.CRITICAL: "\033[31;1m"}
 _LIBRARIES = ("faust", "mode", "aiokafka", "asyncio", "kafka")
 _REPEAT_S = 30.0
+_LONGEST = 300
 
 
 def set_up(*, role: str, instance: str, level: int = logging.INFO) -> None:
@@ -28,7 +29,7 @@ def set_up(*, role: str, instance: str, level: int = logging.INFO) -> None:
 
 
 class _LibraryFilter(logging.Filter):
-    """Libraries retry by themselves and say so with traces: one line each, and not again for a while."""
+    """Libraries retry by themselves and say so with traces: one line with its cause each, and not again for a while."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,7 +40,7 @@ class _LibraryFilter(logging.Filter):
             return True
         cause = f": {record.exc_info[1]!r}" if record.exc_info and record.exc_info[1] else ""
         record.exc_info = record.exc_text = record.stack_info = None
-        record.msg, record.args = (record.getMessage().split("\n")[0] + cause)[:300], ()
+        record.msg, record.args = record.getMessage().split("\n")[0][:_LONGEST] + cause[:_LONGEST], ()
         now = time.monotonic()
         key = f"{record.name}:{record.lineno}"
         quiet = now - self._told.get(key, -_REPEAT_S) < _REPEAT_S

@@ -4,6 +4,7 @@ import logging
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from streams.loop.processor import LATE_FATES
 from streams.loop.step import StepOutput
 
 _LOG = logging.getLogger("flyball.worker")
@@ -21,8 +22,13 @@ class Metrics:
         self._outputs = self._counter("flyball_outputs", "Events written", "type")
         self._left_out = self._counter(
             "flyball_rows_left_out",
-            "Telemetry that came late or twice, or found no room: rows (metric_limit: values; letter_limit: late ones)",
+            "Telemetry that came late or twice, or found no room: rows (metric_limit: values)",
             "reason",
+        )
+        self._late = self._counter(
+            "flyball_late_rows",
+            "Rows that came late: in a dead letter (letter), or in none as a limit was reached",
+            "fate",
         )
         self._fold = Histogram(
             "flyball_fold_seconds", "Folding and encoding a step", buckets=_SECONDS, registry=self.registry
@@ -51,7 +57,7 @@ class Metrics:
         for event in output.events:
             self._outputs.labels(event.TYPE).inc()
         for reason, rows in output.left_out.items():
-            self._left_out.labels(reason).inc(rows)
+            (self._late if reason in LATE_FATES else self._left_out).labels(reason).inc(rows)
         self._fold.observe(fold_s)
 
     def commit(self, seconds: float) -> None:

@@ -10,7 +10,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from schemas.errors import BrokerError, FencedError
 from schemas.raw import Message, RawBatch
@@ -25,8 +25,9 @@ from streams.runtime.held import Held
 from streams.runtime.inbox import Inbox
 from streams.runtime.metrics import Metrics
 from streams.runtime.spec import WorkerSpec
-from streams.runtime.step_producer import Receipt
+from streams.runtime.step_producer import AbortedError, Receipt
 from streams.runtime.takeover import Takeover
+from streams.runtime.torn import mend
 
 _LOG = logging.getLogger("flyball.worker")
 IDLE_S = 1.0
@@ -206,7 +207,7 @@ class PartitionOwner:
         began = time.monotonic()
         self._whole = False
         sent_us = self._process_clock.now_us()
-        receipt = self._producer.write(self._waiting, receipt_of=self._newest_entry)
+        receipt = self._write(self._waiting, receipt_of=self._newest_entry)
         self._waiting = []
         held = self._held
         held.journal_offset = receipt.offset + 1
@@ -216,6 +217,20 @@ class PartitionOwner:
         self._compare_clocks(receipt, sent_us)
         if held.replay_s > max(self._spec.replay_limit_s, _SNAPSHOT_SHARE * self._snapshot_s):
             self._take_snapshot()
+
+    def _write(self, messages: Sequence[Message], *, receipt_of: int = 0) -> Receipt:
+        """Write in one transaction, and once more what had to be aborted because the broker stood still for a while.
+
+        That fences nobody: where another owner came meanwhile, the abort fails.
+        """
+        try:
+            return self._producer.write(messages, receipt_of=receipt_of)
+        except AbortedError as error:
+            if self._stopping.is_set():
+                raise
+            _LOG.warning("writing a transaction again: %s", error, extra={"partition": self.partition})
+            mend(self._spec, self.partition, self._producer)
+            return self._producer.write(messages, receipt_of=receipt_of)
 
     def _compare_clocks(self, receipt: Receipt, sent_us: int) -> None:
         difference_us = self._check.difference_us(
@@ -233,7 +248,7 @@ class PartitionOwner:
         held, spec = self._held, self._spec
         messages = snapshots.messages_at(spec, partition=self.partition, held=held)
         self._whole = False
-        self._producer.write(messages)
+        self._write(messages)
         self._whole = True
         held.slot, held.replay_s, held.behind_snapshot = next_slot(held.slot), 0.0, 0
         self._snapshot_s = time.monotonic() - began

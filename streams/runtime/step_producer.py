@@ -21,6 +21,10 @@ _FENCED = (
 _COMMIT_S = 30.0
 
 
+class AbortedError(BrokerError):
+    """Kafka was too slow for a transaction, which was aborted: nothing of it counts, and it may be written again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """Where a message of a transaction lies, and when the broker appended it (ms; LogAppendTime)."""
@@ -32,8 +36,8 @@ class Receipt:
 class StepProducer:
     """Holds the transactional id of one partition: opening it fences whoever held it before.
 
-    Every failure but a fence is a `BrokerError`: whether a commit happened is then unknown, so the state is too, and
-    only a takeover (which asks the journal) may go on.
+    Every failure but a fence and an abort is a `BrokerError`: whether a commit happened is then unknown, so the state
+    is too, and only a takeover (which asks the journal) may go on.
     """
 
     def __init__(self, spec: WorkerSpec, *, partition: int) -> None:
@@ -78,7 +82,7 @@ class StepProducer:
             raise BrokerError(f"expected Kafka to take {len(messages)} records, {left} wait and {refused} were refused")
 
     def write(self, messages: Sequence[Message], *, receipt_of: int = 0) -> Receipt:
-        """Write messages in one transaction and return the receipt of one of them."""
+        """Write messages in one transaction and return the receipt of one of them; raises `AbortedError`."""
         receipts: list[Receipt] = []
 
         def delivered(error: KafkaError | None, record: Record) -> None:
@@ -93,19 +97,24 @@ class StepProducer:
             self._producer.commit_transaction(_COMMIT_S)
             self._open = False
         except KafkaException as error:
+            if error.args[0].txn_requires_abort() and self.abort(timeout_s=_COMMIT_S):
+                raise AbortedError(f"expected the broker to take a transaction, got {error.args[0].str()}") from error
             raise _translated(error, "a transaction") from error
         if not receipts:
             raise BrokerError("expected a delivery report for a committed record, got none")
         return receipts[0]
 
-    def abort(self) -> None:
-        """Give up an open transaction, if there is one; what the broker cannot be told it finds out by its timeout."""
+    def abort(self, *, timeout_s: float = 2.0) -> bool:
+        """Give up an open transaction, if there is one, and return whether the broker knows: else it finds out by its
+        timeout. What was committed already, or is another owner's by now, cannot be aborted any more.
+        """
         if self._open:
             try:
-                self._producer.abort_transaction(2.0)
+                self._producer.abort_transaction(timeout_s)
             except KafkaException:
-                return
+                return False
             self._open = False
+        return True
 
     def _produce(self, message: Message, on_delivery: object) -> None:
         topic = self._full_names.get(message.topic)

@@ -5,13 +5,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka import Message as Record
 
 from schemas import wire
-from schemas.errors import BrokerError, ContractError, RecoveryError
+from schemas.errors import ContractError, RecoveryError
 from schemas.events import InputRange, JournalEntry
-from schemas.kafka import headers_of, make_consumer
+from schemas.kafka import headers_of, make_consumer, range_of
 from schemas.topics import SHARED_SOURCES
 from streams.loop.processor import Now
 from streams.loop.role import TELEMETRY_TOPICS
@@ -192,12 +191,7 @@ def first_offsets(spec: WorkerSpec, partition: int) -> dict[str, int]:
     """Return where the log of every group source begins now; raises `BrokerError`."""
     consumer = make_consumer(spec.connection, group="flyball-tail")
     try:
-        return {
-            topic: consumer.get_watermark_offsets(TopicPartition(spec.full_name(topic), partition), timeout=30)[0]
-            for topic in spec.group_sources()
-        }
-    except KafkaException as error:
-        raise BrokerError(f"{_name(spec, partition)}: expected to learn where its inputs begin, got {error}") from error
+        return {topic: range_of(consumer, spec.full_name(topic), partition)[0] for topic in spec.group_sources()}
     finally:
         consumer.close()
 

@@ -14,10 +14,8 @@ Not found are a tear that an idle owner lives through, and one whose journal has
 import time
 from collections.abc import Iterator
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
-
-from schemas.errors import BrokerError, RecoveryError
-from schemas.kafka import check, make_consumer
+from schemas.errors import RecoveryError
+from schemas.kafka import make_consumer, range_of
 from schemas.raw import Message
 from schemas.topics import TOPICS
 from streams.loop.snapshot import STATE
@@ -25,7 +23,6 @@ from streams.loop.step import JOURNAL
 from streams.runtime.spec import WorkerSpec
 from streams.runtime.step_producer import StepProducer
 
-_ANSWER_S = 30.0
 _MARKERS_S = 30.0
 _POLL_S = 0.05
 
@@ -62,26 +59,13 @@ def mend(spec: WorkerSpec, partition: int, producer: StepProducer) -> list[str]:
 
 def _ends(spec: WorkerSpec, partition: int, isolation: str) -> dict[str, int]:
     consumer = make_consumer(spec.connection, group="flyball-tail", isolation_level=isolation)
-    deadline = time.monotonic() + _ANSWER_S
     try:
         return {
-            topic: _end(consumer, TopicPartition(spec.full_name(topic), partition), deadline)
+            topic: range_of(consumer, spec.full_name(topic), partition)[1]
             for topic in (f"{JOURNAL}-{spec.role}", f"{STATE}-{spec.role}")
         }
     finally:
         consumer.close()
-
-
-def _end(consumer: Consumer, place: TopicPartition, deadline: float) -> int:
-    """Ask until there is an answer: right after a start a broker does not lead its partitions yet."""
-    while True:
-        try:
-            return int(consumer.get_watermark_offsets(place, timeout=_ANSWER_S, cached=False)[1])
-        except KafkaException as failure:
-            check(failure.args[0], where=place.topic)
-            if time.monotonic() > deadline:
-                raise BrokerError(f"expected to learn where {place.topic} ends, got {failure.args[0].str()}") from None
-            time.sleep(_POLL_S)
 
 
 def _places(spec: WorkerSpec, partition: int, producer: StepProducer) -> Iterator[tuple[str, int]]:

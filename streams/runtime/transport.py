@@ -217,13 +217,15 @@ class BulkApp(faust.App):
     def left_group(self) -> BaseException | None:
         """Return what ended this worker's part in its group for good, or None.
 
-        aiokafka ends its coordination on what it does not expect and tells nobody but the log: the worker would hold
-        nothing and wait for ever.
+        On what aiokafka does not expect it ends its coordination; on a refusal it waits until somebody takes note, as
+        Faust never does. Either it tells nobody but the log: the worker would hold nothing and wait for ever.
         """
-        task = getattr(getattr(self.member, "_coordinator", None), "_coordination_task", None)
-        if task is None or not task.done() or task.cancelled():
+        coordinator = None if self.member is None else self.member._coordinator
+        if coordinator is None:
             return None
-        error: BaseException | None = task.exception()
+        task = coordinator._coordination_task
+        ended = task.done() and not task.cancelled()
+        error: BaseException | None = task.exception() if ended else coordinator._pending_exception
         return error
 
     def _new_transport(self) -> Any:

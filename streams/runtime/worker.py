@@ -17,7 +17,7 @@ from streams.runtime.clock import LoopClock
 from streams.runtime.control import ControlFeed
 from streams.runtime.ends import SourceEnds
 from streams.runtime.health import HealthServer
-from streams.runtime.heap import tune_heap
+from streams.runtime.heap import trim_heap, tune_heap
 from streams.runtime.inbox import GapError
 from streams.runtime.metrics import Metrics
 from streams.runtime.owners import Owners
@@ -29,6 +29,8 @@ from streams.runtime.watchdog import Watchdog
 _LOG = logging.getLogger("flyball.worker")
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 10.0
 _RELEASE_S, _FAUST_STOP_S = 7.0, 1.5
+_TRIM_S = 30.0
+"""Memory that a burst left behind is given back after so long at most."""
 
 
 def run_worker(spec: WorkerSpec) -> int:
@@ -185,7 +187,8 @@ class _Worker:
         return next((owner.paused for owner in self._owners.all() if owner.paused is not None), None)
 
     async def _watch(self) -> None:
-        """Tell others every few seconds that this worker lives, and see that it does."""
+        """Tell others every few seconds that this worker lives, see that it does, and give memory back."""
+        trimmed_s = time.monotonic()
         while True:
             await asyncio.to_thread(self._ends.ask, [owner.partition for owner in self._owners.all()])
             self._tell()
@@ -195,6 +198,9 @@ class _Worker:
             left = self._app.left_group() if self._app is not None else None
             if left is not None:
                 self._leave(exits.CRASHED, f"the group's coordination ended: {left}")
+            if time.monotonic() >= trimmed_s + _TRIM_S:
+                await asyncio.to_thread(trim_heap)
+                trimmed_s = time.monotonic()
             await asyncio.sleep(self._spec.presence_s)
 
     def _watch_ended(self, watch: "asyncio.Task[None]") -> None:

@@ -88,6 +88,18 @@ def test_what_does_not_go_together_is_refused(
     assert message in str(error)
 
 
+def test_what_the_record_lacks_is_said_before_any_number(folder: Path) -> None:
+    path = folder / "run" / "policy.ndjson"
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:6]))
+    for command in (("profiles",), ("replay", "--settings", str(folder / "loop.toml"))):
+        result = call(folder, *command, "--from", str(folder / "run"))
+        assert result.output.startswith("MISSING: the inputs policy/0[6:7] of step"), result.output
+        assert "6 recorded proposals under" in result.output
+    path.write_bytes(b"")
+    error = call(folder, "profiles", "--from", str(folder / "run")).exception
+    assert "nothing can be compared" in str(error)
+
+
 def test_the_run_of_another_loop_is_refused(folder: Path) -> None:
     (folder / "loop.toml").write_text(TEXT.replace('name = "lab"', 'name = "other"'))
     error = call(folder, "profiles", "--from", str(folder / "run")).exception

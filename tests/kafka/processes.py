@@ -32,6 +32,12 @@ class WorkerProcess:
     _wanted: bool = True
     _keeper: threading.Thread | None = None
 
+    @property
+    def pid(self) -> int:
+        """The process that works now, or worked last."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Start the process and whoever starts it again."""
         self._launch()

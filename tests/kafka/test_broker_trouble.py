@@ -72,6 +72,27 @@ def test_what_was_never_decided_is_aborted_by_the_next_owner(place: Place) -> No
     assert b"never decided" not in place.values("insights")
 
 
+def test_a_step_that_a_broker_kept_waiting_for_longer_than_a_transaction_may_take_is_written_again_by_its_owner(
+    kafka: LocalKafka, place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    place.spec = replace(place.spec, transaction_timeout_s=1.0)
+    owner = folded_once(place)
+    os.kill(kafka.pids[1], signal.SIGSTOP)
+    try:
+        time.sleep(4.0)  # a timer makes a step
+    finally:
+        os.kill(kafka.pids[1], signal.SIGCONT)
+    place.feed(10)
+    place.fold(owner)
+    owner.release(snapshot=True)
+    assert place.failures == []
+    assert "writing a transaction again" in caplog.text
+    steps = [entry.step for entry in place.steps()]
+    assert steps == list(range(owner.step))
+    assert undecided(place.spec, PARTITION) == []
+    assert place.take().replayed == 0
+
+
 def test_a_client_that_owes_an_answer_is_replaced_and_reads_on(kafka: LocalKafka, place: Place) -> None:
     place.feed(10)
     consumer = SteadyConsumer(kafka.connection, topic=place.spec.full_name("telemetry"), partition=PARTITION)

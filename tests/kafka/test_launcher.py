@@ -11,13 +11,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from confluent_kafka import KafkaException, TopicPartition
 
 from connectors.kafka.admin import apply_topics, cluster_id, describe
 from connectors.kafka.launcher import LocalKafka
 from schemas.connection import KafkaConnection
 from schemas.errors import BrokerError
-from schemas.kafka import check, make_admin, make_consumer, make_producer
+from schemas.kafka import make_admin, make_consumer, make_producer, range_of
 
 pytestmark = pytest.mark.kafka
 
@@ -34,18 +33,10 @@ def write(connection: KafkaConnection, topic: str) -> None:
 
 
 def records(connection: KafkaConnection, topic: str) -> int:
-    """Return how many records there are; right after a start a broker does not lead its partitions yet."""
+    """Return how many records there are."""
     consumer = make_consumer(connection, group="count")
-    deadline = time.monotonic() + 20
     try:
-        while True:
-            try:
-                return consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=10)[1]
-            except KafkaException as error:
-                check(error.args[0])
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.1)
+        return range_of(consumer, topic, 0)[1]
     finally:
         consumer.close()
 

@@ -4,14 +4,28 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from confluent_kafka import TopicPartition
 
 from connectors.kafka.launcher import LocalKafka
 from schemas.events import Action, Verdict
+from schemas.kafka import make_admin
 from tests.kafka.live_loop import QUICK, LiveLoop, edit
 
 ROLES = ("detect", "decide", "gate", "improve")
 ENTITIES = ("a", "b", "c", "d")
-WELL = ("file", "keys", "memory", "broker", "topics", "settings", "keyring", "orders", "roles", "dead letters")
+WELL = (
+    "file",
+    "keys",
+    "memory",
+    "broker",
+    "topics",
+    "settings",
+    "keyring",
+    "orders",
+    "roles",
+    "breakers",
+    "dead letters",
+)
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +83,17 @@ def test_other_settings_and_profiles_over_the_run_and_over_a_copy_of_it(loop: Li
     loop.command("replay", "--save", "kept")
     copy = loop.json("replay", "--from", "kept", "--settings", "other.toml")
     assert copy == other
+
+
+def test_a_run_whose_first_proposals_are_gone_is_compared_from_where_it_is_whole(loop: LiveLoop) -> None:
+    (second, *_) = sorted(record.offset for record, event in loop.reader.events("policy") if event)[1:]
+    place = TopicPartition(f"{loop.name}.policy", 0, second)
+    admin = make_admin(loop.connection)
+    for future in admin.delete_records([place]).values():
+        future.result(timeout=20)
+    same = loop.json("replay", "--settings", "loop.toml")
+    assert same["changes"] == []
+    assert 0 < same["proposals"] < len(loop.events(Verdict))
+    assert "the record begins at step" in same["missing"]
+    loop.command("replay", "--save", "kept-late")
+    assert loop.json("replay", "--from", "kept-late", "--settings", "loop.toml") == same

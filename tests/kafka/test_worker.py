@@ -12,8 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
+import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.cluster import ClusterMetadata
+from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
 
 from connectors.kafka.launcher import LocalKafka
@@ -119,8 +122,9 @@ class _Garbling(CopartitionAssignor):
         return {member: share if member.startswith("aiokafka") else b"\x00" for member, share in own.items()}
 
 
+@pytest.mark.parametrize("assignor", [_Garbling, RoundRobinPartitionAssignor], ids=["not understood", "refused"])
 def test_a_worker_whose_part_in_its_group_ends_says_so_and_ends(
-    broker: LocalKafka, loop_on_kafka: Callable[..., str], tmp_path: Path
+    broker: LocalKafka, loop_on_kafka: Callable[..., str], tmp_path: Path, assignor: type[AbstractPartitionAssignor]
 ) -> None:
     loop = loop_on_kafka(telemetry=2)
     log = tmp_path / "log"
@@ -131,7 +135,7 @@ def test_a_worker_whose_part_in_its_group_ends_says_so_and_ends(
             f"{loop}.telemetry",
             bootstrap_servers=broker.bootstrap,
             group_id=spec_of(subject).group(),
-            partition_assignment_strategy=[_Garbling],
+            partition_assignment_strategy=[assignor],
         )
         await leader.start()
         try:

@@ -95,3 +95,19 @@ def test_some_of_the_rows_just_judged_are_learned_as_if_alone():
         judged.learn(rows, values, some)
         alone.learn(rows[some], values[some])
         assert judged.snapshot() == alone.snapshot()
+
+
+def test_a_metric_that_is_cleared_is_as_if_it_had_never_been():
+    rng = np.random.default_rng(3)
+    cleared, never = table(metrics=2, rows=3), table(metrics=2, rows=3)
+    rows = np.arange(3)
+    for _ in range(30):
+        values = rng.normal(100, 1, (3, 2))
+        cleared.learn(rows, values)
+        never.learn(rows, np.where([True, False], values, np.nan))
+    cleared.survey()
+    never.survey()
+    cleared.clear_metric(rows, 1)
+    assert cleared.snapshot() != never.snapshot(), "what newcomers borrow is another's still"
+    cleared.release_metric(1)
+    assert cleared.snapshot() == never.snapshot()

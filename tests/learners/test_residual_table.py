@@ -230,3 +230,17 @@ def test_a_table_of_no_metrics_learns_nothing():
     target = table(0, 2)
     target.learn(np.arange(2), np.zeros((2, 0)), phases(0, 2))
     assert target.columns().metrics == 0
+
+
+def test_a_metric_that_is_cleared_is_as_if_it_had_never_been():
+    rng = np.random.default_rng(3)
+    cleared, never = table(metrics=2, rows=2), table(metrics=2, rows=2)
+    rows = np.arange(2)
+    for number in range(60):
+        values = rng.normal(100, 1, (2, 2))
+        cleared.learn(rows, values, phases(number * HOUR_US, rows=2, metrics=2))
+        never.learn(rows, np.where([True, False], values, np.nan), phases(number * HOUR_US, rows=2, metrics=2))
+    cleared.clear_metric(rows[1:], 1)
+    assert packed(cleared) != packed(never)
+    cleared.clear_metric(rows, 1)
+    assert packed(cleared) == packed(never)

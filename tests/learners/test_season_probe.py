@@ -6,6 +6,7 @@ import pytest
 
 from streams.learners.season_choice import DAY_US
 from streams.learners.season_probe import TOGETHER, SeasonProbe
+from streams.learners.season_profile import SLOTS
 from streams.learners.seasons import Seasons
 
 SECOND = 1_000_000
@@ -226,3 +227,24 @@ def test_a_row_that_is_forgotten_is_like_a_new_one():
 def test_phases_of_a_day_are_its_half_hours():
     times = START_US // DAY_US * DAY_US + np.array([0, 1_799_999_999, 1_800_000_000, DAY_US - 1])
     assert probe(4).phases(np.arange(4), times)[:, 0].tolist() == [0, 0, 1, 47]
+
+
+def test_a_metric_that_is_cleared_has_no_period_any_more_and_leaves_its_ring_to_the_others():
+    target, fresh = probe(2, 2), probe(2, 2)
+    values = np.stack([shaped("sine", 400, 24, 2), np.full((400, 2), NOTHING)], axis=2)
+    feed(target, values)
+    found = packed(target)
+    assert (periods(target)[:, 0] < 100).all()
+    target.clear_metric(np.arange(2), 1)
+    assert packed(target) == found
+    target.clear_metric(np.arange(2), 0)
+    assert packed(target) == packed(fresh)
+
+
+def test_the_last_moment_of_a_period_of_milliseconds_is_in_its_last_slot():
+    """What is left of the time was a whole period, and its slot one of another metric or entity."""
+    target = probe()
+    found = target.columns()
+    found.periods = np.full(1, 6_250.249_511_718_75, np.float32).data
+    target.adopt(found)
+    assert target.phases(np.array([0]), np.array([1_700_000_000_509_493])).tolist() == [[SLOTS - 1]]

@@ -35,6 +35,7 @@ class LevelBench(Bench):
         super().__init__(settings=settings, actions=ACTIONS)
         self.levels = msgspec.convert({"default": "suggest", "raise": "auto"} | levels, LevelSettings)
         self.actions = ACTIONS
+        self.baseline = "restart"
         self._settings = settings
         self.gate = self.make()
         self.changes: list[LevelChange] = []
@@ -50,7 +51,7 @@ class LevelBench(Bench):
             settings_hash=self.hash,
             actions=self.actions,
             levels=self.levels,
-            baseline="restart",
+            baseline=self.baseline,
         )
 
     def give(self, *events: Event) -> list[Event]:
@@ -58,8 +59,13 @@ class LevelBench(Bench):
         self.changes += [event for event in made if isinstance(event, LevelChange)]
         return made
 
-    def decide(self, action: str, *, arm: str = "loop", pattern: str = "p-1", **fields: object) -> Verdict:
-        """Propose an action for a new episode of another entity, and return the verdict; who is asked approves."""
+    def decide(
+        self, action: str, *, arm: str = "loop", pattern: str = "p-1", would: str = "", **fields: object
+    ) -> Verdict:
+        """Propose an action for a new episode of another entity, and return the verdict; who is asked approves.
+
+        `would`: what the loop would have chosen, in a hold-out.
+        """
         self.number += 1
         self.us += 20 * SECOND
         entity = f"n{self.number}"
@@ -71,7 +77,7 @@ class LevelBench(Bench):
             episode=f"episode-{entity}",
             action=action,
             pattern=pattern,
-            probabilities={action: 1.0},
+            probabilities={would or action: 1.0},
             hold_out={"draw": 0.5, "arm": arm, "shares": {"loop": 0.6, "baseline": 0.2, "none": 0.2}},
             **fields,
         )
@@ -129,14 +135,53 @@ class LevelBench(Bench):
         one_more = [msgspec.convert(values, Experience)]
         self.give(*one_more, *(one_more if self.again else ()))
 
-    def nothing(self, times: int, reward: float = 0.0) -> None:
-        """Leave episodes alone, which earns `reward`."""
+    def nothing(self, times: int, reward: float = 0.0, *, would: str = "recycle") -> None:
+        """Leave episodes alone for which the loop would have chosen an action, which earns `reward`."""
         for _ in range(times):
-            self.run("none", reward, arm="none")
+            self.run("none", reward, arm="none", would=would)
 
     def rounds(self, times: int, reward: float, *, action: str = "recycle", nothing: float = 0.0) -> None:
         """Let an action run, the baseline (which never helps), and nothing, in turn."""
         for _ in range(times):
             self.run(action, reward)
-            self.run("restart", BAD, arm="baseline")
-            self.nothing(1, nothing)
+            self.run("restart", BAD, arm="baseline", would=action)
+            self.nothing(1, nothing, would=action)
+
+
+def told(bench: LevelBench) -> list[tuple[str, str, str, str]]:
+    """Return every change of level: of which pair, from, to, why."""
+    return [(f"{one.pattern}/{one.action}", one.was, one.level, one.reason) for one in bench.changes]
+
+
+def asked(**levels: object) -> LevelBench:
+    """Return a gate at which recycle and restart begin at approve."""
+    return LevelBench(default="approve", **levels)
+
+
+def acting(**levels: object) -> LevelBench:
+    """Return a gate at which recycle has earned to act."""
+    bench = asked(**levels)
+    bench.rounds(40, GOOD)
+    assert told(bench)[0] == ("p-1/recycle", "approve", "act", "earned")
+    bench.changes.clear()
+    return bench
+
+
+def harmful(**levels: object) -> LevelBench:
+    """Return a gate at which recycle was lowered from approve to suggest."""
+    bench = asked(**levels)
+    while not bench.changes:
+        bench.run("recycle", BAD)
+        bench.nothing(1, 0.6)
+    assert told(bench) == [("p-1/recycle", "approve", "suggest", "harm")]
+    bench.changes.clear()
+    return bench
+
+
+def reopened(bench: LevelBench, **levels: object) -> LevelBench:
+    """Return the gate after a restart under other levels."""
+    bench.levels = msgspec.structs.replace(bench.levels, **levels)
+    snapshot = bench.gate.snapshot()
+    bench.gate = bench.make()
+    bench.gate.restore(snapshot)
+    return bench

@@ -165,7 +165,7 @@ def test_it_is_no_matter_how_rows_were_cut_or_whether_a_snapshot_came_between(cu
 def test_what_was_packed_fits_a_row_that_has_more_metrics_by_now() -> None:
     store = aside()
     blank = [np.zeros((2, 2)), np.array([0], np.int64)]
-    store.put("pump", "east", [np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([5], np.int64)], blank)
+    store.put("pump", "east", [np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([5], np.int64)], blank, releases=0)
     row = [np.full((2, 3), -1.0), np.array([0], np.int64)]
     packed = store.take("pump")
     assert packed is not None
@@ -183,7 +183,7 @@ def aside(*, limit: int = 10, bytes_limit: int = 1_000_000) -> Aside:
 def put(store: Aside, name: str, *, numbers: int = 1) -> None:
     """Put aside what does not get smaller."""
     known = np.random.default_rng(numbers).normal(size=numbers)
-    store.put(name, "", [known], [np.zeros(numbers)])
+    store.put(name, "", [known], [np.zeros(numbers)], releases=0)
 
 
 def kept(store: Aside, names: str) -> str:
@@ -219,13 +219,13 @@ def test_columns_that_nothing_is_known_of_do_not_show(untouched: float) -> None:
     for store, metrics in ((narrow, 2), (wide, 4)):
         known, blank = np.full((3, metrics), untouched), np.full((3, metrics), untouched)
         known[1, 1] = 7.0
-        store.put("pump", "", [known], [blank])
+        store.put("pump", "", [known], [blank], releases=0)
     assert narrow.columns() == wide.columns()
 
 
 def test_zero_below_nothing_is_kept_to_the_bit() -> None:
     store, row = aside(), [np.zeros(2)]
-    store.put("pump", "", [np.array([1.0, -0.0])], [np.zeros(2)])
+    store.put("pump", "", [np.array([1.0, -0.0])], [np.zeros(2)], releases=0)
     packed = store.take("pump")
     assert packed is not None
     packed.onto(row)

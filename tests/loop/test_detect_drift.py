@@ -6,6 +6,8 @@ import pytest
 
 from schemas.events import Drift, Event
 from streams.loop.detect import Detect, DetectSettings
+from streams.loop.detect.drift import DriftWatches
+from streams.loop.detect.episodes import Draft
 from streams.loop.processor import Now
 from streams.loop.telemetry import TelemetryBatch
 
@@ -68,3 +70,16 @@ def test_a_restart_changes_nothing() -> None:
     expected = run(levels)
     assert drifts(expected)
     assert run(levels, restart_every=50) == expected
+
+
+def test_a_metric_in_the_column_of_another_has_not_drifted_from_that() -> None:
+    rng = np.random.default_rng(2)
+    watches = DriftWatches(partition=3)
+    told: list[Draft] = []
+    for metric, level in (("load", 20.0), ("", np.nan), ("flow", 900.0)):
+        watches.grow([metric])
+        for block in range(200):
+            values, calm = level + rng.normal(size=(5, 1)), np.ones(5, bool)
+            watches.note(values, np.zeros(5), calm=calm, warm=calm)
+            told += watches.close_block(block)
+    assert told == []

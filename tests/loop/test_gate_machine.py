@@ -15,7 +15,7 @@ from schemas.ids import Cause
 from streams.loop.actions import ActionSettings
 from streams.loop.gate import LEVELS, Gate, GateSettings, LevelSettings
 from streams.loop.gate.book import is_exploring
-from streams.loop.gate.orders import targets_of
+from streams.loop.gate.state import scopes_of
 from streams.loop.limits import parse_limits
 from streams.loop.processor import Now, Record
 from tests.loop.gate_bench import SECOND, START, census, closed, control, opened, outcome, proposal
@@ -122,11 +122,15 @@ class GateMachine(RuleBasedStateMachine):
             self.verdicts.setdefault(output.proposal.id, []).append(output)
             if output.action is not None and output.action in actions:
                 action = actions.pop(output.action)
-                for target in targets_of(output.proposal):
+                for target in scopes_of(output.proposal):
                     assert not self.is_paused(target), f"{target} is paused, and nothing may be let through"
                 self.allowed.append((output, action))
                 self.ended_us[action.id] = action.expires_us + self.settings.outcome_timeout_us
         assert not actions, "an action without a verdict"
+
+    def drawn(self, action: str, likely: float) -> dict[str, object]:
+        """Return how the loop came to propose an action."""
+        return {"probabilities": {action: likely, "other": 1 - likely}}
 
     def is_paused(self, target: str) -> bool:
         paused, until_us = self.pauses.get(target, (False, None))
@@ -182,7 +186,7 @@ class GateMachine(RuleBasedStateMachine):
             episode=f"episode-{entity}",
             pattern=pattern,
             action=action,
-            probabilities={action: likely, "other": 1 - likely},
+            **self.drawn(action, likely),
         )
         before = self.spent()
         self.known.append(one)

@@ -11,7 +11,7 @@ from streams.loop.actions import ActionSettings
 from streams.loop.gate import GateSettings, LevelSettings
 from streams.loop.gate.guards import SAMPLE, given_to
 from streams.loop.gate.settings import GuardSettings
-from streams.loop.gate.state import Question
+from streams.loop.gate.state import Question, scopes_of
 from streams.settings import parse
 from tests.loop.gate_bench import SECOND, Bench, census, proposal, verdicts
 
@@ -82,8 +82,14 @@ def test_a_guard_sees_how_long_the_episode_was_open() -> None:
 
 def test_the_sample_has_exactly_what_a_guard_is_given_in_the_same_types() -> None:
     bench = bench_with("true")
+    asked = proposal("p1", **FIELDS)
     question = Question(
-        proposal=proposal("p1", **FIELDS), now_us=bench.us, control_heard_us=bench.us, level="act", until_us=bench.us
+        proposal=asked,
+        scopes=scopes_of(asked),
+        now_us=bench.us,
+        control_heard_us=bench.us,
+        level="act",
+        until_us=bench.us,
     )
     given = given_to(bench.gate._book, ActionSettings(name="restart"), question)  # its own book
     assert {name: type(value) for name, value in given.items()} == {name: type(v) for name, v in SAMPLE.items()}

@@ -56,7 +56,7 @@ def test_a_sample_behind_the_lateness_is_a_dead_letter_with_its_bytes() -> None:
     ]
     assert {letter.reason for letter in letters} == {"late"}
     assert f"pump at {START + 700_000} us" in letters[0].detail
-    assert detect.left_out()["late"] == 2
+    assert (detect.left_out()["late"], detect.left_out()["letter"]) == (2, 2)
 
 
 def test_a_sample_within_the_lateness_counts_in_its_window() -> None:
@@ -99,7 +99,8 @@ def test_what_is_sent_again_makes_few_dead_letters_a_minute_and_the_rest_is_told
     assert [letter.origin_offset for letter in letters_of(found)] == [100, 101, 102, 103, 104]
     (told,) = [event for event in detect.tick(at(105)) if isinstance(event, Overflow)]
     assert (told.limit, told.rows, told.names, told.examples) == ("letter_limit", 85, 1, ("pump",))
-    assert (detect.left_out()["late"], detect.left_out()["letter_limit"]) == (90, 85)
+    left_out = detect.left_out()
+    assert [left_out[name] for name in ("late", "letter", "letter_limit", "letter_bytes")] == [90, 5, 85, 0]
     line = Narration().tell(told)
     assert line is not None
     assert line.endswith(
@@ -108,17 +109,46 @@ def test_what_is_sent_again_makes_few_dead_letters_a_minute_and_the_rest_is_told
     assert len(letters_of(detect.fold([raw(seconds[:90], 200)], at(180)))) == 5
 
 
-def test_which_late_samples_are_dead_letters_is_the_same_however_they_were_cut_and_after_a_restore() -> None:
+def test_dead_letters_of_late_samples_have_so_many_bytes_a_minute_and_the_rest_is_told() -> None:
+    """A large message finds no room any more, a small one behind it does."""
+    detect = role(window_us=SECOND, letter_bytes=1_000)
+    detect.fold([raw([sample(0), sample(100)])], at(100))
+    large = sample(2).replace(b"}}", b"}" + b" " * 900 + b"}")
+    sent = [sample(1), large, sample(3, "fan"), sample(3)]
+    found = detect.fold([raw([sample(100, "fan"), *sent], 10)], at(100))
+    assert [letter.origin_offset for letter in letters_of(found)] == [11, 13, 14]
+    assert sum(len(letter.original_value or b"") for letter in letters_of(found)) < 1_000
+    left_out = detect.left_out()
+    assert [left_out[name] for name in ("late", "letter", "letter_limit", "letter_bytes")] == [4, 3, 0, 1]
+    (told,) = [event for event in detect.tick(at(105)) if isinstance(event, Overflow)]
+    assert (told.limit, told.rows, told.names, told.examples) == ("letter_bytes", 1, 1, ("pump",))
+    assert "no room for 1 late samples" in (Narration().tell(told) or "")
+    assert len(letters_of(detect.fold([raw([large], 20)], at(180)))) == 1
+
+
+def test_a_letter_counts_with_its_key_and_headers() -> None:
+    detect = role(window_us=SECOND, letter_bytes=200)
+    late = raw([sample(0), sample(100), sample(1)])
+    headed = msgspec.structs.replace(late, headers=[(), (), (("trace", b"t" * 150), ("none", None))])
+    assert letters_of(detect.fold([headed], at(100))) == []
+    assert detect.left_out()["letter_bytes"] == 1
+
+
+@pytest.mark.parametrize("limits", [{"letter_limit": 5}, {"letter_bytes": 500}])
+def test_which_late_samples_are_dead_letters_is_the_same_however_they_were_cut_and_after_a_restore(
+    limits: dict[str, int],
+) -> None:
     seconds = [sample(second) for second in range(30)]
-    whole = role(window_us=SECOND, letter_limit=5)
+    whole = role(window_us=SECOND, **limits)
     whole.fold([raw(seconds)], at(30))
-    parted = role(window_us=SECOND, letter_limit=5)
+    parted = role(window_us=SECOND, **limits)
     parted.restore(whole.snapshot())
     expected = whole.fold([raw(seconds[:20], 30)], at(31))
+    assert 0 < len(letters_of(expected)) < 19
     events: list[Event] = []
     for number in range(20):
         events += parted.fold([raw(seconds[number : number + 1], 30 + number)], at(31))
-        restored = role(window_us=SECOND, letter_limit=5)
+        restored = role(window_us=SECOND, **limits)
         restored.restore(parted.snapshot())
         parted = restored
     assert events == expected

@@ -173,3 +173,21 @@ def test_a_restored_one_goes_on_alike():
     for second, value in enumerate(noise(50, seed=1).tolist()):
         assert step(whole, 300 + second, value).total == step(other, 300 + second, value).total
     assert msgspec.msgpack.encode(other.columns()) == msgspec.msgpack.encode(whole.columns())
+
+
+def test_a_metric_that_was_forgotten_of_one_entity_is_as_if_it_had_never_come():
+    slots = np.arange(2)
+    taught_both, fresh = Surprise(settings()), Surprise(settings())
+    for surprise in (taught_both, fresh):
+        surprise.grow(2, ["load", "heat"])
+    for second, values in enumerate(noise(400).reshape(100, 2, 2)):
+        window = (slots, values, np.full(2, second * SECOND))
+        taught_both.learn(*window, taught_both.judge(*window, np.zeros(2)), None)
+    taught_both.forget_metric(slots[1:], 1)
+
+    def of_metric(surprise: Surprise, slot: int) -> list[bytes]:
+        return [array[..., 1].tobytes() for array in surprise.row(slot) if array.shape[-1] == 2]
+
+    assert of_metric(taught_both, 1) == of_metric(fresh, 1)
+    differ = [one != other for one, other in zip(of_metric(taught_both, 0), of_metric(fresh, 0), strict=True)]
+    assert differ.count(True) >= 7, "averages, seasons and five numbers of its tails"

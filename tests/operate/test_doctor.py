@@ -6,19 +6,21 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace as replaced
 
 from connectors.kafka.admin import TopicState
-from schemas.events import Control, DeadLetter, Event, JournalEntry, Presence
+from schemas.events import Check, Control, DeadLetter, Event, JournalEntry, Presence, Verdict
 from schemas.keyfiles import create_keys, keyring_text
 from schemas.topics import TOPICS
 from schemas.wire import encode
 from streams.operate.cluster import topic_plans
 from streams.operate.doctor.clocks import readings_of
-from streams.operate.doctor.examine import on_control
+from streams.operate.doctor.examine import examine, on_control
 from streams.operate.doctor.finding import Finding
 from streams.operate.doctor.on_topics import (
     HOUR_US,
     Reading,
+    check_breakers,
     check_clocks,
     check_dead_letters,
     check_executors,
@@ -32,6 +34,7 @@ from streams.operate.loop_place import LoopPlace
 from streams.operate.status import PartStatus
 from streams.operate.topic_reader import StoredRecord
 from streams.settings import parse
+from tests.loop import decided
 
 NOW_US = 1_700_000_000_000_000
 SETTINGS = parse('[loop]\nname = "x"\n[actions.restart]\n', name="loop.toml")
@@ -91,6 +94,8 @@ def test_settings_are_those_that_a_signed_order_activated_or_the_gate_is_shut() 
 
 def test_the_published_keyring_is_the_one_here() -> None:
     assert [check_keyrings(2, published).level for published in (2, 1, 3, None)] == ["ok", "warn", "warn", "fail"]
+    for published in (1, None):  # never `activate`: that would put this machine's file in force too
+        assert check_keyrings(2, published).remedy == "flyball keys publish"
 
 
 def test_stops_and_pauses_are_told_with_who_and_how_to_lift_them() -> None:
@@ -104,6 +109,9 @@ def test_stops_and_pauses_are_told_with_who_and_how_to_lift_them() -> None:
     assert (stop.level, stop.remedy) == ("warn", "flyball rearm loop")
     assert (pause.level, pause.remedy) == ("warn", "flyball resume entity:b")
     assert "by ada: we look at it" in pause.found
+    until = order("pause", "loop", "running", until_us=9)
+    assert levels(list(check_orders([until], now_us=8))) == ["ok"]
+    assert levels(list(check_orders([until], now_us=9))) == ["warn"]
 
 
 def part(role: str, **fields: object) -> PartStatus:
@@ -128,7 +136,8 @@ PART_FAULTS = [
     ({"answering": False, "age_s": 70.0}, "fail", "last did 70 s ago"),
     ({"state": "stopping"}, "fail", "no gate answers"),
     ({"control_age_s": 30.0}, "fail", "does not hear orders"),
-    ({"state": "paused"}, "warn", "is paused"),
+    ({"state": "paused"}, "fail", "has paused by itself"),
+    ({"lag": 12}, "ok", "12 records behind"),
 ]
 
 
@@ -139,9 +148,17 @@ def test_a_role_that_nobody_fills_rightly_is_told(fields: dict[str, object], lev
     assert check_roles([part("decide")], ["gate"]).__next__().found == "no gate answers: never did"
 
 
-def test_executors_are_there_or_actions_expire() -> None:
-    assert check_executors([part("gate")]).level == "fail"
-    assert check_executors([part("executor")]).level == "ok"
+def test_one_paused_worker_of_two_is_told_for_its_part_stands_still() -> None:
+    parts = [part("detect"), part("detect", instance="detect-2", state="paused")]
+    (found,) = check_roles(parts, ["detect"])
+    assert (found.level, "detect-2" in found.found, "detect-1" in found.found) == ("fail", True, False)
+
+
+def test_executors_are_there_or_actions_expire_where_there_can_be_any() -> None:
+    assert check_executors([part("gate")], may_act=True).level == "fail"
+    assert check_executors([part("executor")], may_act=True).level == "ok"
+    assert check_executors([part("gate")], may_act=False).level == "ok"
+    assert check_executors([part("executor", answering=False)], may_act=False).level == "fail"
 
 
 def letter(seconds_ago: int) -> DeadLetter:
@@ -164,6 +181,8 @@ def test_dead_letters_of_the_last_hour_are_a_warning_and_older_ones_are_not() ->
         "warn",
         "2 in the last hour, more than the 1 before; 2 are late on telemetry",
     )
+    assert "retry" not in found.remedy  # what came too late would again
+    assert "dead-letters retry" in check_dead_letters([replaced(letter(30), reason="wrong-type")], now_us=NOW_US).remedy
     assert HOUR_US == 3_600_000_000
 
 
@@ -172,8 +191,26 @@ def reading(ahead_s: float) -> Reading:
 
 
 def test_the_clock_that_is_furthest_off_decides() -> None:
-    assert [check_clocks([reading(0.1), reading(off)]).level for off in (-0.9, -1.1, 5.1)] == ["ok", "warn", "fail"]
+    one = Reading(whose="gate-1's", of="this machine's", ahead_us=100_000)
+    assert [check_clocks([one, reading(off)]).level for off in (-0.9, -1.1, 5.1)] == ["ok", "warn", "fail"]
     assert check_clocks([]).level == "warn"
+
+
+def test_of_two_clocks_the_record_that_came_the_least_late_counts() -> None:
+    found = check_clocks([reading(-7.0), reading(-0.2), reading(-3.0)])
+    assert (found.level, "-0.20 s" in found.found, "worst of 1" in found.found) == ("ok", True, True)
+
+
+def kept_back(by: str | None) -> Verdict:
+    check = Check(name=by or "pause", passed=False, detail="6 of 10 abnormal", remedy="flyball rearm loop")
+    return decided.verdict(decided.proposal(), "deny", decided_by=by, checks=(check,))
+
+
+def test_a_breaker_that_kept_actions_back_is_told_with_what_the_gate_advises() -> None:
+    assert check_breakers([kept_back("loop-budget"), kept_back(None)]).level == "ok"
+    found = check_breakers([kept_back("failures"), kept_back("abnormal"), kept_back("abnormal"), kept_back("pause")])
+    assert (found.level, found.remedy) == ("warn", "flyball rearm loop")
+    assert "abnormal 2, failures 1; last: 6 of 10 abnormal" in found.found
 
 
 def stored(event: JournalEntry | Presence, topic: str, appended_us: int) -> StoredRecord:
@@ -232,6 +269,36 @@ def test_a_loop_that_runs_as_it_should_has_nothing_but_ok(keys: Path) -> None:
     assert {one.level for one in found} == {"ok"}, found
     assert [one.check for one in found] == ["settings", "keyring", "orders", *["roles"] * 4, "executors"]
     with_ingest = Topics(*orders, *parts, presence("hand", "executor", ""), presence("in", "ingest", "former"))
-    assert "ingest: 1 answer" in [one.found for one in on_control(place, with_ingest, now_us=NOW_US)]
+    assert "ingest: 1 answer, 0 records behind" in [one.found for one in on_control(place, with_ingest, now_us=NOW_US)]
     late = list(on_control(place, reader, now_us=NOW_US + 60_000_000))
     assert [one.check for one in late if one.level == "fail"] == ["roles"] * 4 + ["executors"]
+
+
+def test_a_loop_in_which_nothing_may_act_needs_no_executor_until_a_person_orders_a_level(keys: Path) -> None:
+    settings = parse('[loop]\nname = "x"\n[levels]\nraise = "never"\n[actions.restart]\n', name="loop.toml")
+    place = LoopPlace(config=keys.parent / "loop.toml", settings=settings)
+
+    def executors(*orders: Control) -> str:
+        (found,) = [one for one in on_control(place, Topics(*orders), now_us=NOW_US) if one.check == "executors"]
+        return found.level
+
+    assert executors() == "ok"
+    assert executors(order("level", "*/restart", "suggest")) == "ok"
+    assert executors(order("level", "*/restart", "approve")) == "fail"
+
+
+def test_what_cannot_be_looked_at_is_a_finding_and_the_rest_is_looked_at(keys: Path) -> None:
+    settings = parse(f'[loop]\nname = "x"\ndata = "{"d" * 300}"\n[actions.restart]\n', name="loop.toml")
+    place = LoopPlace(config=keys.parent / "loop.toml", settings=settings)
+    found = list(examine(place, clock_us=lambda: NOW_US, environment={}))
+    assert [(one.check, one.level) for one in found] == [
+        ("file", "ok"), ("keys", "ok"), ("disk", "fail"), ("memory", "fail"), ("broker", "fail"),
+    ]  # fmt: skip
+
+
+def test_an_address_of_the_local_broker_that_is_cut_short_is_told(keys: Path) -> None:
+    place = LoopPlace(config=keys.parent / "loop.toml", settings=SETTINGS)
+    place.data.mkdir()
+    (place.data / "kafka.json").write_text('{"connection"')
+    (found,) = [one for one in examine(place, clock_us=lambda: NOW_US, environment={}) if one.check == "broker"]
+    assert "kafka.json: expected where the local Kafka is" in found.found

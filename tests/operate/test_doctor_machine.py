@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from schemas.keyfiles import create_keys, revoke_key, rotate_key
+from schemas.errors import FlyballError
+from schemas.keyfiles import add_key, create_keys, revoke_key, rotate_key
 from streams.operate.doctor.finding import Finding
 from streams.operate.doctor.machine import check_disk, check_keys, check_memories
 
@@ -35,6 +36,10 @@ def test_a_private_key_that_others_can_read_is_told_once_with_the_command(keys: 
     found = list(check_keys(keys, {}, now_us=NOW_US))
     assert levels(found) == ["fail", "fail"]
     assert f"chmod 600 {keys / 'actions.key'}" in found[0].remedy
+    assert "keys rotate actions" in found[0].remedy
+    assert "keys revoke" in found[1].remedy  # that one is no purpose's own: it cannot be rotated
+    (keys / "root.key").chmod(0o640)
+    assert "keys init" in list(check_keys(keys, {}, now_us=NOW_US))[-1].remedy
 
 
 def test_a_key_that_the_keyring_does_not_trust_is_told_without_its_text(keys: Path) -> None:
@@ -44,6 +49,7 @@ def test_a_key_that_the_keyring_does_not_trust_is_told_without_its_text(keys: Pa
     (found,) = check_keys(keys, {}, now_us=NOW_US)
     assert (found.level, "revoked" in found.found) == ("fail", True)
     assert former.decode().splitlines()[1] not in found.found + found.remedy
+    assert "keys rotate audit" in found.remedy
     revoke_key(keys, keyring.keys[0].id)
     assert levels(list(check_keys(keys, {}, now_us=NOW_US))) == ["fail", "fail"]
 
@@ -85,3 +91,24 @@ def test_memories_of_executors_are_well_held_or_broken(tmp_path: Path) -> None:
     store.write_bytes(b"no database at all" * 100)
     (broken,) = check_memories(tmp_path / "executor")
     assert broken.level == "fail"
+
+
+def test_what_is_no_key_or_unknown_cannot_be_rotated_and_the_advice_is_another_key(keys: Path) -> None:
+    create_keys(keys.parent / "others")
+    (keys / "audit.key").write_bytes((keys.parent / "others" / "audit.key").read_bytes())
+    (keys / "models.key").write_text("no key at all")
+    found = list(check_keys(keys, {}, now_us=NOW_US))
+    assert levels(found) == ["fail", "fail"]
+    for purpose, one in zip(("models", "audit"), found, strict=True):
+        with pytest.raises(FlyballError):
+            rotate_key(keys, purpose)  # type: ignore[arg-type]
+        assert f"keys add NAME --purpose {purpose}" in one.remedy
+        assert f"to be {keys / purpose}.key here" in one.remedy
+    assert [key.stem for key in [add_key(keys, "models", "gate-2")]] == ["gate-2.models"]
+
+
+def test_a_revoked_key_of_the_environment_is_replaced_there(keys: Path) -> None:
+    former = (keys / "audit.key").read_text()
+    rotate_key(keys, "audit")
+    (found,) = check_keys(keys, {"FLYBALL_KEY_AUDIT": former}, now_us=NOW_US)
+    assert "to be FLYBALL_KEY_AUDIT here" in found.remedy

@@ -174,3 +174,20 @@ def test_what_the_gate_made_of_a_level_is_shown_with_its_numbers(events: list[Ev
     found = levels(Log(pattern("p-1", "recurring"), *events), SETTINGS, now_us=8)
     (one,) = [one for one in found if (one.pattern, one.action) == ("p-1", "restart")]
     assert (one.level, one.changed) == (level, says)
+
+
+OTHER: list[tuple[list[Event], str]] = [
+    # what happened before the settings came to say act, the level
+    ([change("act", "approve", "earned"), change("suggest", "act", "ordered", detail="other settings")], "act"),
+    ([change("approve", "act", "worse"), change("suggest", "approve", "ordered", detail="other settings")], "suggest"),
+    ([change("approve", "act", "worse"), change("suggest", "approve", "ordered")], "act"),
+]
+
+
+@pytest.mark.parametrize(("events", "level"), OTHER)
+def test_what_was_lowered_is_shown_as_low_whatever_settings_say_until_a_person_orders_it(
+    events: list[Event], level: str
+) -> None:
+    settings = parse('[loop]\nname = "x"\n[levels]\ndefault = "act"\n[actions.restart]\n', name="loop.toml")
+    found = levels(Log(pattern("p-1", "recurring"), *events), settings, now_us=8)
+    assert [one.level for one in found if one.pattern == "p-1"] == [level]

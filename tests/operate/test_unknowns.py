@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from streams.operate.unknowns import unknowns
 from tests.loop.gate_bench import SECOND, proposal
-from tests.replay.gate_run import GateRun, settings
+from tests.replay.gate_run import TEXT, GateRun, settings
 
 
 def test_only_what_matters_to_the_difference_is_said() -> None:
@@ -17,6 +17,12 @@ def test_only_what_matters_to_the_difference_is_said() -> None:
     first, *rest = unknowns([same, wider])
     assert first.startswith("what up to 1 actions would have changed")
     assert [line.split(" ", 1)[0] for line in rest] == ["how", "what"]
-    told = unknowns([replace(wider, asked_after=3, masked=4, again=5, assumed=0)])
-    assert [number for number in "345" if any(f" {number} " in line for line in told)] == ["3", "4", "5"]
+    told = unknowns([replace(wider, silent=3, masked=4, again=5, moved=6, assumed=0)])
+    assert [number for number in "3456" if any(f" {number} " in line for line in told)] == ["3", "4", "5", "6"]
     assert not any(line.startswith("how") for line in told)
+
+
+def test_what_the_other_settings_let_an_action_do_is_said_even_where_no_verdict_differs() -> None:
+    run = GateRun(settings())
+    (line,) = unknowns([run.what_if(settings(text=TEXT + "dry_run = true\n"))])
+    assert line.startswith("what restart would have done and earned")

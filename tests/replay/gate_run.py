@@ -1,7 +1,7 @@
 """A gate's run in memory, recorded as a worker records it: inputs, journal and verdicts on a log."""
 
 from schemas import wire
-from schemas.events import Action, Event, Verdict
+from schemas.events import Action, Event, LevelChange, Verdict
 from streams.app import make_other_gate
 from streams.loop.decode import make_decode
 from streams.loop.processor import Now
@@ -11,6 +11,7 @@ from streams.operate.what_if import WhatIf, what_if
 from streams.replay import MemoryLog
 from streams.settings import Settings, parse
 from tests.loop.gate_bench import START, control, opened
+from tests.loop.levels_bench import LevelBench
 
 TEXT = """
 [loop]
@@ -40,6 +41,7 @@ class GateRun:
         self._hash = own.settings_hash
         self._role = make_other_gate(own, loop="lab", settings_hash=self._hash, decode=make_decode())
         self._step = first_step
+        self.instance = "gate-1"
         self.give(control("settings", "loop", self._hash), control("pause", "loop", "running"))
         self.give(*(opened(f"e{n}") for n in range(10)))
 
@@ -78,7 +80,7 @@ class GateRun:
             step=self._step,
             code="test",
             settings_hash=self._hash,
-            instance="gate-1",
+            instance=self.instance,
         )
         self._step += 1
         for message in (journal_message(entry, loop="lab"), *output.messages):
@@ -96,3 +98,21 @@ def action_of(events: list[Event]) -> Action:
     """Return the one action among outputs."""
     (found,) = [event for event in events if isinstance(event, Action)]
     return found
+
+
+class LevelRun(LevelBench):
+    """A recorded gate whose pairs earn and lose their levels; who is asked approves."""
+
+    def __init__(self, own: Settings) -> None:
+        self.record = GateRun(own)
+        self.us = self.record.us
+        self.changes: list[LevelChange] = []
+        self.started: list[Action] = []
+        self.number, self.again = 0, False
+
+    def give(self, *events: Event) -> list[Event]:
+        """Take one recorded step."""
+        self.record.us = self.us
+        made = self.record.give(*events)
+        self.changes += [event for event in made if isinstance(event, LevelChange)]
+        return made

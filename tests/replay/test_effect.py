@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from schemas.events import Experience
-from streams.replay.decisions import Decision, Decisions, difference
+from streams.learners.logged_rewards import LoggedRewards, Mean
+from streams.replay.decisions import Decision, Decisions, decision_of, difference
 from streams.replay.effect import effect_of, logged_rewards
 from tests.loop.decided import experience, proposal, verdict
 
@@ -22,6 +23,7 @@ def decision(number: int, *, acts: bool, pattern: str = "p-1") -> Decision:
         time_us=number,
         verdict="allow" if acts else "deny",
         decided_by=None if acts else "loop-budget",
+        decided_us=number,
         issued=f"a{number}" if acts else None,
     )
 
@@ -81,8 +83,40 @@ def test_only_what_the_loop_chose_and_what_happened_so_teaches() -> None:
 
 def test_an_unanswered_question_stays_one_and_an_answered_one_does_not() -> None:
     asked = proposal()
-    first = verdict(asked, "escalate", decided_by="approval")
-    expired = verdict(asked, "deny", decided_by="expiry")
+    first = decision_of(verdict(asked, "escalate", decided_by="approval"))
+    expired = decision_of(verdict(asked, "deny", decided_by="expiry"))
     assert Decisions([first, expired]).of[asked.id].label == "escalate (approval)"
-    rejected = verdict(asked, "deny", decided_by="approval", approval="a-1")
+    rejected = decision_of(verdict(asked, "deny", decided_by="approval", approval="a-1"))
     assert Decisions([first, rejected]).of[asked.id].label == "deny (approval)"
+    assert Decisions([first, rejected]).of[asked.id].asked
+
+
+def test_what_became_an_action_stays_one_when_its_proposal_is_heard_again() -> None:
+    asked = proposal()
+    said = [decision_of(verdict(asked, "allow")), decision_of(verdict(asked, "deny", decided_by="duplicate"))]
+    assert Decisions(said).of[asked.id].issued == f"action-of-{asked.id}"
+
+
+def test_a_late_word_takes_back_what_was_counted_before() -> None:
+    counted = earned("d1", "restart", -0.1, state="defaulted")
+    refused = earned("d1", "restart", 0.4, effective="none", state="late")
+    assert logged_rewards([counted]).reward("d1") == -0.1
+    assert logged_rewards([counted, refused]).reward("d1") is None
+
+
+class Asked(LoggedRewards):
+    """Counts how often a mean is worked out, which looks at all rewards."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.times = 0
+
+    def mean(self, context: str, action: str) -> Mean | None:
+        self.times += 1
+        return super().mean(context, action)
+
+
+def test_the_mean_of_a_pair_is_worked_out_once_however_many_actions_rest_on_it() -> None:
+    rewards = Asked()
+    effect_of(difference(decisions(set(), of=30), decisions(set(range(30)), of=30), moot=()), rewards)
+    assert rewards.times == 2

@@ -1,4 +1,4 @@
-"""Threads share few arenas, so that what one frees another can use, and freed memory is kept for what comes next."""
+"""Threads share few arenas, so that what one frees another can use; what is freed is kept for a while, not for good."""
 
 import ctypes
 import os
@@ -81,3 +81,26 @@ def faults(how: str) -> int:
 @needs_glibc
 def test_memory_that_was_freed_is_taken_again_without_new_pages() -> None:
     assert faults("tuned") * 10 < faults("as it is")
+
+
+BURST = """
+from pathlib import Path
+import numpy as np
+from streams.runtime.heap import trim_heap, tune_heap
+
+def resident_mb():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4 / 1024
+
+tune_heap()
+burst = [np.ones(6_000) for _ in range(2_000)]
+burst = burst[::100]
+before = resident_mb()
+trim_heap()
+print(before - resident_mb())
+"""
+
+
+@needs_glibc
+def test_what_a_burst_left_free_in_the_midst_of_the_heap_is_given_back() -> None:
+    told = subprocess.run([sys.executable, "-c", BURST], capture_output=True, text=True, check=True, timeout=60)
+    assert float(told.stdout) > 60

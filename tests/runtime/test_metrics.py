@@ -38,3 +38,19 @@ def test_rows_left_out_are_counted_by_reason_over_all_steps() -> None:
     assert 'flyball_rows_left_out_total{reason="late"} 1.0' in text
     assert 'flyball_rows_left_out_total{reason="entity_limit"} 3.0' in text
     assert 'reason="duplicates"' not in text
+
+
+def test_rows_that_came_late_are_left_out_once_and_what_became_of_them_is_told_apart() -> None:
+    settings = DetectSettings(window_us=1_000_000, letter_limit=2, letter_bytes=100)
+    detect = Detect(settings, loop="lab", partition=0, seed=1)
+    role = Role(name="detect", loop="lab", processors=[detect], decode=make_decode())
+    metrics = Metrics(loop="lab", role="detect")
+    step_of(role, 9, 0, [("a", 8), ("a", 1), ("a" * 40, 8), ("a" * 40, 1), ("a", 2), ("a", 3)], metrics)
+    lines = metrics.exposition().decode().splitlines()
+    assert [line for line in lines if line.startswith("flyball_rows_left_out_total")] == [
+        'flyball_rows_left_out_total{reason="late"} 4.0'
+    ]
+    assert sorted(line for line in lines if line.startswith("flyball_late_rows_total")) == [
+        'flyball_late_rows_total{fate="letter"} 1.0',
+        'flyball_late_rows_total{fate="letter_bytes"} 3.0',
+    ]

@@ -79,16 +79,27 @@ class Site:
         assert self._producer.flush(10) == 0
 
     def order(self, value: str, *, target: str = "loop", kind: Any = "pause", signer: Signer | None = None) -> None:
+        self.send(self.ordered(value, target=target, kind=kind, signer=signer))
+
+    def ordered(
+        self, value: str, *, target: str = "loop", kind: Any = "pause", signer: Signer | None = None
+    ) -> Message:
+        """Return the record of an order, which nobody has written yet."""
         self._count += 1
         event = Control(id=f"order-{self._count}", time_us=now_us(), kind=kind, target=target, value=value, by="ann")
         signer = signer or load_signer(self.keys, "control", self.audience)
-        self.send(signer.sign(wire.encode(event, loop=self.loop)))
+        return signer.sign(wire.encode(event, loop=self.loop))
 
     def action(self, name: str, *, signer: Signer | None = None, **members: Any) -> Action:
+        action, message = self.signed(name, signer=signer, **members)
+        self.send(message)
+        return action
+
+    def signed(self, name: str, *, signer: Signer | None = None, **members: Any) -> tuple[Action, Message]:
+        """Return an action and its record, which nobody has written yet."""
         action = self._action(name, **members)
         signer = signer or load_signer(self.keys, "actions", self.audience)
-        self.send(signer.sign(wire.encode(action, loop=self.loop)))
-        return action
+        return action, signer.sign(wire.encode(action, loop=self.loop))
 
     def _action(self, name: str, **members: Any) -> Action:
         issued_us = now_us()
@@ -136,7 +147,13 @@ class Site:
         return overtake
 
     def executor(
-        self, name: str = "x1", *, store: str | None = None, trust: Trust | None = None, **settings: Any
+        self,
+        name: str = "x1",
+        *,
+        group: str = "ops",
+        store: str | None = None,
+        trust: Trust | None = None,
+        **settings: Any,
     ) -> ActionConsumer:
         make = Overtaken if "meanwhile" in settings else ActionConsumer
         return make(
@@ -144,7 +161,7 @@ class Site:
             audience=self.audience,
             trust=trust or load_trust(self.keys),
             signer=load_signer(self.keys, "outcomes", self.audience),
-            group="ops",
+            group=group,
             executor=name,
             store=self.folder / (store or name),
             **settings,

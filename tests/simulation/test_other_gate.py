@@ -9,9 +9,10 @@ from schemas.events import JournalEntry, Verdict
 from streams.loop.gate import Gate, GateSettings
 from streams.loop.role import Decode, Role
 from streams.replay import Driver
-from streams.replay.decisions import Decisions, difference
+from streams.replay.decisions import Decisions, decision_of, difference
+from streams.replay.following import follow
 from streams.replay.reading import read_events
-from streams.replay.what_if import OtherGate, Recorded, follow
+from streams.replay.what_if import OtherGate, Recorded
 from tests.simulation.judged import TELEMETRY_EVENTS, driver_of
 from tests.simulation.loop import ACTIONS, GATE, LEVELS, LOOP, DecodedOnce
 
@@ -19,7 +20,8 @@ MINUTE_US = 60_000_000
 
 
 def recorded_in(driver: Driver) -> Decisions:
-    return Decisions(event for _, event in read_events(driver.log, "verdicts", 0, 0) if isinstance(event, Verdict))
+    said = (event for _, event in read_events(driver.log, "verdicts", 0, 0) if isinstance(event, Verdict))
+    return Decisions(map(decision_of, said))
 
 
 def followed(driver: Driver, recorded: Decisions, settings: GateSettings) -> OtherGate:
@@ -30,7 +32,7 @@ def followed(driver: Driver, recorded: Decisions, settings: GateSettings) -> Oth
     actions = frozenset(one.issued for one in recorded.of.values() if one.issued is not None)
     other = OtherGate(make, DecodedOnce(), Recorded(actions=actions), loop=LOOP)
     entries = (event for _, event in read_events(driver.log, "journal-gate", 0, 0) if isinstance(event, JournalEntry))
-    assert follow([other], entries, driver.log.read_range) == ""
+    assert follow([other], entries, driver.log.read_range).missing == ""
     return other
 
 
@@ -50,6 +52,6 @@ def test_the_same_settings_decide_the_same_and_tighter_ones_hold_their_own_limit
     found = difference(recorded.of, tight.decisions.of, moot=tight.moot)
     assert found.removed
     assert found.actions_after == found.actions_before + len(found.added) - len(found.removed)
-    times_us = sorted(one.issued_us for one in tight.decisions.of.values() if one.issued is not None)
+    times_us = sorted(one.decided_us for one in tight.decisions.of.values() if one.issued is not None)
     within = Counter(sum(start <= other < start + MINUTE_US for other in times_us) for start in times_us)
     assert max(within) == 4

@@ -52,6 +52,7 @@ def to_batch(raw: RawBatch, blocks: Sequence[Block]) -> TelemetryBatch | None:
         values=_matrix(filled, names, rows),
         tokens=tokens,
         groups=groups,
+        records=raw,
     )
 
 

@@ -20,6 +20,8 @@ class Packed(msgspec.Struct, array_like=True):
     """What is known of one entity."""
 
     group: str
+    releases: int
+    """How often columns had been taken from metrics by then."""
     sizes: list[int]
     """Bytes of each array."""
     data: bytes
@@ -45,12 +47,13 @@ class Aside:
         self._packed: OrderedDict[str, Packed] = OrderedDict()
         self._bytes = 0
 
-    def put(self, entity: str, group: str, row: Row, blank: Row) -> None:
+    def put(self, entity: str, group: str, row: Row, blank: Row, *, releases: int) -> None:
         """Keep what is known of an entity. `blank` is the row of one that nothing is known of: its last columns are
         left out as far as they are like that, so it does not show whether metrics that the entity never had are known.
         """
         arrays = [_known(array, empty).tobytes() for array, empty in zip(row, blank, strict=True)]
-        self._packed[entity] = Packed(group, [len(array) for array in arrays], pack(b"".join(arrays)))
+        sizes = [len(array) for array in arrays]
+        self._packed[entity] = Packed(group, releases, sizes, pack(b"".join(arrays)))
         self._bytes += _bytes_of(self._packed[entity])
         while len(self._packed) > self._limit or self._bytes > self._bytes_limit:
             self._bytes -= _bytes_of(self._packed.popitem(last=False)[1])

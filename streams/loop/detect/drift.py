@@ -37,12 +37,17 @@ class DriftWatches:
         self._watches = [DriftWatch()]
 
     def grow(self, metrics: Sequence[str]) -> None:
-        """Watch these metrics (columns)."""
-        new = metrics[len(self._subjects) - 1 :]
-        self._subjects += [f"inputs/{metric}" for metric in new]
-        self._watches += [DriftWatch() for _ in new]
-        self._sums = np.concatenate([self._sums, np.zeros(len(new))])
-        self._counts = np.concatenate([self._counts, np.zeros(len(new), np.int64)])
+        """Watch these metrics (columns), some of which may have taken the place of others."""
+        missing = 1 + len(metrics) - len(self._subjects)
+        self._subjects += [""] * missing
+        self._watches += [DriftWatch() for _ in range(missing)]
+        self._sums = np.concatenate([self._sums, np.zeros(missing)])
+        self._counts = np.concatenate([self._counts, np.zeros(missing, np.int64)])
+        for index, metric in enumerate(metrics, start=1):
+            subject = f"inputs/{metric}"
+            if self._subjects[index] != subject:
+                self._subjects[index], self._watches[index] = subject, DriftWatch()
+                self._sums[index] = self._counts[index] = 0
 
     def note(self, values: Floats, scores: Floats, *, calm: Flags, warm: Flags) -> None:
         """Note windows in order: their values, shape (n, metrics), where calm, and their scores where warm."""
@@ -61,9 +66,10 @@ class DriftWatches:
         """Judge the means since the last block; a subject without values waits."""
         drafts = []
         for index in np.flatnonzero(self._counts).tolist():
-            shift = self._watches[index].update(float(self._sums[index] / self._counts[index]))
-            if shift:
-                drafts.append(self._drift(self._subjects[index], shift.before, shift.after, due_us))
+            watch = self._watches[index]
+            watch.update(float(self._sums[index] / self._counts[index]))
+            if watch.shift:
+                drafts.append(self._drift(self._subjects[index], watch.shift.before, watch.shift.after, due_us))
         self._sums[:] = 0.0
         self._counts[:] = 0
         return drafts

@@ -66,6 +66,10 @@ class Folding:
         self._lead.clear(slot)
         self._said.forget(slot)
 
+    def forget_metric(self, slots: Ints, metric: int) -> None:
+        """Forget one metric (column) of some entities."""
+        self._lead.clear_metric(slots, metric)
+
     def expire(self, latest_us: Callable[[int], int]) -> None:
         """Forget what was said too long before the latest event time of its entity to be of any use."""
         self._said.expire(lambda slot: latest_us(slot) - self._settings.token_us)

@@ -1,4 +1,4 @@
-"""Samples that come too late: what they lie in becomes dead letters, but only so many a minute."""
+"""Samples that come too late: what they lie in becomes dead letters, but only so many, and so large, a minute."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
@@ -14,38 +14,51 @@ RANGES = 20
 
 class Late:
     """Whoever sends an hour again would have all of it stored once more, and a message whole for each late sample. So
-    `limit` records per minute of loop time become dead letters; samples of more are counted as `letter_limit`.
+    at most `limit` records, of `bytes_limit` bytes together, become dead letters in a minute of loop time.
+
+    `counts` says how many late rows are in one (`letter`), and how many are in none because there were enough letters
+    (`letter_limit`) or because theirs would have been too large for what was left (`letter_bytes`).
     """
 
-    def __init__(self, *, limit: int, counts: dict[str, int], overflows: Overflows) -> None:
+    def __init__(self, *, limit: int, bytes_limit: int, counts: dict[str, int], overflows: Overflows) -> None:
         self._limit = limit
+        self._bytes_limit = bytes_limit
         self._counts = counts
         self._overflows = overflows
-        self._minute = self._letters = 0
+        self._minute = self._letters = self._bytes = 0
 
     def refuse(self, batch: TelemetryBatch, rows: Sequence[int], now_us: int) -> list[Refused]:
         """Return the records that late rows lie in, each once, as far as this minute allows."""
         if not rows:
             return []
         if self._minute != now_us // MINUTE_US:
-            self._minute, self._letters = now_us // MINUTE_US, 0
+            self._minute, self._letters, self._bytes = now_us // MINUTE_US, 0, 0
         refused: list[Refused] = []
         for record in _by_record(batch, rows):
-            if self._letters < self._limit:
-                self._letters += 1
-                refused.append(_refused(batch, record))
-            else:
-                self._counts["letter_limit"] += len(record)
-                self._overflows.note("letter_limit", (batch.entities[row] for row in record))
+            size = batch.record_bytes(record[0])
+            limit = self._reached(size)
+            self._counts[limit or "letter"] += len(record)
+            if limit:
+                self._overflows.note(limit, (batch.entities[row] for row in record))
+                continue
+            self._letters += 1
+            self._bytes += size
+            refused.append(_refused(batch, record))
         return refused
 
-    def snapshot(self) -> tuple[int, int]:
-        """Return the minute, and its letters."""
-        return self._minute, self._letters
+    def snapshot(self) -> tuple[int, int, int]:
+        """Return the minute, its letters, and their bytes."""
+        return self._minute, self._letters, self._bytes
 
-    def restore(self, snapshot: tuple[int, int]) -> None:
-        """Replace both by what `snapshot` returned."""
-        self._minute, self._letters = snapshot
+    def restore(self, snapshot: tuple[int, int, int]) -> None:
+        """Replace them by what `snapshot` returned."""
+        self._minute, self._letters, self._bytes = snapshot
+
+    def _reached(self, size: int) -> str | None:
+        """Return the limit that leaves no room for another letter of so many bytes."""
+        if self._letters >= self._limit:
+            return "letter_limit"
+        return "letter_bytes" if self._bytes + size > self._bytes_limit else None
 
 
 def _by_record(batch: TelemetryBatch, rows: Sequence[int]) -> Iterator[list[int]]:

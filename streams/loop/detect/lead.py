@@ -55,6 +55,10 @@ class Lead:
         self._starts[:, slot] = 0
         self._z[slot] = 0
 
+    def clear_metric(self, slots: Ints, metric: int) -> None:
+        """Forget one metric (column) of some entities."""
+        self._z[slots, metric] = 0
+
     def row(self, slot: int) -> list[npt.NDArray[Any]]:
         """Return all that is known of one entity, as views."""
         return [self._starts[:, slot], self._z[slot]]

@@ -65,6 +65,19 @@ class Normal:
         self._seen[slot] = 0
         self._table.clear(slot)
 
+    def forget_metric(self, slots: Ints, metric: int) -> None:
+        """Forget one metric (column) of some entities."""
+        self._table.clear_metric(slots, metric)
+
+    def release_metric(self, metric: int) -> None:
+        """Give a column to another metric: entities, that all have forgotten it, share nothing of it any more."""
+        self._table.release_metric(metric)
+        others = [name for name in self._forest.names if name != self._metrics[metric]]
+        if len(others) < len(self._forest.names):
+            self._plant(others)
+            self._taught = 0
+            self._forest_sums = (0.0, 0.0)
+
     def is_warm(self, slot: int) -> bool:
         """Return whether an entity is no longer warming up."""
         return bool(self._seen[slot] >= self._settings.warmup_windows)
@@ -152,13 +165,16 @@ class Normal:
         self._table.survey()
         known = sorted(self._metrics[column] for column in self._table.warm_metrics())
         if known != list(self._forest.names):
-            self._forest = self._new_forest(known)
-            self._columns = np.array([self._metrics.index(name) for name in known], np.int64)
-            self._forest_moments = (0.0, 0.0)
+            self._plant(known)
         elif total > 0:
             self._forest_moments = (mean, max(squares / count - mean * mean, 1e-6) ** 0.5)
         self._taught = 0
         self._forest_sums = (0.0, 0.0)
+
+    def _plant(self, metrics: Sequence[str]) -> None:
+        self._forest = self._new_forest(metrics)
+        self._columns = np.array([self._metrics.index(name) for name in metrics], np.int64)
+        self._forest_moments = (0.0, 0.0)
 
     def _new_forest(self, metrics: Sequence[str]) -> HalfSpaceTrees:
         limits = (-self._settings.z_limit, self._settings.z_limit)

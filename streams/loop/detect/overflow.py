@@ -8,8 +8,8 @@ from schemas.events import Overflow
 from schemas.ids import Cause
 from streams.loop.detect.episodes import Draft
 
-LIMITS = ("entity_limit", "metric_limit", "window_rows_limit", "letter_limit")
-"""The settings that rows, or values, are left out for; rows beyond the last are in no dead letter."""
+LIMITS = ("entity_limit", "metric_limit", "window_rows_limit", "letter_limit", "letter_bytes")
+"""The settings that rows, or values, are left out for; late rows beyond the last two are in no dead letter."""
 TOLD_EVERY_US = 60_000_000
 NAMES_LIMIT = 1_000
 """Different names that are told apart at most."""

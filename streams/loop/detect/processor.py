@@ -10,9 +10,9 @@ import numpy.typing as npt
 from schemas.errors import RecoveryError
 from schemas.events import Census, Event
 from schemas.ids import Cause, Mint
-from streams.loop.detect.aside import Aside, Packed, Row
+from streams.loop.detect.aside import Aside, Packed
 from streams.loop.detect.drift import DriftWatches
-from streams.loop.detect.entities import Entities, Seated
+from streams.loop.detect.entities import Entities
 from streams.loop.detect.episodes import Draft, Episodes
 from streams.loop.detect.folding import Folding
 from streams.loop.detect.late import Late
@@ -21,16 +21,13 @@ from streams.loop.detect.normal import Normal
 from streams.loop.detect.overflow import LIMITS, Overflows
 from streams.loop.detect.settings import DetectSettings
 from streams.loop.detect.surprise import Known, Surprise
+from streams.loop.detect.tables import Tables
 from streams.loop.detect.windows import Closed, Windows
 from streams.loop.packing import Bytes, encoded
 from streams.loop.processor import Input, Now, Refused
 from streams.loop.telemetry import Coded, TelemetryBatch
 
 STATE_VERSION = 7
-ASIDE_AT_ONCE = 500
-"""So many entities are put aside at a count at most (0.2 ms each), so that a step stays short. Not so where many new
-ones find the tables full at once: each of those that are gone has to make room for one.
-"""
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -43,7 +40,7 @@ _KINDS = ("idle", "gone", "census")
 class _State(msgspec.Struct):
     version: int
     counts: dict[str, int]
-    metrics: list[str]
+    metrics: bytes
     entities: bytes
     aside: list[tuple[str, Packed]]
     windows: bytes
@@ -53,7 +50,7 @@ class _State(msgspec.Struct):
     recent: bytes
     drifts: bytes
     overflows: bytes
-    late: tuple[int, int]
+    late: tuple[int, int, int]
     census_due_us: int | None
     census_groups: list[str]
 
@@ -63,7 +60,7 @@ class Detect:
 
     `counts` says what was left out: rows behind the watermark (`late`), rows of an entity and time already seen
     (`duplicates`), and by the name of its setting what is beyond a limit: rows of more entities, values of more
-    metrics, more rows of a window, and those of the late rows that are in no dead letter (`letter_limit`).
+    metrics, more rows of a window. Besides it says what became of the late rows (`LATE_FATES`).
     """
 
     name = "detect"
@@ -73,7 +70,7 @@ class Detect:
         self._loop = loop
         self._partition = partition
         self._partitions = partitions
-        self.counts = dict.fromkeys(("late", "duplicates", *LIMITS), 0)
+        self.counts = dict.fromkeys(("late", "duplicates", "letter", *LIMITS), 0)
         self.refused: list[Refused] = []
         self._metrics = Metrics(limit=settings.metric_limit, counts=self.counts)
         self._entities = Entities(limit=settings.entity_limit)
@@ -89,7 +86,12 @@ class Detect:
         self._surprise = Surprise(settings)
         self._drifts = DriftWatches(partition=partition)
         self._overflows = Overflows(partition=partition, counts=self.counts)
-        self._late = Late(limit=settings.letter_limit, counts=self.counts, overflows=self._overflows)
+        self._late = Late(
+            limit=settings.letter_limit,
+            bytes_limit=settings.letter_bytes,
+            counts=self.counts,
+            overflows=self._overflows,
+        )
         self._folding = Folding(
             settings,
             entities=self._entities,
@@ -98,8 +100,17 @@ class Detect:
             episodes=self._episodes,
             drifts=self._drifts,
         )
-        self._room = (0, 0)
-        """Of how many entities and metrics there is room for in every table."""
+        self._tables = Tables(
+            settings,
+            entities=self._entities,
+            metrics=self._metrics,
+            aside=self._aside,
+            windows=self._windows,
+            normal=self._normal,
+            surprise=self._surprise,
+            folding=self._folding,
+            drifts=self._drifts,
+        )
         self._census_due_us: int | None = None
         self._census_groups: set[str] = set()
         self._next_us: int | None = None
@@ -127,7 +138,8 @@ class Detect:
                 events += self._written(self._leave(timer), mint, now)
             else:
                 events += self._written(self._count(timer[0], now), mint, now)
-                self._put_aside(now.us)
+                self._tables.put_aside(now.us)
+                self._tables.release_metrics(now.us)
         events += self._written(self._close_idle(idle), mint, now)
         self._next_is_known = False
         return events
@@ -144,7 +156,7 @@ class Detect:
         state = _State(
             version=STATE_VERSION,
             counts=dict(sorted(self.counts.items())),
-            metrics=self._metrics.names,
+            metrics=self._metrics.snapshot(),
             entities=self._entities.snapshot(),
             aside=self._aside.columns(),
             windows=self._windows.snapshot(),
@@ -167,18 +179,18 @@ class Detect:
         if state.version != STATE_VERSION:
             raise RecoveryError(f"snapshot of detect must have version {STATE_VERSION}, got {state.version}")
         self.counts.update(state.counts)
-        self._metrics.names = state.metrics
+        self._metrics.restore(state.metrics)
         self._entities.restore(state.entities)
         self._aside.adopt(state.aside)
-        self._windows.restore(state.windows, len(state.metrics))
+        self._windows.restore(state.windows, len(self._metrics.names))
         self._normal.restore(state.normal)
-        self._surprise.adopt(state.surprise, state.metrics)
+        self._surprise.adopt(state.surprise, self._metrics.names)
         self._episodes.restore(state.episodes)
         self._folding.restore(state.recent)
         self._drifts.restore(state.drifts)
         self._overflows.restore(state.overflows)
         self._late.restore(state.late)
-        self._room = (0, 0)
+        self._tables.adopted()
         self._census_due_us = state.census_due_us
         self._census_groups = set(state.census_groups)
         self._next_is_known = False
@@ -194,11 +206,11 @@ class Detect:
         if not len(rows):
             return []
         slots = slots[rows]
-        values = self._metrics.columns(batch.metrics, batch.values.take(rows, axis=0))
+        values = self._metrics.columns(batch.metrics, batch.values.take(rows, axis=0), now.us)
         self._overflows.note("metric_limit", self._metrics.left_out)
-        self._grow()
+        self._tables.grow()
         for one in seated:
-            self._seat(one)
+            self._tables.seat(one)
         self._entities.arrive(slots, now.us)
         self._next_is_known = False
         if self._census_due_us is None:
@@ -221,53 +233,6 @@ class Detect:
 
     def _fold_windows(self, closed: Closed, cause: Callable[[int], Cause]) -> list[Draft]:
         return self._folding.fold(closed, cause, self._metrics.names)
-
-    def _seat(self, seated: Seated) -> None:
-        """Give a slot to an entity, with what is known of it. Who had it before is put aside, unless hardly anything is
-        known of it: names that come once, in floods, must neither cost much nor push out those that are known.
-        """
-        known = self._aside.take(seated.entity)  # before it is forgotten for the one who leaves
-        if seated.left and self._normal.is_warm(seated.slot):
-            self._vacate(seated.slot, seated.left, seated.left_group)
-        elif seated.left:
-            self._forget(seated.slot)
-        if known is not None:
-            known.onto(self._row(seated.slot))
-            self._entities.groups[seated.slot] = known.group
-
-    def _put_aside(self, now_us: int) -> None:
-        """Free the slots of entities that have been gone for long, and forget what was said long ago."""
-        self._folding.expire(self._windows.latest)
-        gone = self._entities.gone()
-        silent = gone[self._entities.arrival(gone) <= now_us - self._settings.aside_us]
-        for slot in silent[:ASIDE_AT_ONCE].tolist():
-            self._vacate(slot, self._entities.names[slot], self._entities.groups[slot])
-            self._entities.free(slot)
-
-    def _vacate(self, slot: int, entity: str, group: str) -> None:
-        known = [array.copy() for array in self._row(slot)]
-        self._forget(slot)
-        self._aside.put(entity, group, known, blank=self._row(slot))
-
-    def _forget(self, slot: int) -> None:
-        for table in self._tables():
-            table.forget(slot)
-
-    def _row(self, slot: int) -> Row:
-        return [array for table in self._tables() for array in table.row(slot)]
-
-    def _tables(self) -> tuple[Windows, Normal, Surprise, Folding]:
-        return self._windows, self._normal, self._surprise, self._folding
-
-    def _grow(self) -> None:
-        slots, metrics = len(self._entities), self._metrics.names
-        if self._room != (slots, len(metrics)):
-            self._windows.grow(slots, len(metrics))
-            self._normal.grow(slots, metrics)
-            self._surprise.grow(slots, metrics)
-            self._folding.grow(slots, len(metrics))
-            self._drifts.grow(metrics)
-            self._room = (slots, len(metrics))
 
     def _due(self, now_us: int) -> list[_Timer]:
         """Return the timers due, in order."""

@@ -92,9 +92,13 @@ class DetectSettings(msgspec.Struct, frozen=True, kw_only=True):
     aside_bytes: int = 32_000_000
     """... and how many bytes they take, packed."""
     metric_limit: int = 64
+    metric_gone_us: int = 172_800_000_000
+    """Loop time without a value after which a metric makes room for another, where none is left."""
     window_rows_limit: int = 1_000
     letter_limit: int = 60
-    """So many records a minute (of loop time) become dead letters because samples in them came too late."""
+    """So many records a minute (of loop time) become dead letters because samples in them came too late, ..."""
+    letter_bytes: int = 2_000_000
+    """... and so many bytes of them, as they came: as base64 they take a third more."""
     token_limit: int = 8
     token_us: int = 60_000_000
     """What an entity said, as event tokens, so long before an episode opened belongs to it."""
@@ -206,10 +210,10 @@ def _rate_errors(name: str, stated: str) -> list[str]:
 
 _POSITIVE = (
     "idle_us", "gone_us", "census_us", "threshold", "p_per_alarm", "open_windows", "close_windows", "accept_windows",
-    "warmup_windows", "slow_windows", "prior_windows", "floor_absolute", "z_limit", "forest_windows",
+    "metric_gone_us", "warmup_windows", "slow_windows", "prior_windows", "floor_absolute", "z_limit", "forest_windows",
     "entity_limit", "metric_limit", "window_rows_limit", "token_limit", "signature_limit",
 )  # fmt: skip
 _NOT_NEGATIVE = (
-    "window_us", "lateness_us", "aside_us", "aside_limit", "aside_bytes", "letter_limit", "token_us",
+    "window_us", "lateness_us", "aside_us", "aside_limit", "aside_bytes", "letter_limit", "letter_bytes", "token_us",
     "measure_after_us", "close_threshold", "floor_relative", "slack", "forest_weight",
 )  # fmt: skip

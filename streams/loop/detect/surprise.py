@@ -117,6 +117,12 @@ class Surprise:
         self._sums.clear(slot)
         self._rate.clear(slot)
 
+    def forget_metric(self, slots: Ints, metric: int) -> None:
+        """Forget one metric (column) of some entities."""
+        self._table.clear_metric(slots, metric)
+        self._probe.clear_metric(slots, metric)
+        self._features.clear_columns(slots, np.full(len(slots), metric))
+
     def row(self, slot: int) -> list[npt.NDArray[Any]]:
         """Return all that is known of an entity, as views."""
         tables = (self._table, self._probe, self._features, self._sums, self._rate)

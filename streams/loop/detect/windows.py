@@ -96,6 +96,11 @@ class Windows:
         """Return the event time of the entity's latest row."""
         return int(self._watermark[slot])
 
+    def held_metrics(self) -> Flags:
+        """Return of which metrics open windows have values, shape (metrics,)."""
+        held: Flags = np.any(self._counts, axis=0)
+        return held
+
     def waiting(self) -> Ints:
         """Return the slots that have an open window, ascending."""
         return self._slots[starts_of(self._slots, self._slots)]

@@ -57,13 +57,13 @@ class Blocks:
             self._told = {}
         self._last_us = now_us
         self._touch_turned(orders, now_us)
-        self._book.ends.pass_over(now_us)
-        self._book.touched.update([f"action:{action}" for action in self._book.ends.turned])
-        self._book.ends.turned.clear()
-        scopes = sorted({"loop", *self._book.touched})
-        self._book.touched.clear()
+        touched, ends = self._book.touched, self._book.ends
+        ends.pass_over(now_us)
+        touched.update([f"action:{action}" for action in ends.turned])
+        ends.turned.clear()
+        touched.add("loop")
         changed: dict[str, int] = {}
-        for scope in scopes:
+        for scope in sorted(touched):
             until_us = self._until(scope, orders, now_us)
             told_us = self._told.get(scope)
             if told_us is not None and 0 < told_us <= now_us:
@@ -74,6 +74,7 @@ class Blocks:
                 self._told.pop(scope, None)
             else:
                 self._remember(scope, until_us, now_us)
+        touched.clear()
         return changed
 
     def _touch_turned(self, orders: Orders, now_us: int) -> None:
@@ -101,10 +102,10 @@ class Blocks:
 
         An action that is not declared is no scope: nobody can propose it.
         """
-        if scope.startswith("action:") and scope not in self._actions:
+        kind, _, name = scope.partition(":")
+        if kind == "action" and scope not in self._actions:
             return None
         reasons = [self._ordered(scope, orders, now_us), self._book.windows.blocked_until(scope, now_us)]
-        kind, _, name = scope.partition(":")
         match kind:
             case "loop":
                 reasons += self._loop(now_us)
@@ -114,9 +115,8 @@ class Blocks:
                 reasons.append(self._book.cooling_until(name, now_us))
                 if name in self._settings.protected or self._book.under_way(name):
                     reasons.append(0)
-        if 0 in reasons:
-            return 0
-        return max((until_us for until_us in reasons if until_us is not None), default=None)
+        known_us = [until_us for until_us in reasons if until_us is not None]
+        return 0 if 0 in known_us else max(known_us, default=None)
 
     def _loop(self, now_us: int) -> list[int | None]:
         maintained = self._maintenance.until(now_us)

@@ -12,7 +12,7 @@ from streams.loop.gate.ends import Ends
 from streams.loop.gate.health import Health
 from streams.loop.gate.settings import GateSettings
 from streams.loop.gate.spending import Spending
-from streams.loop.gate.state import Field, InFlight, Opened
+from streams.loop.gate.state import Field, InFlight, Opened, Question
 from streams.loop.limits import MOST, Limits, SlidingWindows, parse_limits
 
 TIGHTENED = 2
@@ -66,10 +66,10 @@ class Book:
             surplus: dict[str, Any] = over_us or episodes
             del surplus[next(iter(surplus))]
 
-    def reserve(self, proposal: Proposal, action: Action) -> None:
+    def reserve(self, question: Question, action: Action) -> None:
         """Spend one of every allowance that this action falls under."""
-        scopes = scopes_of(proposal)
-        for key in scopes:
+        proposal, scopes = question.proposal, question.scopes
+        for key in (scopes.action, scopes.entity, scopes.pattern, scopes.loop):
             self.windows.reserve(key, action.issued_us)
         if is_exploring(proposal):
             self.windows.reserve(EXPLORING, action.issued_us)
@@ -119,7 +119,7 @@ class Book:
 
     def under_way(self, entity: str) -> bool:
         """Return whether an action on the entity has not ended."""
-        return self._on_entity[entity] > 0
+        return entity in self._on_entity
 
     def cooling_until(self, entity: str, now_us: int) -> int | None:
         """Return when the entity has cooled down, or None when it has."""
@@ -171,16 +171,6 @@ class Book:
         """Return the limits of a scope; of an action that is no longer declared, none are left to allow."""
         limits = self._limits
         return limits.get(key) or limits.get(key[: key.find(":")]) or NOTHING
-
-
-def scopes_of(proposal: Proposal) -> tuple[str, str, str, str]:
-    """Return the keys under which an action spends: of its action, entity, pattern and loop."""
-    return (
-        f"action:{proposal.action}",
-        f"entity:{proposal.entity}",
-        f"pattern:{proposal.pattern}",
-        "loop",
-    )
 
 
 def is_exploring(proposal: Proposal) -> bool:

@@ -5,13 +5,12 @@ from streams.loop.gate.book import EXPLORING, is_exploring
 from streams.loop.gate.facts import Facts
 from streams.loop.gate.orders import running_since
 from streams.loop.gate.state import Question
-
-_EXPLORATION = Check(name="exploration", passed=True)
+from streams.loop.gate.table import PASSED
 
 
 def attempts(facts: Facts, question: Question) -> Check:
     """Check that the entity has attempts left."""
-    return _budget("attempts", f"entity:{question.proposal.entity}", facts, question)
+    return _budget("attempts", question.scopes.entity, facts, question)
 
 
 def concurrency(facts: Facts, question: Question) -> Check:
@@ -27,23 +26,23 @@ def concurrency(facts: Facts, question: Question) -> Check:
 
 def action_budget(facts: Facts, question: Question) -> Check:
     """Check that the action has actions left."""
-    return _budget("action-budget", f"action:{question.proposal.action}", facts, question)
+    return _budget("action-budget", question.scopes.action, facts, question)
 
 
 def pattern_budget(facts: Facts, question: Question) -> Check:
     """Check that the pattern has."""
-    return _budget("pattern-budget", f"pattern:{question.proposal.pattern}", facts, question)
+    return _budget("pattern-budget", question.scopes.pattern, facts, question)
 
 
 def loop_budget(facts: Facts, question: Question) -> Check:
     """Check that the loop has."""
-    return _budget("loop-budget", "loop", facts, question)
+    return _budget("loop-budget", question.scopes.loop, facts, question)
 
 
 def exploration(facts: Facts, question: Question) -> Check:
     """Check that it looks best, or that one more that does not may be tried: never of an action of high risk."""
     if not is_exploring(question.proposal):
-        return _EXPLORATION
+        return PASSED["exploration"]
     declared = facts.actions.get(question.proposal.action)
     if declared is not None and declared.risk == "high":
         return Check(name="exploration", passed=False, detail="of high risk, and another action looks better")

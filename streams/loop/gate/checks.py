@@ -54,8 +54,10 @@ def all_checks(facts: Facts, question: Question) -> tuple[Check, ...]:
 
 def decide(checks: Sequence[Check]) -> tuple[Answer, str | None]:
     """Return the verdict of checks in the table's order, and the name of the first that failed and so decides."""
-    failed = next((check.name for check in checks if not check.passed), None)
-    return ("allow", None) if failed is None else (BY_NAME[failed].failed, failed)
+    for check in checks:
+        if not check.passed:
+            return BY_NAME[check.name].failed, check.name
+    return "allow", None
 
 
 def one_check(name: str, facts: Facts, question: Question) -> Check:

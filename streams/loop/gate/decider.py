@@ -7,7 +7,7 @@ from streams.loop.gate.checks import Answer, decide
 from streams.loop.gate.facts import Facts
 from streams.loop.gate.ladder import Ladder
 from streams.loop.gate.orders import lower
-from streams.loop.gate.state import Question
+from streams.loop.gate.state import Question, scopes_of
 from streams.loop.occasion import Occasion
 
 
@@ -33,6 +33,7 @@ class Decider:
             level = lower(level, "approve")
         return Question(
             proposal=proposal,
+            scopes=scopes_of(proposal),
             now_us=on.now.us,
             control_heard_us=on.now.control_heard_us,
             level=level,
@@ -70,7 +71,7 @@ class Decider:
             final=self.final(question.proposal) if said == "escalate" else None,
         )
         self._record(verdict)
-        return [verdict] if action is None else [verdict, action]
+        return [verdict] if action is None else [verdict, action, *self._ladder.began(verdict, self._facts.orders, on)]
 
     def final(self, proposal: Proposal) -> FinalAction:
         """Return what a proposal of a declared action would do."""
@@ -96,7 +97,7 @@ class Decider:
             approvals=question.approval_ids,
             answers=question.approvals,
         )
-        self._facts.book.reserve(proposal, action)
+        self._facts.book.reserve(question, action)
         return action
 
     def _record(self, verdict: Verdict) -> None:

@@ -5,6 +5,7 @@ from streams.loop.gate.state import End
 
 KEPT = 1_000
 """Ends per action at most; of more within the window the latest count."""
+_EVER, _NEVER = -1, 1 << 62
 
 
 class Ends:
@@ -18,10 +19,12 @@ class Ends:
         self.turned: set[str] = set()
         self._passed: dict[str, tuple[int, int]] = {}
         """Of each action: how many of the oldest are passed over, and how many of the others were bad."""
+        self._due_us = _EVER
+        """Before this time no end that counts is too old."""
 
     def adopt(self, ends: dict[str, list[End]]) -> None:
         """Replace all ends."""
-        self.of = ends
+        self.of, self._due_us = ends, _EVER
         self._passed = {action: (0, sum(end.bad for end in known)) for action, known in ends.items()}
 
     def add(self, action: str, now_us: int, *, bad: bool) -> bool:
@@ -34,12 +37,18 @@ class Ends:
             del known[0]
         self.of[action] = known
         self._passed[action] = (0, were_bad)
+        self._due_us = min(self._due_us, known[0].time_us + self._settings.failed_window_us)
         return self._failing(len(known), were_bad)
 
     def pass_over(self, now_us: int) -> None:
         """Pass over all ends that are too old; of whom there were any, is then in `turned` until that is cleared."""
+        if now_us < self._due_us:
+            return
+        self._due_us = _NEVER
         for action in self.of:
-            self._recent(action, now_us)
+            known, passed, _ = self._recent(action, now_us)
+            if passed < len(known):
+                self._due_us = min(self._due_us, known[passed].time_us + self._settings.failed_window_us)
 
     def forget(self, action: str) -> None:
         """Forget how an action ended: a person re-armed it."""

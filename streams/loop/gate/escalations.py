@@ -1,7 +1,7 @@
 """What waits for people: each escalation ends once, approved, rejected, expired or lapsed with its episode."""
 
 from schemas.events import Approval, Check, Episode, Event, Proposal
-from streams.loop.gate.approvals import final_action, fits, with_approval, without_withdrawn
+from streams.loop.gate.approvals import fits, with_approval, without_withdrawn
 from streams.loop.gate.book import ESCALATING
 from streams.loop.gate.checks import all_checks, one_check, with_remedy
 from streams.loop.gate.decider import Decider
@@ -32,10 +32,9 @@ class Escalations:
         open_one = self.open.get(approval.proposal)
         if open_one is None:
             return []
-        declared = self._facts.actions.get(open_one.proposal.action)
-        if declared is None:
+        if open_one.proposal.action not in self._facts.actions:
             return self.end(approval.proposal, on, "declared", "", approval)
-        final = final_action(open_one.proposal, declared, self._facts.settings_hash)
+        final = self._decider.final(open_one.proposal)
         if not fits(approval, open_one, final, on.now.us) or approval.id in {one.id for one in open_one.approvals}:
             return []
         if approval.decision == "reject":

@@ -19,6 +19,11 @@ _LEAST_SPREAD = 0.1
 class Contrast(msgspec.Struct, array_like=True):
     """Rewards of an action (`mine`) against those of another (`other`), by rounds: a round ends once both have come,
     and its value is the difference of the means of those that came since the last one. `counts` are of steps of values.
+
+    Bounds of its mean rest on one thing: whatever came before, a round may not be expected to be worth more than the
+    effect. So both must be of the same mixture of cases (`streams.loop.gate.runs.chosen_by_loop`). That the loop turns
+    away from what has just failed makes the mean of `mine` in a round too low, if anything (Nie, Tian, Taylor and Zou,
+    "Why adaptively collected data have negative bias", AISTATS 2018).
     """
 
     mine: Moments = msgspec.field(default_factory=Moments)
@@ -60,9 +65,11 @@ class Pair(msgspec.Struct):
     """All that is known of one action against one pattern, since its level last changed; `rewards` and `highest` since
     it was last lowered.
 
-    `level` is what the gate made of it, None for what people say; `start` what they said then. `falling` and `silence`
-    are the capitals of who bets that rewards fell, and that outcomes fail to come. `said` is what was told last without
-    a change of level.
+    `level` is what the gate made of it, None for what people say; `start` what they said then, and `basis` what the
+    action, and the baseline, were declared to be. `falling` and `silence` are the capitals of who bets that rewards
+    fell, and that outcomes fail to come. `lowered` is how often it was, `fell` whether since people last ordered
+    something else. `said` is what was told last without a change of level, `was` the level before the settings changed
+    it, until that is told.
     """
 
     pattern: str
@@ -79,27 +86,35 @@ class Pair(msgspec.Struct):
     against: dict[Compared, Contrast] = {}
     test: int = 1
     lowered: int = 0
+    fell: bool = False
     said: str = ""
+    basis: str = ""
+    was: Level | None = None
 
-    def begin(self, *, lowered: bool) -> None:
-        """Forget what led to a change. Every further test of the effect has less chance to be wrong: together they have
-        as much as is stated.
+    def begin(self, *, lowered: bool = False, other: bool = False) -> None:
+        """Forget what led to a change: its level was `lowered`, or it is about an `other` action than before.
+
+        Every further test of the effect has less chance to be wrong: together they have as much as is stated.
         """
         self.test += any(contrast.rounds for contrast in self.against.values())
         self.against = {name: Contrast() for name in self.against}
         self.decided = self.outcomes = self.missing = 0
         self.falling = self.silence = 1.0
-        self.said = ""
+        self.said, self.was = "", None
         if lowered:
             self.lowered += 1
+            self.fell = True
+        if lowered or other:
             self.rewards, self.highest = Moments(), -1.0
 
     def alpha(self, wrong: float) -> float:
         """Return how likely the present test may be wrong, of `wrong` for all of them together."""
         return wrong / (self.test * (self.test + 1))
 
-    def add(self, reward: float, *, cost: float, missing: float) -> None:
-        """Count an outcome; `missing` is the share of them that may fail to come."""
+    def add(self, reward: float, *, cost: float, missing: float, chosen: bool) -> None:
+        """Count an outcome; `missing` is the share of them that may fail to come. It is compared with others where the
+        loop has `chosen` the action, or would have.
+        """
         if self.rewards.count >= PROMISING:
             promised = self._promised(cost)
             high = max(self.highest, promised + _LEAST_SPREAD)
@@ -108,7 +123,7 @@ class Pair(msgspec.Struct):
         self.rewards.add(reward)
         self.highest = max(self.highest, reward)
         self.silence = alarm(self.silence, 1.0, promised=1.0 - missing, low=0.0, high=1.0)
-        for contrast in self.against.values():
+        for contrast in self.against.values() if chosen else ():
             contrast.add(reward, mine=True)
 
     def miss(self, missing: float) -> None:

@@ -12,14 +12,14 @@ from schemas.keyring import LOOP
 from streams.loop.actions import ActionSettings
 from streams.loop.gate.density import Feedback, too_thin
 from streams.loop.gate.evidence import Compared, Pair
-from streams.loop.gate.orders import lower
-from streams.loop.gate.pairs import Pairs
+from streams.loop.gate.orders import is_named, lower
+from streams.loop.gate.pairs import Given, Pairs
+from streams.loop.gate.runs import Run, Runs, arm_of, chosen_by_loop
 from streams.loop.gate.settings import ANY_PATTERN, LEVELS, Level, LevelSettings
 from streams.loop.gate.state import LadderState, Orders
 from streams.loop.occasion import Occasion
 from streams.loop.remembering import forget_oldest, remember
 
-_KNOWN_ENDS = ("succeeded", "failed")
 _DOUBLINGS = 8
 """So often at most the number of episodes is doubled for a pair that was lowered."""
 
@@ -36,15 +36,15 @@ class Ladder:
         self._remembered = remembered
         self._pairs = Pairs(settings, actions=actions, baseline=baseline)
         self._feedback: OrderedDict[str, Feedback] = OrderedDict()
-        self._ends: OrderedDict[str, str] = OrderedDict()
+        self._runs = Runs(remembered)
         self._seen: OrderedDict[str, None] = OrderedDict()
 
-    def adopt(self, state: LadderState) -> None:
+    def adopt(self, state: LadderState, orders: Orders) -> None:
         """Replace the state."""
-        self._pairs.adopt(state.pairs)
+        self._pairs.adopt(state.pairs, state.joined, orders)
         self._pairs.probation_us = state.probation_us
         self._feedback = OrderedDict(state.feedback)
-        self._ends = OrderedDict(state.ends)
+        self._runs.adopt(state.runs)
         self._seen = OrderedDict.fromkeys(state.seen)
 
     def state(self) -> LadderState:
@@ -52,8 +52,9 @@ class Ladder:
         return LadderState(
             pairs=list(self._pairs),
             feedback=list(self._feedback.items()),
-            ends=list(self._ends.items()),
+            runs=self._runs.state(),
             seen=list(self._seen),
+            joined=self._pairs.joined(),
             probation_us=self._pairs.probation_us,
         )
 
@@ -62,48 +63,41 @@ class Ladder:
         return self._pairs.level(orders, pattern, action, now_us)
 
     def decided(self, verdict: Verdict, orders: Orders, on: Occasion) -> list[Event]:
-        """Note that the loop wanted an action which its level kept back."""
+        """Note that the loop wanted an action which its level kept back; of an episode once."""
         proposal = verdict.proposal
+        given = Given(orders, on, proposal.id, proposal.episode)
+        outputs = self._pairs.tell_renewed(proposal.pattern, proposal.action, given)
+        wanted = f"{proposal.episode}/{proposal.action}"
+        if verdict.decided_by != "level" or wanted in self._seen:
+            return outputs
+        remember(self._seen, wanted, self._remembered)
         pair = self._pairs.follow(proposal.pattern, proposal.action)
-        if pair is None or verdict.decided_by != "level":
-            return []
+        if pair is None:
+            return outputs
         pair.decided += 1
-        raised: Level = "suggest" if verdict.level == "observe" else "approve"
-        wanted = self._settings.episodes << min(pair.lowered, _DOUBLINGS)
-        if pair.decided < wanted or not self._may_rise(pair, raised):
+        return outputs + self._climb(pair, "suggest" if verdict.level == "observe" else "approve", given)
+
+    def began(self, verdict: Verdict, orders: Orders, on: Occasion) -> list[Event]:
+        """Note an action that was let through; of too many the oldest counts as one of which nobody tells what came."""
+        if verdict.action is None or verdict.proposal.by != LOOP:
             return []
-        if raised == "approve":
-            thin = too_thin(self._feedback.get(pair.pattern), self._settings, on.now.us)
-            if thin is not None:
-                return self._pairs.say(pair, orders, on, reason="sparse", proposal=proposal, detail=thin)
-        return self._pairs.change(pair, raised, orders, on, reason="decided", proposal=proposal)
+        given_up = self._runs.begin(verdict.action, verdict)
+        return [] if given_up is None else self._miss(given_up, Given(orders, on, given_up.proposal))
 
     def ended(self, action: str, state: str) -> None:
         """Note how an action of the gate's own ended, as its executor says; what a person settled says nothing here."""
-        self._ends[action] = state
-        forget_oldest(self._ends, self._remembered)
+        self._runs.end(action, state)
 
     def learned(self, experience: Experience, verdict: Verdict | None, orders: Orders, on: Occasion) -> list[Event]:
         """Count what became of a proposal; `verdict` is the gate's own, None where it is forgotten."""
-        if experience.id in self._seen:
-            return []
-        remember(self._seen, experience.id, self._remembered)
+        given = Given(orders, on, experience.proposal, experience.episode)
+        issued = experience.action if verdict is None else verdict.action
+        run = self._runs.of(issued or "", experience)
+        if run is not None:
+            return self._ran(run, experience, given)
         if verdict is None or verdict.verdict != "allow" or verdict.proposal.by != LOOP:
             return []
-        proposal, late = verdict.proposal, experience.state == "late"
-        if not late:
-            self._feed(experience, proposal, on)
-        if proposal.action == NONE:
-            nothing = experience.reward if experience.state == "observed" else None
-            return [] if nothing is None else self._compare("none", nothing, proposal, orders, on)
-        known = self._ends.get(verdict.action or "") in _KNOWN_ENDS and experience.effective == proposal.action
-        if known and experience.reward is not None and (late or experience.state == "observed"):
-            return self._count(experience.reward, proposal, orders, on)
-        pair = self._pairs.follow(proposal.pattern, proposal.action)
-        if pair is None or late or experience.state == "censored":  # of what is late the default was counted
-            return []
-        pair.miss(self._settings.missing)
-        return self._judge(pair, orders, on, proposal)
+        return self._left_alone(experience, verdict.proposal, given) if verdict.proposal.action == NONE else []
 
     def promoted(self, promotion: Promotion, on: Occasion) -> list[Event]:
         """Let nothing act by itself for a while: other models speak now than those that earned it."""
@@ -130,18 +124,22 @@ class Ladder:
 
     def merged(self, pattern: Pattern, orders: Orders, on: Occasion) -> list[Event]:
         """Give a pattern the lower level of its own and of one that was merged into it."""
-        if pattern.status != "merged" or pattern.alias_of is None:
+        old, into = pattern.pattern, pattern.alias_of
+        if pattern.status != "merged" or into is None:
             return []
+        stood = {
+            action: self._pairs.standing(orders, old, action)
+            for action in self._actions
+            if self._pairs.find(old, action) is not None or is_named(orders, self._settings, old, action)
+        }
+        if not self._pairs.join(old, into):
+            return []
+        self._feedback.pop(old, None)
         outputs: list[Event] = []
-        for action in self._actions:
-            if self._pairs.find(pattern.pattern, action) is None:
-                continue
-            level = self._pairs.standing(orders, pattern.pattern, action)
-            self._pairs.drop(pattern.pattern, action)
-            own = self._pairs.standing(orders, pattern.alias_of, action)
-            pair = self._pairs.follow(pattern.alias_of, action)
-            if pair is not None and level != own and lower(level, own) == level:
-                outputs += self._pairs.change(pair, level, orders, on, reason="merged")
+        for action, level in stood.items():
+            own = self._pairs.standing(orders, into, action)
+            pair = self._pairs.follow(into, action) if lower(level, own) != own else None
+            outputs += [] if pair is None else self._pairs.change(pair, level, Given(orders, on), reason="merged")
         return outputs
 
     def ordered(self, target: str, orders: Orders, on: Occasion) -> list[Event]:
@@ -150,58 +148,92 @@ class Ladder:
         outputs: list[Event] = []
         for pair in self._pairs:
             if pair.action == action and pattern in (pair.pattern, ANY_PATTERN):
-                outputs += self._pairs.restart(pair, orders, on)
+                outputs += self._pairs.restart(pair, Given(orders, on))
         return outputs
 
-    def _feed(self, experience: Experience, proposal: Proposal, on: Occasion) -> None:
-        known = self._feedback.setdefault(proposal.pattern, Feedback(experience.decided_us))
-        known.add(
-            decided_us=experience.decided_us,
-            now_us=on.now.us,
-            reward=experience.reward,
-            nothing=proposal.action == NONE,
-        )
+    def _climb(self, pair: Pair, raised: Level, given: Given) -> list[Event]:
+        """Raise a pair by one level, up to `approve`, once it was wanted often enough."""
+        enough = self._settings.episodes << min(pair.lowered, _DOUBLINGS)
+        if pair.decided < enough or not self._may_rise(pair, raised):
+            return []
+        if raised == "approve":
+            thin = too_thin(self._feedback.get(pair.pattern), self._settings, given.on.now.us)
+            if thin is not None:
+                return self._pairs.say(pair, given, reason="sparse", detail=thin)
+        return self._pairs.change(pair, raised, given, reason="decided")
+
+    def _left_alone(self, experience: Experience, proposal: Proposal, given: Given) -> list[Event]:
+        """Count what doing nothing came to."""
+        if experience.id in self._seen:
+            return []
+        remember(self._seen, experience.id, self._remembered)
+        self._feed(experience, proposal.pattern, given, nothing=True)
+        if arm_of(proposal) != "none" or experience.state != "observed" or experience.reward is None:
+            return []
+        pair = self._pairs.find(proposal.pattern, chosen_by_loop(proposal))
+        return self._compare("none", pair, _within_range(experience.reward, cost=0.0), given)
+
+    def _ran(self, run: Run, experience: Experience, given: Given) -> list[Event]:
+        """Count a run as an outcome, or, once, as one of which nobody tells what came; one that never began as none."""
+        if experience.state != "censored" and not run.missed:
+            self._feed(experience, run.pattern, given, nothing=False)
+        if run.tells(experience) and experience.reward is not None:
+            return self._count(experience.reward, run, given)
+        if run.missed or experience.state == "censored":
+            return []
+        run.missed = True
+        return self._miss(run, given)
+
+    def _feed(self, experience: Experience, pattern: str, given: Given, *, nothing: bool) -> None:
+        known = self._feedback.setdefault(self._pairs.name_of(pattern), Feedback(experience.decided_us))
+        known.add(decided_us=experience.decided_us, now_us=given.on.now.us, reward=experience.reward, nothing=nothing)
         forget_oldest(self._feedback, self._settings.pairs)
 
-    def _count(self, reward: float, proposal: Proposal, orders: Orders, on: Occasion) -> list[Event]:
-        outputs: list[Event] = []
-        pair = self._pairs.follow(proposal.pattern, proposal.action)
-        if pair is not None:
-            pair.add(reward, cost=self._actions[pair.action].cost, missing=self._settings.missing)
-            outputs += self._judge(pair, orders, on, proposal)
-        if proposal.action == self._baseline and proposal.hold_out is not None and proposal.hold_out.arm == "baseline":
-            outputs += self._compare("baseline", reward, proposal, orders, on)
+    def _count(self, reward: float, run: Run, given: Given) -> list[Event]:
+        pair = self._pairs.follow(run.pattern, run.action)
+        if pair is None:
+            return []
+        cost = self._actions[pair.action].cost
+        reward = _within_range(reward, cost=cost)
+        pair.add(reward, cost=cost, missing=self._settings.missing, chosen=run.chosen == run.action)
+        outputs = self._judge(pair, given)
+        if run.action == self._baseline and run.arm == "baseline":
+            outputs += self._compare("baseline", self._pairs.find(run.pattern, run.chosen), reward, given)
         return outputs
 
-    def _compare(self, other: Compared, reward: float, proposal: Proposal, orders: Orders, on: Occasion) -> list[Event]:
-        """Hold what doing nothing, or the baseline, earned against all other actions of the pattern."""
-        outputs: list[Event] = []
-        for action in self._actions:
-            pair = self._pairs.find(proposal.pattern, action)
-            if pair is not None and other in pair.against:
-                pair.against[other].add(reward, mine=False)
-                outputs += self._judge(pair, orders, on, proposal)
-        return outputs
+    def _miss(self, run: Run, given: Given) -> list[Event]:
+        pair = self._pairs.follow(run.pattern, run.action)
+        if pair is None:
+            return []
+        pair.miss(self._settings.missing)
+        return self._judge(pair, given)
 
-    def _judge(self, pair: Pair, orders: Orders, on: Occasion, proposal: Proposal) -> list[Event]:
+    def _compare(self, other: Compared, pair: Pair | None, reward: float, given: Given) -> list[Event]:
+        """Hold what doing nothing, or the baseline, earned against the action that the loop would have chosen."""
+        if pair is None or pair.action not in self._actions or other not in pair.against:
+            return []
+        pair.against[other].add(reward, mine=False)
+        return self._judge(pair, given)
+
+    def _judge(self, pair: Pair, given: Given) -> list[Event]:
         """Lower a pair that harms, fell, or went silent; raise one that has earned it."""
-        standing = self._pairs.standing(orders, pair.pattern, pair.action)
+        standing = self._pairs.standing(given.orders, pair.pattern, pair.action)
         if standing not in ("approve", "act"):
             return []
         alpha, rich = pair.alpha(self._settings.wrong), self._settings.alarm_every
         below = LEVELS[LEVELS.index(standing) - 1]
         bars: Iterable[Compared] = pair.against if pair.level == "act" else ("none",)  # those that it was raised over
         if any(pair.against[one].harms(high=self._pairs.span(pair, one)[1], alpha=alpha) for one in bars):
-            return self._pairs.change(pair, below, orders, on, reason="harm", proposal=proposal)
+            return self._pairs.change(pair, below, given, reason="harm")
         if standing == "act" and pair.falling >= rich:
-            return self._pairs.change(pair, below, orders, on, reason="worse", proposal=proposal)
+            return self._pairs.change(pair, below, given, reason="worse")
         if standing == "act" and pair.silence >= rich:
-            return self._pairs.change(pair, below, orders, on, reason="missing", proposal=proposal)
+            return self._pairs.change(pair, below, given, reason="missing")
         if standing == "act" or pair.silence >= rich or not self._has_earned(pair, alpha):
             return []
         if self._settings.raising == "signed":
-            return self._pairs.say(pair, orders, on, reason="earned", proposal=proposal)
-        return self._pairs.change(pair, "act", orders, on, reason="earned", proposal=proposal)
+            return self._pairs.say(pair, given, reason="earned")
+        return self._pairs.change(pair, "act", given, reason="earned")
 
     def _has_earned(self, pair: Pair, alpha: float) -> bool:
         return (
@@ -216,3 +248,8 @@ class Ladder:
     def _may_rise(self, pair: Pair, level: Level) -> bool:
         """Return whether a pair may reach a level by what it earns; what is novel never does: it is many things."""
         return self._settings.raising != "never" and pair.pattern != NOVEL and self._pairs.may_rise(pair, level)
+
+
+def _within_range(reward: float, *, cost: float) -> float:
+    """Return a reward as one within what rewards can be, [0, 1] less the cost: beyond it, it proves no more."""
+    return min(max(reward, -cost), 1.0 - cost)

@@ -1,14 +1,15 @@
 """What people ordered on `control`: pauses, stops, levels, and which settings are in force."""
 
-from schemas.events import NOVEL, Control, Proposal
+from schemas.events import NOVEL, Control
 from schemas.orders import scope_of, time_in_force
 from streams.loop.actions import ActionSettings
-from streams.loop.gate.settings import ANY_PATTERN, LEVELS, Level, LevelSettings
+from streams.loop.gate.settings import LEVELS, Level, LevelSettings, level_for
 from streams.loop.gate.state import Order, Orders
 
 HEARD_MAX = 1_000
 SCOPES_MAX = 10_000
 """Scopes of orders remembered."""
+_FREEDOM = {level: place for place, level in enumerate(LEVELS)}
 
 
 def hear(orders: Orders, control: Control, now_us: int) -> bool:
@@ -63,23 +64,19 @@ def is_target(target: str) -> bool:
     return target == "loop" or (kind in ("action", "pattern", "entity") and bool(name))
 
 
-def targets_of(proposal: Proposal) -> tuple[str, ...]:
-    """Return every pause target that a proposal falls under, the widest first."""
-    return (
-        "loop",
-        f"action:{proposal.action}",
-        f"pattern:{proposal.pattern}",
-        f"entity:{proposal.entity}",
-    )
-
-
 def level_of(orders: Orders, settings: LevelSettings, pattern: str, action: ActionSettings | None) -> Level:
     """Return the level of an action against a pattern as people have it: a person's order, else the settings."""
     if action is None:
         return "observe"
     stated = settings.of(pattern, action.name) or (settings.novel if pattern == NOVEL else settings.default)
-    ordered = orders.levels.get(f"{pattern}/{action.name}", orders.levels.get(f"{ANY_PATTERN}/{action.name}"))
+    ordered = level_for(orders.levels, pattern, action.name)
     return lower(ordered or stated, most_of(settings, pattern, action))
+
+
+def is_named(orders: Orders, settings: LevelSettings, pattern: str, action: str) -> bool:
+    """Return whether people said something of this very pattern and action."""
+    pair = f"{pattern}/{action}"
+    return pair in orders.levels or pair in settings.exact
 
 
 def most_of(settings: LevelSettings, pattern: str, action: ActionSettings) -> Level:
@@ -96,7 +93,7 @@ def most_of(settings: LevelSettings, pattern: str, action: ActionSettings) -> Le
 
 def lower(one: Level, other: Level) -> Level:
     """Return the one of two levels with less freedom."""
-    return LEVELS[min(LEVELS.index(one), LEVELS.index(other))]
+    return one if _FREEDOM[one] <= _FREEDOM[other] else other
 
 
 def _obey(orders: Orders, control: Control, now_us: int) -> None:

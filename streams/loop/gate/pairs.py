@@ -1,27 +1,43 @@
 """The pairs of pattern and action that are followed, the level of each, and how a change of it is told."""
 
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
-from schemas.events import Event, LevelChange, Proposal
+import msgspec
+
+from schemas.events import Event, LevelChange
+from schemas.ids import derive
 from streams.loop.actions import ActionSettings
 from streams.loop.gate.evidence import Compared, Contrast, Pair
 from streams.loop.gate.orders import level_of, lower, most_of
 from streams.loop.gate.settings import Level, LevelSettings
 from streams.loop.gate.state import Orders
 from streams.loop.occasion import Occasion
+from streams.loop.remembering import forget_oldest
 
 Key = tuple[str, str]
 """Pattern and action."""
+_OTHER_SETTINGS = "other settings"
+"""What is told of an order that is no person's on `control`, but settings that they activated."""
 Reason = Literal["decided", "earned", "harm", "worse", "missing", "sparse", "merged", "ordered"]
+
+
+class Given(msgspec.Struct, frozen=True):
+    """On what a level is judged: what people say now, the occasion, and the proposal and the episode at hand."""
+
+    orders: Orders
+    on: Occasion
+    proposal: str = ""
+    episode: str = ""
 
 
 class Pairs:
     """What people say (`Orders`, the settings) is where a pair starts, and starts again when they say something else;
-    but what was lowered is raised by their orders alone.
+    but what was lowered is raised by their orders alone. A pattern that was merged counts as the one that took it in.
 
-    Bounded: a pair whose level the gate changed is never forgotten for another one; what finds no room goes no further
-    than `approve`. Until `probation_us` nothing does.
+    Bounded: the pair not heard of for longest is forgotten for another one, but never one whose level the gate changed;
+    what finds no room goes no further than `approve`. Until `probation_us` nothing does.
     """
 
     def __init__(self, settings: LevelSettings, *, actions: Mapping[str, ActionSettings], baseline: str) -> None:
@@ -29,54 +45,71 @@ class Pairs:
         self._actions = actions
         self._baseline = baseline
         self._pairs: dict[Key, Pair] = {}
+        self._joined: OrderedDict[str, str] = OrderedDict()
         self.probation_us = 0
 
     def __iter__(self) -> Iterator[Pair]:
         return iter(self._pairs.values())
 
-    def adopt(self, pairs: Iterable[Pair]) -> None:
-        """Replace all pairs."""
+    def adopt(self, pairs: Iterable[Pair], joined: Iterable[tuple[str, str]], orders: Orders) -> None:
+        """Replace all pairs; where the settings are others than those that they were made under, those count."""
         self._pairs = {(pair.pattern, pair.action): pair for pair in pairs}
-        for key, pair in self._pairs.items():
-            fresh = self._fresh(key)
-            if set(pair.against) != set(fresh.against):  # another baseline now
-                pair.against = fresh.against
+        self._joined = OrderedDict(joined)
+        for pair in self:
+            if pair.action in self._actions:
+                self._renew(pair, orders)
+
+    def joined(self) -> list[tuple[str, str]]:
+        """Return as what merged patterns count."""
+        return list(self._joined.items())
+
+    def join(self, pattern: str, into: str) -> bool:
+        """Let a pattern count as another one from now on; return False where it does, or where that counts as it."""
+        into = self.name_of(into)
+        if pattern in self._joined or into == pattern:
+            return False
+        for key in [key for key in self._pairs if key[0] == pattern]:
+            del self._pairs[key]
+        self._joined = OrderedDict((name, into if to == pattern else to) for name, to in self._joined.items())
+        self._joined[pattern] = into
+        forget_oldest(self._joined, self._settings.pairs)
+        return True
+
+    def name_of(self, pattern: str) -> str:
+        """Return as what a pattern counts."""
+        return self._joined.get(pattern, pattern)
 
     def find(self, pattern: str, action: str) -> Pair | None:
         """Return what is known of a pair."""
-        return self._pairs.get((pattern, action))
+        return self._pairs.get((self.name_of(pattern), action))
 
     def follow(self, pattern: str, action: str) -> Pair | None:
         """Return what is known of a pair from now on; None where nothing can be, as too many others are followed."""
-        key = pattern, action
+        key = self.name_of(pattern), action
         if action not in self._actions or (key not in self._pairs and not self._has_room()):
             return None
-        if key not in self._pairs:
-            if len(self._pairs) >= self._settings.pairs:
-                del self._pairs[next(key for key, pair in self._pairs.items() if pair.level is None)]
-            self._pairs[key] = self._fresh(key)
+        known = self._pairs.pop(key, None)
+        if known is None and len(self._pairs) >= self._settings.pairs:
+            del self._pairs[next(key for key, pair in self._pairs.items() if pair.level is None)]
+        self._pairs[key] = known or self._fresh(key)
         return self._pairs[key]
-
-    def drop(self, pattern: str, action: str) -> None:
-        """Forget a pair."""
-        self._pairs.pop((pattern, action), None)
 
     def level(self, orders: Orders, pattern: str, action: str, now_us: int) -> Level:
         """Return how far an action may go by itself against a pattern now."""
         level = self.standing(orders, pattern, action)
-        unfollowed = (pattern, action) not in self._pairs and not self._has_room()
+        unfollowed = self.find(pattern, action) is None and not self._has_room()
         return lower(level, "approve") if unfollowed or now_us < self.probation_us else level
 
     def standing(self, orders: Orders, pattern: str, action: str) -> Level:
         """Return the level of a pair, on probation or not."""
         declared = self._actions.get(action)
-        start = level_of(orders, self._settings, pattern, declared)
-        pair = self._pairs.get((pattern, action))
+        start = level_of(orders, self._settings, self.name_of(pattern), declared)
+        pair = self.find(pattern, action)
         if declared is None or pair is None or pair.level is None:
             return start
         if pair.start == start:
-            return lower(pair.level, most_of(self._settings, pattern, declared))
-        return lower(pair.level, start) if lower(pair.level, pair.start) == pair.level else start
+            return lower(pair.level, most_of(self._settings, pair.pattern, declared))
+        return lower(pair.level, start) if pair.fell else start
 
     def may_rise(self, pair: Pair, level: Level) -> bool:
         """Return whether an action may ever reach a level."""
@@ -89,44 +122,38 @@ class Pairs:
         saved = (other.cost if other is not None else 0.0) - self._actions[pair.action].cost
         return saved - 1.0, saved + 1.0
 
-    def say(
-        self, pair: Pair, orders: Orders, on: Occasion, *, reason: Reason, proposal: Proposal, detail: str = ""
-    ) -> list[Event]:
+    def say(self, pair: Pair, given: Given, *, reason: Reason, detail: str = "") -> list[Event]:
         """Tell, once, why a level stays as it is."""
         if pair.said == reason:
             return []
         pair.said = reason
-        was = self._standing_of(pair, orders)
-        return [self._told(pair, was, orders, on, reason=reason, proposal=proposal, detail=detail)]
+        return [self._told(pair, self._standing_of(pair, given.orders), given, reason=reason, detail=detail)]
 
-    def change(
-        self,
-        pair: Pair,
-        level: Level,
-        orders: Orders,
-        on: Occasion,
-        *,
-        reason: Reason,
-        proposal: Proposal | None = None,
-    ) -> list[Event]:
+    def change(self, pair: Pair, level: Level, given: Given, *, reason: Reason) -> list[Event]:
         """Give a pair another level, and tell it with the numbers that led to it; what follows is counted afresh."""
-        was = self._standing_of(pair, orders)
-        pair.start = level_of(orders, self._settings, pair.pattern, self._actions[pair.action])
+        was = self._standing_of(pair, given.orders)
+        pair.start = level_of(given.orders, self._settings, pair.pattern, self._actions[pair.action])
         pair.level = level
-        told = self._told(pair, was, orders, on, reason=reason, proposal=proposal)
+        told = self._told(pair, was, given, reason=reason)
         pair.begin(lowered=lower(level, was) == level)
         return [told]
 
-    def restart(self, pair: Pair, orders: Orders, on: Occasion) -> list[Event]:
-        """Let what people say hold again; it is told where the gate had made something else of it."""
-        if pair.level is None or pair.action not in self._actions:
-            pair.level = None
-            pair.begin(lowered=False)
+    def tell_renewed(self, pattern: str, action: str, given: Given) -> list[Event]:
+        """Tell, once, that other settings gave a pair another level."""
+        pair = self.find(pattern, action)
+        if pair is None or pair.was is None or action not in self._actions:
             return []
-        was, pair.level = pair.level, None
-        told = self._told(pair, was, orders, on, reason="ordered")
-        pair.begin(lowered=False)
-        return [told]
+        was, pair.was = pair.was, None
+        return [self._told(pair, was, given, reason="ordered", detail=_OTHER_SETTINGS)]
+
+    def restart(self, pair: Pair, given: Given) -> list[Event]:
+        """Let what people say hold again; it is told where the gate had made something else of it."""
+        was, pair.level, pair.fell = pair.level, None, False
+        outputs: list[Event] = []
+        if was is not None and pair.action in self._actions:
+            outputs.append(self._told(pair, was, given, reason="ordered"))
+        pair.begin()
+        return outputs
 
     def recall(self, change: LevelChange) -> None:
         """Take over a change that was told: the levels without the state that led to them."""
@@ -134,10 +161,13 @@ class Pairs:
             self.probation_us = change.until_us or 0
         elif change.action in self._actions:
             pair = self._pairs.setdefault((change.pattern, change.action), self._fresh((change.pattern, change.action)))
-            if change.level != change.was:
+            if change.reason == "ordered" and change.detail == _OTHER_SETTINGS:
+                pair.start, pair.level = change.start, change.level if pair.fell else None
+            elif change.reason == "ordered":
+                pair.level, pair.fell = None, False
+            elif change.level != change.was:
                 pair.start, pair.level = change.start, change.level
-            if change.reason == "ordered":
-                pair.level = None
+                pair.fell = pair.fell or lower(change.level, change.was) == change.level
 
     def _has_room(self) -> bool:
         return len(self._pairs) < self._settings.pairs or any(pair.level is None for pair in self)
@@ -146,22 +176,33 @@ class Pairs:
         against: dict[Compared, Contrast] = {"none": Contrast()}
         if key[1] != self._baseline:
             against["baseline"] = Contrast()
-        return Pair(pattern=key[0], action=key[1], against=against)
+        return Pair(pattern=key[0], action=key[1], against=against, basis=self._basis(key[1]))
+
+    def _basis(self, action: str) -> str:
+        """Return what tells whether outcomes are still those of the same action, held against the same baseline."""
+        meanings = [_meaning(self._actions.get(name)) for name in (action, self._baseline)]
+        return derive("basis", self._baseline, *meanings)
+
+    def _renew(self, pair: Pair, orders: Orders) -> None:
+        """Let a pair begin anew where people say something else now, or mean something else by its action."""
+        start = level_of(orders, self._settings, pair.pattern, self._actions[pair.action])
+        other = pair.basis != self._basis(pair.action)
+        was = pair.was or pair.level
+        renewed = pair.level is not None and (other or start != pair.start)
+        if pair.level is not None and renewed:
+            pair.level = lower(pair.level, start) if pair.fell else None
+            pair.start = start
+        if renewed or other:
+            pair.begin(other=other)
+            pair.was = None if was == self._standing_of(pair, orders) else was
+        if other:
+            fresh = self._fresh((pair.pattern, pair.action))
+            pair.basis, pair.against = fresh.basis, fresh.against
 
     def _standing_of(self, pair: Pair, orders: Orders) -> Level:
         return self.standing(orders, pair.pattern, pair.action)
 
-    def _told(
-        self,
-        pair: Pair,
-        was: Level,
-        orders: Orders,
-        on: Occasion,
-        *,
-        reason: Reason,
-        proposal: Proposal | None = None,
-        detail: str = "",
-    ) -> LevelChange:
+    def _told(self, pair: Pair, was: Level, given: Given, *, reason: Reason, detail: str = "") -> LevelChange:
         """Return the event of a change with its numbers: of the effect, those against what it exceeds least."""
         alpha = pair.alpha(self._settings.wrong)
         found = [
@@ -172,14 +213,14 @@ class Pairs:
         ]
         low, high, effect, name = min(found, default=(None, None, None, ""))
         return LevelChange(
-            id=on.id(),
-            time_us=on.now.us,
-            causes=on.causes,
+            id=given.on.id(),
+            time_us=given.on.now.us,
+            causes=given.on.causes,
             pattern=pair.pattern,
             action=pair.action,
-            level=self._standing_of(pair, orders),
+            level=self._standing_of(pair, given.orders),
             was=was,
-            start=level_of(orders, self._settings, pair.pattern, self._actions[pair.action]),
+            start=level_of(given.orders, self._settings, pair.pattern, self._actions[pair.action]),
             reason=reason,
             detail=detail,
             earned="act" if reason == "earned" else None,
@@ -191,6 +232,13 @@ class Pairs:
             effect_low=low,
             effect_high=high,
             compared=self._baseline if name == "baseline" else name,
-            proposal="" if proposal is None else proposal.id,
-            episode="" if proposal is None else proposal.episode,
+            proposal=given.proposal,
+            episode=given.episode,
         )
+
+
+def _meaning(action: ActionSettings | None) -> str:
+    """Return all of a declaration that its effect and its reward depend on."""
+    if action is None:
+        return ""
+    return repr((action.executor, sorted(action.parameters.items()), action.dry_run, action.cost))

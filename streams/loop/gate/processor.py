@@ -31,7 +31,7 @@ from streams.loop.gate.guards import Guards
 from streams.loop.gate.ladder import Ladder
 from streams.loop.gate.maintenance import Maintenance
 from streams.loop.gate.orders import hear, is_target
-from streams.loop.gate.settings import LEVELS, GateSettings, LevelSettings
+from streams.loop.gate.settings import GateSettings, LevelSettings
 from streams.loop.gate.state import STATE_VERSION, GateState, read_state
 from streams.loop.occasion import Occasion, fold_events
 from streams.loop.processor import Input, Now
@@ -131,7 +131,7 @@ class Gate:
         self._decider.recorded = {verdict.proposal.id: verdict for verdict in state.recorded}
         self._escalations.open = state.escalations
         self._blocks.adopt(state.told)
-        self._ladder.adopt(state.ladder)
+        self._ladder.adopt(state.ladder, state.orders)
 
     def _timers(self) -> list[tuple[int, str, str]]:
         actions = [(action.deadline_us, "action", key) for key, action in self._book.field.in_flight.items()]
@@ -177,7 +177,7 @@ class Gate:
             self._book.settle(control.target, control.value, on.now.us)
         elif control.kind == "keyring":
             return self._escalations.withdraw(control.value, on)
-        elif control.kind == "level" and control.value in LEVELS:
+        elif control.kind == "level" and self._facts.orders.levels.get(control.target) == control.value:
             return self._ladder.ordered(control.target, self._facts.orders, on)
         return []
 

@@ -4,16 +4,14 @@ from schemas.events import Check
 from streams.loop.gate.approvals import approval_check
 from streams.loop.gate.book import ESCALATING
 from streams.loop.gate.facts import Facts
-from streams.loop.gate.settings import LEVELS
+from streams.loop.gate.settings import LEVELS, Level
 from streams.loop.gate.state import Question
+from streams.loop.gate.table import PASSED
 
-_APPROVE = LEVELS.index("approve")
-
-_MAINTENANCE = Check(name="maintenance", passed=True)
-_GUARDS = Check(name="guards", passed=True)
-_ESCALATIONS = Check(name="escalations", passed=True)
-_WAIT = Check(name="wait", passed=True)
-_HEALTHY = Check(name="healthy", passed=True)
+_LEVELS: dict[Level, Check] = {
+    level: Check(name="level", passed=level in ("approve", "act"), detail=level) for level in LEVELS
+}
+_ACTS = Check(name="approval", passed=True, detail="act")
 
 
 def abnormal(facts: Facts, question: Question) -> Check:
@@ -38,35 +36,37 @@ def failures(facts: Facts, question: Question) -> Check:
 
 def protected(facts: Facts, question: Question) -> Check:
     """Check that the loop may touch the entity."""
-    return Check(name="protected", passed=question.proposal.entity not in facts.settings.protected)
+    if question.proposal.entity not in facts.settings.protected:
+        return PASSED["protected"]
+    return Check(name="protected", passed=False)
 
 
 def maintenance(facts: Facts, question: Question) -> Check:
     """Check that nobody works on the fleet now."""
     found = facts.maintenance.until(question.now_us)
     if found is None:
-        return _MAINTENANCE
+        return PASSED["maintenance"]
     return Check(name="maintenance", passed=False, detail=f"within {found[1]}", next_us=found[0])
 
 
 def guards(facts: Facts, question: Question) -> Check:
     """Check that every guard of the settings allows it."""
     if not facts.guards:
-        return _GUARDS
+        return PASSED["guards"]
     refusal = facts.guards.refusal(facts.book, facts.actions.get(question.proposal.action), question)
-    return Check(name="guards", passed=refusal is None, detail=refusal or "")
+    return PASSED["guards"] if refusal is None else Check(name="guards", passed=False, detail=refusal)
 
 
 def level(facts: Facts, question: Question) -> Check:
     """Check that the level is at least approve."""
     del facts
-    return Check(name="level", passed=LEVELS.index(question.level) >= _APPROVE, detail=question.level)
+    return _LEVELS[question.level]
 
 
 def escalations(facts: Facts, question: Question) -> Check:
     """Check that one more question to a person is left, where one has to be asked."""
     if question.approval is not None or question.level != "approve":
-        return _ESCALATIONS
+        return PASSED["escalations"]
     standing = facts.book.windows.standing(ESCALATING, question.now_us)
     return Check(
         name="escalations",
@@ -82,7 +82,7 @@ def approval(facts: Facts, question: Question) -> Check:
     """Check that the level is act, or enough people approved."""
     acts = question.level == "act"
     if acts and not question.approvals:
-        return Check(name="approval", passed=True, detail="act")
+        return _ACTS
     declared = facts.actions.get(question.proposal.action)
     return approval_check(
         question,
@@ -94,13 +94,15 @@ def approval(facts: Facts, question: Question) -> Check:
 
 def in_flight(facts: Facts, question: Question) -> Check:
     """Check that nothing is under way on the entity."""
-    return Check(name="in-flight", passed=not facts.book.under_way(question.proposal.entity))
+    if facts.book.under_way(question.proposal.entity):
+        return Check(name="in-flight", passed=False)
+    return PASSED["in-flight"]
 
 
 def cooldown(facts: Facts, question: Question) -> Check:
     """Check that the entity has cooled down."""
     until_us = facts.book.cooling_until(question.proposal.entity, question.now_us)
-    return Check(name="cooldown", passed=until_us is None, next_us=until_us)
+    return PASSED["cooldown"] if until_us is None else Check(name="cooldown", passed=False, next_us=until_us)
 
 
 def wait(facts: Facts, question: Question) -> Check:
@@ -108,7 +110,7 @@ def wait(facts: Facts, question: Question) -> Check:
     declared = facts.actions.get(question.proposal.action)
     opened = facts.book.field.episodes.get(question.proposal.episode)
     if declared is None or declared.wait_us == 0 or opened is None:
-        return _WAIT
+        return PASSED["wait"]
     until_us = opened.since_us + declared.wait_us
     passed = until_us <= question.now_us
     return Check(
@@ -139,7 +141,7 @@ def healthy(facts: Facts, question: Question) -> Check:
     """Check that enough healthy entities of its group are left."""
     settings, book, proposal = facts.settings, facts.book, question.proposal
     if settings.healthy_least == 0 and settings.healthy_share == 0:
-        return _HEALTHY
+        return PASSED["healthy"]
     group = book.group_of(proposal)
     count = book.health.group(group, question.now_us)
     if count is None:

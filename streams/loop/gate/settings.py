@@ -1,5 +1,6 @@
 """What the operator declares about the gate: its limits, its breakers, and how far each action may go by itself."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -120,7 +121,8 @@ class LevelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     wrong: Annotated[float, msgspec.Meta(gt=0.0, le=0.5)] = 0.01
     """The probability that one which does not ever counts as having earned it."""
     alarm_every: Interval = 500
-    """What acts by itself is lowered by mere chance once in so many outcomes at most, on average."""
+    """What acts by itself is lowered by mere chance, as one that got worse or as one of which too little is told, once
+    in so many outcomes at most for each of the two, on average."""
     missing: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] = 0.1
     """Above this share of runs whose end or effect nobody told, what acts by itself is lowered."""
     earn_within_us: Interval = 30 * 86_400_000_000
@@ -131,8 +133,16 @@ class LevelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     probation_us: Time = 3_600_000_000
     """So long after the models behind proposals were replaced nothing acts by itself."""
     pairs: Count = 2_000
-    """Pairs of pattern and action whose outcomes are followed; any more go no further than `approve`."""
+    """Pairs of pattern and action that are followed. The one not heard of for longest makes room for another; where the
+    levels of all of them were changed, any more go no further than `approve`."""
 
     def of(self, pattern: str, action: str) -> Level | None:
-        """Return what `exact` says of this pair, the pattern's own entry before the one for any pattern."""
-        return self.exact.get(f"{pattern}/{action}", self.exact.get(f"{ANY_PATTERN}/{action}"))
+        """Return what `exact` says of this pair."""
+        return level_for(self.exact, pattern, action)
+
+
+def level_for(levels: Mapping[str, Level], pattern: str, action: str) -> Level | None:
+    """Return what levels by `PATTERN/ACTION` say of a pair, its own entry before the one for any pattern."""
+    if not levels:
+        return None
+    return levels.get(f"{pattern}/{action}") or levels.get(f"{ANY_PATTERN}/{action}")

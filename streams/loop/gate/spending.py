@@ -7,7 +7,7 @@ NANO = 1_000_000_000
 """Costs are kept in billionths of a unit of reward: whole numbers add up to the same sum in any order."""
 
 
-class Spent(msgspec.Struct, frozen=True, array_like=True):
+class Spent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What one action cost, in billionths, and when it was let through."""
 
     time_us: int

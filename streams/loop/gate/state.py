@@ -1,4 +1,6 @@
-"""What the gate must not forget: plain structs, written to the snapshot as they are."""
+"""What the gate must not forget: plain structs, written to the snapshot as they are; and what its checks are asked."""
+
+from typing import NamedTuple
 
 import msgspec
 
@@ -6,11 +8,12 @@ from schemas.errors import RecoveryError
 from schemas.events import Approval, Proposal, Verdict
 from streams.loop.gate.density import Feedback
 from streams.loop.gate.evidence import Pair
+from streams.loop.gate.runs import Run
 from streams.loop.gate.settings import Level
 from streams.loop.gate.spending import Spent
 from streams.loop.limits import SlidingWindowsState
 
-STATE_VERSION = 4
+STATE_VERSION = 5
 
 
 class Order(msgspec.Struct, frozen=True, array_like=True):
@@ -21,7 +24,7 @@ class Order(msgspec.Struct, frozen=True, array_like=True):
     heard_us: int
 
 
-class InFlight(msgspec.Struct, frozen=True, array_like=True):
+class InFlight(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An action that was let through and whose end is not known; at `deadline_us` its end counts as unknown.
 
     `executor` is who claimed it first: once somebody has, only that one can end it.
@@ -52,7 +55,7 @@ class Share(msgspec.Struct, frozen=True, array_like=True):
     group: str
 
 
-class End(msgspec.Struct, frozen=True, array_like=True):
+class End(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """When an action ended, and whether badly (failed or unknown)."""
 
     time_us: int
@@ -96,12 +99,15 @@ class Field(msgspec.Struct):
 
 
 class LadderState(msgspec.Struct):
-    """What levels rest on, in the order in which it came: pairs, feedback by pattern, ends by action, what was seen."""
+    """What levels rest on, in the order in which it came: pairs, feedback by pattern, runs by action, what was seen,
+    and as what merged patterns count (`joined`).
+    """
 
     pairs: list[Pair] = []
     feedback: list[tuple[str, Feedback]] = []
-    ends: list[tuple[str, str]] = []
+    runs: list[tuple[str, Run]] = []
     seen: list[str] = []
+    joined: list[tuple[str, str]] = []
     probation_us: int = 0
 
 
@@ -140,13 +146,33 @@ def read_state(snapshot: bytes) -> GateState:
     return msgspec.msgpack.decode(snapshot, type=GateState)
 
 
-class Question(msgspec.Struct, frozen=True, kw_only=True):
+class Scopes(NamedTuple):
+    """What a proposal falls under, the widest first: pauses stop these, and limits count by them."""
+
+    loop: str
+    action: str
+    pattern: str
+    entity: str
+
+
+def scopes_of(proposal: Proposal) -> Scopes:
+    """Return the scopes that a proposal falls under."""
+    return Scopes(
+        "loop",
+        f"action:{proposal.action}",
+        f"pattern:{proposal.pattern}",
+        f"entity:{proposal.entity}",
+    )
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the checks are asked: may this proposal act at this time? `until_us`: how long it is valid.
 
     `approval` is the answer of a person that made one ask again, `approvals` are all that speak for it by now.
     """
 
     proposal: Proposal
+    scopes: Scopes
     now_us: int
     control_heard_us: int
     level: Level

@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from schemas.events import Check
 from streams.loop.gate.settings import Level
 
 Refusal = Literal["deny", "escalate", "shadow"]
@@ -48,12 +49,7 @@ RULES: tuple[Rule, ...] = (
     _rule("protected", "may the loop touch the entity?", "deny", "gate.protected in loop.toml, flyball activate"),
     _rule("maintenance", "is nobody working on the fleet?", "deny", "gate.maintenance in loop.toml, flyball activate"),
     _rule("guards", "do all guards allow it?", "deny", "gate.guards in loop.toml, flyball activate"),
-    _rule(
-        "level",
-        "is the level at least approve?",
-        "shadow",
-        '"{pattern}/{action}" under [levels] in loop.toml, flyball activate',
-    ),
+    _rule("level", "is the level at least approve?", "shadow", "flyball level {pattern}/{action} approve"),
     _rule(
         "escalations",
         "may a person be asked once more, if one has to be?",
@@ -97,6 +93,8 @@ RULES: tuple[Rule, ...] = (
     _rule("cost", "is its cost left to spend?", "deny", "gate.cost_a_day in loop.toml, flyball activate"),
 )
 BY_NAME: dict[str, Rule] = {rule.name: rule for rule in RULES}
+PASSED: dict[str, Check] = {rule.name: Check(name=rule.name, passed=True) for rule in RULES}
+"""The checks that passed and have no more to say."""
 
 LEVEL_VERDICTS: dict[Level, Literal["shadow", "escalate", "allow"]] = {
     "observe": "shadow",

@@ -3,12 +3,9 @@
 from schemas.events import NOVEL, Check
 from streams.loop.durations import format_duration
 from streams.loop.gate.facts import Facts
-from streams.loop.gate.orders import stopped, targets_of
+from streams.loop.gate.orders import stopped
 from streams.loop.gate.state import Question
-
-_CLOCK = Check(name="clock", passed=True)
-_SETTINGS = Check(name="settings", passed=True)
-_EPISODE = Check(name="episode", passed=True)
+from streams.loop.gate.table import PASSED
 
 
 def duplicate(facts: Facts, question: Question) -> Check:
@@ -16,16 +13,16 @@ def duplicate(facts: Facts, question: Question) -> Check:
     # A recorded proposal never comes here; an older one than all that are remembered might have been one.
     if question.approval is None and question.proposal.time_us <= facts.forgotten_us:
         return Check(name="duplicate", passed=False, detail="older than every remembered proposal")
-    return Check(name="duplicate", passed=True)
+    return PASSED["duplicate"]
 
 
 def pause(facts: Facts, question: Question) -> Check:
     """Check that loop, action, pattern and entity are running."""
-    for target in targets_of(question.proposal):
+    for target in question.scopes:
         paused, until_us = stopped(facts.orders, target, question.now_us)
         if paused:
             return Check(name="pause", passed=False, detail=f"{target} is paused", next_us=until_us or None)
-    return Check(name="pause", passed=True)
+    return PASSED["pause"]
 
 
 def control(facts: Facts, question: Question) -> Check:
@@ -38,7 +35,7 @@ def clock(facts: Facts, question: Question) -> Check:
     """Check that it does not come from the future."""
     ahead_us = question.proposal.time_us - question.now_us
     if ahead_us <= facts.settings.clock_skew_us:
-        return _CLOCK
+        return PASSED["clock"]
     allowed = format_duration(facts.settings.clock_skew_us)
     return Check(name="clock", passed=False, detail=f"{ahead_us / 1e6:.1f} s ahead of the gate, at most {allowed}")
 
@@ -57,37 +54,41 @@ def settings(facts: Facts, question: Question) -> Check:
     del question
     activated = facts.orders.activated
     if activated == facts.settings_hash:
-        return _SETTINGS
+        return PASSED["settings"]
     detail = f"activated {activated[:12]}, own {facts.settings_hash[:12]}" if activated else "none were activated"
     return Check(name="settings", passed=False, detail=detail)
 
 
 def declared(facts: Facts, question: Question) -> Check:
     """Check that they declare the action."""
-    return Check(name="declared", passed=question.proposal.action in facts.actions)
+    if question.proposal.action in facts.actions:
+        return PASSED["declared"]
+    return Check(name="declared", passed=False)
 
 
 def expiry(facts: Facts, question: Question) -> Check:
     """Check that it is still valid."""
     del facts
     late_us = question.now_us - question.until_us
-    detail = f"expired {format_duration(late_us)} ago" if late_us >= 0 else ""
-    return Check(name="expiry", passed=late_us < 0, detail=detail)
+    if late_us < 0:
+        return PASSED["expiry"]
+    return Check(name="expiry", passed=False, detail=f"expired {format_duration(late_us)} ago")
 
 
 def episode(facts: Facts, question: Question) -> Check:
     """Check that its episode is open, and one of this entity; a person's own needs none, but has no pattern."""
     proposal, field = question.proposal, facts.book.field
     if not proposal.episode:
-        told = proposal.pattern != NOVEL
-        return Check(name="episode", passed=False, detail="a pattern without an episode") if told else _EPISODE
+        if proposal.pattern == NOVEL:
+            return PASSED["episode"]
+        return Check(name="episode", passed=False, detail="a pattern without an episode")
     known = field.episodes.get(proposal.episode)
     if known is None:
         detail = "it is over" if proposal.episode in field.over_us else "never seen open"
         return Check(name="episode", passed=False, detail=detail)
     if known.entity != proposal.entity:
         return Check(name="episode", passed=False, detail=f"it is one of {known.entity}")
-    return _EPISODE
+    return PASSED["episode"]
 
 
 def _age(name: str, age_us: int, allowed_us: int, allowed: str) -> Check:

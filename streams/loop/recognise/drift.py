@@ -35,10 +35,12 @@ class PatternDrift:
             return {}
         last_us = self._last_us[pattern]
         self._last_us[pattern] = max(time_us, last_us)
-        gap = math.log(max(time_us - last_us, SHORTEST_US) / 1e6)
+        distances, gaps = self._distances[pattern], self._gaps[pattern]
+        distances.update(distance)
+        gaps.update(math.log(max(time_us - last_us, SHORTEST_US) / 1e6))
         shifts = {
-            f"patterns/{pattern}/distance": self._distances[pattern].update(distance),
-            f"patterns/{pattern}/gap_s": _seconds(self._gaps[pattern].update(gap)),
+            f"patterns/{pattern}/distance": distances.shift,
+            f"patterns/{pattern}/gap_s": _seconds(gaps.shift),
         }
         return {subject: shift for subject, shift in shifts.items() if shift}
 

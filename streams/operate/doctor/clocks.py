@@ -1,7 +1,7 @@
 """Comparing clocks without writing anything: by records that come in while one looks."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from confluent_kafka import OFFSET_END
 
@@ -17,22 +17,22 @@ THIS = "this machine's"
 BROKER = "the broker's"
 
 
-def read_clocks(reader: TopicReader, clock_us: Callable[[], int]) -> list[Reading]:
+def read_clocks(reader: TopicReader, clock_us: Callable[[], int], *, instances: Collection[str]) -> list[Reading]:
     """Follow journals and presence for a moment; raises `BrokerError`.
 
     The broker stamps journals when it appends them (`LogAppendTime`), so a step tells of the broker's clock and of its
-    worker's. It looks until both kinds of record came, or for `LOOK_S`.
+    worker's. It looks until all of the `instances` told of themselves and a step came, or for `LOOK_S`.
     """
     ends = dict.fromkeys(reader.offsets_at(FOLLOWED, 0), OFFSET_END)
     found: list[Reading] = []
-    kinds: set[str] = set()
+    wanted = {BROKER, *map(_clock_of, instances)}
     until_s = time.monotonic() + LOOK_S
     for record in reader.records(FOLLOWED, start=ends, follow=True):
         if record is not None:
             new = list(readings_of(record, now_us=clock_us()))
             found += new
-            kinds |= {record.topic.partition("-")[0]} if new else set()
-        if time.monotonic() > until_s or len(kinds) == 2:
+            wanted -= {reading.whose for reading in new}
+        if time.monotonic() > until_s or not wanted:
             break
     return found
 
@@ -41,9 +41,13 @@ def readings_of(record: StoredRecord, *, now_us: int) -> Iterator[Reading]:
     """Yield what a record that has just come in says about clocks."""
     event = record.event()
     if isinstance(event, Presence):
-        yield Reading(whose=f"{event.instance}'s", of=THIS, ahead_us=event.time_us - now_us)
+        yield Reading(whose=_clock_of(event.instance), of=THIS, ahead_us=event.time_us - now_us)
     elif isinstance(event, JournalEntry):
         yield Reading(whose=BROKER, of=THIS, ahead_us=record.timestamp_us - now_us)
         yield Reading(
-            whose=f"{event.role}/{event.partition}'s", of=BROKER, ahead_us=event.time_us - record.timestamp_us
+            whose=_clock_of(f"{event.role}/{event.partition}"), of=BROKER, ahead_us=event.time_us - record.timestamp_us
         )
+
+
+def _clock_of(name: str) -> str:
+    return f"{name}'s"

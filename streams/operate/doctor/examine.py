@@ -5,15 +5,17 @@ from contextlib import suppress
 
 from connectors.kafka.admin import describe
 from schemas.errors import BrokerError, FlyballError, SignatureError
-from schemas.events import Control, DeadLetter
+from schemas.events import Control, DeadLetter, Verdict
 from schemas.keyfiles import load_keyring, load_root, load_trust
 from schemas.keyring import Keyring
+from streams.loop.gate import LevelSettings
 from streams.operate.cluster import topic_plans
 from streams.operate.doctor.clocks import read_clocks
 from streams.operate.doctor.finding import Finding, fail, ok
 from streams.operate.doctor.machine import check_disk, check_keys, check_memories
 from streams.operate.doctor.on_topics import (
     HOUR_US,
+    check_breakers,
     check_clocks,
     check_dead_letters,
     check_executors,
@@ -31,18 +33,20 @@ from streams.operate.story import Reader
 from streams.operate.topic_reader import TopicReader
 
 INGEST = "ingest"
+ACTING = {"approve", "act"}
+"""Levels at which an action can be let through."""
 
 
 def examine(place: LoopPlace, *, clock_us: Callable[[], int], environment: Mapping[str, str]) -> Iterator[Finding]:
     """Yield what every check finds, in order; what the broker must tell comes last. Nothing is written anywhere."""
     yield ok("file", f"{place.config} is valid, loop {place.loop}")
-    yield from check_keys(place.keys, environment, now_us=clock_us())
-    yield check_disk(place.data)
-    yield from check_memories(place.data / "executor")
+    yield from _tried("keys", lambda: check_keys(place.keys, environment, now_us=clock_us()))
+    yield from _tried("disk", lambda: [check_disk(place.data)])
+    yield from _tried("memory", lambda: check_memories(place.data / "executor"))
     try:
         connection, audience = place.connection(), place.audience()
     except BrokerError as error:
-        left = "topics, settings, orders, roles, executors, dead letters and clocks were not looked at"
+        left = "topics, settings, orders, roles, executors, breakers, dead letters and clocks were not looked at"
         yield fail("broker", f"{error}; {left}", "flyball run, or flyball kafka; else look at its log and the network")
         return
     yield ok("broker", f"{connection.bootstrap} answers, cluster {audience.cluster}")
@@ -55,7 +59,8 @@ def examine(place: LoopPlace, *, clock_us: Callable[[], int], environment: Mappi
     reader = TopicReader(connection, place.loop, trust=trust, audience=audience)
     yield from _tried("orders", lambda: on_control(place, reader, now_us=clock_us()))
     yield from _tried("dead letters", lambda: [_dead_letters(reader, now_us=clock_us())])
-    yield from _tried("clock", lambda: [check_clocks(read_clocks(reader, clock_us))])
+    yield from _tried("breakers", lambda: [_breakers(reader, now_us=clock_us())])
+    yield from _tried("clock", lambda: [_clocks(place, reader, clock_us)])
 
 
 def on_control(place: LoopPlace, reader: Reader, *, now_us: int) -> Iterator[Finding]:
@@ -69,7 +74,13 @@ def on_control(place: LoopPlace, reader: Reader, *, now_us: int) -> Iterator[Fin
     yield from check_orders(orders.values(), now_us=now_us)
     decoding = [INGEST] if any(part.role == INGEST for part in parts) else []
     yield from check_roles(parts, [*decoding, *LOCAL_ROLES])
-    yield check_executors(parts)
+    yield check_executors(parts, may_act=_may_act(place.settings.levels, orders.values()))
+
+
+def _may_act(levels: LevelSettings, orders: Iterable[Control]) -> bool:
+    """Return whether anything may ever be let through, after approval or without."""
+    ordered = {order.value for order in orders if order.kind == "level"}
+    return levels.raising != "never" or bool({levels.default, levels.novel, *levels.exact.values(), *ordered} & ACTING)
 
 
 def _published(place: LoopPlace, reader: Reader) -> int | None:
@@ -85,7 +96,18 @@ def _published(place: LoopPlace, reader: Reader) -> int | None:
 
 def _dead_letters(reader: TopicReader, *, now_us: int) -> Finding:
     found = reader.events("dead-letters", since_us=now_us - 2 * HOUR_US)
-    return check_dead_letters([event for _, event in found if isinstance(event, DeadLetter)], now_us=now_us)
+    return check_dead_letters((event for _, event in found if isinstance(event, DeadLetter)), now_us=now_us)
+
+
+def _breakers(reader: TopicReader, *, now_us: int) -> Finding:
+    found = reader.events("verdicts", since_us=now_us - HOUR_US, kinds=(Verdict,))
+    return check_breakers(event for _, event in found if isinstance(event, Verdict))
+
+
+def _clocks(place: LoopPlace, reader: TopicReader, clock_us: Callable[[], int]) -> Finding:
+    parts = read_parts(reader, place.settings.settings_hash, now_us=clock_us())
+    instances = [part.instance for part in parts if part.answering]
+    return check_clocks(read_clocks(reader, clock_us, instances=instances))
 
 
 def _tried(check: str, findings: Callable[[], Iterable[Finding]]) -> list[Finding]:
@@ -93,4 +115,6 @@ def _tried(check: str, findings: Callable[[], Iterable[Finding]]) -> list[Findin
     try:
         return list(findings())
     except FlyballError as error:
-        return [fail(check, str(error), "flyball status; flyball topics apply")]
+        return [fail(check, str(error), "flyball topics apply where one is missing; else see the broker's log")]
+    except OSError as error:
+        return [fail(check, str(error), "let the user who runs this read there, or run it as one who may")]

@@ -7,9 +7,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from schemas.errors import SettingsError, SignatureError
-from schemas.keyfiles import PURPOSES, has_key, load_keyring, load_signer, refuse_if_open
+from schemas.keyfiles import (
+    PURPOSES,
+    ROOT_KEY,
+    has_key,
+    key_variable,
+    load_keyring,
+    load_signer,
+    refuse_if_open,
+)
 from schemas.keyring import Keyring
-from schemas.signing import Audience
+from schemas.signing import Audience, Purpose
 from streams.operate.doctor.finding import Finding, fail, ok, warn
 
 GIB, MIB = 1 << 30, 1 << 20
@@ -38,27 +46,51 @@ def check_keys(folder: Path, environment: Mapping[str, str], *, now_us: int) -> 
 
 def _readable_by_others(folder: Path) -> Iterator[Finding]:
     for path in sorted(folder.glob("*.key")):
-        try:
-            refuse_if_open(path)
-        except SettingsError:
-            remedy = f"chmod 600 {path}, then flyball keys rotate: who could read it may have it"
+        if _is_open(path):
+            remedy = f"chmod 600 {path}; who could read it may have it: {_instead_of(path)}"
             yield fail("keys", f"{path} is a private key that others can read", remedy)
+
+
+def _is_open(path: Path) -> bool:
+    try:
+        refuse_if_open(path)
+    except SettingsError:
+        return True
+    return False
+
+
+def _instead_of(path: Path) -> str:
+    """Return how a key that somebody else may have is replaced."""
+    if path.name == ROOT_KEY:
+        return "make all keys anew (flyball keys init in another folder), and give everyone the new root.pub"
+    if path.stem in PURPOSES:
+        return f"flyball keys rotate {path.stem}"
+    return "flyball keys revoke its id (flyball keys list), then flyball keys add another one"
 
 
 def _not_trusted(folder: Path, environment: Mapping[str, str], keyring: Keyring, now_us: int) -> Iterator[Finding]:
     for purpose in PURPOSES:
-        if not has_key(folder, purpose, environment):
+        variable, path = key_variable(purpose), folder / f"{purpose}.key"
+        where = variable if variable in environment else str(path)
+        if not has_key(folder, purpose, environment) or (where != variable and _is_open(path)):
             continue
         try:
             key_id = load_signer(folder, purpose, NOWHERE, environment).key_id
             keyring.trusted(key_id, purpose=purpose, now_us=now_us)
         except SettingsError as error:
-            if "only its owner can read" not in str(error):
-                yield fail("keys", str(error), f"flyball keys rotate {purpose}")
+            yield fail("keys", str(error), _another(purpose, where))
         except SignatureError as error:
-            yield fail(
-                "keys", f"the key of {purpose}: {error}", f"flyball keys rotate {purpose}, then flyball activate"
-            )
+            rotates = error.reason == "revoked-key" and where != variable
+            remedy = f"flyball keys rotate {purpose}, then start what signs with it" if rotates else ""
+            yield fail("keys", f"the key of {purpose}: {error}", remedy or _another(purpose, where))
+
+
+def _another(purpose: Purpose, where: str) -> str:
+    """Return how a key comes here that the keyring trusts, where the one that is here cannot be rotated."""
+    return (
+        f"a keyring.json that knows it, or another key, where root.key is: flyball keys add NAME --purpose {purpose} "
+        f"makes one, to be {where} here"
+    )
 
 
 def check_disk(folder: Path) -> Finding:

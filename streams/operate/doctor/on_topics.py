@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import msgspec
 
 from connectors.kafka.admin import TopicState
-from schemas.events import Control, DeadLetter
+from schemas.events import Control, DeadLetter, Verdict
 from streams.operate.cluster import TopicPlan
 from streams.operate.doctor.finding import Finding, fail, ok, warn
 from streams.operate.status import PartStatus
@@ -15,6 +15,8 @@ SKEW_WARN_US, SKEW_FAIL_US = 1_000_000, 5_000_000
 """From the second on workers pause by themselves, and orders may come out of order."""
 HOUR_US = 3_600_000_000
 SILENT_S = 10.0
+BREAKERS = ("abnormal", "failures")
+"""The gate's checks that stop everything, or one action, by how things go."""
 NAMED = 5
 """So many are named in a line."""
 
@@ -75,9 +77,9 @@ def check_settings(activated: Control | None, settings_hash: str, parts: Sequenc
 def check_keyrings(here: int, published: int | None) -> Finding:
     """Compare the version of the keyring in the folder with the one that everybody heard of."""
     if published is None:
-        return fail("keyring", "none was ever published: nobody adopts a changed one", "flyball activate")
+        return fail("keyring", "none was ever published: nobody adopts a changed one", "flyball keys publish")
     if published < here:
-        return warn("keyring", f"version {here} here, {published} published", "flyball activate publishes it")
+        return warn("keyring", f"version {here} here, {published} published", "flyball keys publish")
     if published > here:
         return warn("keyring", f"version {here} here, {published} published", "copy the newer keyring.json here")
     return ok("keyring", f"version {here} is the published one")
@@ -104,8 +106,10 @@ def check_roles(parts: Sequence[PartStatus], roles: Sequence[str]) -> Iterator[F
         yield _part("roles", role, [part for part in parts if part.role == role], f"flyball run --role {role}")
 
 
-def check_executors(parts: Sequence[PartStatus]) -> Finding:
-    """Tell whether somebody carries actions out."""
+def check_executors(parts: Sequence[PartStatus], *, may_act: bool) -> Finding:
+    """Tell whether somebody carries actions out, where any may be let through."""
+    if not may_act and not any(part.role == "executor" for part in parts):
+        return ok("executors", "none, and none is needed: no level is above suggest, and none is raised")
     return _part("executors", "executor", [part for part in parts if part.role == "executor"], "flyball executor")
 
 
@@ -119,31 +123,62 @@ def _part(check: str, role: str, parts: Sequence[PartStatus], start: str) -> Fin
     if deaf:
         return fail(check, f"{role}: {_named(deaf)} does not hear orders", "look at its log and its way to Kafka")
     paused = [part.instance for part in answering if part.state == "paused"]
-    if paused and len(paused) == len(answering):
-        return warn(check, f"{role}: {_named(paused)} is paused", "flyball status; else its log says why")
-    return ok(check, f"{role}: {len(answering)} answer")
+    if paused:
+        found = f"{role}: {_named(paused)} has paused by itself: what it holds stands still until it is restarted"
+        return fail(check, found, "its log says why: mend that (mostly the clock), then restart it")
+    behind = sum(part.lag for part in answering)
+    return ok(check, f"{role}: {len(answering)} answer, {behind} records behind")
 
 
-def check_dead_letters(letters: Sequence[DeadLetter], *, now_us: int) -> Finding:
-    """Tell whether dead letters came in the last hour; `letters` are those of the last two."""
-    latest = [letter for letter in letters if letter.time_us > now_us - HOUR_US]
-    before = len(letters) - len(latest)
+def check_dead_letters(letters: Iterable[DeadLetter], *, now_us: int) -> Finding:
+    """Tell whether dead letters came in the last hour; `letters` are those of the last two, and none is kept."""
+    latest: Counter[tuple[str, str]] = Counter()
+    before = 0
+    for letter in letters:
+        if letter.time_us > now_us - HOUR_US:
+            latest[letter.reason, letter.origin_topic] += 1
+        else:
+            before += 1
     if not latest:
         return ok("dead letters", f"none in the last hour, {before} in the one before")
-    (reason, count), *_ = Counter(f"{one.reason} on {one.origin_topic}" for one in latest).most_common(1)
-    growing = "more" if len(latest) > before else "not more"
-    found = f"{len(latest)} in the last hour, {growing} than the {before} before; {count} are {reason}"
-    return warn("dead letters", found, "flyball dead-letters list; mend the cause, then flyball dead-letters retry")
+    (((reason, topic), count),) = latest.most_common(1)
+    number = latest.total()
+    growing = "more" if number > before else "not more"
+    found = f"{number} in the last hour, {growing} than the {before} before; {count} are {reason} on {topic}"
+    mend = "raise detect.lateness" if reason == "late" else "mend the cause, then flyball dead-letters retry LETTER"
+    return warn("dead letters", found, f"flyball dead-letters list; {mend}")
 
 
-def check_clocks(readings: Sequence[Reading]) -> Finding:
-    """Tell of clocks that differ; without any reading nothing can be told."""
-    if not readings:
+def check_breakers(verdicts: Iterable[Verdict]) -> Finding:
+    """Tell whether a breaker kept actions back; `verdicts` are those of the last hour."""
+    kept_back: Counter[str] = Counter()
+    last: Verdict | None = None
+    for verdict in verdicts:
+        if verdict.decided_by in BREAKERS:
+            kept_back[verdict.decided_by] += 1
+            last = verdict
+    check = None if last is None else next((one for one in last.checks if one.name == last.decided_by), None)
+    if check is None:
+        return ok("breakers", "none kept an action back in the last hour")
+    told = ", ".join(f"{name} {number}" for name, number in sorted(kept_back.items()))
+    found = f"kept actions back in the last hour: {told}; last: {check.detail}"
+    return warn("breakers", found, check.remedy or "flyball status")
+
+
+def check_clocks(readings: Iterable[Reading]) -> Finding:
+    """Tell of clocks that differ; without any reading nothing can be told.
+
+    A record may come late, never early: of two clocks the reading that is furthest ahead is the nearest to the truth.
+    """
+    best: dict[tuple[str, str], Reading] = {}
+    for reading in readings:
+        known = best.get((reading.whose, reading.of))
+        if known is None or reading.ahead_us > known.ahead_us:
+            best[reading.whose, reading.of] = reading
+    if not best:
         return warn("clock", "nothing was written while this looked: clocks cannot be compared", "see roles")
-    worst = max(readings, key=lambda reading: abs(reading.ahead_us))
-    found = (
-        f"{worst.whose} clock is {worst.ahead_us / 1e6:+.2f} s from {worst.of}, the worst of {len(readings)} compared"
-    )
+    worst = max(best.values(), key=lambda reading: abs(reading.ahead_us))
+    found = f"{worst.whose} clock is {worst.ahead_us / 1e6:+.2f} s from {worst.of}, the worst of {len(best)} compared"
     if abs(worst.ahead_us) > SKEW_FAIL_US:
         return fail("clock", found, "set the clocks (chrony, systemd-timesyncd), then restart the workers")
     if abs(worst.ahead_us) > SKEW_WARN_US:
@@ -152,7 +187,9 @@ def check_clocks(readings: Sequence[Reading]) -> Finding:
 
 
 def _holds(order: Control, now_us: int) -> bool:
-    return order.value == "paused" and (order.until_us is None or order.until_us > now_us)
+    """Return whether the target is paused by now: an order with an end turns into its opposite then."""
+    over = order.until_us is not None and now_us >= order.until_us
+    return (order.value == "paused") != over
 
 
 def _named(names: Sequence[str]) -> str:
