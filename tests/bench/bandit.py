@@ -1,4 +1,4 @@
-"""Classification sets played as contextual bandits: `python -m tests.bench.bandits --data DIR`.
+"""Classification sets played as contextual bandits: `python -m tests.bench.bandit --data DIR`.
 
 Every parquet of the folder is a set: features, and the column `label`; an arm earns 1 if it is the label of the row.
 `loss` is the share of wrong arms over one pass, by arms drawn from the logged probabilities, the mean over `--seeds`
@@ -24,9 +24,7 @@ from tests.bench.rows import Row, print_table, write_rows
 
 WIDTHS = (0.1, 0.25)
 SPEED_FEATURES, SPEED_ARMS, SPEED_DECISIONS, SPEED_ROUNDS = 20, 8, 4_000, 5
-NO_VW = """\
-vowpal wabbit is not installed, so its rows are left out. To have them: add "vowpalwabbit>=9.10" to the dependency group
-`bench` of pyproject.toml, run `make lock`, then `make bench` (or pip install it beside the benchmark)."""
+NO_VW = "vowpal wabbit is not installed, so its rows are left out: `make bench` installs it"
 
 
 def games(path: Path, seeds: int) -> Iterator[Game]:
@@ -104,7 +102,7 @@ def speed(*, with_vw: bool) -> list[Row]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.bandits", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.bandit", description=__doc__)
     parser.add_argument("--data", type=Path, help="a folder of parquet files; without it the speed alone")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--no-vw", action="store_true", help="without Vowpal Wabbit, which takes most of the time")
@@ -125,7 +123,7 @@ def main() -> None:
 
 
 def _row(case: str, system: str, metric: str, value: float, unit: str) -> Row:
-    return Row(benchmark="bandits", case=case, system=system, metric=metric, value=value, unit=unit)
+    return Row(benchmark="bandit", case=case, system=system, metric=metric, value=value, unit=unit)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How much of what could be earned the bandit earns when the world changes: `python -m tests.bench.drift_bandit`.
+"""How much of what could be earned the bandit earns when the world changes: `python -m tests.bench.drift`.
 
 `share_of_oracle` is (R - R_uniform) / (R_oracle - R_uniform) over the whole run, where the oracle is the same learner,
 made anew at every change. `linear`: rewards follow the features, differently for each arm; `plain`: the features mean
@@ -81,7 +81,7 @@ def rows_of(case: str, runs: Sequence[dict[str, float]]) -> list[Row]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.drift_bandit", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.drift", description=__doc__)
     parser.add_argument("--seeds", type=int, default=50)
     parser.add_argument("--kind", choices=("linear", "plain"), action="append", help="default: both")
     parser.add_argument("--changes", type=int, action="append", help="default: 0, 1, 4 and 8")
@@ -102,7 +102,7 @@ def main() -> None:
 
 
 def _row(case: str, system: str, metric: str, value: float, unit: str) -> Row:
-    return Row(benchmark="drift_bandit", case=case, system=system, metric=metric, value=value, unit=unit)
+    return Row(benchmark="drift", case=case, system=system, metric=metric, value=value, unit=unit)
 
 
 if __name__ == "__main__":
