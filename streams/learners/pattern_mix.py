@@ -32,10 +32,22 @@ class PatternMix:
         alone: Vector = np.dot(expected, self._alone.shares)
         if counts is None:
             return alone
-        seen: Vector = np.dot(counts, self._joint.shares)
         joint: Vector = np.dot(expected, self._joint.shares)
-        known = seen / (seen + self._weight)
-        return alone + known * (joint - alone)
+        return alone + self._known(counts) * (joint - alone)
+
+    def variances(self, noisy: Vector, unknown: Vector, counts: Vector | None) -> Vector:
+        """Return the variance of these means: of the same two mixes, in the same parts. `noisy` and `unknown` are as in
+        `ModelMix.variances`.
+        """
+        alone = self._alone.variances(noisy, unknown)
+        if counts is None:
+            return alone
+        return alone + self._known(counts) * (self._joint.variances(noisy, unknown) - alone)
+
+    def _known(self, counts: Vector) -> Vector:
+        """Return by how much each action is foretold with its offset."""
+        seen: Vector = np.dot(counts, self._joint.shares)
+        return seen / (seen + self._weight)
 
     def learn(self, expected: Vector, reward: float, *, decided: int, now: int, weight: float) -> None:
         """Fold in `weight` times what each model expected by the features alone and, on a pattern, with its offset:

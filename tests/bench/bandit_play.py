@@ -8,8 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.learners.bandit import explore, pick
-from streams.learners.reward_model import RewardModel, RewardModelSettings
+from streams.learners.reward_model import RewardModel
+from streams.learners.reward_settings import RewardModelSettings
 from streams.loop.policy import PolicySettings
+from streams.loop.policy.choice import OF_EVERY_METRIC
+from streams.loop.policy.reward_models import reward_model_settings
 
 Floats = npt.NDArray[np.float64]
 POLICY = PolicySettings()
@@ -25,12 +28,18 @@ class Player(Protocol):
 
 
 class Flyball:
-    """The product's models and its exploration, with the settings of the policy but for the floor."""
+    """The policy's models and its exploration, set as the policy sets them but for the floor (0.05 there): what is lost
+    by exploring is a constant that is printed beside. Actions cost nothing here, and there are no patterns, or so many
+    that take turns. The first features have the names of those that every decision has, as in the policy.
+    """
 
-    def __init__(self, features: int, arms: int, *, settings: RewardModelSettings | None = None) -> None:
-        self.model = RewardModel(settings)
+    def __init__(
+        self, features: int, arms: int, *, settings: RewardModelSettings | None = None, patterns: int = 0
+    ) -> None:
+        self.model = RewardModel(settings or reward_model_settings(POLICY, actions=arms))
         self.arms = [f"arm-{number:02d}" for number in range(arms)]
-        self.features = [f"x{number}" for number in range(features)]
+        self.features = [*OF_EVERY_METRIC, *(f"mean:{number}" for number in range(features))][:features]
+        self.patterns = patterns
         self.decided = 0
         self.chosen = self.key = ""
 
@@ -38,7 +47,8 @@ class Flyball:
         self.decided += 1
         self.key = f"decision-{self.decided}"
         features = dict(zip(self.features, row.tolist(), strict=True))
-        outlook = self.model.decide(self.key, features, actions=self.arms)
+        pattern = f"pattern-{self.decided % self.patterns}" if self.patterns else None
+        outlook = self.model.decide(self.key, features, actions=self.arms, pattern=pattern)
         probabilities = explore(self.arms, outlook, gamma=POLICY.gamma, optimism=POLICY.optimism, floor=FLOOR)
         self.chosen = pick(probabilities, draw)
         return self.arms.index(self.chosen)

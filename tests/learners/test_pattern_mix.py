@@ -29,6 +29,18 @@ def test_the_more_an_action_was_seen_on_a_pattern_the_more_counts_which_is_right
     assert taught().means(SAID, counts) == pytest.approx([(0.8 + 0.3) / 2.0, 0.1])
 
 
+def test_the_variance_is_of_the_models_that_the_mean_is_of() -> None:
+    made, unknown = taught(), np.zeros((2, 2))
+    alone, joint = made.of(None), made.of("p")
+    assert alone.variances(SAID, unknown) != pytest.approx(joint.variances(SAID, unknown), rel=0.1)
+    for counts in (None, np.zeros((2, 2))):
+        assert made.variances(SAID, unknown, counts) == pytest.approx(alone.variances(SAID, unknown))
+    counts = np.array([[1.0, 1.0], [1e9, 1e9]])
+    half, known = made.variances(SAID, unknown, counts)
+    assert half == pytest.approx((alone.variances(SAID, unknown)[0] + joint.variances(SAID, unknown)[0]) / 2.0)
+    assert known == pytest.approx(joint.variances(SAID, unknown)[1])
+
+
 def test_decisions_without_a_pattern_tell_nothing_of_offsets() -> None:
     made = mix()
     for clock in range(100):
