@@ -48,7 +48,7 @@ class ModelMix:
 
     def variances(self, noisy: Vector, unknown: Vector) -> Vector:
         """Return the variance of what is expected of each action, shape (actions,), given that of each model by noise,
-        in units of the noise's, and its share of the doubt at the start: shape (actions, models) each. What is not
+        in units of the noise's, and what is left of its doubt at the start: shape (actions, models) each. What is not
         known is as doubtful in a quiet world as in a noisy one.
         """
         by_noise: Vector = np.dot(noisy, self.shares)

@@ -98,10 +98,10 @@ class RidgeBank:
 
     def outlook(self, row: Vector) -> tuple[Vector, Vector, Vector]:
         """Return what each regression says of a row, the variance of that by the noise of what was observed, in units
-        of the noise's, and the share of the doubt at the start that is left, of 1: shape (actions, models) each.
+        of the noise's, and what is left of the doubt there was before any, from 0 to 1: shape (actions, models) each.
 
-        With covariance P and penalty c, a weight drawn to 0 and not yet observed leaves c P x of the row x unknown:
-        x'Px is a part c |Px|^2 by what is not known beforehand, and the rest by noise.
+        With covariance P and penalty c, x'Px has the part c |Px|^2 by what was not known beforehand: |x|^2 / c at the
+        start, and counted as 1 at most. The rest is by noise.
         """
         height = self._shape[1]
         asked = np.dot(self._rows, row).reshape(-1, len(self._models), height)
@@ -113,7 +113,7 @@ class RidgeBank:
         unknown *= self._penalties
         variances = np.dot(asked, padded)
         variances -= unknown
-        unknown *= self._penalties / np.dot(row, row)
+        unknown *= np.minimum(self._penalties / np.dot(row, row), 1.0)
         return said, variances, unknown
 
     def tick(self) -> None:

@@ -2,7 +2,7 @@
 
 Every parquet of the folder is a set: features, and the column `label`; an arm earns 1 if it is the label of the row.
 `loss` is the share of wrong arms over one pass, by arms drawn from the logged probabilities, the mean over `--seeds`
-orders of the rows. All sets see one configuration, the policy's but for the floor (see `Flyball`). Beside: linear
+orders of the rows. All sets see one configuration, the policy's but for floor and prior (see `POLICY`). Beside: linear
 Thompson sampling (the better of two widths), Vowpal Wabbit (the best of 36 settings: how it explores, its rate, raw or
 standardised features, costs of -1 or 0 or of 0 or 1) and any arm; "standardised" is by the whole set, in hindsight.
 `decisions_per_s` are decisions with learning per CPU second with 20 features and 8 arms, ours also with 50 patterns.
@@ -119,7 +119,7 @@ def main() -> None:
     with_vw = is_installed() and not arguments.no_vw
     if not is_installed():
         print(NO_VW, file=sys.stderr)
-    print(f"floor {FLOOR}, gamma {POLICY.gamma:g}, optimism {POLICY.optimism:g}, {arguments.seeds} seeds")
+    print(f"floor {FLOOR}, gamma {POLICY.gamma:g}, optimism {POLICY.optimism:g}, prior {POLICY.reward_prior:g}")
     rows: list[Row] = []
     for path in sorted(arguments.data.glob("*.parquet")) if arguments.data else ():
         found = losses(path, arguments.seeds, with_vw=with_vw)

@@ -15,8 +15,11 @@ from streams.loop.policy.choice import OF_EVERY_METRIC
 from streams.loop.policy.reward_models import reward_model_settings
 
 Floats = npt.NDArray[np.float64]
-POLICY = PolicySettings()
 FLOOR = 0.005
+POLICY = PolicySettings(floor=FLOOR, reward_prior=0.3)
+"""The policy's settings but for two. What the floor costs is a constant that is printed beside, so it is small here;
+the prior is about what an arm drawn at random earns, as the policy's 0.7 is for an action that often helps.
+"""
 
 
 class Player(Protocol):
@@ -28,9 +31,9 @@ class Player(Protocol):
 
 
 class Flyball:
-    """The policy's models and its exploration, set as the policy sets them but for the floor (0.05 there): what is lost
-    by exploring is a constant that is printed beside. Actions cost nothing here, and there are no patterns, or so many
-    that take turns. The first features have the names of those that every decision has, as in the policy.
+    """The policy's models and its exploration, with its settings but for the two of `POLICY`; actions cost nothing, and
+    there are no patterns, or so many that take turns. The first features have the names of those that every decision
+    has, as in the policy.
     """
 
     def __init__(
@@ -49,7 +52,7 @@ class Flyball:
         features = dict(zip(self.features, row.tolist(), strict=True))
         pattern = f"pattern-{self.decided % self.patterns}" if self.patterns else None
         outlook = self.model.decide(self.key, features, actions=self.arms, pattern=pattern)
-        probabilities = explore(self.arms, outlook, gamma=POLICY.gamma, optimism=POLICY.optimism, floor=FLOOR)
+        probabilities = explore(self.arms, outlook, gamma=POLICY.gamma, optimism=POLICY.optimism, floor=POLICY.floor)
         self.chosen = pick(probabilities, draw)
         return self.arms.index(self.chosen)
 

@@ -93,7 +93,7 @@ def test_a_new_action_is_found_in_a_world_without_noise() -> None:
         lived(model, ACTIONS[number % 2], 0.5 - 0.2 * (number % 2), times=1)
     outlook = model.decide("k", X, actions=actions)
     assert outlook.spreads[0] < 0.05
-    assert outlook.spreads[2] == pytest.approx(0.5)
+    assert 0.25 < outlook.spreads[2] <= 0.5
     assert explore(actions, outlook, gamma=64.0, optimism=0.7, floor=0.05)["new"] > 0.9
 
 

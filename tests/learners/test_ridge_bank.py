@@ -46,9 +46,9 @@ def test_it_solves_every_ridge_regression_with_what_has_not_faded() -> None:
             assert made.predict(probe)[action, number] == pytest.approx(weights @ probe, rel=1e-9)
             said, noisy, unknown = (part[action, number] for part in made.outlook(probe))
             assert said == pytest.approx(weights @ probe, rel=1e-9)
-            left = model.penalty * covariance @ probe
-            assert noisy == pytest.approx(probe @ covariance @ probe - left @ left / model.penalty, rel=1e-9)
-            assert unknown == pytest.approx(left @ left / (probe @ probe), rel=1e-9)
+            left = model.penalty * np.sum((covariance @ probe) ** 2)
+            assert noisy == pytest.approx(probe @ covariance @ probe - left, rel=1e-9)
+            assert unknown == pytest.approx(left / max(1.0, probe @ probe / model.penalty), rel=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -90,7 +90,7 @@ def test_what_is_not_tried_returns_to_nothing_known() -> None:
     assert said[0] > 0.9
     assert abs(said[2]) < 1e-6
     assert noisy[2] == pytest.approx(0.0, abs=1e-6)
-    assert unknown[2] == pytest.approx(1.0)
+    assert unknown[2] == pytest.approx(1.25 / 2.0)
     assert unknown[0] < 1e-3
 
 
@@ -105,7 +105,7 @@ def test_the_place_of_an_action_is_given_away_without_a_trace() -> None:
     said, noisy, unknown = (part[0] for part in made.outlook(probe))
     assert said.tolist() == [0.0] * len(MODELS)
     assert noisy == pytest.approx(0.0, abs=1e-12)
-    assert unknown == pytest.approx(1.0)
+    assert unknown == pytest.approx([1.0, 1.25 / 5.0, 1.25 / 2.0])
 
 
 def test_new_actions_and_features_start_from_the_penalty_and_change_nothing_else() -> None:
@@ -122,7 +122,7 @@ def test_new_actions_and_features_start_from_the_penalty_and_change_nothing_else
     alone = np.array([0.0] * WIDTH + [1.0])
     _, noisy, unknown = made.outlook(alone)
     assert noisy == pytest.approx(0.0, abs=1e-12)
-    assert unknown == pytest.approx(1.0)
+    assert unknown == pytest.approx(np.tile([1.0, 1.0 / 5.0, 1.0 / 2.0], (ACTIONS + 1, 1)))
     assert made.counts.sum(axis=1).tolist() == [*before_counts, 0.0]
 
 

@@ -9,11 +9,15 @@ from streams.loop.policy.settings import PolicySettings
 
 
 def reward_model_settings(settings: PolicySettings, *, actions: int) -> RewardModelSettings:
-    """Return how rewards are learned; so many actions twice over keep their places, for those that come and go."""
+    """Return how rewards are learned of so many actions; there are places for twice as many, as actions come and go,
+    and for no more patterns than decisions.
+    """
+    usual = RewardModelSettings()
     return RewardModelSettings(
         prior=settings.reward_prior,
         first_features=OF_EVERY_METRIC,
-        actions=max(RewardModelSettings().actions, 2 * actions),
+        actions=2 * actions,
+        patterns=min(usual.patterns, settings.remembered),
         remembered=settings.remembered,
     )
 
