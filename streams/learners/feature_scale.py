@@ -123,7 +123,7 @@ class FeatureScale:
 
     def _learn(self, seen: npt.NDArray[np.bool_], apart: Vector) -> None:
         self._counts += seen
-        apart = np.clip(apart, -self._reach, self._reach)
+        apart = np.minimum(np.maximum(apart, -self._reach), self._reach)
         step = seen / np.minimum(np.maximum(self._counts, 1.0), HORIZON)
         moved = step * apart
         moved[0] = 0.0

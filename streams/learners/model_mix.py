@@ -51,8 +51,8 @@ class ModelMix:
         in units of the noise's, and what is left of its doubt at the start: shape (actions, models) each. What is not
         known is as doubtful in a quiet world as in a noisy one.
         """
-        by_noise: Vector = np.dot(noisy, self.shares)
-        return by_noise * self.variance + np.dot(unknown, self.shares) * PRIOR_VARIANCE
+        variances: Vector = np.dot(noisy, self.shares) * self.variance + np.dot(unknown, self.shares) * PRIOR_VARIANCE
+        return variances
 
     def columns(self) -> MixSums:
         """Return the whole state."""

@@ -61,7 +61,7 @@ class PatternOffsets:
             return np.zeros((actions, models)), np.zeros((actions, models))
         sums = self._fitted(self._sums[pattern], actions, width)[:, self._rate_of]
         counts = sums[:, :, COUNT]
-        explained = np.einsum("amd,amd->am", weights, sums[:, :, ROW])
+        explained = np.vecdot(weights, sums[:, :, ROW])
         return (sums[:, :, REWARD] - explained) / (counts + self._weight), counts
 
     def variances(self, noisy: Vector, unknown: Vector, counts: Vector) -> tuple[Vector, Vector]:

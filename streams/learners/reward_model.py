@@ -11,7 +11,7 @@ do, and is gone (by a factor of 1e9) some thousand decisions after the last late
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -100,7 +100,7 @@ class RewardModel(base.Regressor):
         """The features, in the order of the columns of `predict_many` and `learn_many`."""
         return self._scale.names
 
-    def predict_one(self, x: Mapping[str, float], *, action: str = ANY, pattern: str | None = None) -> float:
+    def predict_one(self, x: Mapping[Any, float], *, action: str = ANY, pattern: str | None = None) -> float:
         """Return the reward expected of an action; learns nothing."""
         return float(self.predict_many(self._scale.raw(x)[None, 1:], actions=(action,), pattern=pattern)[0, 0])
 
@@ -110,13 +110,13 @@ class RewardModel(base.Regressor):
         """
         own, counts = self._own(pattern)
         unknown = self._bank.actions
-        known = np.zeros((len(rows), unknown + 1))
+        known, share = np.zeros((len(rows), unknown + 1)), self._mix.known(counts)
         for number, row in enumerate(self._scale.rows(rows)):
             shared = self._bank.predict(row)
-            known[number, :unknown] = self._mix.means(shared if own is None else shared + own, counts)
+            known[number, :unknown] = self._mix.means(shared if own is None else shared + own, share)
         return known[:, [self._slots.get(action, unknown) for action in actions]] + self._prior(actions)
 
-    def learn_one(self, x: Mapping[str, float], y: float, *, action: str = ANY, pattern: str | None = None) -> None:
+    def learn_one(self, x: Mapping[Any, float], y: float, *, action: str = ANY, pattern: str | None = None) -> None:
         """Learn what an action earned."""
         if not is_reward(y):
             return
@@ -142,12 +142,12 @@ class RewardModel(base.Regressor):
         decision, noisy, unknown, counts = self._look(self._scale.raw(x), pattern)
         self._memory.add(key, decision)
         where = self._latest_slots
-        means = self._mix.means(decision.expected[-1], counts)
-        variances = self._mix.variances(noisy, unknown, counts)
+        share = self._mix.known(counts)
+        means = self._mix.means(decision.expected[-1], share)
+        variances = self._mix.variances(noisy, unknown, share)
         spreads = np.sqrt(np.maximum(variances, 0.0))  # by rounding, what is certain may fall short of 0
-        observed = (self._bank.counts if counts is None else counts)[where].sum(axis=0)
-        evidence = float(np.dot(observed, self._mix.of(pattern).shares))
-        return Outlook(means[where] + self._latest_priors, spreads[where], evidence)
+        observed = np.dot(self._bank.counts if counts is None else counts, self._mix.of(pattern).shares)
+        return Outlook(means[where] + self._latest_priors, spreads[where], float(observed[where].sum()))
 
     def learn(self, key: str, action: str, reward: float) -> bool:
         """Learn what the action earned that really ran after a decision, be it another than was chosen. Returns whether
@@ -215,7 +215,9 @@ class RewardModel(base.Regressor):
             return _Look(Decision(None, bank.clock, 0, row, shared[None]), noisy, unknown, None)
         self._memory.forget_patterns(self._offsets.tick(pattern))
         own, counts = self._offsets.predict(pattern, bank.weights)
-        expected = np.stack((shared, shared + own))
+        expected = np.empty((2, *shared.shape))
+        expected[0] = shared
+        np.add(shared, own, out=expected[1])
         decision = Decision(pattern, bank.clock, self._offsets.clock(pattern), row, expected)
         return _Look(decision, *self._offsets.variances(noisy, unknown, counts), counts)
 

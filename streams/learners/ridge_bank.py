@@ -60,12 +60,12 @@ class RidgeBank:
     @property
     def actions(self) -> int:
         """How many actions there is room for."""
-        return self._solutions.shape[0]
+        return int(self._solutions.shape[0])
 
     @property
     def width(self) -> int:
         """The length of a row."""
-        return self._solutions.shape[3]
+        return int(self._solutions.shape[3])
 
     @property
     def weights(self) -> Vector:
@@ -109,7 +109,7 @@ class RidgeBank:
         asked[:, :, -1] = 0.0
         padded = self._padded
         padded[:-1] = row
-        unknown = np.einsum("amh,amh->am", asked, asked)
+        unknown = np.vecdot(asked, asked)
         unknown *= self._penalties
         variances = np.dot(asked, padded)
         variances -= unknown
