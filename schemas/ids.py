@@ -31,7 +31,7 @@ def split_cause(text: str) -> tuple[str, int, int]:
 
 def derive(*parts: str | int) -> str:
     """Return 32 hex digits (128 bits of BLAKE2b) over the parts; equal parts give equal ids on every machine."""
-    return _hash([_with_length(str(part)) for part in parts])
+    return hashlib.blake2b(_joined(*parts), digest_size=16).hexdigest()
 
 
 def seed_of(*parts: str | int) -> int:
@@ -50,28 +50,27 @@ class Mint(msgspec.Struct, kw_only=True, gc=False):
         """Return the next id for this cause: what `derive` gives for loop, cause, processor and n."""
         n = self.counts.get(cause, 0)
         self.counts[cause] = n + 1
-        part = _short_part
-        return _hash(
-            [
-                part(self.loop),
-                part(cause.topic),
-                part(cause.partition),
-                part(cause.offset),
-                part(self.processor),
-                part(n),
-            ]
-        )
+        begun = _begun(self.loop, cause.topic, cause.partition).copy()
+        begun.update(_with_length(str(cause.offset)) + _ending(self.processor, n))
+        return begun.hexdigest()
 
 
-def _hash(parts: list[bytes]) -> str:
-    return hashlib.blake2b(b"".join(parts), digest_size=16).hexdigest()
+@lru_cache(maxsize=1024)  # the causes of a step are of few partitions
+def _begun(loop: str, topic: str, partition: int) -> hashlib.blake2b:
+    """Return the hash of what comes before the offset, to be copied."""
+    return hashlib.blake2b(_joined(loop, topic, partition), digest_size=16)
+
+
+@lru_cache(maxsize=1024)
+def _ending(processor: str, n: int) -> bytes:
+    """Return what comes after the offset."""
+    return _joined(processor, n)
+
+
+def _joined(*parts: str | int) -> bytes:
+    return b"".join([_with_length(str(part)) for part in parts])
 
 
 def _with_length(part: str) -> bytes:
     data = part.encode()
     return len(data).to_bytes(4, "big") + data
-
-
-@lru_cache(maxsize=4096)  # names and positions come again with every output of a step
-def _short_part(part: str | int) -> bytes:
-    return _with_length(str(part))

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from schemas.events import Action, Episode, Outcome, Proposal
+from schemas.events import Action, Census, Episode, Outcome, Proposal
 from streams.loop.actions import ActionSettings
 from streams.loop.gate.ends import Ends
 from streams.loop.gate.health import Health
@@ -44,7 +44,7 @@ class Book:
         self.ends = Ends(settings)
         self.spending = Spending(budget=settings.cost_a_day, entries=MOST)
         self.field = Field()
-        self._on_entity: Counter[str] = Counter()
+        self._on_entity: dict[str, int] = {}
         self.touched: set[str] = set()
 
     def adopt(self, field: Field) -> None:
@@ -66,6 +66,11 @@ class Book:
             surplus: dict[str, Any] = over_us or episodes
             del surplus[next(iter(surplus))]
 
+    def see_census(self, census: Census, now_us: int) -> None:
+        """Note how a part of the fleet is."""
+        self.health.see(census, now_us)
+        self.touched.add("loop")
+
     def reserve(self, question: Question, action: Action) -> None:
         """Spend one of every allowance that this action falls under."""
         proposal, scopes = question.proposal, question.scopes
@@ -78,7 +83,7 @@ class Book:
         self.field.in_flight[action.id] = InFlight(
             action.action, action.entity, self.group_of(proposal), proposal.episode, deadline_us
         )
-        self._on_entity[action.entity] += 1
+        self._on_entity[action.entity] = self._on_entity.get(action.entity, 0) + 1
         self.field.acted_us.pop(action.entity, None)
         self.field.acted_us[action.entity] = action.issued_us
         self.touched.update(scopes)

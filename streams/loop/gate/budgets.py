@@ -1,5 +1,7 @@
 """Checks of what is left to spend: attempts, places, actions, tries, and costs."""
 
+from functools import lru_cache
+
 from schemas.events import Check
 from streams.loop.gate.book import EXPLORING, is_exploring
 from streams.loop.gate.facts import Facts
@@ -59,9 +61,14 @@ def cost(facts: Facts, question: Question) -> Check:
     return Check(
         name="cost",
         passed=passed,
-        detail=f"{spending.sum(question.now_us):g} spent, {price:g} more, of {budget:g} in 24 h",
+        detail=f"{spending.sum(question.now_us):g} spent, {_asked(price, budget)}",
         next_us=None if passed else from_us,
     )
+
+
+@lru_cache(maxsize=1_024)  # an action has one price
+def _asked(price: float, budget: float) -> str:
+    return f"{price:g} more, of {budget:g} in 24 h"
 
 
 def _budget(name: str, scope: str, facts: Facts, question: Question) -> Check:

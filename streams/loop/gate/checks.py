@@ -48,8 +48,9 @@ _IN_ORDER = tuple(CHECKS[rule.name] for rule in RULES)
 
 def all_checks(facts: Facts, question: Question) -> tuple[Check, ...]:
     """Return every check in the table's order."""
-    checks = [check(facts, question) for check in _IN_ORDER]
-    return tuple([check if check.passed else with_remedy(check, question) for check in checks])
+    return tuple(
+        [check if (check := look(facts, question)).passed else with_remedy(check, question) for look in _IN_ORDER]
+    )
 
 
 def decide(checks: Sequence[Check]) -> tuple[Answer, str | None]:
@@ -69,8 +70,4 @@ def with_remedy(check: Check, question: Question) -> Check:
     """Return the check with, where it failed, what a person can do about it."""
     if check.passed:
         return check
-    proposal = question.proposal
-    remedy = BY_NAME[check.name].remedy.format(
-        proposal=proposal.id, entity=proposal.entity, pattern=proposal.pattern, action=proposal.action
-    )
-    return msgspec.structs.replace(check, remedy=remedy)
+    return msgspec.structs.replace(check, remedy=BY_NAME[check.name].remedy_of(question.proposal))

@@ -1,5 +1,7 @@
 """From checks to what is said and done: verdicts, the actions that come of them, and verdicts that were recorded."""
 
+from collections import OrderedDict
+
 from schemas.events import NONE, Action, Approval, Check, Event, FinalAction, Proposal, Verdict
 from schemas.keyring import LOOP
 from streams.loop.gate.approvals import final_action
@@ -17,7 +19,7 @@ class Decider:
     def __init__(self, facts: Facts, ladder: Ladder) -> None:
         self._facts = facts
         self._ladder = ladder
-        self.recorded: dict[str, Verdict] = {}
+        self.recorded: OrderedDict[str, Verdict] = OrderedDict()
 
     def question(
         self,
@@ -108,7 +110,7 @@ class Decider:
         self.recorded.pop(verdict.proposal.id, None)
         self.recorded[verdict.proposal.id] = verdict
         if len(self.recorded) > self._facts.settings.remembered:
-            oldest = self.recorded.pop(next(iter(self.recorded)))
+            _, oldest = self.recorded.popitem(last=False)
             mark_us = min(oldest.proposal.time_us, oldest.time_us + self._facts.settings.clock_skew_us)
             self._facts.forgotten_us = max(self._facts.forgotten_us, mark_us)
 

@@ -67,8 +67,10 @@ class Ladder:
         proposal = verdict.proposal
         given = Given(orders, on, proposal.id, proposal.episode)
         outputs = self._pairs.tell_renewed(proposal.pattern, proposal.action, given)
+        if verdict.decided_by != "level":
+            return outputs
         wanted = f"{proposal.episode}/{proposal.action}"
-        if verdict.decided_by != "level" or wanted in self._seen:
+        if wanted in self._seen:
             return outputs
         remember(self._seen, wanted, self._remembered)
         pair = self._pairs.follow(proposal.pattern, proposal.action)

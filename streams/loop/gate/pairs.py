@@ -96,15 +96,18 @@ class Pairs:
 
     def level(self, orders: Orders, pattern: str, action: str, now_us: int) -> Level:
         """Return how far an action may go by itself against a pattern now."""
-        level = self.standing(orders, pattern, action)
-        unfollowed = self.find(pattern, action) is None and not self._has_room()
+        pair = self.find(pattern, action)
+        level = self._standing_as(pair, orders, pattern, action)
+        unfollowed = pair is None and not self._has_room()
         return lower(level, "approve") if unfollowed or now_us < self.probation_us else level
 
     def standing(self, orders: Orders, pattern: str, action: str) -> Level:
         """Return the level of a pair, on probation or not."""
+        return self._standing_as(self.find(pattern, action), orders, pattern, action)
+
+    def _standing_as(self, pair: Pair | None, orders: Orders, pattern: str, action: str) -> Level:
         declared = self._actions.get(action)
         start = level_of(orders, self._settings, self.name_of(pattern), declared)
-        pair = self.find(pattern, action)
         if declared is None or pair is None or pair.level is None:
             return start
         if pair.start == start:

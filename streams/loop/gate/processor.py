@@ -1,5 +1,6 @@
 """The processor `gate`: proposals and people's answers in, verdicts and actions out."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 
 import msgspec
@@ -128,7 +129,7 @@ class Gate:
         self._book.ends.adopt(state.ends)
         self._book.spending.adopt(state.spent)
         self._book.windows.restore(state.windows)
-        self._decider.recorded = {verdict.proposal.id: verdict for verdict in state.recorded}
+        self._decider.recorded = OrderedDict((verdict.proposal.id, verdict) for verdict in state.recorded)
         self._escalations.open = state.escalations
         self._blocks.adopt(state.told)
         self._ladder.adopt(state.ladder, state.orders)
@@ -150,7 +151,7 @@ class Gate:
                 outputs = self._hear(control, on)
             case Census() as census:
                 outputs = []
-                self._book.health.see(census, on.now.us)
+                self._book.see_census(census, on.now.us)
             case Outcome() as outcome:
                 outputs = []
                 if self._book.see_outcome(outcome, on.now.us):
@@ -169,6 +170,7 @@ class Gate:
     def _hear(self, control: Control, on: Occasion) -> list[Event]:
         if not hear(self._facts.orders, control, on.now.us):
             return []
+        self._book.touched.add("loop")  # orders of too much stop it, whatever they are about
         if control.kind in ("pause", "stop", "rearm") and is_target(control.target):
             self._book.touched.add(control.target)
         if control.kind == "rearm":

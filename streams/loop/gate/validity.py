@@ -1,5 +1,7 @@
 """Checks of whether a proposal may be looked at at all: new, unpaused, in time, on the gate's own settings."""
 
+from functools import lru_cache
+
 from schemas.events import NOVEL, Check
 from streams.loop.durations import format_duration
 from streams.loop.gate.facts import Facts
@@ -91,5 +93,6 @@ def episode(facts: Facts, question: Question) -> Check:
     return PASSED["episode"]
 
 
+@lru_cache(maxsize=1_024)  # proposals that were made in one step are of one age in the next
 def _age(name: str, age_us: int, allowed_us: int, allowed: str) -> Check:
     return Check(name=name, passed=age_us <= allowed_us, detail=f"{age_us / 1e6:.1f} s ago, at most {allowed}")
