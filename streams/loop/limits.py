@@ -123,6 +123,8 @@ class Allowance(msgspec.Struct, gc=False):
         """Return when a reservation is possible again (0: waiting does not help), or None when it is now."""
         latest_us = now_us
         for limit in self.limits:
+            if len(self.times) < limit.count and self.dropped_us is None:
+                continue
             next_us = self._next_us(limit)
             if next_us == 0:
                 return 0
@@ -131,11 +133,15 @@ class Allowance(msgspec.Struct, gc=False):
         return latest_us if latest_us > now_us else None
 
     def _against(self, limit: Limit, now_us: int) -> Standing:
-        times, next_us = self.times, self._next_us(limit)
+        times, count, oldest_us = self.times, limit.count, now_us - limit.interval_us
+        spent = len(times)
+        if spent and times[0] <= oldest_us:
+            spent -= bisect_right(times, oldest_us)
+        if spent < count and self.dropped_us is None:
+            return Standing(limit.text, spent, count, possible=True)
+        next_us = self._next_us(limit)
         possible = next_us is None or 0 < next_us <= now_us
-        oldest_us = now_us - limit.interval_us
-        spent = len(times) if times and times[0] > oldest_us else len(times) - bisect_right(times, oldest_us)
-        return Standing(limit.text, spent, limit.count, possible, None if possible else next_us or None)
+        return Standing(limit.text, spent, count, possible, None if possible else next_us or None)
 
     def _next_us(self, limit: Limit) -> int | None:
         """Return from when on a limit lets one more pass: None at any time, 0 never."""
@@ -176,8 +182,11 @@ class SlidingWindows:
         """Return when a reservation is possible again (0: waiting does not help), or None when it is now."""
         return (self._allowances.get(key) or self._fresh(key)).blocked_until(now_us)
 
-    def reserve(self, key: str, now_us: int) -> None:
-        """Spend one of the key's allowance. Time does not run backwards: an earlier `now_us` counts as the last one."""
+    def reserve(self, key: str, now_us: int) -> bool:
+        """Spend one of the key's allowance, and return whether none is left for now.
+
+        Time does not run backwards: an earlier `now_us` counts as the last one.
+        """
         allowance = self._allowances.get(key)
         if allowance is None:
             if len(self._allowances).bit_count() == 1:  # now and then: at 1, 2, 4, 8, ... keys
@@ -191,6 +200,7 @@ class SlidingWindows:
             if surplus > 0:
                 allowance.dropped_us = times[surplus - 1]
                 del times[:surplus]
+        return allowance.blocked_until(now_us) is not None
 
     def tighten(self, key: str, divisor: int) -> None:
         """Divide the limits of a key; never widens: only `loosen` takes it back."""

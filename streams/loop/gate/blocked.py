@@ -26,7 +26,7 @@ class Blocks:
         self._protected = [f"entity:{entity}" for entity in settings.protected]
         self._actions = frozenset(f"action:{name}" for name in actions)
         self._told: dict[str, int] | None = None
-        self._last_us = 0
+        self._last_us = _EVER
         self._turn_us = self._turned_us = _EVER
         """When the next pause (or permission) with an end turns into its opposite, and up to when all were looked at.
         """
@@ -45,25 +45,25 @@ class Blocks:
     def adopt(self, told: dict[str, int] | None) -> None:
         """Replace what was told, by who may have had other settings: all that is known is looked at again."""
         self._told = told
-        self._turn_us = self._turned_us = _EVER
+        self._last_us = self._turn_us = self._turned_us = _EVER
         if told is not None:
             spent = (key for key in self._book.windows.keys() if ":" in key)  # noqa: SIM118  # no mapping: it is sorted
-            self._book.touched.update(("loop", *self._protected, *self._actions, *told, *spent))
+            self._book.touched.update((*self._protected, *self._actions, *told, *spent))
 
     def changes(self, orders: Orders, now_us: int) -> dict[str, int]:
         """Return the scopes that are blocked otherwise than was told; `now_us` for one that is free already."""
         touched, ends = self._book.touched, self._book.ends
         if self._told is None:
-            touched.update((*self._protected, *self._actions))
+            touched.update(("loop", *self._protected, *self._actions))
             self._told = {}
-        elif now_us == self._last_us and not touched:
+        if now_us != self._last_us:
+            self._last_us = now_us
+            ends.pass_over(now_us)
+            touched.update(["loop", *(f"action:{action}" for action in ends.turned)])
+            ends.turned.clear()
+        elif not touched:
             return {}
-        self._last_us = now_us
         self._touch_turned(orders, now_us)
-        ends.pass_over(now_us)
-        touched.update([f"action:{action}" for action in ends.turned])
-        ends.turned.clear()
-        touched.add("loop")
         changed: dict[str, int] = {}
         for scope in sorted(touched):
             until_us = self._until(scope, orders, now_us)

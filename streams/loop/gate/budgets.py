@@ -3,7 +3,7 @@
 from functools import lru_cache
 
 from schemas.events import Check
-from streams.loop.gate.book import EXPLORING, is_exploring
+from streams.loop.gate.book import EXPLORING
 from streams.loop.gate.facts import Facts
 from streams.loop.gate.orders import running_since
 from streams.loop.gate.state import Question
@@ -43,7 +43,7 @@ def loop_budget(facts: Facts, question: Question) -> Check:
 
 def exploration(facts: Facts, question: Question) -> Check:
     """Check that it looks best, or that one more that does not may be tried: never of an action of high risk."""
-    if not is_exploring(question.proposal):
+    if not question.exploring:
         return PASSED["exploration"]
     declared = facts.actions.get(question.proposal.action)
     if declared is not None and declared.risk == "high":

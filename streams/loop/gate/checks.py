@@ -1,6 +1,8 @@
 """The gate's checks: one function per row of the table, each a fact about the present with its numbers."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import filterfalse
+from operator import attrgetter
 from typing import Literal
 
 import msgspec
@@ -44,20 +46,27 @@ CHECKS: Mapping[str, Callable[[Facts, Question], Check]] = {
     "cost": budgets.cost,
 }
 _IN_ORDER = tuple(CHECKS[rule.name] for rule in RULES)
+_PLACES = {rule.name: place for place, rule in enumerate(RULES)}
+_PASSED = attrgetter("passed")
 
 
 def all_checks(facts: Facts, question: Question) -> tuple[Check, ...]:
     """Return every check in the table's order."""
-    return tuple(
-        [check if (check := look(facts, question)).passed else with_remedy(check, question) for look in _IN_ORDER]
-    )
+    checks = [look(facts, question) for look in _IN_ORDER]
+    for check in failed_of(checks):
+        checks[_PLACES[check.name]] = with_remedy(check, question)
+    return tuple(checks)
+
+
+def failed_of(checks: Iterable[Check]) -> list[Check]:
+    """Return the checks that failed, in order."""
+    return list(filterfalse(_PASSED, checks))
 
 
 def decide(checks: Sequence[Check]) -> tuple[Answer, str | None]:
     """Return the verdict of checks in the table's order, and the name of the first that failed and so decides."""
-    for check in checks:
-        if not check.passed:
-            return BY_NAME[check.name].failed, check.name
+    for check in failed_of(checks):
+        return BY_NAME[check.name].failed, check.name
     return "allow", None
 
 

@@ -5,11 +5,11 @@ from collections import OrderedDict
 from schemas.events import NONE, Action, Approval, Check, Event, FinalAction, Proposal, Verdict
 from schemas.keyring import LOOP
 from streams.loop.gate.approvals import final_action
-from streams.loop.gate.checks import Answer, decide
+from streams.loop.gate.checks import Answer, decide, failed_of
 from streams.loop.gate.facts import Facts
 from streams.loop.gate.ladder import Ladder
 from streams.loop.gate.orders import lower
-from streams.loop.gate.state import Question, scopes_of
+from streams.loop.gate.state import Question, is_exploring, scopes_of
 from streams.loop.occasion import Occasion
 
 
@@ -40,6 +40,7 @@ class Decider:
             control_heard_us=on.now.control_heard_us,
             level=level,
             until_us=until_us,
+            exploring=is_exploring(proposal),
             approval=approval,
             approvals=approvals,
         )
@@ -53,13 +54,13 @@ class Decider:
     ) -> list[Event]:
         """Write the verdict that the first failed check decides, and the action when none failed."""
         decided, by = decide(checks)
-        verdict_id = on.id()
+        verdict_id, causes = on.id(), on.causes
         said = answer or decided
-        action = self._act(question, on) if by is None and question.proposal.action != NONE else None
+        action = self._act(question, on.id(), causes) if by is None and question.proposal.action != NONE else None
         verdict = Verdict(
             id=verdict_id,
             time_us=question.now_us,
-            causes=on.causes,
+            causes=causes,
             proposal=question.proposal,
             verdict=said,
             level=question.level,
@@ -79,13 +80,13 @@ class Decider:
         """Return what a proposal of a declared action would do."""
         return final_action(proposal, self._facts.actions[proposal.action], self._facts.settings_hash)
 
-    def _act(self, question: Question, on: Occasion) -> Action:
+    def _act(self, question: Question, action_id: str, causes: tuple[str, ...]) -> Action:
         proposal = question.proposal
         declared, final = self._facts.actions[proposal.action], self.final(proposal)
         action = Action(
-            id=on.id(),
+            id=action_id,
             time_us=question.now_us,
-            causes=on.causes,
+            causes=causes,
             entity=proposal.entity,
             action=proposal.action,
             proposal=proposal.id,
@@ -117,7 +118,7 @@ class Decider:
 
 def _retry_after(checks: tuple[Check, ...]) -> int | None:
     """Return from when on every failed check that knows its end passes; None when the first to fail does not know."""
-    failed = [check for check in checks if not check.passed]
+    failed = failed_of(checks)
     if failed[0].next_us is None:
         return None
     return max(check.next_us for check in failed if check.next_us is not None)

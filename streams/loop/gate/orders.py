@@ -1,5 +1,7 @@
 """What people ordered on `control`: pauses, stops, levels, and which settings are in force."""
 
+from collections.abc import Iterable
+
 from schemas.events import NOVEL, Control
 from schemas.orders import scope_of, time_in_force
 from streams.loop.actions import ActionSettings
@@ -47,6 +49,18 @@ def stopped(orders: Orders, target: str, now_us: int) -> tuple[bool, int]:
     if order.until_us is not None and now_us >= order.until_us:
         return not order.paused, 0
     return order.paused, (order.until_us or 0) if order.paused else 0
+
+
+def first_stopped(orders: Orders, targets: Iterable[str], now_us: int) -> tuple[str, int] | None:
+    """Return the first target that is paused or stopped, and until when (0: not known), or None when none is."""
+    if "loop" not in orders.pauses:
+        return "loop", 0
+    ordered = targets if orders.stops else filter(orders.pauses.__contains__, targets)
+    for target in ordered:
+        paused, until_us = stopped(orders, target, now_us)
+        if paused:
+            return target, until_us
+    return None
 
 
 def running_since(orders: Orders, now_us: int) -> int:

@@ -165,10 +165,18 @@ def scopes_of(proposal: Proposal) -> Scopes:
     )
 
 
+def is_exploring(proposal: Proposal) -> bool:
+    """Return whether the loop tries this action although another looks better: it is not its likeliest choice."""
+    if proposal.hold_out is not None and proposal.hold_out.arm != "loop":
+        return False
+    chosen = proposal.probabilities.get(proposal.action)
+    return chosen is not None and chosen < max(proposal.probabilities.values())
+
+
 class Question(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the checks are asked: may this proposal act at this time? `until_us`: how long it is valid.
 
-    `approval` is the answer of a person that made one ask again, `approvals` are all that speak for it by now.
+    `exploring`: though another action looks better. `approval` is the answer of a person that made one ask again, `approvals` are all that speak for it by now.
     """
 
     proposal: Proposal
@@ -177,6 +185,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     control_heard_us: int
     level: Level
     until_us: int
+    exploring: bool
     approval: Approval | None = None
     approvals: tuple[Approval, ...] = ()
 

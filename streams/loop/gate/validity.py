@@ -5,7 +5,7 @@ from functools import lru_cache
 from schemas.events import NOVEL, Check
 from streams.loop.durations import format_duration
 from streams.loop.gate.facts import Facts
-from streams.loop.gate.orders import stopped
+from streams.loop.gate.orders import first_stopped
 from streams.loop.gate.state import Question
 from streams.loop.gate.table import PASSED
 
@@ -20,11 +20,11 @@ def duplicate(facts: Facts, question: Question) -> Check:
 
 def pause(facts: Facts, question: Question) -> Check:
     """Check that loop, action, pattern and entity are running."""
-    for target in question.scopes:
-        paused, until_us = stopped(facts.orders, target, question.now_us)
-        if paused:
-            return Check(name="pause", passed=False, detail=f"{target} is paused", next_us=until_us or None)
-    return PASSED["pause"]
+    found = first_stopped(facts.orders, question.scopes, question.now_us)
+    if found is None:
+        return PASSED["pause"]
+    target, until_us = found
+    return Check(name="pause", passed=False, detail=f"{target} is paused", next_us=until_us or None)
 
 
 def control(facts: Facts, question: Question) -> Check:
