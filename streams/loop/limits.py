@@ -193,7 +193,7 @@ class SlidingWindows:
                 self._forget_idle(now_us)
             allowance = self._allowances[key] = self._fresh(key)
         times = allowance.times
-        times.append(max(now_us, times[-1]) if times else now_us)
+        times.append(times[-1] if times and times[-1] > now_us else now_us)
         if len(times) > allowance.kept:
             allowance.kept = max([KEPT] + [limit.count for limit in self._limits_of(key)])
             surplus = len(times) - allowance.kept

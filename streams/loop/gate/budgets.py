@@ -56,12 +56,12 @@ def cost(facts: Facts, question: Question) -> Check:
     declared = facts.actions.get(question.proposal.action)
     price = declared.cost if declared is not None else 0.0
     spending, budget = facts.book.spending, facts.settings.cost_a_day
-    from_us = spending.possible_from(question.now_us, price)
+    spent, from_us = spending.standing(question.now_us, price)
     passed = from_us is not None and from_us <= question.now_us
     return Check(
         name="cost",
         passed=passed,
-        detail=f"{spending.sum(question.now_us):g} spent, {_asked(price, budget)}",
+        detail=f"{spent:g} spent, {_asked(price, budget)}",
         next_us=None if passed else from_us,
     )
 

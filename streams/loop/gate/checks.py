@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import filterfalse
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Literal
 
 import msgspec
@@ -45,17 +45,29 @@ CHECKS: Mapping[str, Callable[[Facts, Question], Check]] = {
     "exploration": budgets.exploration,
     "cost": budgets.cost,
 }
-_IN_ORDER = tuple(CHECKS[rule.name] for rule in RULES)
-_PLACES = {rule.name: place for place, rule in enumerate(RULES)}
+OF_MOMENT = ("control", "settings", "declared", "abnormal", "failures", "maintenance")
+"""Those that look at the action, and at nothing else of a proposal: they are made once for all of one moment."""
+_OF_PROPOSAL = tuple(rule.name for rule in RULES if rule.name not in OF_MOMENT)
+_ASKED = tuple(CHECKS[name] for name in _OF_PROPOSAL)
+_PLACES = {name: place for place, name in enumerate((*OF_MOMENT, *_OF_PROPOSAL))}
+_in_order: Callable[[list[Check]], tuple[Check, ...]] = itemgetter(*(_PLACES[rule.name] for rule in RULES))
 _PASSED = attrgetter("passed")
 
 
 def all_checks(facts: Facts, question: Question) -> tuple[Check, ...]:
     """Return every check in the table's order."""
-    checks = [look(facts, question) for look in _IN_ORDER]
+    checks = _of_moment(facts, question) + [ask(facts, question) for ask in _ASKED]
     for check in failed_of(checks):
         checks[_PLACES[check.name]] = with_remedy(check, question)
-    return tuple(checks)
+    return _in_order(checks)
+
+
+def _of_moment(facts: Facts, question: Question) -> list[Check]:
+    action = question.proposal.action
+    known = facts.moment.get(action)
+    if known is None:
+        known = facts.moment[action] = [CHECKS[name](facts, question) for name in OF_MOMENT]
+    return known
 
 
 def failed_of(checks: Iterable[Check]) -> list[Check]:

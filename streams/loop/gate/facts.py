@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from schemas.events import Check
 from streams.loop.actions import ActionSettings
 from streams.loop.durations import format_duration
 from streams.loop.gate.book import Book
@@ -16,6 +17,7 @@ from streams.loop.gate.state import Orders
 class Facts:
     """All of it; `orders` and `forgotten_us` (the newest proposal that is no longer remembered) are the gate's own.
 
+    `moment` are checks by action (see `streams.loop.gate.checks`), until time goes on or anything but a proposal comes.
     The texts say what a check allows: they are the same in every verdict.
     """
 
@@ -27,6 +29,7 @@ class Facts:
     guards: Guards
     orders: Orders = field(default_factory=Orders)
     forgotten_us: int = -1
+    moment: dict[str, list[Check]] = field(default_factory=dict)
     abnormal_text: str = field(init=False)
     failed_text: str = field(init=False)
     control_text: str = field(init=False)

@@ -98,8 +98,9 @@ class Pairs:
         """Return how far an action may go by itself against a pattern now."""
         pair = self.find(pattern, action)
         level = self._standing_as(pair, orders, pattern, action)
-        unfollowed = pair is None and not self._has_room()
-        return lower(level, "approve") if unfollowed or now_us < self.probation_us else level
+        if level == "act" and (now_us < self.probation_us or (pair is None and not self._has_room())):
+            return "approve"
+        return level
 
     def standing(self, orders: Orders, pattern: str, action: str) -> Level:
         """Return the level of a pair, on probation or not."""

@@ -78,11 +78,13 @@ class Gate:
 
     def on_batch(self, inputs: Sequence[Input], now: Now) -> list[Event]:
         """Fold records in order."""
+        self._facts.moment.clear()
         return fold_events(inputs, now, Mint(loop=self._loop, processor=self.name), self._fold)
 
     def on_time(self, now: Now) -> list[Event]:
         """Give up on actions whose end never came, and on escalations that nobody answered."""
         mint = Mint(loop=self._loop, processor=self.name)
+        self._facts.moment.clear()
         outputs: list[Event] = []
         for due_us, kind, key in sorted(self._timers()):
             if due_us > now.us:
@@ -139,9 +141,10 @@ class Gate:
         return actions + [(one.until_us, "escalation", key) for key, one in self._escalations.open.items()]
 
     def _fold(self, event: Event, on: Occasion) -> list[Event]:
+        if isinstance(event, Proposal):
+            return self._propose(event, on) + self._tell_blocked(on)
+        self._facts.moment.clear()
         match event:
-            case Proposal() as proposal:
-                outputs = self._propose(proposal, on)
             case Approval() as approval:
                 outputs = self._escalations.answer(approval, on)
             case Episode() as episode:

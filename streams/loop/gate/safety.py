@@ -22,9 +22,7 @@ def abnormal(facts: Facts, question: Question) -> Check:
 
 def failures(facts: Facts, question: Question) -> Check:
     """Check that enough of this action's runs end well."""
-    action, ends = question.proposal.action, facts.book.ends
-    bad, ended = ends.bad(action, question.now_us)
-    until_us = ends.failing_until(action, question.now_us)
+    bad, ended, until_us = facts.book.ends.standing(question.proposal.action, question.now_us)
     return Check(
         name="failures",
         passed=until_us is None,

@@ -35,15 +35,14 @@ class Spending:
         self.spent.append(Spent(max(now_us, self.spent[-1].time_us) if self.spent else now_us, nano))
         self._sum += nano
 
-    def sum(self, now_us: int) -> float:
-        """Return what was spent within the last day, in units of reward."""
+    def standing(self, now_us: int, cost: float) -> tuple[float, int | None]:
+        """Return what was spent within the last day, in units of reward, and from when on so much more may be: `now_us`,
+        later, or None where no waiting helps.
+        """
         self._drop(now_us)
-        return self._sum / NANO
+        return self._sum / NANO, self._possible_from(now_us, round(cost * NANO))
 
-    def possible_from(self, now_us: int, cost: float) -> int | None:
-        """Return from when on so much more may be spent: `now_us`, later, or None where no waiting helps."""
-        self._drop(now_us)
-        nano = round(cost * NANO)
+    def _possible_from(self, now_us: int, nano: int) -> int | None:
         if self._sum + nano <= self._budget and len(self.spent) < self._entries:
             return now_us
         if nano > self._budget:
