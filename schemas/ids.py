@@ -39,32 +39,41 @@ def seed_of(*parts: str | int) -> int:
     return int(derive(*parts)[:16], 16)
 
 
+class _Begun(msgspec.Struct, gc=False):
+    """The ids of one cause: the hash of all that comes before the processor, to be copied, and how many there were."""
+
+    hash: hashlib.blake2b
+    count: int = 0
+
+
 class Mint(msgspec.Struct, kw_only=True, gc=False):
-    """Ids for the outputs of one processor within one call: `n` counts the outputs of each cause."""
+    """Ids for the outputs of one processor within one call, which counts the outputs of each cause."""
 
     loop: str
     processor: str
-    counts: dict[Cause, int] = {}
+    begun: dict[Cause, _Begun] = {}
 
     def __call__(self, cause: Cause) -> str:
-        """Return the next id for this cause: what `derive` gives for loop, cause, processor and n."""
-        n = self.counts.get(cause, 0)
-        self.counts[cause] = n + 1
-        begun = _begun(self.loop, cause.topic, cause.partition).copy()
-        begun.update(_with_length(str(cause.offset)) + _ending(self.processor, n))
-        return begun.hexdigest()
+        """Return the next id for this cause: what `derive` gives for loop, cause, processor and count."""
+        begun = self.begun.get(cause)
+        if begun is None:
+            begun = self.begun[cause] = _Begun(_place(self.loop, cause.topic, cause.partition).copy())
+            begun.hash.update(_with_length(str(cause.offset)))
+        one = begun.hash.copy()
+        one.update(_ending(self.processor, begun.count))
+        begun.count += 1
+        digest: str = one.hexdigest()
+        return digest
 
 
-@lru_cache(maxsize=1024)  # the causes of a step are of few partitions
-def _begun(loop: str, topic: str, partition: int) -> hashlib.blake2b:
-    """Return the hash of what comes before the offset, to be copied."""
+@lru_cache(maxsize=1_024)  # the causes of a step are of few partitions
+def _place(loop: str, topic: str, partition: int) -> hashlib.blake2b:
     return hashlib.blake2b(_joined(loop, topic, partition), digest_size=16)
 
 
-@lru_cache(maxsize=1024)
-def _ending(processor: str, n: int) -> bytes:
-    """Return what comes after the offset."""
-    return _joined(processor, n)
+@lru_cache(maxsize=1_024)  # few processors, few outputs of one cause
+def _ending(processor: str, count: int) -> bytes:
+    return _joined(processor, count)
 
 
 def _joined(*parts: str | int) -> bytes:

@@ -46,6 +46,7 @@ class Pairs:
         self._baseline = baseline
         self._pairs: dict[Key, Pair] = {}
         self._joined: OrderedDict[str, str] = OrderedDict()
+        self._untold = False
         self.probation_us = 0
 
     def __iter__(self) -> Iterator[Pair]:
@@ -58,6 +59,7 @@ class Pairs:
         for pair in self:
             if pair.action in self._actions:
                 self._renew(pair, orders)
+        self._untold = any(pair.was is not None for pair in self)
 
     def joined(self) -> list[tuple[str, str]]:
         """Return as what merged patterns count."""
@@ -144,7 +146,7 @@ class Pairs:
 
     def tell_renewed(self, pattern: str, action: str, given: Given) -> list[Event]:
         """Tell, once, that other settings gave a pair another level."""
-        pair = self.find(pattern, action)
+        pair = self.find(pattern, action) if self._untold else None
         if pair is None or pair.was is None or action not in self._actions:
             return []
         was, pair.was = pair.was, None

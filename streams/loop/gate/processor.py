@@ -78,13 +78,13 @@ class Gate:
 
     def on_batch(self, inputs: Sequence[Input], now: Now) -> list[Event]:
         """Fold records in order."""
-        self._facts.moment.clear()
+        self._begin_moment()
         return fold_events(inputs, now, Mint(loop=self._loop, processor=self.name), self._fold)
 
     def on_time(self, now: Now) -> list[Event]:
         """Give up on actions whose end never came, and on escalations that nobody answered."""
         mint = Mint(loop=self._loop, processor=self.name)
-        self._facts.moment.clear()
+        self._begin_moment()
         outputs: list[Event] = []
         for due_us, kind, key in sorted(self._timers()):
             if due_us > now.us:
@@ -136,6 +136,11 @@ class Gate:
         self._blocks.adopt(state.told)
         self._ladder.adopt(state.ladder, state.orders)
 
+    def _begin_moment(self) -> None:
+        """Look all up again: time went on, or what came was no proposal. What is decided changes none of it."""
+        self._facts.moment.clear()
+        self._ladder.begin_moment()
+
     def _timers(self) -> list[tuple[int, str, str]]:
         actions = [(action.deadline_us, "action", key) for key, action in self._book.field.in_flight.items()]
         return actions + [(one.until_us, "escalation", key) for key, one in self._escalations.open.items()]
@@ -143,7 +148,7 @@ class Gate:
     def _fold(self, event: Event, on: Occasion) -> list[Event]:
         if isinstance(event, Proposal):
             return self._propose(event, on) + self._tell_blocked(on)
-        self._facts.moment.clear()
+        self._begin_moment()
         match event:
             case Approval() as approval:
                 outputs = self._escalations.answer(approval, on)
