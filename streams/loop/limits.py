@@ -123,8 +123,6 @@ class Allowance(msgspec.Struct, gc=False):
         """Return when a reservation is possible again (0: waiting does not help), or None when it is now."""
         latest_us = now_us
         for limit in self.limits:
-            if len(self.times) < limit.count and self.dropped_us is None:
-                continue
             next_us = self._next_us(limit)
             if next_us == 0:
                 return 0
@@ -200,7 +198,10 @@ class SlidingWindows:
             if surplus > 0:
                 allowance.dropped_us = times[surplus - 1]
                 del times[:surplus]
-        return allowance.blocked_until(now_us) is not None
+        for limit in allowance.limits:
+            if len(times) >= limit.count or allowance.dropped_us is not None:
+                return allowance.blocked_until(now_us) is not None
+        return False
 
     def tighten(self, key: str, divisor: int) -> None:
         """Divide the limits of a key; never widens: only `loosen` takes it back."""

@@ -80,15 +80,16 @@ class Book:
         if question.exploring:
             self.windows.reserve(EXPLORING, action.issued_us)
         self.spending.add(action.issued_us, self._actions[action.action].cost)
+        entity, field = action.entity, self.field
         deadline_us = action.expires_us + self._settings.outcome_timeout_us
-        self.field.in_flight[action.id] = InFlight(
-            action.action, action.entity, self.group_of(proposal), proposal.episode, deadline_us
+        field.in_flight[action.id] = InFlight(
+            action.action, entity, self.group_of(proposal), proposal.episode, deadline_us
         )
-        self._on_entity[action.entity] = self._on_entity.get(action.entity, 0) + 1
-        self.field.acted_us.pop(action.entity, None)
-        self.field.acted_us[action.entity] = action.issued_us
+        self._on_entity[entity] = self._on_entity.get(entity, 0) + 1
+        field.acted_us.pop(entity, None)
+        field.acted_us[entity] = action.issued_us
         touched.add(scopes.entity)
-        if len(self.field.in_flight) >= self._settings.concurrency:
+        if len(field.in_flight) >= self._settings.concurrency:
             touched.add(scopes.loop)
 
     def see_outcome(self, outcome: Outcome, now_us: int) -> bool:

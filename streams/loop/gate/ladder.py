@@ -74,6 +74,8 @@ class Ladder:
     def decided(self, verdict: Verdict, orders: Orders, on: Occasion) -> list[Event]:
         """Note that the loop wanted an action which its level kept back; of an episode once."""
         proposal = verdict.proposal
+        if verdict.decided_by != "level" and not self._pairs.untold:
+            return []
         given = Given(orders, on, proposal.id, proposal.episode)
         outputs = self._pairs.tell_renewed(proposal.pattern, proposal.action, given)
         if verdict.decided_by != "level":

@@ -37,7 +37,8 @@ class Pairs:
     but what was lowered is raised by their orders alone. A pattern that was merged counts as the one that took it in.
 
     Bounded: the pair not heard of for longest is forgotten for another one, but never one whose level the gate changed;
-    what finds no room goes no further than `approve`. Until `probation_us` nothing does.
+    what finds no room goes no further than `approve`. Until `probation_us` nothing does. `untold`: other settings may
+    have changed a level that was not told yet.
     """
 
     def __init__(self, settings: LevelSettings, *, actions: Mapping[str, ActionSettings], baseline: str) -> None:
@@ -46,7 +47,7 @@ class Pairs:
         self._baseline = baseline
         self._pairs: dict[Key, Pair] = {}
         self._joined: OrderedDict[str, str] = OrderedDict()
-        self._untold = False
+        self.untold = False
         self.probation_us = 0
 
     def __iter__(self) -> Iterator[Pair]:
@@ -59,7 +60,7 @@ class Pairs:
         for pair in self:
             if pair.action in self._actions:
                 self._renew(pair, orders)
-        self._untold = any(pair.was is not None for pair in self)
+        self.untold = any(pair.was is not None for pair in self)
 
     def joined(self) -> list[tuple[str, str]]:
         """Return as what merged patterns count."""
@@ -146,7 +147,7 @@ class Pairs:
 
     def tell_renewed(self, pattern: str, action: str, given: Given) -> list[Event]:
         """Tell, once, that other settings gave a pair another level."""
-        pair = self.find(pattern, action) if self._untold else None
+        pair = self.find(pattern, action)
         if pair is None or pair.was is None or action not in self._actions:
             return []
         was, pair.was = pair.was, None

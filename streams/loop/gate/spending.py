@@ -32,7 +32,9 @@ class Spending:
         """Spend. Time does not run backwards: an earlier `now_us` counts as the last one."""
         self._drop(now_us)
         nano = round(cost * NANO)
-        self.spent.append(Spent(max(now_us, self.spent[-1].time_us) if self.spent else now_us, nano))
+        if self.spent and self.spent[-1].time_us > now_us:
+            now_us = self.spent[-1].time_us
+        self.spent.append(Spent(now_us, nano))
         self._sum += nano
 
     def standing(self, now_us: int, cost: float) -> tuple[float, int | None]:
