@@ -1,8 +1,7 @@
 """The gate's checks: one function per row of the table, each a fact about the present with its numbers."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import filterfalse
-from operator import attrgetter, itemgetter
+from collections.abc import Callable, Mapping
+from operator import itemgetter
 from typing import Literal
 
 import msgspec
@@ -51,15 +50,46 @@ _OF_PROPOSAL = tuple(rule.name for rule in RULES if rule.name not in OF_MOMENT)
 _ASKED = tuple(CHECKS[name] for name in _OF_PROPOSAL)
 _PLACES = {name: place for place, name in enumerate((*OF_MOMENT, *_OF_PROPOSAL))}
 _in_order: Callable[[list[Check]], tuple[Check, ...]] = itemgetter(*(_PLACES[rule.name] for rule in RULES))
-_PASSED = attrgetter("passed")
 
 
-def all_checks(facts: Facts, question: Question) -> tuple[Check, ...]:
-    """Return every check in the table's order."""
-    checks = _of_moment(facts, question) + [ask(facts, question) for ask in _ASKED]
-    for check in failed_of(checks):
-        checks[_PLACES[check.name]] = with_remedy(check, question)
-    return _in_order(checks)
+class Findings(msgspec.Struct, frozen=True, gc=False):
+    """Checks that were made, in the table's order, and those of them that failed: the first of these decides."""
+
+    checks: tuple[Check, ...]
+    failed: tuple[Check, ...] = ()
+
+    @property
+    def answer(self) -> Answer:
+        """Return the verdict that they come to."""
+        return BY_NAME[self.failed[0].name].failed if self.failed else "allow"
+
+    @property
+    def decided_by(self) -> str | None:
+        """Return the name of the check that decided, None where all passed."""
+        return self.failed[0].name if self.failed else None
+
+    @property
+    def retry_after_us(self) -> int | None:
+        """Return from when on every failed check that knows its end passes; None when the first does not know."""
+        if not self.failed or self.failed[0].next_us is None:
+            return None
+        return max(check.next_us for check in self.failed if check.next_us is not None)
+
+
+def findings_of(*checks: Check) -> Findings:
+    """Return what checks in the table's order come to."""
+    return Findings(checks, tuple([check for check in checks if not check.passed]))
+
+
+def all_checks(facts: Facts, question: Question) -> Findings:
+    """Make every check."""
+    made = _of_moment(facts, question) + [ask(facts, question) for ask in _ASKED]
+    failed = [check for check in made if not check.passed]
+    if not failed:
+        return Findings(_in_order(made))
+    for check in failed:
+        made[_PLACES[check.name]] = with_remedy(check, question)
+    return findings_of(*_in_order(made))
 
 
 def _of_moment(facts: Facts, question: Question) -> list[Check]:
@@ -68,18 +98,6 @@ def _of_moment(facts: Facts, question: Question) -> list[Check]:
     if known is None:
         known = facts.moment[action] = [CHECKS[name](facts, question) for name in OF_MOMENT]
     return known
-
-
-def failed_of(checks: Iterable[Check]) -> list[Check]:
-    """Return the checks that failed, in order."""
-    return list(filterfalse(_PASSED, checks))
-
-
-def decide(checks: Sequence[Check]) -> tuple[Answer, str | None]:
-    """Return the verdict of checks in the table's order, and the name of the first that failed and so decides."""
-    for check in failed_of(checks):
-        return BY_NAME[check.name].failed, check.name
-    return "allow", None
 
 
 def one_check(name: str, facts: Facts, question: Question) -> Check:

@@ -2,10 +2,10 @@
 
 from collections import OrderedDict
 
-from schemas.events import NONE, Action, Approval, Check, Event, FinalAction, Proposal, Verdict
+from schemas.events import NONE, Action, Approval, Event, FinalAction, Proposal, Verdict
 from schemas.keyring import LOOP
 from streams.loop.gate.approvals import final_action
-from streams.loop.gate.checks import Answer, decide, failed_of
+from streams.loop.gate.checks import Answer, Findings
 from streams.loop.gate.facts import Facts
 from streams.loop.gate.ladder import Ladder
 from streams.loop.gate.orders import lower
@@ -48,15 +48,16 @@ class Decider:
     def decide(
         self,
         question: Question,
-        checks: tuple[Check, ...],
+        findings: Findings,
         on: Occasion,
         answer: Answer | None = None,
     ) -> list[Event]:
-        """Write the verdict that the first failed check decides, and the action when none failed."""
-        decided, by = decide(checks)
+        """Write the verdict that the first failed check decides (or the `answer`), and the action when none failed."""
         verdict_id, causes = on.id(), on.causes
-        said = answer or decided
-        action = self._act(question, on.id(), causes) if by is None and question.proposal.action != NONE else None
+        said = answer or findings.answer
+        action = None
+        if not findings.failed and question.proposal.action != NONE:
+            action = self._act(question, on.id(), causes)
         verdict = Verdict(
             id=verdict_id,
             time_us=question.now_us,
@@ -64,11 +65,11 @@ class Decider:
             proposal=question.proposal,
             verdict=said,
             level=question.level,
-            checks=checks,
+            checks=findings.checks,
             settings_hash=self._facts.settings_hash,
-            decided_by=by,
+            decided_by=findings.decided_by,
             action=action.id if action else None,
-            retry_after_us=None if by is None else _retry_after(checks),
+            retry_after_us=findings.retry_after_us,
             approval=question.approval.id if question.approval else None,
             approvals=question.approval_ids,
             final=self.final(question.proposal) if said == "escalate" else None,
@@ -114,11 +115,3 @@ class Decider:
             _, oldest = self.recorded.popitem(last=False)
             mark_us = min(oldest.proposal.time_us, oldest.time_us + self._facts.settings.clock_skew_us)
             self._facts.forgotten_us = max(self._facts.forgotten_us, mark_us)
-
-
-def _retry_after(checks: tuple[Check, ...]) -> int | None:
-    """Return from when on every failed check that knows its end passes; None when the first to fail does not know."""
-    failed = failed_of(checks)
-    if failed[0].next_us is None:
-        return None
-    return max(check.next_us for check in failed if check.next_us is not None)

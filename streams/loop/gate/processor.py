@@ -24,7 +24,7 @@ from schemas.keyring import LOOP
 from streams.loop.actions import ActionSettings
 from streams.loop.gate.blocked import Blocks
 from streams.loop.gate.book import Book
-from streams.loop.gate.checks import all_checks, one_check
+from streams.loop.gate.checks import all_checks, findings_of, one_check
 from streams.loop.gate.decider import Decider
 from streams.loop.gate.escalations import Escalations
 from streams.loop.gate.facts import Facts
@@ -198,7 +198,7 @@ class Gate:
         question = self._decider.question(proposal, on, proposal.expires_us)
         if proposal.action == NONE:
             check = one_check("duplicate", self._facts, question)
-            return self._decider.decide(question, (check,), on)
+            return self._decider.decide(question, findings_of(check), on)
         outputs = self._decider.decide(question, all_checks(self._facts, question), on)
         verdict = self._decider.recorded[proposal.id]
         if proposal.by == LOOP:
