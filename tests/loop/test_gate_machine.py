@@ -14,8 +14,7 @@ from schemas.events import Action, Approval, Event, Verdict
 from schemas.ids import Cause
 from streams.loop.actions import ActionSettings
 from streams.loop.gate import LEVELS, Gate, GateSettings, LevelSettings
-from streams.loop.gate.book import is_exploring
-from streams.loop.gate.state import scopes_of
+from streams.loop.gate.state import is_exploring, scopes_of
 from streams.loop.limits import parse_limits
 from streams.loop.processor import Now, Record
 from tests.loop.gate_bench import SECOND, START, census, closed, control, opened, outcome, proposal
