@@ -1,55 +1,16 @@
-"""The gate's checks: one function per row of the table, each a fact about the present with its numbers."""
+"""The gate's checks, one function per row of the table, each a fact about the present; and what they come to."""
 
-from collections.abc import Callable, Mapping
-from operator import itemgetter
 from typing import Literal
 
 import msgspec
 
 from schemas.events import Check
 from streams.loop.gate import budgets, safety, validity
-from streams.loop.gate.facts import Facts
+from streams.loop.gate.facts import Facts, Moment
 from streams.loop.gate.state import Question
-from streams.loop.gate.table import BY_NAME, RULES
+from streams.loop.gate.table import BY_NAME
 
 Answer = Literal["allow", "escalate", "deny", "shadow"]
-CHECKS: Mapping[str, Callable[[Facts, Question], Check]] = {
-    "duplicate": validity.duplicate,
-    "pause": validity.pause,
-    "control": validity.control,
-    "clock": validity.clock,
-    "evidence": validity.evidence,
-    "settings": validity.settings,
-    "declared": validity.declared,
-    "expiry": validity.expiry,
-    "episode": validity.episode,
-    "abnormal": safety.abnormal,
-    "failures": safety.failures,
-    "protected": safety.protected,
-    "maintenance": safety.maintenance,
-    "guards": safety.guards,
-    "level": safety.level,
-    "escalations": safety.escalations,
-    "approval": safety.approval,
-    "attempts": budgets.attempts,
-    "in-flight": safety.in_flight,
-    "cooldown": safety.cooldown,
-    "wait": safety.wait,
-    "concurrency": budgets.concurrency,
-    "blast-radius": safety.blast_radius,
-    "healthy": safety.healthy,
-    "action-budget": budgets.action_budget,
-    "pattern-budget": budgets.pattern_budget,
-    "loop-budget": budgets.loop_budget,
-    "exploration": budgets.exploration,
-    "cost": budgets.cost,
-}
-OF_MOMENT = ("control", "settings", "declared", "abnormal", "failures", "maintenance")
-"""Those that look at the action, and at nothing else of a proposal: they are made once for all of one moment."""
-_OF_PROPOSAL = tuple(rule.name for rule in RULES if rule.name not in OF_MOMENT)
-_ASKED = tuple(CHECKS[name] for name in _OF_PROPOSAL)
-_PLACES = {name: place for place, name in enumerate((*OF_MOMENT, *_OF_PROPOSAL))}
-_in_order: Callable[[list[Check]], tuple[Check, ...]] = itemgetter(*(_PLACES[rule.name] for rule in RULES))
 
 
 class Findings(msgspec.Struct, frozen=True, gc=False):
@@ -82,27 +43,55 @@ def findings_of(*checks: Check) -> Findings:
 
 
 def all_checks(facts: Facts, question: Question) -> Findings:
-    """Make every check."""
-    made = _of_moment(facts, question) + [ask(facts, question) for ask in _ASKED]
+    """Make every check, in the table's order."""
+    moment = facts.moment.get(question.proposal.action) or _look_around(facts, question)
+    made = [
+        validity.duplicate(facts, question),
+        validity.pause(facts, question),
+        moment.control,
+        validity.clock(facts, question),
+        validity.evidence(facts, question),
+        moment.settings,
+        moment.declared,
+        validity.expiry(facts, question),
+        validity.episode(facts, question),
+        moment.abnormal,
+        moment.failures,
+        safety.protected(facts, question),
+        moment.maintenance,
+        safety.guards(facts, question),
+        safety.level(facts, question),
+        safety.escalations(facts, question),
+        safety.approval(facts, question),
+        budgets.attempts(facts, question),
+        safety.in_flight(facts, question),
+        safety.cooldown(facts, question),
+        safety.wait(facts, question),
+        budgets.concurrency(facts, question),
+        safety.blast_radius(facts, question),
+        safety.healthy(facts, question),
+        budgets.action_budget(facts, question),
+        budgets.pattern_budget(facts, question),
+        budgets.loop_budget(facts, question),
+        budgets.exploration(facts, question),
+        budgets.cost(facts, question),
+    ]
     failed = [check for check in made if not check.passed]
-    if not failed:
-        return Findings(_in_order(made))
-    for check in failed:
-        made[_PLACES[check.name]] = with_remedy(check, question)
-    return findings_of(*_in_order(made))
+    for place, check in enumerate(failed):
+        failed[place] = made[made.index(check)] = with_remedy(check, question)
+    return Findings(tuple(made), tuple(failed))
 
 
-def _of_moment(facts: Facts, question: Question) -> list[Check]:
-    action = question.proposal.action
-    known = facts.moment.get(action)
-    if known is None:
-        known = facts.moment[action] = [CHECKS[name](facts, question) for name in OF_MOMENT]
-    return known
-
-
-def one_check(name: str, facts: Facts, question: Question) -> Check:
-    """Return one check."""
-    return with_remedy(CHECKS[name](facts, question), question)
+def _look_around(facts: Facts, question: Question) -> Moment:
+    facts.moment[question.proposal.action] = moment = Moment(
+        control=validity.control(facts, question),
+        settings=validity.settings(facts, question),
+        declared=validity.declared(facts, question),
+        abnormal=safety.abnormal(facts, question),
+        failures=safety.failures(facts, question),
+        maintenance=safety.maintenance(facts, question),
+    )
+    return moment
 
 
 def with_remedy(check: Check, question: Question) -> Check:

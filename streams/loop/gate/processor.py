@@ -22,9 +22,10 @@ from schemas.events import (
 from schemas.ids import Cause, Mint
 from schemas.keyring import LOOP
 from streams.loop.actions import ActionSettings
+from streams.loop.gate import validity
 from streams.loop.gate.blocked import Blocks
 from streams.loop.gate.book import Book
-from streams.loop.gate.checks import all_checks, findings_of, one_check
+from streams.loop.gate.checks import all_checks, findings_of, with_remedy
 from streams.loop.gate.decider import Decider
 from streams.loop.gate.escalations import Escalations
 from streams.loop.gate.facts import Facts
@@ -197,7 +198,7 @@ class Gate:
             return [recorded]
         question = self._decider.question(proposal, on, proposal.expires_us)
         if proposal.action == NONE:
-            check = one_check("duplicate", self._facts, question)
+            check = with_remedy(validity.duplicate(self._facts, question), question)
             return self._decider.decide(question, findings_of(check), on)
         outputs = self._decider.decide(question, all_checks(self._facts, question), on)
         verdict = self._decider.recorded[proposal.id]
