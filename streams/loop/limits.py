@@ -234,12 +234,12 @@ class SlidingWindows:
         }
 
     def _fresh(self, key: str) -> Allowance:
-        return Allowance(self._limits(key), array(_TYPE))
+        return Allowance(self._limits(key) if self._divisors else self._limits_of(key), array(_TYPE))
 
     def _limits(self, key: str) -> Limits:
         """Return the limits in force."""
         stated = self._limits_of(key)
-        divisor = self._divisors.get(key) if self._divisors else None
+        divisor = self._divisors.get(key)
         return stated if divisor is None else tuple(limit.divided(divisor) for limit in stated)
 
     def _apply_limits(self, key: str) -> None:

@@ -119,6 +119,10 @@ class Blocks:
     def _own(self, kind: str, name: str, now_us: int) -> int | None:
         """Return until when a scope is blocked for what only scopes of its kind are blocked for, likewise."""
         match kind:
+            case "entity" if self._book.under_way(name) or name in self._settings.protected:
+                return 0
+            case "entity":
+                return self._book.cooling_until(name, now_us)
             case "loop":
                 stormy, _ = self._book.health.storming(now_us)
                 if stormy or len(self._book.field.in_flight) >= self._settings.concurrency:
@@ -127,8 +131,4 @@ class Blocks:
                 return None if maintained is None else maintained[0]
             case "action":
                 return self._book.ends.failing_until(name, now_us)
-            case "entity" if name in self._settings.protected or self._book.under_way(name):
-                return 0
-            case "entity":
-                return self._book.cooling_until(name, now_us)
         return None

@@ -68,9 +68,9 @@ class Decider:
             checks=findings.checks,
             settings_hash=self._facts.settings_hash,
             decided_by=findings.decided_by,
-            action=action.id if action else None,
+            action=None if action is None else action.id,
             retry_after_us=findings.retry_after_us,
-            approval=question.approval.id if question.approval else None,
+            approval=None if question.approval is None else question.approval.id,
             approvals=question.approval_ids,
             final=self.final(question.proposal) if said == "escalate" else None,
         )

@@ -55,8 +55,8 @@ def first_stopped(orders: Orders, targets: Iterable[str], now_us: int) -> tuple[
     """Return the first target that is paused or stopped, and until when (0: not known), or None when none is."""
     if "loop" not in orders.pauses:
         return "loop", 0
-    ordered = targets if orders.stops else filter(orders.pauses.__contains__, targets)
-    for target in ordered:
+    alone = len(orders.pauses) == 1 and not orders.stops  # of nothing but the loop was anything ordered
+    for target in ("loop",) if alone else targets:
         paused, until_us = stopped(orders, target, now_us)
         if paused:
             return target, until_us

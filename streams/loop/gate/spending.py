@@ -42,11 +42,12 @@ class Spending:
         later, or None where no waiting helps.
         """
         self._drop(now_us)
-        return self._sum / NANO, self._possible_from(now_us, round(cost * NANO))
+        nano = round(cost * NANO)
+        if self._sum + nano <= self._budget and len(self.spent) < self._entries:
+            return self._sum / NANO, now_us
+        return self._sum / NANO, self._possible_from(now_us, nano)
 
     def _possible_from(self, now_us: int, nano: int) -> int | None:
-        if self._sum + nano <= self._budget and len(self.spent) < self._entries:
-            return now_us
         if nano > self._budget:
             return None
         left, number, until_us = self._sum, len(self.spent), now_us
