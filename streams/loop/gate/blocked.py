@@ -16,7 +16,7 @@ class Blocks:
 
     Scopes are `loop`, `action:NAME`, `pattern:ID` and `entity:NAME`. Only those that may have changed are looked at:
     what was touched, and what time alone can change: `loop`, and actions of which an end is too old to count by now.
-    At one time nothing but what is touched changes anything. What was told with a time has told when it ends.
+    At one and the same time only what is touched may change. What was told with a time has told when it ends.
     """
 
     def __init__(self, settings: GateSettings, *, book: Book, maintenance: Maintenance, actions: Iterable[str]) -> None:

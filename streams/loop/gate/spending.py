@@ -38,8 +38,9 @@ class Spending:
         self._sum += nano
 
     def standing(self, now_us: int, cost: float) -> tuple[float, int | None]:
-        """Return what was spent within the last day, in units of reward, and from when on so much more may be: `now_us`,
-        later, or None where no waiting helps.
+        """Return what was spent within the last day, in units of reward, and from when on so much more may be.
+
+        That is `now_us`, later, or None where no waiting helps.
         """
         self._drop(now_us)
         nano = round(cost * NANO)

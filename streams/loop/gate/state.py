@@ -176,7 +176,8 @@ def is_exploring(proposal: Proposal) -> bool:
 class Question(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the checks are asked: may this proposal act at this time? `until_us`: how long it is valid.
 
-    `exploring`: though another action looks better. `approval` is the answer of a person that made one ask again, `approvals` are all that speak for it by now.
+    `exploring`: another action looks better. `approval` is the answer of a person that made one ask again, `approvals`
+    are all that speak for it by now.
     """
 
     proposal: Proposal
