@@ -170,7 +170,7 @@ class SlidingWindows:
         """Return where a key stands at `now_us` with the limit that frees last, else with the fullest one."""
         allowance = self._allowances.get(key)
         if allowance is None:
-            if not self._room(now_us):
+            if len(self._allowances) >= self._keys_max and not self._makes_room(now_us):
                 return Standing("tracked keys", self._keys_max, self._keys_max, possible=False)
             allowance = self._fresh(key)
         return allowance.standing(now_us)
@@ -246,9 +246,8 @@ class SlidingWindows:
         if key in self._allowances:
             self._allowances[key].limits = self._limits(key)
 
-    def _room(self, now_us: int) -> bool:
-        if len(self._allowances) >= self._keys_max:
-            self._forget_idle(now_us)
+    def _makes_room(self, now_us: int) -> bool:
+        self._forget_idle(now_us)
         return len(self._allowances) < self._keys_max
 
     def _forget_idle(self, now_us: int) -> None:

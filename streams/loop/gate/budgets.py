@@ -10,9 +10,17 @@ from streams.loop.gate.state import Question
 from streams.loop.gate.table import PASSED
 
 
-def attempts(facts: Facts, question: Question) -> Check:
-    """Check that the entity has attempts left."""
-    return _budget("attempts", question.scopes.entity, facts, question)
+def budget(name: str, key: str, facts: Facts, question: Question) -> Check:
+    """Check that of one limit something is left: of the actions of a scope, of tries, or of questions to people."""
+    standing = facts.book.windows.standing(key, question.now_us)
+    return Check(
+        name=name,
+        passed=standing.possible,
+        limit=standing.limit,
+        spent=standing.spent,
+        allowed=standing.allowed,
+        next_us=standing.next_us,
+    )
 
 
 def concurrency(facts: Facts, question: Question) -> Check:
@@ -26,21 +34,6 @@ def concurrency(facts: Facts, question: Question) -> Check:
     return Check(name="concurrency", passed=spent < allowed, limit="at once", spent=spent, allowed=allowed)
 
 
-def action_budget(facts: Facts, question: Question) -> Check:
-    """Check that the action has actions left."""
-    return _budget("action-budget", question.scopes.action, facts, question)
-
-
-def pattern_budget(facts: Facts, question: Question) -> Check:
-    """Check that the pattern has."""
-    return _budget("pattern-budget", question.scopes.pattern, facts, question)
-
-
-def loop_budget(facts: Facts, question: Question) -> Check:
-    """Check that the loop has."""
-    return _budget("loop-budget", question.scopes.loop, facts, question)
-
-
 def exploration(facts: Facts, question: Question) -> Check:
     """Check that it looks best, or that one more that does not may be tried: never of an action of high risk."""
     if not question.exploring:
@@ -48,7 +41,7 @@ def exploration(facts: Facts, question: Question) -> Check:
     declared = facts.actions.get(question.proposal.action)
     if declared is not None and declared.risk == "high":
         return Check(name="exploration", passed=False, detail="of high risk, and another action looks better")
-    return _budget("exploration", EXPLORING, facts, question)
+    return budget("exploration", EXPLORING, facts, question)
 
 
 def cost(facts: Facts, question: Question) -> Check:
@@ -69,15 +62,3 @@ def cost(facts: Facts, question: Question) -> Check:
 @lru_cache(maxsize=1_024)  # an action has one price
 def _asked(price: float, budget: float) -> str:
     return f"{price:g} more, of {budget:g} in 24 h"
-
-
-def _budget(name: str, scope: str, facts: Facts, question: Question) -> Check:
-    standing = facts.book.windows.standing(scope, question.now_us)
-    return Check(
-        name=name,
-        passed=standing.possible,
-        limit=standing.limit,
-        spent=standing.spent,
-        allowed=standing.allowed,
-        next_us=standing.next_us,
-    )

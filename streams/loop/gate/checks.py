@@ -45,6 +45,7 @@ def findings_of(*checks: Check) -> Findings:
 def all_checks(facts: Facts, question: Question) -> Findings:
     """Make every check, in the table's order."""
     moment = facts.moment.get(question.proposal.action) or _look_around(facts, question)
+    scopes = question.scopes
     made = [
         validity.duplicate(facts, question),
         validity.pause(facts, question),
@@ -63,16 +64,16 @@ def all_checks(facts: Facts, question: Question) -> Findings:
         safety.level(facts, question),
         safety.escalations(facts, question),
         safety.approval(facts, question),
-        budgets.attempts(facts, question),
+        budgets.budget("attempts", scopes.entity, facts, question),
         safety.in_flight(facts, question),
         safety.cooldown(facts, question),
         safety.wait(facts, question),
         budgets.concurrency(facts, question),
         safety.blast_radius(facts, question),
         safety.healthy(facts, question),
-        budgets.action_budget(facts, question),
-        budgets.pattern_budget(facts, question),
-        budgets.loop_budget(facts, question),
+        budgets.budget("action-budget", scopes.action, facts, question),
+        budgets.budget("pattern-budget", scopes.pattern, facts, question),
+        budgets.budget("loop-budget", scopes.loop, facts, question),
         budgets.exploration(facts, question),
         budgets.cost(facts, question),
     ]

@@ -3,6 +3,7 @@
 from schemas.events import Check
 from streams.loop.gate.approvals import approval_check
 from streams.loop.gate.book import ESCALATING
+from streams.loop.gate.budgets import budget
 from streams.loop.gate.facts import Facts
 from streams.loop.gate.settings import LEVELS, Level
 from streams.loop.gate.state import Question
@@ -65,15 +66,7 @@ def escalations(facts: Facts, question: Question) -> Check:
     """Check that one more question to a person is left, where one has to be asked."""
     if question.approval is not None or question.level != "approve":
         return PASSED["escalations"]
-    standing = facts.book.windows.standing(ESCALATING, question.now_us)
-    return Check(
-        name="escalations",
-        passed=standing.possible,
-        limit=standing.limit,
-        spent=standing.spent,
-        allowed=standing.allowed,
-        next_us=standing.next_us,
-    )
+    return budget("escalations", ESCALATING, facts, question)
 
 
 def approval(facts: Facts, question: Question) -> Check:
