@@ -116,11 +116,17 @@ class Allowance(msgspec.Struct, gc=False):
     dropped_us: int | None = None
     kept: int = KEPT
 
-    def standing(self, now_us: int) -> Standing:
-        """Return where the key stands with the limit that frees last, else with the fullest one."""
-        if len(self.limits) == 1:
-            return self._against(self.limits[0], now_us)
-        return max([self._against(limit, now_us) for limit in self.limits], key=_tightness)
+    def standing(self, limit: Limit, now_us: int) -> Standing:
+        """Return where the key stands with one of its limits."""
+        times, count, oldest_us = self.times, limit.count, now_us - limit.interval_us
+        spent = len(times)
+        if spent and times[0] <= oldest_us:
+            spent -= bisect_right(times, oldest_us)
+        if spent < count and self.dropped_us is None:
+            return Standing(limit.text, spent, count, possible=True)
+        next_us = self._next_us(limit)
+        possible = next_us is None or 0 < next_us <= now_us
+        return Standing(limit.text, spent, count, possible, None if possible else next_us or None)
 
     def blocked_until(self, now_us: int) -> int | None:
         """Return when a reservation is possible again (0: waiting does not help), or None when it is now."""
@@ -132,17 +138,6 @@ class Allowance(msgspec.Struct, gc=False):
             if next_us is not None and next_us > latest_us:
                 latest_us = next_us
         return latest_us if latest_us > now_us else None
-
-    def _against(self, limit: Limit, now_us: int) -> Standing:
-        times, count, oldest_us = self.times, limit.count, now_us - limit.interval_us
-        spent = len(times)
-        if spent and times[0] <= oldest_us:
-            spent -= bisect_right(times, oldest_us)
-        if spent < count and self.dropped_us is None:
-            return Standing(limit.text, spent, count, possible=True)
-        next_us = self._next_us(limit)
-        possible = next_us is None or 0 < next_us <= now_us
-        return Standing(limit.text, spent, count, possible, None if possible else next_us or None)
 
     def _next_us(self, limit: Limit) -> int | None:
         """Return from when on a limit lets one more pass: None at any time, 0 never."""
@@ -173,7 +168,10 @@ class SlidingWindows:
             if len(self._allowances) >= self._keys_max and not self._makes_room(now_us):
                 return Standing("tracked keys", self._keys_max, self._keys_max, possible=False)
             allowance = self._fresh(key)
-        return allowance.standing(now_us)
+        limits = allowance.limits
+        if len(limits) == 1:
+            return allowance.standing(limits[0], now_us)
+        return max([allowance.standing(limit, now_us) for limit in limits], key=_tightness)
 
     def keys(self) -> list[str]:
         """Return the keys with reservations, or with tightened limits."""

@@ -186,7 +186,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     control_heard_us: int
     level: Level
     until_us: int
-    exploring: bool
+    exploring: bool = False
     approval: Approval | None = None
     approvals: tuple[Approval, ...] = ()
 
