@@ -4,7 +4,7 @@ from collections import OrderedDict
 
 from schemas.events import NONE, Action, Approval, Event, FinalAction, Proposal, Verdict
 from schemas.keyring import LOOP
-from streams.loop.gate.approvals import final_action
+from streams.loop.gate.approvals import final_action, parameters_of
 from streams.loop.gate.checks import Answer, Findings
 from streams.loop.gate.facts import Facts
 from streams.loop.gate.ladder import Ladder
@@ -83,7 +83,7 @@ class Decider:
 
     def _act(self, question: Question, action_id: str, causes: tuple[str, ...]) -> Action:
         proposal = question.proposal
-        declared, final = self._facts.actions[proposal.action], self.final(proposal)
+        declared = self._facts.actions[proposal.action]
         action = Action(
             id=action_id,
             time_us=question.now_us,
@@ -96,8 +96,8 @@ class Decider:
             issued_us=question.now_us,
             expires_us=question.now_us + declared.expires_us,
             settings_hash=self._facts.settings_hash,
-            parameters=final.parameters,
-            dry_run=final.dry_run,
+            parameters=parameters_of(proposal, declared),
+            dry_run=declared.dry_run,
             approvals=question.approval_ids,
             answers=question.approvals,
         )
