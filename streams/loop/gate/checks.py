@@ -77,10 +77,10 @@ def all_checks(facts: Facts, question: Question) -> Findings:
         budgets.exploration(facts, question),
         budgets.cost(facts, question),
     ]
-    for check in made:
-        if not check.passed:
-            return findings_of(*[one if one.passed else with_remedy(one, question) for one in made])
-    return Findings(tuple(made))
+    failed = [check for check in made if not check.passed]
+    for place, check in enumerate(failed):
+        failed[place] = made[made.index(check)] = with_remedy(check, question)
+    return Findings(tuple(made), tuple(failed))
 
 
 def _look_around(facts: Facts, question: Question) -> Moment:
