@@ -121,7 +121,7 @@ class GateMachine(RuleBasedStateMachine):
             self.verdicts.setdefault(output.proposal.id, []).append(output)
             if output.action is not None and output.action in actions:
                 action = actions.pop(output.action)
-                for target in scopes_of(output.proposal):
+                for target in msgspec.structs.astuple(scopes_of(output.proposal)):
                     assert not self.is_paused(target), f"{target} is paused, and nothing may be let through"
                 self.allowed.append((output, action))
                 self.ended_us[action.id] = action.expires_us + self.settings.outcome_timeout_us

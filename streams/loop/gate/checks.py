@@ -14,32 +14,26 @@ Answer = Literal["allow", "escalate", "deny", "shadow"]
 
 
 class Findings(msgspec.Struct, frozen=True, gc=False):
-    """Checks that were made, in the table's order, and those of them that failed: the first of these decides."""
+    """Checks that were made, in the table's order, and what they come to: the verdict, and the first that failed.
+
+    From `retry_after_us` on every failed one that knows its end passes; None where the first does not know.
+    """
 
     checks: tuple[Check, ...]
-    failed: tuple[Check, ...] = ()
-
-    @property
-    def answer(self) -> Answer:
-        """Return the verdict that they come to."""
-        return BY_NAME[self.failed[0].name].failed if self.failed else "allow"
-
-    @property
-    def decided_by(self) -> str | None:
-        """Return the name of the check that decided, None where all passed."""
-        return self.failed[0].name if self.failed else None
-
-    @property
-    def retry_after_us(self) -> int | None:
-        """Return from when on every failed check that knows its end passes; None when the first does not know."""
-        if not self.failed or self.failed[0].next_us is None:
-            return None
-        return max(check.next_us for check in self.failed if check.next_us is not None)
+    answer: Answer = "allow"
+    decided_by: str | None = None
+    retry_after_us: int | None = None
 
 
 def findings_of(*checks: Check) -> Findings:
     """Return what checks in the table's order come to."""
-    return Findings(checks, tuple([check for check in checks if not check.passed]))
+    failed = [check for check in checks if not check.passed]
+    if not failed:
+        return Findings(checks)
+    first = failed[0]
+    ends_us = [check.next_us for check in failed if check.next_us is not None]
+    retry_after_us = None if first.next_us is None else max(ends_us)
+    return Findings(checks, BY_NAME[first.name].failed, first.name, retry_after_us)
 
 
 def all_checks(facts: Facts, question: Question) -> Findings:
@@ -78,9 +72,11 @@ def all_checks(facts: Facts, question: Question) -> Findings:
         budgets.cost(facts, question),
     ]
     failed = [check for check in made if not check.passed]
-    for place, check in enumerate(failed):
-        failed[place] = made[made.index(check)] = with_remedy(check, question)
-    return Findings(tuple(made), tuple(failed))
+    if not failed:
+        return Findings(tuple(made))
+    for check in failed:
+        made[made.index(check)] = with_remedy(check, question)
+    return findings_of(*made)
 
 
 def _look_around(facts: Facts, question: Question) -> Moment:

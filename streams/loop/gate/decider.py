@@ -56,7 +56,7 @@ class Decider:
         verdict_id, causes = on.id(), on.causes
         said = answer or findings.answer
         action = None
-        if not findings.failed and question.proposal.action != NONE:
+        if findings.decided_by is None and question.proposal.action != NONE:
             action = self._act(question, on.id(), causes)
         verdict = Verdict(
             id=verdict_id,

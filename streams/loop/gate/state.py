@@ -1,7 +1,5 @@
 """What the gate must not forget: plain structs, written to the snapshot as they are; and what its checks are asked."""
 
-from typing import NamedTuple
-
 import msgspec
 
 from schemas.errors import RecoveryError
@@ -146,7 +144,7 @@ def read_state(snapshot: bytes) -> GateState:
     return msgspec.msgpack.decode(snapshot, type=GateState)
 
 
-class Scopes(NamedTuple):
+class Scopes(msgspec.Struct, frozen=True, gc=False):
     """What a proposal falls under, the widest first: pauses stop these, and limits count by them."""
 
     loop: str
