@@ -50,7 +50,7 @@ class Book:
     def adopt(self, field: Field) -> None:
         """Replace what is going on."""
         self.field = field
-        self._on_entity = Counter(action.entity for action in field.in_flight.values())
+        self._on_entity = dict(Counter(action.entity for action in field.in_flight.values()))
 
     def see_episode(self, episode: Episode, now_us: int) -> None:
         """Note that an episode is open, or over for good. Of too many those over for longest are forgotten first; only

@@ -50,7 +50,7 @@ def maintenance(facts: Facts, question: Question) -> Check:
 
 def guards(facts: Facts, question: Question) -> Check:
     """Check that every guard of the settings allows it."""
-    if not facts.guards:
+    if not facts.settings.guards:
         return PASSED["guards"]
     refusal = facts.guards.refusal(facts.book, facts.actions.get(question.proposal.action), question)
     return PASSED["guards"] if refusal is None else Check(name="guards", passed=False, detail=refusal)
