@@ -2,9 +2,9 @@
 
 Who stakes a share of his money on "the mean is higher" at fair odds is ever 1 / alpha times as rich as at first with a
 probability of at most alpha (Ville's inequality). Method: Fan, Grama and Liu's inequality for such stakes ("Exponential
-inequalities for martingales", EJP 2015) with a fixed mixture of them, as used for importance-weighted rewards by
-Waudby-Smith, Wu, Ramdas, Karampatziakis and Mineiro, "Anytime-valid off-policy inference for contextual bandits" (2022).
-What is bounded is the average of what each value was expected to be, given those before it: it may change on the way.
+inequalities for martingales", EJP 2015) with a fixed mixture of them, as Waudby-Smith, Wu, Ramdas, Karampatziakis and
+Mineiro use it for weighted rewards ("Anytime-valid off-policy inference for contextual bandits", 2022). What is bounded
+is the average of what each value was expected to be, given those before it: it may change on the way.
 """
 
 import math

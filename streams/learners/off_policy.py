@@ -42,9 +42,9 @@ class Log:
     def __len__(self) -> int:
         return len(self.rewards)
 
-    def first(self, count: int) -> "Log":
-        """Return the log as it was after so many decisions."""
-        return Log(**{name: column[:count] for name, column in vars(self).items() if name in self.__annotations__})
+    def take(self, rows: Indices | slice) -> "Log":
+        """Return some of the decisions, in order: up to the hundredth, as the log was then."""
+        return Log(**{name: column[rows] for name, column in vars(self).items() if name in self.__annotations__})
 
     @property
     def seen(self) -> npt.NDArray[np.bool_]:

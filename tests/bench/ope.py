@@ -1,10 +1,10 @@
 """Whether estimates of what other policies would have earned are honest: `python -m tests.bench.ope [--seeds N]`.
 
 Each of N simulated logs (5,000 decisions of 200 entities) is looked at again and again from 50 decisions on.
-`coverage`: the share of the logs whose interval holds the truth at all looks. `half_width`: at 5,000 decisions, over the
-normal one for a fixed number of decisions. `bias`: mean error over the logs at 5,000 decisions, and in standard errors of
-that mean (`bias_z`). Systems: flyball's estimators; the `wish` (the same ones, told that what was proposed is what
-happened); the `normal` interval at every look.
+`coverage`: the share of the logs whose interval holds the truth at all looks that are answered (`unasked`: at all
+looks, answered or not; `normal`: by the normal interval). `half_width`: at 5,000 decisions, over the normal one for a
+fixed number of decisions. `bias`: mean error over the logs at 5,000 decisions, and in standard errors of that mean
+(`bias_z`). The `wish` are the same estimators, told that what was proposed is what happened.
 """
 
 import argparse
@@ -65,7 +65,7 @@ def covered(case: str, world: World, logs: int) -> Iterator[Row]:
         targets = {name: target(met) for name, target in TARGETS.items()}
         looks: dict[tuple[str, str], list[bool]] = defaultdict(list)
         for count in PEEKS:
-            part = log.first(count)
+            part = log.take(slice(count))
             for name, target in targets.items():
                 judged = judge(part, target[:count])
                 enough = judged.support.is_enough
@@ -119,7 +119,7 @@ def refused(logs: int) -> Iterator[Row]:
     for case, (world, arm, count) in UNSUPPORTED.items():
         told = []
         for seed in range(logs):
-            log, met = worlds.simulate(seed, count, world)
+            log, _ = worlds.simulate(seed, count, world)
             asked = np.eye(worlds.NUMBER)[np.full(count, arm)]  # wherever, eligible or not
             told.append(judge(log, asked).support.is_enough)
         yield _row(case, "flyball", "refused", 1.0 - float(np.mean(told)), "share of unsupported")

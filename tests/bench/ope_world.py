@@ -21,7 +21,7 @@ ARMS = ("none", "recycle", "restart", "throttle")
 NONE, RECYCLE, RESTART, THROTTLE = range(4)
 PATTERNS, ENTITIES, NUMBER = 4, 200, len(ARMS)
 STAGES = (0, 50, 100, 200, 400, 800, 1_600, 3_200)
-MEANS = np.array([[0.30, 0.75, 0.45, 0.35], [0.25, 0.35, 0.80, 0.50], [0.45, 0.40, 0.50, 0.85], [0.60, 0.55, 0.65, 0.3]])
+MEANS = np.array([[0.30, 0.75, 0.45, 0.35], [0.25, 0.35, 0.80, 0.50], [0.45, 0.40, 0.50, 0.85], [0.6, 0.55, 0.65, 0.3]])
 SLOPES = np.array([-0.25, -0.10, -0.30, 0.15])
 """Of rewards against severity."""
 ENTITY_SPREAD = 0.12
