@@ -78,11 +78,15 @@ class _Sums:
     def predict(self, features: Vector, folds: Indices) -> Vector:
         """Return what the other folds say of each row, shape (rows, actions, values)."""
         _, number, width, height = self._moment.shape
-        gram = self._gram.sum(axis=0) - self._gram + PENALTY * np.eye(width)
-        moment = self._moment.sum(axis=0) - self._moment
+        gram, moment = _of_others(self._gram) + PENALTY * np.eye(width), _of_others(self._moment)
         slopes = np.linalg.solve(gram, moment).transpose(0, 2, 1, 3).reshape(FOLDS, width, number * height)
         found = np.empty((len(features), number, height))
         for fold in range(FOLDS):
             rows = np.flatnonzero(folds == fold)
             found[rows] = (features[rows] @ slopes[fold]).reshape(len(rows), number, height)
         return found
+
+
+def _of_others(sums: Vector) -> Vector:
+    """Return for each fold the sum over the others: added up without its own, which rounding would leave traces of."""
+    return np.stack([np.delete(sums, fold, axis=0).sum(axis=0) for fold in range(FOLDS)])

@@ -119,7 +119,7 @@ def judge(log: Log, target: Vector) -> Judged:
     hopeful = np.where(possible, np.maximum(expected, 1.0 - most), 1.0)
 
     def values(foretold: Vector) -> Vector:
-        return np.einsum("nb,nb->n", happens, foretold) + weights * (rewards - foretold[at])
+        return (happens * foretold).sum(axis=1) + weights * (rewards - foretold[at])
 
     logged = np.einsum("na,nab->nb", log.logged, log.passages.happens)
     return Judged(
