@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 STAKES = tuple(0.9 / 2.0**halved for halved in range(9))
 """Shares of the largest possible stake; the money is split evenly between them."""
-_HALVINGS = 40
+_HALVINGS = 30
 
 Vector = npt.NDArray[np.float64]
 
@@ -29,18 +29,20 @@ def lower_bound(
     """
     if not len(values):
         return centres[0]
-    reach = centres[1] - least
-    stakes = np.array(STAKES) / reach
-    penalties = (-np.log1p(-np.array(STAKES)) - np.array(STAKES)) / reach**2
-    total = float(values.sum())
+    reach, total = centres[1] - least, float(values.sum())
     spread = design_effect * _spread(values, centres)
+    bets = [(stake / reach, spread * (-math.log1p(-stake) - stake) / reach**2) for stake in STAKES]
+    rich = math.log(len(bets) / alpha)
     below, above = centres
     for _ in range(_HALVINGS):
         middle = (below + above) / 2.0
-        gains = stakes * (total - len(values) * middle) - penalties * spread
-        most = float(gains.max())
-        wealth = most + math.log(float(np.exp(gains - most).mean()))
-        below, above = (middle, above) if wealth >= math.log(1.0 / alpha) else (below, middle)
+        gain = total - len(values) * middle
+        logs = [stake * gain - penalty for stake, penalty in bets]
+        most = max(logs)
+        if most + math.log(sum(math.exp(one - most) for one in logs)) >= rich:
+            below = middle
+        else:
+            above = middle
     return below
 
 

@@ -5,7 +5,7 @@ and people stand between a proposal and what happens, and a target's proposals w
 Dudik, Langford and Li, "Doubly robust policy evaluation and learning" (ICML 2011), with cross-fitted models.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -43,8 +43,8 @@ class Log:
         return len(self.rewards)
 
     def take(self, rows: Indices | slice) -> "Log":
-        """Return some of the decisions, in order: up to the hundredth, as the log was then."""
-        return Log(**{name: column[rows] for name, column in vars(self).items() if name in self.__annotations__})
+        """Return some of the decisions, in order: the first hundred are the log as it was then."""
+        return Log(**{column.name: getattr(self, column.name)[rows] for column in fields(self)})
 
     @property
     def seen(self) -> npt.NDArray[np.bool_]:

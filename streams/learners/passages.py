@@ -1,7 +1,8 @@
 """What becomes of a proposal: it happens, something else happens in its place, or nothing; and whether that is known.
 
 Limits, refusals of executors and answers of people decide that. How often they do is learned from the log by features,
-for each proposed action, from other entities; where nothing ever came in between, that is exact.
+for each proposed action, from other entities; where nothing ever came in between, that is exact. An action is taken to
+happen as proposed until the log says otherwise, but what was never seen to happen cannot be seen.
 """
 
 from typing import NamedTuple
@@ -37,4 +38,5 @@ def passages(
     happens = np.clip(found[:, :, :number] + same, 0.0, 1.0)
     happens /= np.maximum(happens.sum(axis=2, keepdims=True), 1e-9)
     shows = np.clip(found[:, :, number:] + same, 0.0, happens)
+    shows[:, :, np.bincount(happened[seen], minlength=number) == 0] = 0.0
     return Passages(happens, shows)

@@ -1,7 +1,7 @@
 """The loop's own decisions in a log, with what became of each, as estimates of other policies need them."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,8 @@ MOST_DECISIONS, MOST_CELLS = 50_000, 10_000_000
 """The latest decisions that are looked at, and how many of them times squared actions."""
 MOST_FEATURES, MOST_PATTERNS = 32, 32
 """The most frequent ones; what is rarer tells too little to be told apart."""
+FADING = 0.8
+"""What it still counts whether an action was let through after one more proposal of it."""
 ROUNDING = 1e-6
 
 
@@ -96,7 +98,7 @@ def tabulate(record: Record, *, baseline: str, costs: Mapping[str, float]) -> Ta
     rewards = np.array([np.nan if one.reward is None else one.reward for one in decided], dtype=np.float64)
     entities = [one.proposal.entity for one in decided]
     log = Log(
-        features=_features(decided),
+        features=_features(decided, actions),
         clusters=np.unique(np.array(entities, dtype=np.str_), return_inverse=True)[1],
         folds=np.array([fold_of(entity) for entity in entities], dtype=np.intp),
         proposed=np.array([number[one.proposal.action] for one in decided], dtype=np.intp),
@@ -150,8 +152,8 @@ def _names(one: Decided) -> set[str]:
     return {*one.proposal.probabilities, one.proposal.action, one.happened}
 
 
-def _features(decided: Sequence[Decided]) -> Vector:
-    """Return a constant, the patterns and the features of each decision, shape (n, d)."""
+def _features(decided: Sequence[Decided], actions: Sequence[str]) -> Vector:
+    """Return a constant, the patterns, the features, and how often each action was let through lately, shape (n, d)."""
     patterns = _frequent((one.proposal.pattern for one in decided), MOST_PATTERNS)
     names = _frequent((name for one in decided for name in one.proposal.features), MOST_FEATURES)
     rows = [
@@ -159,11 +161,25 @@ def _features(decided: Sequence[Decided]) -> Vector:
             1.0,
             *(float(one.proposal.pattern == pattern) for pattern in patterns),
             *(one.proposal.features.get(name, 0.0) for name in names),
+            *passed,
         ]
-        for one in decided
+        for one, passed in zip(decided, _passed(decided, actions), strict=True)
     ]
-    found = np.array(rows, dtype=np.float64).reshape(-1, 1 + len(patterns) + len(names))
+    found = np.array(rows, dtype=np.float64).reshape(-1, len(patterns) + len(names) + len(actions))
     return np.nan_to_num(found, posinf=0.0, neginf=0.0)
+
+
+def _passed(decided: Sequence[Decided], actions: Sequence[str]) -> Iterator[list[float]]:
+    """Yield how often each action but none was let through on the pattern before a decision; older proposals fade.
+
+    Levels and budgets change with time. An action that was never proposed counts as let through.
+    """
+    shares: dict[tuple[str, str], float] = {}
+    for one in decided:
+        pattern, action = one.proposal.pattern, one.proposal.action
+        yield [shares.get((pattern, name), 1.0) for name in actions if name != NONE]
+        share = shares.get((pattern, action), 1.0)
+        shares[pattern, action] = FADING * share + (1.0 - FADING) * (one.happened == action)
 
 
 def _frequent(names: Iterable[str], most: int) -> list[str]:

@@ -1,142 +1,155 @@
 """Whether estimates of what other policies would have earned are honest: `python -m tests.bench.ope [--seeds N]`.
 
-Each of N simulated logs (5,000 decisions of 200 entities) is looked at again and again from 50 decisions on.
-`coverage`: the share of the logs whose interval holds the truth at all looks that are answered (`unasked`: at all
-looks, answered or not; `normal`: by the normal interval). `half_width`: at 5,000 decisions, over the normal one for a
-fixed number of decisions. `bias`: mean error over the logs at 5,000 decisions, and in standard errors of that mean
-(`bias_z`). The `wish` are the same estimators, told that what was proposed is what happened.
+Each of N simulated logs of 5,000 decisions is looked at again and again from 50 decisions on, and asked for three
+policies and a difference. `coverage`: the share of the logs whose interval holds the truth at all looks that are
+answered (`flyball, unasked`: at all looks; `normal`: by the normal interval at all answered ones). `half_width`: at
+5,000 decisions, over the normal one for that fixed number. `bias`: mean error at 5,000 decisions, and in standard errors
+of that mean (`bias_z`). The `wish` are the same estimators, told that what was proposed is what happened, of the
+decisions with a reward. `answered`: at 5,000 decisions.
+
+Worlds: limits mask, gate, executors and people intervene (`limits`); nobody does (`free`); they do, and nothing is held
+out, so that rare exploration is all there is (`alone`); few entities that are far apart (`apart`). And one where
+estimates must fail: what decides whether others intervene is in no feature (`hidden`).
 """
 
 import argparse
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from streams.learners.off_policy import Log, estimate, judge
+from streams.learners.off_policy import Estimate, Judged, Log, difference, estimate, judge
 from streams.loop.policy.settings import PolicySettings
 from tests.bench import ope_world as worlds
 from tests.bench.ope_world import Contexts, Vector, World
 from tests.bench.rows import Row, print_table, write_rows
 
 LOGS, DECISIONS = 500, 5_000
-PEEKS = (50, 75, 100, 150, 200, 300, 500, 800, 1_200, 2_000, 3_200, 5_000)
-TRUTH_CONTEXTS, TRUTH_PARTS = 100_000, 10
+PEEKS = (50, 75, 100, 150, 200, 300, 500, 800, 1_200, 2_000, 3_200, DECISIONS)
 NORMAL = 1.96
 Target = Callable[[Contexts], Vector]
 TARGETS: dict[str, Target] = {
     "none": lambda met: worlds.none(met.eligible),
     "baseline": lambda met: worlds.baseline(met.eligible),
-    "other settings": worlds.other,
+    "other": worlds.other,
 }
-GREEDY = PolicySettings(floor=0.0, gamma=1e6, optimism=0.0, hold_out={"loop": 1.0, "baseline": 0.0, "none": 0.0})
-UNSUPPORTED: dict[str, tuple[World, int, int]] = {
-    "never eligible": (World(blocked=(worlds.THROTTLE,)), worlds.THROTTLE, DECISIONS),
-    "never measured": (World(unseen=(worlds.THROTTLE,)), worlds.THROTTLE, DECISIONS),
-    "never explored": (World(policy=GREEDY), worlds.THROTTLE, DECISIONS),
-    "too short": (World(), worlds.THROTTLE, 60),
+BETTER, WORSE = "other", "baseline"
+"""Whose difference is estimated too."""
+LOOP_ALONE = {"loop": 1.0, "baseline": 0.0, "none": 0.0}
+GREEDY = PolicySettings(floor=0.0, gamma=1e6, optimism=0.0, hold_out=LOOP_ALONE)
+WORLDS: dict[str, tuple[World, int]] = {
+    "limits": (World(), 1),
+    "free": (World(intervenes=False), 5),
+    "alone": (World(policy=PolicySettings(hold_out=LOOP_ALONE)), 5),
+    "apart": (World(entities=40, spread=0.3), 5),
+    "hidden": (World(hidden=True), 5),
 }
-"""What logs cannot tell: the world, the action asked about, and how many decisions there are."""
+"""Each with how many times fewer logs there are of it."""
+UNSUPPORTED: dict[str, tuple[World, int]] = {
+    "never eligible": (World(blocked=(worlds.THROTTLE,)), DECISIONS),
+    "never measured": (World(unseen=(worlds.THROTTLE,)), DECISIONS),
+    "never explored": (World(policy=GREEDY), DECISIONS),
+    "too short": (World(), 60),
+}
+"""Logs that cannot tell what it would be like to throttle always, and how long they are."""
 
 
-def truths(world: World) -> dict[str, float]:
-    """Return what each target earns, by a million contexts (and as many entities)."""
-    rng = np.random.default_rng(987_654_321)
-    found: dict[str, list[float]] = defaultdict(list)
-    for _ in range(TRUTH_PARTS):
-        met = worlds.contexts(rng, TRUTH_CONTEXTS, world)
-        met = replace(met, leaning=rng.uniform(-worlds.ENTITY_SPREAD, worlds.ENTITY_SPREAD, TRUTH_CONTEXTS))
-        for name, target in TARGETS.items():
-            found[name].append(worlds.truth(met, target(met), intervenes=world.intervenes))
-    return {name: float(np.mean(values)) for name, values in found.items()}
+@dataclass(slots=True)
+class Tally:
+    """What was found over logs, by policy and system."""
+
+    held: dict[tuple[str, str], list[bool]] = field(default_factory=lambda: defaultdict(list))
+    errors: dict[tuple[str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
+    ratios: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    answered: dict[str, list[bool]] = field(default_factory=lambda: defaultdict(list))
+
+
+def look_at(log: Log, targets: dict[str, Vector], true: dict[str, float], tally: Tally) -> None:
+    """Look at one log again and again."""
+    held: dict[tuple[str, str], bool] = defaultdict(lambda: True)
+    for count in PEEKS:
+        part = log.take(slice(count))
+        seen: dict[str, tuple[Judged, Estimate]] = {}
+        for name, target in targets.items():
+            judged = judge(part, target[:count])
+            found = estimate(part, judged)
+            seen[name] = judged, found
+            inside, enough = found.low <= true[name] <= found.high, judged.support.is_enough
+            held[name, "flyball"] &= inside or not enough
+            held[name, "flyball, unasked"] &= inside
+            held[name, "normal"] &= abs(found.doubly_robust - true[name]) <= NORMAL * found.error or not enough
+            if count == DECISIONS:
+                tally.answered[name].append(enough)
+                tally.ratios[name].append((found.high - found.low) / 2.0 / (NORMAL * found.error))
+                _errors(name, "flyball", found, true[name], tally)
+        better, worse = seen[BETTER][0], seen[WORSE][0]
+        _, low, high = difference(part, better, worse)
+        inside = low <= true[BETTER] - true[WORSE] <= high
+        held["difference", "flyball"] &= inside or not (better.support.is_enough and worse.support.is_enough)
+    for key, one in held.items():
+        tally.held[key].append(one)
+
+
+def wish(log: Log, targets: dict[str, Vector], true: dict[str, float], tally: Tally) -> None:
+    """Estimate as if what was proposed had happened, where a reward is known."""
+    rows = np.flatnonzero(log.seen)
+    part = log.take(rows)
+    told = replace(part, happened=part.proposed)
+    for name, target in targets.items():
+        _errors(name, "wish", estimate(told, judge(told, target[rows])), true[name], tally)
 
 
 def covered(case: str, world: World, logs: int) -> Iterator[Row]:
-    """Yield coverage, width and bias of each target over many logs."""
-    true = truths(world)
-    held: dict[tuple[str, str], list[bool]] = defaultdict(list)
-    errors: dict[tuple[str, str], list[float]] = defaultdict(list)
-    ratios: dict[str, list[float]] = defaultdict(list)
-    answered: list[bool] = []
+    """Yield what is found over many logs of one world."""
+    true = {name: worlds.truth(world, target) for name, target in TARGETS.items()}
+    tally = Tally()
     for seed in range(logs):
         log, met = worlds.simulate(seed, DECISIONS, world)
         targets = {name: target(met) for name, target in TARGETS.items()}
-        looks: dict[tuple[str, str], list[bool]] = defaultdict(list)
-        for count in PEEKS:
-            part = log.take(slice(count))
-            for name, target in targets.items():
-                judged = judge(part, target[:count])
-                enough = judged.support.is_enough
-                if count == DECISIONS:
-                    answered.append(enough)
-                found = estimate(part, judged)
-                miss = abs(found.doubly_robust - true[name])
-                looks[name, "flyball"].append(not enough or found.low <= true[name] <= found.high)
-                looks[name, "unasked"].append(found.low <= true[name] <= found.high)
-                looks[name, "normal"].append(not enough or miss <= NORMAL * found.error)
-        for name, target in targets.items():
-            judged = judge(log, target)
-            found = estimate(log, judged)
-            ratios[name].append((found.high - found.low) / 2.0 / (NORMAL * found.error))
-            for system, value in (("ips", found.ips), ("snips", found.snips), ("dr", found.doubly_robust)):
-                errors[name, system].append(value - true[name])
-            wish = wished(log, target)
-            errors[name, "snips wish"].append(wish[0] - true[name])
-            errors[name, "dr wish"].append(wish[1] - true[name])
-        for key, ones in looks.items():
-            held[key].append(all(ones))
-    for (name, system), ones in held.items():
-        yield _row(f"{case}: {name}", system, "coverage", float(np.mean(ones)), "share")
-    for name, values in ratios.items():
-        yield _row(f"{case}: {name}", "flyball", "half_width", float(np.mean(values)), "x normal")
-    for (name, system), missed in errors.items():
+        look_at(log, targets, true, tally)
+        wish(log, targets, true, tally)
+    for (name, system), ones in tally.held.items():
+        yield _row(f"{case} {name}", system, "coverage", float(np.mean(ones)), "share")
+    for name, values in tally.ratios.items():
+        yield _row(f"{case} {name}", "flyball", "half_width", float(np.mean(values)), "x normal")
+        yield _row(f"{case} {name}", "flyball", "answered", float(np.mean(tally.answered[name])), "share of supported")
+    for (name, system), missed in tally.errors.items():
+        bias = float(np.mean(missed))
         noise = float(np.std(missed, ddof=1) / np.sqrt(len(missed))) if len(missed) > 1 else float("nan")
-        yield _row(f"{case}: {name}", system, "bias", float(np.mean(missed)), "reward")
-        yield _row(f"{case}: {name}", system, "bias_z", float(np.mean(missed)) / noise, "standard errors")
-    yield _row(case, "flyball", "answered", float(np.mean(answered)), "share of supported")
-
-
-def wished(log: Log, target: Vector) -> tuple[float, float]:
-    """Return SNIPS and DR of who takes what was proposed for what happened, where a reward is known."""
-    rows = np.flatnonzero(log.seen)
-    told = Log(
-        features=log.features[rows],
-        clusters=log.clusters[rows],
-        folds=log.folds[rows],
-        proposed=log.proposed[rows],
-        happened=log.proposed[rows],
-        rewards=log.rewards[rows],
-        logged=log.logged[rows],
-    )
-    found = estimate(told, judge(told, target[rows]))
-    return found.snips, found.doubly_robust
+        yield _row(f"{case} {name}", system, "bias", bias, "reward")
+        yield _row(f"{case} {name}", system, "bias_z", bias / noise, "standard errors")
 
 
 def refused(logs: int) -> Iterator[Row]:
     """Yield how often what a log cannot tell is refused."""
-    for case, (world, arm, count) in UNSUPPORTED.items():
-        told = []
-        for seed in range(logs):
-            log, _ = worlds.simulate(seed, count, world)
-            asked = np.eye(worlds.NUMBER)[np.full(count, arm)]  # wherever, eligible or not
-            told.append(judge(log, asked).support.is_enough)
+    for case, (world, count) in UNSUPPORTED.items():
+        asked = np.eye(worlds.NUMBER)[np.full(count, worlds.THROTTLE)]  # wherever, eligible or not
+        told = [judge(worlds.simulate(seed, count, world)[0], asked).support.is_enough for seed in range(logs)]
         yield _row(case, "flyball", "refused", 1.0 - float(np.mean(told)), "share of unsupported")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.ope", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=LOGS, help="simulated logs per case")
+    parser.add_argument("--seeds", type=int, default=LOGS, help="simulated logs with limits; a fifth of it elsewhere")
+    parser.add_argument("--case", choices=sorted(WORLDS), action="append", help="only this world; repeat")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    rows = [
-        *covered("intervened", World(), arguments.seeds),
-        *covered("undisturbed", World(intervenes=False), arguments.seeds),
-        *refused(max(1, arguments.seeds // 10)),
-    ]
-    print_table(rows)
-    write_rows(arguments.json, rows)
+    rows: list[Row] = []
+    for case in arguments.case or WORLDS:
+        world, fewer = WORLDS[case]
+        found = list(covered(case, world, max(1, arguments.seeds // fewer)))
+        print_table(found)
+        rows += found
+    found = list(refused(max(1, arguments.seeds // 10)))
+    print_table(found)
+    write_rows(arguments.json, rows + found)
+
+
+def _errors(name: str, system: str, found: Estimate, true: float, tally: Tally) -> None:
+    for kind, value in (("ips", found.ips), ("snips", found.snips), ("dr", found.doubly_robust)):
+        tally.errors[name, kind if system == "flyball" else f"{kind}, {system}"].append(value - true)
 
 
 def _row(case: str, system: str, metric: str, value: float, unit: str) -> Row:

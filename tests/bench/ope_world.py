@@ -4,8 +4,8 @@ The loop's own exploration proposes (`streams.learners.bandit`), at the policy's
 between stages. Severe troubles earn less, are refused more often, and are worse for some entities than for others.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import numpy as np
@@ -19,22 +19,27 @@ from streams.loop.policy.settings import PolicySettings
 
 ARMS = ("none", "recycle", "restart", "throttle")
 NONE, RECYCLE, RESTART, THROTTLE = range(4)
-PATTERNS, ENTITIES, NUMBER = 4, 200, len(ARMS)
+PATTERNS, NUMBER = 4, len(ARMS)
 STAGES = (0, 50, 100, 200, 400, 800, 1_600, 3_200)
 MEANS = np.array([[0.30, 0.75, 0.45, 0.35], [0.25, 0.35, 0.80, 0.50], [0.45, 0.40, 0.50, 0.85], [0.6, 0.55, 0.65, 0.3]])
 SLOPES = np.array([-0.25, -0.10, -0.30, 0.15])
 """Of rewards against severity."""
-ENTITY_SPREAD = 0.12
+TRUTH_SEED, TRUTH_CONTEXTS, TRUTH_PARTS = 987_654_321, 100_000, 10
 
 Vector = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """What differs between cases. `blocked` actions are never eligible, rewards of `unseen` ones are never known."""
+    """What differs between cases. `spread` is how far entities are apart in what they earn, on either side; `blocked`
+    actions are never eligible, rewards of `unseen` ones are never known. `hidden`: no feature tells how severe it is.
+    """
 
     policy: PolicySettings = field(default_factory=PolicySettings)
     intervenes: bool = True
+    entities: int = 200
+    spread: float = 0.12
+    hidden: bool = False
     blocked: tuple[int, ...] = ()
     unseen: tuple[int, ...] = ()
 
@@ -49,9 +54,10 @@ class Contexts:
     leaning: Vector
     eligible: npt.NDArray[np.bool_]
 
-    def features(self) -> Vector:
-        """Return what the loop knows: a constant, the pattern and the severity, shape (n, d)."""
-        return np.concatenate((np.eye(PATTERNS)[self.pattern], self.severity[:, None]), axis=1)
+    def features(self, *, hidden: bool) -> Vector:
+        """Return what the loop knows: the pattern and, unless that is hidden, the severity, shape (n, d)."""
+        patterns = np.eye(PATTERNS)[self.pattern]
+        return patterns if hidden else np.concatenate((patterns, self.severity[:, None]), axis=1)
 
     def means(self) -> Vector:
         """Return the expected reward of what happens, shape (n, actions)."""
@@ -81,8 +87,8 @@ class Contexts:
 def contexts(rng: np.random.Generator, count: int, world: World) -> Contexts:
     """Draw what decisions are met with."""
     severity = rng.random(count)
-    entity = rng.integers(ENTITIES, size=count)
-    leaning = rng.uniform(-ENTITY_SPREAD, ENTITY_SPREAD, ENTITIES)
+    entity = rng.integers(world.entities, size=count)
+    leaning = rng.uniform(-world.spread, world.spread, world.entities)
     spent = rng.random((count, NUMBER)) < 0.5 * severity[:, None] * np.array([0.0, 0.6, 0.4, 0.2])
     eligible = ~spent if world.intervenes else np.ones((count, NUMBER), dtype=np.bool_)
     eligible[:, list(world.blocked)] = False
@@ -99,7 +105,7 @@ def simulate(seed: int, count: int, world: World) -> tuple[Log, Contexts]:
     """Return a log and what its decisions were met with."""
     rng = np.random.default_rng(seed)
     met = contexts(rng, count, world)
-    becomes, means, features = met.becomes(intervenes=world.intervenes), met.means(), met.features()
+    becomes, means, features = met.becomes(intervenes=world.intervenes), met.means(), met.features(hidden=world.hidden)
     logged = np.empty((count, NUMBER))
     proposed, happened = np.empty(count, dtype=np.intp), np.empty(count, dtype=np.intp)
     rewards = np.empty(count)
@@ -119,7 +125,7 @@ def simulate(seed: int, count: int, world: World) -> tuple[Log, Contexts]:
     log = Log(
         features=features,
         clusters=met.entity,
-        folds=_folds()[met.entity],
+        folds=_folds(world.entities)[met.entity],
         proposed=proposed,
         happened=happened,
         rewards=rewards,
@@ -180,10 +186,15 @@ def other(met: Contexts) -> Vector:
     return np.array(tables)[met.pattern, _code(met.eligible)]
 
 
-def truth(met: Contexts, target: Vector, *, intervenes: bool) -> float:
-    """Return what a target earns per decision, over many contexts."""
-    happens = np.einsum("na,nab->nb", target, met.becomes(intervenes=intervenes))
-    return float((happens * met.means()).sum() / len(target))
+def truth(world: World, target: Callable[[Contexts], Vector]) -> float:
+    """Return what a target earns per decision, by a million contexts and as many entities."""
+    rng = np.random.default_rng(TRUTH_SEED)
+    found = []
+    for _ in range(TRUTH_PARTS):
+        met = contexts(rng, TRUTH_CONTEXTS, replace(world, entities=TRUTH_CONTEXTS))
+        happens = np.einsum("na,nab->nb", target(met), met.becomes(intervenes=world.intervenes))
+        found.append(float((happens * met.means()).sum() / TRUTH_CONTEXTS))
+    return float(np.mean(found))
 
 
 def _draw(rng: np.random.Generator, chances: Vector) -> npt.NDArray[np.intp]:
@@ -207,10 +218,5 @@ def _code(eligible: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
 
 
 @cache
-def _folds() -> npt.NDArray[np.intp]:
-    return np.array([fold_of(f"entity-{number}") for number in range(ENTITIES)], dtype=np.intp)
-
-
-def names_of(arms: Sequence[int]) -> str:
-    """Return the names of some arms."""
-    return ", ".join(ARMS[arm] for arm in arms)
+def _folds(entities: int) -> npt.NDArray[np.intp]:
+    return np.array([fold_of(f"entity-{number}") for number in range(entities)], dtype=np.intp)

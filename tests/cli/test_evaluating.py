@@ -40,7 +40,8 @@ def test_named_policies_are_one_table_with_what_no_log_can_tell(folder: Path) ->
     first, title, columns, *rows = result.output.splitlines()
     assert "entities that have ended; rewards are known of" in first
     assert title == "reward per decision, costs taken off"
-    assert "95 % interval  against running" in columns
+    for name in ("reward", "95 % interval", "against running", "SNIPS", "differs", "evidence"):
+        assert f"  {name}  " in f"{columns}  "
     assert [row.split()[0] for row in rows[:3]] == ["running", "none", "baseline"]
     assert "no log can tell:" in rows
     assert "\x1b" not in result.output

@@ -19,7 +19,15 @@ def test_where_nothing_comes_in_between_what_is_proposed_happens_for_certain() -
     proposed = np.arange(60) % 2
     found = learned(proposed, proposed, np.ones(60, dtype=np.bool_))
     assert np.array_equal(found.happens, np.broadcast_to(np.eye(NUMBER), (60, NUMBER, NUMBER)))
-    assert np.array_equal(found.shows, found.happens)
+    assert np.array_equal(found.shows[:, :2], found.happens[:, :2])
+    assert not found.shows[:, :, 2].any()  # what the log never showed
+
+
+def test_what_was_always_refused_cannot_be_seen_however_few_refusals_there_were() -> None:
+    proposed = np.array([0, 1, 0, 1, 2, 0, 1, 0] * 4)
+    found = learned(proposed, np.where(proposed == 2, 0, proposed), np.ones(32, dtype=np.bool_))
+    assert not found.shows[:, :, 2].any()
+    assert (found.happens[:, 2, 0] > 0.5).all()
 
 
 def test_refusals_overrides_and_unseen_rewards_are_told_apart_by_features() -> None:

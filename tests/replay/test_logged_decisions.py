@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from schemas.events import Event, HoldOut, Proposal
-from streams.replay.logged_decisions import Record, Table, procedure, read_decisions, tabulate
+from streams.replay.logged_decisions import FADING, Record, Table, procedure, read_decisions, tabulate
 from tests.loop.decided import SHARES, experience, proposal, verdict
 
 CHANCES = {"none": 0.1, "recycle": 0.3, "restart": 0.6}
@@ -88,7 +88,16 @@ def test_patterns_and_features_are_columns_and_what_is_not_finite_is_0() -> None
     one = asked("a", features={"x": float("nan"), "y": 0.5})
     other = asked("b", pattern="p-2", features={"y": 1.0})
     log = tabulated(verdict(one), experience(one), verdict(other), experience(other)).log
-    assert log.features.tolist() == [[1.0, 1.0, 0.0, 0.0, 0.5], [1.0, 0.0, 1.0, 0.0, 1.0]]
+    assert log.features[:, :5].tolist() == [[1.0, 1.0, 0.0, 0.0, 0.5], [1.0, 0.0, 1.0, 0.0, 1.0]]
+
+
+def test_how_often_an_action_was_let_through_lately_on_the_pattern_is_a_column_each() -> None:
+    denied, later, elsewhere = asked("a"), asked("b"), asked("c", pattern="p-2")
+    refused = experience(denied, "censored", None, effective="none", verdict="deny")
+    log = tabulated(
+        verdict(denied, "deny"), refused, verdict(later), experience(later), verdict(elsewhere), experience(elsewhere)
+    ).log
+    assert log.features[:, -2:].tolist() == [[1.0, 1.0], [FADING, 1.0], [1.0, 1.0]]  # of recycle and restart
 
 
 def test_a_log_without_decisions_is_a_table_without_rows() -> None:
