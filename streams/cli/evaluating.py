@@ -17,7 +17,7 @@ COLUMNS = ["policy", "reward", "95 % interval", "against running", "SNIPS", "IPS
 UNKNOWN = (
     "what the loop would have learned otherwise: it is followed as it learned, from what it did itself",
     "what limits would have had left, had something else been done before: they count as they were met",
-    "how rewards that nobody saw differ from those of decisions alike, and what people did in a proposal's place",
+    "how rewards that nobody saw differ from those of decisions alike",
 )
 """What no log can tell, said below every answer."""
 

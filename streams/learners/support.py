@@ -23,13 +23,14 @@ class Support:
     """What a log of `decisions` says about a target.
 
     `differs` is the share of what happens that would be something else; `effective` the effective sample size of the
-    decisions with a known reward that speak for that share; `uncovered` the share, by action, that the log could hardly
-    have done.
+    decisions with a known reward that speak for that share, `overall` of all that speak for the target; `uncovered` the
+    share, by action, that the log could hardly have done.
     """
 
     decisions: int
     differs: float
     effective: float
+    overall: float
     uncovered: tuple[float, ...]
 
     @property
@@ -44,8 +45,8 @@ class Support:
 
     @property
     def is_thin(self) -> bool:
-        """Whether too few decisions speak for what would be different."""
-        return self.differs > LITTLE and self.effective < LEAST_EFFECTIVE
+        """Whether too few decisions speak for it, or for what would be different."""
+        return min(self.overall, self.effective if self.differs > LITTLE else self.overall) < LEAST_EFFECTIVE
 
 
 def support_of(
@@ -57,11 +58,12 @@ def support_of(
     possible = shows >= LEAST_PROBABILITY
     excess = np.maximum(happens - logged, 0.0)
     at = np.arange(len(happened)), happened
-    weights = np.where(possible & seen[:, None], excess / np.maximum(shows, LEAST_PROBABILITY), 0.0)[at]
+    counted = np.where(possible & seen[:, None], 1.0 / np.maximum(shows, LEAST_PROBABILITY), 0.0)[at]
     count = max(1, len(happened))
     return Support(
         decisions=len(happened),
         differs=float(excess.sum()) / count,
-        effective=effective_size(weights),
+        effective=effective_size(counted * excess[at]),
+        overall=effective_size(counted * happens[at]),
         uncovered=tuple((np.where(possible, 0.0, happens).sum(axis=0) / count).tolist()),
     )

@@ -46,12 +46,13 @@ def _missed(support: Support, actions: Sequence[str]) -> Refusal:
 
 
 def _thin(support: Support) -> Refusal:
-    more = "more decisions"
-    if support.effective >= 1.0:
-        wanted = support.decisions * (LEAST_EFFECTIVE / support.effective - 1.0)
-        more = f"about {wanted:,.0f} more decisions like these"
+    subject, worth = f"what it would do otherwise ({support.differs:.0%})", support.effective
+    if support.overall < LEAST_EFFECTIVE:
+        subject, worth = "all of it", support.overall
+    more = "more decisions with known rewards"
+    if worth >= 1.0:
+        more = f"about {support.decisions * (LEAST_EFFECTIVE / worth - 1.0):,.0f} more decisions like these"
     return Refusal(
-        f"what it would do otherwise ({support.differs:.0%}) rests on {support.effective:.1f} decisions' worth of "
-        f"rewards, expected at least {LEAST_EFFECTIVE:g}",
+        f"{subject} rests on {worth:.1f} decisions' worth of rewards, expected at least {LEAST_EFFECTIVE:g}",
         f"{more}, or {EXPLORE}",
     )

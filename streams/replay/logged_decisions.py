@@ -62,23 +62,27 @@ def read_decisions(events: Iterable[Event]) -> Record:
     """Return what verdicts and experiences say; the last word on each decision counts."""
     proposals: dict[str, Proposal] = {}
     ends: dict[str, Experience] = {}
-    people: set[str] = set()
     for event in events:
-        match event:
-            case Verdict() if event.proposal.by == LOOP:
-                proposals.setdefault(event.proposal.id, event.proposal)
-            case Verdict():
-                people.add(event.proposal.id)
-            case Experience():
-                ends[event.proposal] = event
-            case _:
-                pass
+        if isinstance(event, Verdict):
+            proposals.setdefault(event.proposal.id, event.proposal)
+        elif isinstance(event, Experience):
+            ends[event.proposal] = event
     known = [(one, ends[one.id]) for one in proposals.values() if one.id in ends]
-    return Record(
-        decided=[Decided(proposal=one, happened=end.effective, reward=_reward(end)) for one, end in known],
-        open=len(proposals) - len(known),
-        by_people=len(people),
-    )
+    by_hand = {one.episode: end for one, end in known if one.by != LOOP and one.episode and end.effective != NONE}
+    decided = [_decided(one, end, by_hand.get(one.episode)) for one, end in known if one.by == LOOP]
+    people = sum(one.by != LOOP for one in proposals.values())
+    return Record(decided=decided, open=len(proposals) - people - len(decided), by_people=people)
+
+
+def _decided(proposal: Proposal, end: Experience, by_hand: Experience | None) -> Decided:
+    """Return what became of a decision: where a person then acted on the same episode, that is what happened; whose
+    reward it is where both acted, nobody knows.
+    """
+    if by_hand is None or by_hand.decided_us < end.decided_us:
+        return Decided(proposal=proposal, happened=end.effective, reward=_reward(end))
+    if end.effective != NONE:
+        return Decided(proposal=proposal, happened=end.effective, reward=None)
+    return Decided(proposal=proposal, happened=by_hand.effective, reward=_reward(by_hand))
 
 
 def _reward(end: Experience) -> float | None:

@@ -3,8 +3,8 @@
 Each of N simulated logs of 5,000 decisions is looked at again and again from 50 decisions on, and asked for three
 policies and a difference. `coverage`: the share of the logs whose interval holds the truth at all looks that are
 answered (`flyball, unasked`: at all looks; `normal`: by the normal interval at all answered ones). `half_width`: at
-5,000 decisions, over the normal one for that fixed number. `bias`: mean error at 5,000 decisions, and in standard errors
-of that mean (`bias_z`). The `wish` are the same estimators, told that what was proposed is what happened, of the
+5,000 decisions, over the normal one for that fixed number. `bias`: mean error at 5,000 decisions, and in standard
+errors of that mean (`bias_z`). The `wish` are the same estimators, told that what was proposed is what happened, of the
 decisions with a reward. `answered`: at 5,000 decisions.
 
 Worlds: limits mask, gate, executors and people intervene (`limits`); nobody does (`free`); they do, and nothing is held

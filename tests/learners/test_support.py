@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from streams.learners.support import LEAST_DECISIONS, Support, support_of
+from streams.learners.support import LEAST_DECISIONS, LEAST_EFFECTIVE, Support, support_of
 
 
 def support(target: list[float], logged: list[float], happened: list[int], *, seen: bool = True) -> Support:
@@ -21,7 +21,17 @@ def support(target: list[float], logged: list[float], happened: list[int], *, se
 def test_where_target_and_log_agree_nothing_more_is_needed() -> None:
     found = support([0.9, 0.1], [0.9, 0.1], [0] * 90 + [1] * 10)
     assert (found.differs, found.effective) == (0.0, 0.0)
+    assert found.overall == pytest.approx(100.0)
     assert found.is_enough
+
+
+def test_rewards_are_needed_even_where_target_and_log_agree() -> None:
+    log = np.ones((100, 1))
+    few = support_of(
+        log, log, log * 0.1, happened=np.zeros(100, dtype=np.intp), seen=np.arange(100) < LEAST_EFFECTIVE - 1
+    )
+    assert few.overall == pytest.approx(LEAST_EFFECTIVE - 1)
+    assert few.is_thin
 
 
 def test_only_decisions_that_speak_for_what_would_be_different_count() -> None:

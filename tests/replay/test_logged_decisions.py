@@ -60,6 +60,30 @@ def test_open_decisions_and_those_of_people_are_counted_not_used() -> None:
     assert ([one.proposal.id for one in found.decided], found.open, found.by_people) == (["a"], 1, 1)
 
 
+def test_what_a_person_did_in_a_proposals_place_is_what_happened() -> None:
+    denied = asked("a", episode="e7")
+    done = asked("c", action="restart", episode="e7", by="kim", hold_out=None)
+    both = asked("b", episode="e8")
+    too = asked("d", action="restart", episode="e8", by="kim", hold_out=None)
+    early = asked("e", episode="e7")
+    found = read_decisions(
+        [
+            verdict(early),
+            experience(early, reward=0.6, decided_us=9),
+            verdict(denied, "deny"),
+            experience(denied, "censored", None, effective="none", decided_us=1),
+            verdict(done),
+            experience(done, reward=0.7, decided_us=5),
+            verdict(both),
+            experience(both, reward=0.4, decided_us=1),
+            verdict(too),
+            experience(too, reward=0.4, decided_us=5),
+        ]
+    ).decided
+    told = {one.proposal.id: (one.happened, one.reward) for one in found}
+    assert told == {"a": ("restart", 0.7), "b": ("recycle", None), "e": ("recycle", 0.6)}
+
+
 def test_rewards_are_scaled_by_the_costs_and_back() -> None:
     best, worst = asked("a"), asked("b")
     table = tabulated(verdict(best), experience(best, reward=1.0), verdict(worst), experience(worst, reward=-0.2))
