@@ -119,7 +119,8 @@ def judge(log: Log, target: Vector) -> Judged:
     hopeful = np.where(possible, np.maximum(expected, 1.0 - most), 1.0)
 
     def values(foretold: Vector) -> Vector:
-        return (happens * foretold).sum(axis=1) + weights * (rewards - foretold[at])
+        found: Vector = (happens * foretold).sum(axis=1) + weights * (rewards - foretold[at])
+        return found
 
     logged = np.einsum("na,nab->nb", log.logged, log.passages.happens)
     return Judged(

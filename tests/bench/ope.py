@@ -1,15 +1,17 @@
 """Whether estimates of what other policies would have earned are honest: `python -m tests.bench.ope [--seeds N]`.
 
 Each of N simulated logs of 5,000 decisions is looked at again and again from 50 decisions on, and asked for three
-policies and a difference. `coverage`: the share of the logs whose interval holds the truth at all looks that are
-answered (`flyball, unasked`: at all looks; `normal`: by the normal interval at all answered ones). `half_width`: at
-5,000 decisions, over the normal one for that fixed number. `bias`: mean error at 5,000 decisions, and in standard
+policies (`restart` is the baseline) and the difference of two (`gain`). `coverage`: the share of the logs whose interval
+holds the truth at all looks that are answered (`unasked`: at all looks; `normal`: by the normal interval). `half_width`:
+at 5,000 decisions, over the normal one for that fixed number. `bias`: mean error at 5,000 decisions, and in standard
 errors of that mean (`bias_z`). The `wish` are the same estimators, told that what was proposed is what happened, of the
 decisions with a reward. `answered`: at 5,000 decisions.
 
-Worlds: limits mask, gate, executors and people intervene (`limits`); nobody does (`free`); they do, and nothing is held
-out, so that rare exploration is all there is (`alone`); few entities that are far apart (`apart`). And one where
-estimates must fail: what decides whether others intervene is in no feature (`hidden`).
+Worlds: limits mask, and gate, executors and people intervene (`limits`); nobody does (`free`); they do, and nothing is
+held out, so that rare exploration is all there is (`alone`); few entities that are far apart (`apart`); what decides
+whether others intervene, and what comes of it, is in no feature (`hidden`), where estimates cannot be quite right. In
+the end the product runs against the simulated fleet, and what its log says of two policies stands beside what they earn
+when they run (`fleet`).
 """
 
 import argparse
@@ -23,6 +25,7 @@ import numpy as np
 from streams.learners.off_policy import Estimate, Judged, Log, difference, estimate, judge
 from streams.loop.policy.settings import PolicySettings
 from tests.bench import ope_world as worlds
+from tests.bench.ope_fleet import by_the_log_and_run
 from tests.bench.ope_world import Contexts, Vector, World
 from tests.bench.rows import Row, print_table, write_rows
 
@@ -32,10 +35,10 @@ NORMAL = 1.96
 Target = Callable[[Contexts], Vector]
 TARGETS: dict[str, Target] = {
     "none": lambda met: worlds.none(met.eligible),
-    "baseline": lambda met: worlds.baseline(met.eligible),
+    "restart": lambda met: worlds.baseline(met.eligible),
     "other": worlds.other,
 }
-BETTER, WORSE = "other", "baseline"
+BETTER, WORSE = "other", "restart"
 """Whose difference is estimated too."""
 LOOP_ALONE = {"loop": 1.0, "baseline": 0.0, "none": 0.0}
 GREEDY = PolicySettings(floor=0.0, gamma=1e6, optimism=0.0, hold_out=LOOP_ALONE)
@@ -78,7 +81,7 @@ def look_at(log: Log, targets: dict[str, Vector], true: dict[str, float], tally:
             seen[name] = judged, found
             inside, enough = found.low <= true[name] <= found.high, judged.support.is_enough
             held[name, "flyball"] &= inside or not enough
-            held[name, "flyball, unasked"] &= inside
+            held[name, "unasked"] &= inside
             held[name, "normal"] &= abs(found.doubly_robust - true[name]) <= NORMAL * found.error or not enough
             if count == DECISIONS:
                 tally.answered[name].append(enough)
@@ -87,7 +90,7 @@ def look_at(log: Log, targets: dict[str, Vector], true: dict[str, float], tally:
         better, worse = seen[BETTER][0], seen[WORSE][0]
         _, low, high = difference(part, better, worse)
         inside = low <= true[BETTER] - true[WORSE] <= high
-        held["difference", "flyball"] &= inside or not (better.support.is_enough and worse.support.is_enough)
+        held["gain", "flyball"] &= inside or not (better.support.is_enough and worse.support.is_enough)
     for key, one in held.items():
         tally.held[key].append(one)
 
@@ -130,26 +133,34 @@ def refused(logs: int) -> Iterator[Row]:
         yield _row(case, "flyball", "refused", 1.0 - float(np.mean(told)), "share of unsupported")
 
 
+REST: dict[str, Callable[[int], Iterator[Row]]] = {
+    "unsupported": lambda seeds: refused(max(1, seeds // 10)),
+    "fleet": lambda _: by_the_log_and_run(),
+}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.ope", description=__doc__)
     parser.add_argument("--seeds", type=int, default=LOGS, help="simulated logs with limits; a fifth of it elsewhere")
-    parser.add_argument("--case", choices=sorted(WORLDS), action="append", help="only this world; repeat")
+    parser.add_argument("--case", choices=(*WORLDS, *REST), action="append", help="only this world; repeat")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     rows: list[Row] = []
-    for case in arguments.case or WORLDS:
-        world, fewer = WORLDS[case]
-        found = list(covered(case, world, max(1, arguments.seeds // fewer)))
-        print_table(found)
-        rows += found
-    found = list(refused(max(1, arguments.seeds // 10)))
-    print_table(found)
-    write_rows(arguments.json, rows + found)
+    for case in arguments.case or (*WORLDS, *REST):
+        if case in WORLDS:
+            world, fewer = WORLDS[case]
+            found = covered(case, world, max(1, arguments.seeds // fewer))
+        else:
+            found = REST[case](arguments.seeds)
+        told = list(found)
+        print_table(told)
+        rows += told
+    write_rows(arguments.json, rows)
 
 
 def _errors(name: str, system: str, found: Estimate, true: float, tally: Tally) -> None:
     for kind, value in (("ips", found.ips), ("snips", found.snips), ("dr", found.doubly_robust)):
-        tally.errors[name, kind if system == "flyball" else f"{kind}, {system}"].append(value - true)
+        tally.errors[name, kind if system == "flyball" else f"{kind} {system}"].append(value - true)
 
 
 def _row(case: str, system: str, metric: str, value: float, unit: str) -> Row:
