@@ -32,7 +32,7 @@ UNKNOWN = (
 )
 @json_option
 def evaluate(config: Path, policies: tuple[str, ...], log: Path | None, *, as_json: bool) -> None:
-    r"""Estimate what each POLICY would have earned per decision of a recorded run, without running it.
+    """Estimate what each POLICY would have earned per decision of a recorded run, without running it.
 
     \b
     running     the loop's own choices, without its hold-out
@@ -52,10 +52,10 @@ def evaluate(config: Path, policies: tuple[str, ...], log: Path | None, *, as_js
     POLICY was answered, 1 where none was.
 
     \b
-    flyball evaluate                                     the running loop, from its Kafka
-    flyball simulate --save run/ --events 200000         or a simulated one, without
-    flyball evaluate none bolder.toml -c fleet.toml --log run/
-    """
+    flyball evaluate                        # the loop as it runs, from its Kafka
+    flyball replay --save run/              # or a copy of that run, for a machine without
+    flyball evaluate none bolder.toml --log run/
+    """  # noqa: D301  # click reads the character, not the letters
     place = LoopPlace.open(config)
     asked = tuple(dict.fromkeys(policies or NAMED))
     others = {name: _load(name) for name in asked if name not in NAMED}

@@ -3,7 +3,14 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from streams.learners.support import LEAST_DECISIONS, LEAST_EFFECTIVE, LEAST_PROBABILITY, MOST_UNCOVERED, Support
+from streams.learners.support import (
+    LEAST_DECISIONS,
+    LEAST_EFFECTIVE,
+    LEAST_PROBABILITY,
+    LITTLE,
+    MOST_UNCOVERED,
+    Support,
+)
 
 FOLLOWED = "the policy's model cannot be followed: the record begins after it had learned, or under other settings"
 EXPLORE = "a larger floor or hold_out under [policy]"
@@ -46,9 +53,10 @@ def _missed(support: Support, actions: Sequence[str]) -> Refusal:
 
 
 def _thin(support: Support) -> Refusal:
-    subject, worth = f"what it would do otherwise ({support.differs:.0%})", support.effective
-    if support.overall < LEAST_EFFECTIVE:
-        subject, worth = "all of it", support.overall
+    parts = [(support.overall, "all of it")]
+    if support.differs > LITTLE:
+        parts.append((support.effective, f"what it would do otherwise ({support.differs:.0%})"))
+    worth, subject = min(parts)
     more = "more decisions with known rewards"
     if worth >= 1.0:
         more = f"about {support.decisions * (LEAST_EFFECTIVE / worth - 1.0):,.0f} more decisions like these"

@@ -1,11 +1,11 @@
 """Whether estimates of what other policies would have earned are honest: `python -m tests.bench.ope [--seeds N]`.
 
 Each of N simulated logs of 5,000 decisions is looked at again and again from 50 decisions on, and asked for three
-policies (`restart` is the baseline) and the difference of two (`gain`). `coverage`: the share of the logs whose interval
-holds the truth at all looks that are answered (`unasked`: at all looks; `normal`: by the normal interval). `half_width`:
-at 5,000 decisions, over the normal one for that fixed number. `bias`: mean error at 5,000 decisions, and in standard
-errors of that mean (`bias_z`). The `wish` are the same estimators, told that what was proposed is what happened, of the
-decisions with a reward. `answered`: at 5,000 decisions.
+policies (`restart` is the baseline) and the difference of two (`gain`). `coverage`: the share of the logs whose
+interval holds the truth at all looks that are answered (`unasked`: at all looks; `normal`: by the normal interval).
+`half_width`: at 5,000 decisions, over the normal one for that fixed number. `bias`: mean error at 5,000 decisions, and
+in standard errors of that mean (`bias_z`). The `wish` are the same estimators, told that what was proposed is what
+happened, of the decisions with a reward. `answered`: at 5,000 decisions.
 
 Worlds: limits mask, and gate, executors and people intervene (`limits`); nobody does (`free`); they do, and nothing is
 held out, so that rare exploration is all there is (`alone`); few entities that are far apart (`apart`); what decides
