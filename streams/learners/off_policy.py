@@ -3,6 +3,10 @@
 A decision is weighed by what *happened* and how likely that was, under the target and under the log: limits, refusals
 and people stand between a proposal and what happens, and a target's proposals would meet them too. Doubly robust:
 Dudik, Langford and Li, "Doubly robust policy evaluation and learning" (ICML 2011), with cross-fitted models.
+
+The interval is exact at any number of looks where decisions are independent and nothing intervenes: propensities are
+known then, and rewards are foretold from earlier decisions only. Otherwise it is as good as what is learned of what
+comes in between, and, where decisions of an entity are alike, as the estimate of how much.
 """
 
 from dataclasses import dataclass, fields
