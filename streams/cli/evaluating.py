@@ -42,11 +42,11 @@ def evaluate(config: Path, policies: tuple[str, ...], log: Path | None, *, as_js
     [default: the first three]
 
     Decisions are weighed by what really happened and how likely that was: limits, refusals and people stand between any
-    policy and what happens. The reward (in [0, 1] less the action's cost) is doubly robust; its interval holds however
-    often you look, entities counted as wholes. "against running" is what the policy earns more than the loop's own
-    choices: where that interval is above 0, switching pays. SNIPS and IPS are plainer estimates of the same; far from
-    the first they warn. "differs" is the share of what happens that would be something else, "evidence" how many
-    decisions' worth of rewards speak for that.
+    policy and what happens, and stay as they were. The reward (in [0, 1] less the action's cost) is doubly robust; its
+    interval holds however often you look, entities counted as wholes. "against running" is what the policy earns more
+    than the loop's own choices: where that interval is above 0, switching pays. SNIPS and IPS are plainer estimates of
+    the same; far from the first they warn. "differs" is the share of what happens that would be something else,
+    "evidence" how many decisions' worth of rewards speak for that.
 
     Where the log cannot tell, there is no number but the reason, and what would make it answerable. Exit 0 where any
     POLICY was answered, 1 where none was.

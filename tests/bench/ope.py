@@ -5,7 +5,8 @@ policies (`restart` is the baseline) and the difference of two (`gain`). `covera
 interval holds the truth at all looks that are answered (`unasked`: at all looks; `normal`: by the normal interval).
 `half_width`: at 5,000 decisions, over the normal one for that fixed number. `bias`: mean error at 5,000 decisions, and
 in standard errors of that mean (`bias_z`). The `wish` are the same estimators, told that what was proposed is what
-happened, of the decisions with a reward. `answered`: at 5,000 decisions.
+happened, of the decisions with a reward. `answered`: at 5,000 decisions; `answered_from`: the first look that is
+answered, in the median.
 
 Worlds: limits mask, and gate, executors and people intervene (`limits`); nobody does (`free`); they do, and nothing is
 held out, so that rare exploration is all there is (`alone`); few entities that are far apart (`apart`); what decides
@@ -42,6 +43,7 @@ BETTER, WORSE = "other", "restart"
 """Whose difference is estimated too."""
 LOOP_ALONE = {"loop": 1.0, "baseline": 0.0, "none": 0.0}
 GREEDY = PolicySettings(floor=0.0, gamma=1e6, optimism=0.0, hold_out=LOOP_ALONE)
+RARE = PolicySettings(floor=0.008, gamma=1e6, optimism=0.0, hold_out=LOOP_ALONE)
 WORLDS: dict[str, tuple[World, int]] = {
     "limits": (World(), 1),
     "free": (World(intervenes=False), 5),
@@ -54,6 +56,7 @@ UNSUPPORTED: dict[str, tuple[World, int]] = {
     "never eligible": (World(blocked=(worlds.THROTTLE,)), DECISIONS),
     "never measured": (World(unseen=(worlds.THROTTLE,)), DECISIONS),
     "never explored": (World(policy=GREEDY), DECISIONS),
+    "rarely explored": (World(policy=RARE), DECISIONS),
     "too short": (World(), 60),
 }
 """Logs that cannot tell what it would be like to throttle always, and how long they are."""
@@ -67,11 +70,13 @@ class Tally:
     errors: dict[tuple[str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
     ratios: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     answered: dict[str, list[bool]] = field(default_factory=lambda: defaultdict(list))
+    first: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
 
 
 def look_at(log: Log, targets: dict[str, Vector], true: dict[str, float], tally: Tally) -> None:
     """Look at one log again and again."""
     held: dict[tuple[str, str], bool] = defaultdict(lambda: True)
+    first: dict[str, int] = {}
     for count in PEEKS:
         part = log.take(slice(count))
         seen: dict[str, tuple[Judged, Estimate]] = {}
@@ -80,6 +85,8 @@ def look_at(log: Log, targets: dict[str, Vector], true: dict[str, float], tally:
             found = estimate(part, judged)
             seen[name] = judged, found
             inside, enough = found.low <= true[name] <= found.high, judged.support.is_enough
+            if enough:
+                first.setdefault(name, count)
             held[name, "flyball"] &= inside or not enough
             held[name, "unasked"] &= inside
             held[name, "normal"] &= abs(found.doubly_robust - true[name]) <= NORMAL * found.error or not enough
@@ -93,6 +100,8 @@ def look_at(log: Log, targets: dict[str, Vector], true: dict[str, float], tally:
         held["gain", "flyball"] &= inside or not (better.support.is_enough and worse.support.is_enough)
     for key, one in held.items():
         tally.held[key].append(one)
+    for name, count in first.items():
+        tally.first[name].append(count)
 
 
 def wish(log: Log, targets: dict[str, Vector], true: dict[str, float], tally: Tally) -> None:
@@ -118,6 +127,7 @@ def covered(case: str, world: World, logs: int) -> Iterator[Row]:
     for name, values in tally.ratios.items():
         yield _row(f"{case} {name}", "flyball", "half_width", float(np.mean(values)), "x normal")
         yield _row(f"{case} {name}", "flyball", "answered", float(np.mean(tally.answered[name])), "share of supported")
+        yield _row(f"{case} {name}", "flyball", "answered_from", float(np.median(tally.first[name])), "decisions")
     for (name, system), missed in tally.errors.items():
         bias = float(np.mean(missed))
         noise = float(np.std(missed, ddof=1) / np.sqrt(len(missed))) if len(missed) > 1 else float("nan")
