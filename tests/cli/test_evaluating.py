@@ -104,5 +104,6 @@ def test_wrong_calls_say_what_was_expected(folder: Path, arguments: tuple[str, .
 
 def test_help_teaches_the_policies_and_the_columns() -> None:
     text = CliRunner().invoke(flyball, ["evaluate", "--help"]).output
-    for part in ("running     the loop's own choices", "doubly robust", '"against running"', "--log run/"):
-        assert part in text
+    assert "\n  running     the loop's own choices, without its hold-out\n" in text
+    for part in ("doubly robust", '"against running"', '"evidence"', "--log run/"):
+        assert part in " ".join(text.split())
