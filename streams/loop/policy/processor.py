@@ -8,19 +8,15 @@ import msgspec
 from schemas.errors import RecoveryError
 from schemas.events import NONE, Blocked, Episode, Event, Experience, Proposal, Recurrence, Storm, Verdict
 from schemas.ids import Cause, Mint
-from streams.learners.reward_model import is_reward
 from streams.loop.actions import ActionSettings
 from streams.loop.occasion import Occasion, fold_events
 from streams.loop.policy.choice import choose, features_of, hold_out_of, uniform
+from streams.loop.policy.learning import teach
 from streams.loop.policy.reward_models import reward_model
 from streams.loop.policy.settings import PolicySettings
 from streams.loop.policy.state import STATE_VERSION, Open, State, Timer, Waiting
 from streams.loop.processor import Input, Now
 from streams.loop.remembering import forget_oldest, remember
-
-LEARNED = ("observed", "defaulted", "late")
-LOOP = "loop"
-"""Who proposed what no person did."""
 
 
 class Policy:
@@ -40,7 +36,7 @@ class Policy:
         self._loop = loop
         self._seed = seed
         self._actions = tuple(sorted(name for name in actions if name != NONE))
-        self._model = reward_model(settings, {name: actions[name].cost for name in self._actions})
+        self._model = reward_model(settings, actions)
         self._open: OrderedDict[str, Open] = OrderedDict()
         self._waiting: OrderedDict[str, Waiting] = OrderedDict()
         self._decided: OrderedDict[str, None] = OrderedDict()
@@ -181,9 +177,7 @@ class Policy:
             del self._waiting[episode.entity]
 
     def _learn(self, experience: Experience, on: Occasion) -> list[Event]:
-        reward = experience.reward
-        if experience.state in LEARNED and reward is not None and is_reward(reward):
-            self._fit(experience, reward)
+        teach(self._model, experience, self._seen, remembered=self._settings.remembered)
         if experience.state == "late" or experience.proposal in self._seen:
             return []
         remember(self._seen, experience.proposal, self._settings.remembered)
@@ -194,21 +188,6 @@ class Policy:
         if one.retry_us is not None:
             self._repeat(one, one.retry_us)
         return self._next(experience.entity, on) if self._is_due(experience.entity, on) else []
-
-    def _fit(self, experience: Experience, reward: float) -> None:
-        """Fold a reward in once, for the action that really ran; a late one takes the default's place. Only as long as
-        the decision is remembered: of the loop's own that was forgotten, nothing is learned.
-        """
-        key = experience.proposal
-        if experience.state == "late":
-            if f"{key}/late" in self._seen:
-                return
-            remember(self._seen, f"{key}/late", self._settings.remembered)
-            self._model.retract(key)
-        elif experience.by != LOOP and not self._model.knows(key) and key not in self._seen:
-            # a person's own: nobody asked the model
-            self._model.decide(key, experience.features, actions=(experience.effective,), pattern=experience.pattern)
-        self._model.learn(key, experience.effective, reward)
 
     def _give_up(self, entity: str, on: Occasion) -> list[Event]:
         """Free an entity whose proposal got no answer, or whose experience never came."""

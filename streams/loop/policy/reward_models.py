@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 
+from schemas.events import NONE
 from streams.learners.reward_model import RewardModel
 from streams.learners.reward_settings import RewardModelSettings
+from streams.loop.actions import ActionSettings
 from streams.loop.policy.choice import OF_EVERY_METRIC
 from streams.loop.policy.settings import PolicySettings
 
@@ -22,12 +24,8 @@ def reward_model_settings(settings: PolicySettings, *, actions: int) -> RewardMo
     )
 
 
-def reward_model(settings: PolicySettings, costs: Mapping[str, float]) -> RewardModel:
-    """Return a model that expects of each action the prior less its cost; `costs` has every action but that of doing
-    nothing.
-    """
+def reward_model(settings: PolicySettings, actions: Mapping[str, ActionSettings]) -> RewardModel:
+    """Return a model that expects of each declared action the prior less its cost."""
     prior = settings.reward_prior
-    return RewardModel(
-        reward_model_settings(settings, actions=len(costs) + 1),
-        priors={name: prior - cost for name, cost in costs.items()},
-    )
+    priors = {name: prior - action.cost for name, action in sorted(actions.items()) if name != NONE}
+    return RewardModel(reward_model_settings(settings, actions=len(priors) + 1), priors=priors)
