@@ -205,7 +205,7 @@ class AimedRun:
         yield trap
 
     def _claims(self) -> dict[str, Outcome]:
-        """Return the first claim of every action, in order."""
+        """Return the first claim of every action."""
         claims: dict[str, Outcome] = {}
         for told in self.loop.events(Outcome):
             if told.state == "claimed":
@@ -213,8 +213,9 @@ class AimedRun:
         return claims
 
     def _in_hand(self, trap: Trap) -> str:
-        """Return the action that the victim of a trap claimed last: it does one at a time."""
-        return [action for action, claim in self._claims().items() if claim.executor == trap.victim][-1]
+        """Return the action that the victim of a trap claimed last, of whatever partition: it does one at a time."""
+        claims = [claim for claim in self._claims().values() if claim.executor == trap.victim]
+        return max(claims, key=lambda claim: claim.time_us).action
 
     def _is_taken_over(self, action: str, trap: Trap) -> bool:
         """Return whether an executor answers for what lies behind an action: it has met that action before.
