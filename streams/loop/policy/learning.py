@@ -21,11 +21,16 @@ def make_reward_model(settings: PolicySettings, actions: Mapping[str, ActionSett
         RewardModelSettings(
             prior=prior,
             features=FEATURES,
-            actions=max(RewardModelSettings().actions, 2 * len(actions) + 2),
+            actions=most_actions(actions),
             remembered=settings.remembered,
         ),
         priors={name: prior - action.cost for name, action in actions.items() if name != NONE},
     )
+
+
+def most_actions(actions: Mapping[str, ActionSettings]) -> int:
+    """Return how many actions the model holds: also some that came and went."""
+    return max(RewardModelSettings().actions, 2 * len(actions) + 2)
 
 
 def teach(model: RewardModel, experience: Experience, seen: OrderedDict[str, None], *, remembered: int) -> None:
