@@ -84,5 +84,5 @@ def support_of(
         overall=effective_size(speaks),
         uncovered=tuple((np.where(possible, 0.0, happens).sum(axis=0) / count).tolist()),
         rewards=int(seen.sum()),
-        entities=effective_size(np.bincount(clusters, weights=speaks > 0.0)),
+        entities=effective_size(np.bincount(clusters, weights=speaks > 0.0).astype(np.float64)),
     )

@@ -37,8 +37,8 @@ def refusal_of(support: Support, actions: Sequence[str], *, followed: float, bef
     if not support.rewards:
         return Refusal(
             f"no reward is known of any of the {support.decisions} decisions",
-            "measuring: telemetry of the entities through the horizon after each decision, outcomes from executors, and "
-            "levels that let something run",
+            "measuring: telemetry of the entities through the horizon after each decision, outcomes from executors, "
+            "and levels that let something run",
         )
     if support.misses:
         return _missed(support, actions)
@@ -62,8 +62,8 @@ def _short(decisions: int, followed: float, before: int) -> Refusal:
 
 def _few(support: Support) -> Refusal:
     return Refusal(
-        f"its rewards are {support.entities:.1f} entities' worth, expected at least {LEAST_ENTITIES}: how far decisions "
-        "of an entity are alike cannot be told",
+        f"its rewards are {support.entities:.1f} entities' worth, expected at least {LEAST_ENTITIES}: how far "
+        "decisions of an entity are alike cannot be told",
         "decisions of more entities, each often enough",
     )
 

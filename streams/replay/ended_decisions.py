@@ -85,8 +85,8 @@ class _Episode:
 def read_decisions(events: Iterable[Event], *, horizon_us: int, wait_us: int, most: int = KEPT) -> Record:
     """Return what verdicts and experiences say, each verdict before its experience; the last word on one counts.
 
-    `horizon_us` is how long after a decision its reward is measured, `wait_us` the longest that a decision takes to end.
-    Memory is bounded by `most` episodes.
+    `horizon_us` is how long after a decision its reward is measured, `wait_us` the longest that a decision takes to
+    end. Memory is bounded by `most` episodes.
     """
     episodes: OrderedDict[str, _Episode] = OrderedDict()
     places: dict[str, str] = {}
@@ -147,8 +147,7 @@ def _became(first: _End, later: Sequence[_End], horizon_us: int) -> tuple[str, f
         return first.effective, None if acts else first.reward
     if acts:
         return f"{acts[0].effective}{LATER}", None if len(acts) > 1 else _since(first, acts[0], horizon_us)
-    known = (_since(first, one, horizon_us) for one in later if one.reward is not None)
-    return NONE, next(known, None) if first.reward is None else first.reward
+    return NONE, first.reward  # what another attempt to do nothing earned is of those alone that did not end before it
 
 
 def _since(first: _End, end: _End, horizon_us: int) -> float | None:

@@ -11,10 +11,9 @@ answered, in the median.
 Worlds: limits mask, and gate, executors and people intervene (`limits`); nobody does (`free`); they do, and nothing is
 held out, so that rare exploration is all there is (`alone`); few entities that are far apart (`apart`); what decides
 whether others intervene, and what comes of it, is in no feature (`hidden`), where estimates cannot be quite right.
-Denied proposals that are made again, with the arm that the episode has, are events that go the way of `flyball evaluate`
-(`attempts`; `repeats`: as if every attempt were a decision of its own). In
-the end the product runs against the simulated fleet, and what its log says of two policies stands beside what they earn
-when they run (`fleet`).
+Denied proposals that are made again, with the arm that the episode has, are events that go the way of `flyball
+evaluate` (`attempts`; `repeats`: as if every attempt were a decision of its own). In the end the product runs against
+the simulated fleet, and what its log says of two policies stands beside what they earn when they run (`fleet`).
 """
 
 import argparse
@@ -48,6 +47,7 @@ BETTER, WORSE = "other", "restart"
 LOOP_ALONE = {"loop": 1.0, "baseline": 0.0, "none": 0.0}
 GREEDY = PolicySettings(floor=0.0, gamma=1e6, optimism=0.0, hold_out=LOOP_ALONE)
 RARE = PolicySettings(floor=0.008, gamma=1e6, optimism=0.0, hold_out=LOOP_ALONE)
+EXPLORE = PolicySettings(floor=0.3)
 WORLDS: dict[str, tuple[World, int]] = {
     "limits": (World(), 1),
     "free": (World(intervenes=False), 5),
@@ -62,11 +62,11 @@ UNSUPPORTED: dict[str, tuple[World, int]] = {
     "never explored": (World(policy=GREEDY), DECISIONS),
     "rarely explored": (World(policy=RARE), DECISIONS),
     "too short": (World(), 60),
-    "three entities": (World(entities=3, spread=0.3, intervenes=False), DECISIONS),
+    "three entities": (World(policy=EXPLORE, entities=3, spread=0.3), DECISIONS),
 }
 """Logs that cannot tell what it would be like to throttle always, and how long they are."""
-EXPLORING = World(policy=PolicySettings(floor=0.3))
-"""A log that can tell the same: the control."""
+EXPLORING = World(policy=EXPLORE)
+"""Whose logs can tell: the control."""
 
 
 @dataclass(slots=True)
