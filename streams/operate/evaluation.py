@@ -150,9 +150,7 @@ def _evaluated(
         effective=judged.support.effective,
         not_replayed=not_replayed,
     )
-    refusal = refusal_of(
-        judged.support, table.actions, followed=len(told) / len(chances) if chances else 1.0, before=table.before
-    )
+    refusal = refusal_of(judged.support, table.actions, met=len(chances), before=table.before)
     if refusal is not None:
         return replace(common, refused=refusal.why, remedy=refusal.remedy)
     own = judge(log, columns((table.decided[row].proposal.probabilities for row in rows), table.actions))

@@ -28,12 +28,12 @@ class Refusal(NamedTuple):
     remedy: str
 
 
-def refusal_of(support: Support, actions: Sequence[str], *, followed: float, before: int = 0) -> Refusal | None:
-    """Return why there is no answer, None where there is one; `followed` is the share of the decisions at which the
-    policy's choices can be told, `before` are those made under another baseline.
+def refusal_of(support: Support, actions: Sequence[str], *, met: int, before: int = 0) -> Refusal | None:
+    """Return why there is no answer, None where there is one. Decisions that were `met` are more than those of the
+    support where the policy's choices cannot be told at some; `before` were made under another baseline.
     """
     if support.decisions < LEAST_DECISIONS:
-        return _short(support.decisions, followed, before)
+        return _short(met, before)
     if not support.rewards:
         return Refusal(
             f"no reward is known of any of the {support.decisions} decisions",
@@ -47,17 +47,17 @@ def refusal_of(support: Support, actions: Sequence[str], *, followed: float, bef
     return _few(support) if support.is_of_few else None
 
 
-def _short(decisions: int, followed: float, before: int) -> Refusal:
-    if followed < 1.0:
+def _short(met: int, before: int) -> Refusal:
+    if met >= LEAST_DECISIONS:
         return Refusal(FOLLOWED, FROM_THE_FIRST)
-    more = f"{LEAST_DECISIONS - decisions} more decisions"
+    more = f"{LEAST_DECISIONS - met} more decisions"
     if before:
         return Refusal(
-            f"{before} decisions were made under another baseline, or before one that was; {decisions} are left, "
+            f"{before} decisions were made under another baseline, or before one that was; {met} are left, "
             f"expected at least {LEAST_DECISIONS}",
             f"give the loop.toml of the run as --config; or {more}",
         )
-    return Refusal(f"expected at least {LEAST_DECISIONS} decisions that have ended, got {decisions}", more)
+    return Refusal(f"expected at least {LEAST_DECISIONS} decisions that have ended, got {met}", more)
 
 
 def _few(support: Support) -> Refusal:

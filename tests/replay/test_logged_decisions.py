@@ -6,6 +6,7 @@ import pytest
 from schemas.events import Event, HoldOut, Proposal
 from streams.replay.ended_decisions import Decided, Record, read_decisions
 from streams.replay.logged_decisions import FADING, Table, procedure, tabulate
+from tests.bench.ope_attempts import of_attempts
 from tests.loop.decided import SHARES, S, experience, proposal, verdict
 
 CHANCES = {"none": 0.1, "recycle": 0.3, "restart": 0.6}
@@ -110,3 +111,13 @@ def test_a_log_without_decisions_is_a_table_without_rows() -> None:
     table = tabulate(Record(decided=[]), baseline="restart", costs=COSTS)
     assert (len(table.log), table.log.logged.shape) == (0, (0, 3))
     assert np.isnan(table.log.rewards).all()
+
+
+def test_episodes_are_decisions_and_attempts_are_not() -> None:
+    """Another attempt keeps the arm, mostly one that acts: its propensity of doing nothing is not what is logged."""
+    found = {(row.case, row.system, row.metric): row.value for row in of_attempts(8)}
+    for case in ("attempts none", "attempts restart"):
+        assert found[case, "flyball", "coverage"] == 1.0
+        assert abs(found[case, "flyball", "bias"]) < 0.02
+    assert found["attempts none", "repeats", "coverage"] == 0.0
+    assert found["attempts none", "repeats", "bias"] > 0.05
