@@ -10,7 +10,8 @@ from schemas.keyring import LOOP
 from streams.learners.bandit import explore
 from streams.learners.reward_model import RewardModel
 from streams.loop.actions import ActionSettings
-from streams.loop.policy.learning import make_reward_model, most_actions, teach
+from streams.loop.policy.learning import teach
+from streams.loop.policy.reward_models import reward_model, reward_model_settings
 from streams.loop.policy.settings import PolicySettings
 from streams.loop.remembering import remember
 
@@ -32,13 +33,14 @@ class _Learner:
 
     def __init__(self, chooser: Chooser) -> None:
         self._chooser = chooser
-        self._model: RewardModel = make_reward_model(chooser.policy, chooser.actions)
+        self._model: RewardModel = reward_model(chooser.policy, chooser.actions)
         self._seen: OrderedDict[str, None] = OrderedDict()
 
     @property
     def most(self) -> int:
         """The most actions that can be chosen among."""
-        return most_actions(self._chooser.actions)
+        names = {NONE, *self._chooser.actions}
+        return reward_model_settings(self._chooser.policy, actions=len(names)).actions
 
     @property
     def updates(self) -> int:

@@ -11,7 +11,8 @@ from schemas.ids import Cause, Mint
 from streams.loop.actions import ActionSettings
 from streams.loop.occasion import Occasion, fold_events
 from streams.loop.policy.choice import choose, features_of, hold_out_of, uniform
-from streams.loop.policy.learning import make_reward_model, teach
+from streams.loop.policy.learning import teach
+from streams.loop.policy.reward_models import reward_model
 from streams.loop.policy.settings import PolicySettings
 from streams.loop.policy.state import STATE_VERSION, Open, State, Timer, Waiting
 from streams.loop.processor import Input, Now
@@ -35,7 +36,7 @@ class Policy:
         self._loop = loop
         self._seed = seed
         self._actions = tuple(sorted(name for name in actions if name != NONE))
-        self._model = make_reward_model(settings, actions)
+        self._model = reward_model(settings, actions)
         self._open: OrderedDict[str, Open] = OrderedDict()
         self._waiting: OrderedDict[str, Waiting] = OrderedDict()
         self._decided: OrderedDict[str, None] = OrderedDict()
