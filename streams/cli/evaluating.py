@@ -16,6 +16,7 @@ from streams.settings import Settings, load
 COLUMNS = ["policy", "reward", "95 % interval", "against running", "SNIPS", "IPS", "differs", "evidence"]
 UNKNOWN = (
     "what the loop would have learned otherwise: it is followed as it learned, from what it did itself",
+    "what another attempt on an episode, or a person, would have done instead: it counts as it was, waiting included",
     "what limits would have had left, had something else been done before: they count as they were met",
     "how rewards that nobody saw differ from those of decisions alike",
 )
@@ -43,7 +44,8 @@ def evaluate(config: Path, policies: tuple[str, ...], log: Path | None, *, as_js
 
     Decisions are weighed by what really happened and how likely that was: limits, refusals and people stand between any
     policy and what happens, and stay as they were. The reward (in [0, 1] less the action's cost) is doubly robust; its
-    interval holds however often you look, entities counted as wholes. "against running" is what the policy earns more
+    95 % interval holds however often you look, until older decisions fall out of the latest 50,000, entities counted as
+    wholes; each interval is 95 % by itself, not all of them together. "against running" is what the policy earns more
     than the loop's own choices: where that interval is above 0, switching pays. SNIPS and IPS are plainer estimates of
     the same; far from the first they warn. "differs" is the share of what happens that would be something else,
     "evidence" how many decisions' worth of rewards speak for that.
@@ -120,9 +122,10 @@ def _number(value: float | None) -> str:
 
 def _left_out(found: Evaluation) -> list[str]:
     counted = {
-        "decisions that have not ended": found.open,
+        "decisions that have not ended, or came after one that may yet": found.open,
         "decisions of people": found.by_people,
-        "decisions that another baseline must have led to, or came before one": found.before,
+        "repeats: other attempts on an episode, which count as what became of the first": found.repeats,
+        "decisions under another baseline than this loop.toml's, or before one of those": found.before,
         "decisions older than what is looked at": found.older,
     }
     return [f"{count} {what}" for what, count in counted.items() if count]

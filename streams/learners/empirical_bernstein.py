@@ -55,14 +55,17 @@ def _spread(values: Vector, centres: tuple[float, float]) -> float:
 
 
 def design_effect(values: Vector, clusters: npt.NDArray[np.intp]) -> float:
-    """Return how much more the sum of values varies than if those of a cluster were independent; at least 1.
+    """Return how much more the sum of values varies than if those of a cluster were independent; at least 1. One
+    cluster alone tells nothing of that: it counts as one value that repeats itself. Few tell little.
 
     `clusters` are numbers from 0 (Liang and Zeger, "Longitudinal data analysis using generalized linear models", 1986).
     """
     errors = values - values.mean()
     alone = float(errors @ errors)
     number = len(np.unique(clusters))
-    if alone <= 0.0 or number < 2:
+    if alone <= 0.0:
         return 1.0
+    if number < 2:
+        return float(len(values))
     sums = np.bincount(clusters, weights=errors)
     return max(1.0, float(sums @ sums) / alone * number / (number - 1))

@@ -4,9 +4,10 @@ A decision is weighed by what *happened* and how likely that was, under the targ
 and people stand between a proposal and what happens, and a target's proposals would meet them too. Doubly robust:
 Dudik, Langford and Li, "Doubly robust policy evaluation and learning" (ICML 2011), with cross-fitted models.
 
-The interval is exact at any number of looks where decisions are independent and nothing intervenes: propensities are
-known then, and rewards are foretold from earlier decisions only. Otherwise it is as good as what is learned of what
-comes in between, and, where decisions of an entity are alike, as the estimate of how much.
+The interval is exact at any number of looks where decisions are independent, nothing intervenes, and each proposal was
+drawn with the probabilities that the log states: rewards are foretold from earlier decisions only. Otherwise it is as
+good as what is learned of what comes in between, and, where decisions of an entity are alike, as the estimate of how
+much.
 """
 
 from dataclasses import dataclass, fields
@@ -83,8 +84,8 @@ class Log:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """The mean reward of a policy, between 0 and 1; `low` to `high` belong to `doubly_robust` and hold at every peek.
-    `error` is its standard error by entity, for a look at one fixed number of decisions.
+    """The mean reward of a policy, between 0 and 1; `low` to `high` belong to `doubly_robust` and hold at every
+    peek.
     """
 
     ips: float
@@ -92,16 +93,16 @@ class Estimate:
     doubly_robust: float
     low: float
     high: float
-    error: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
     """What each decision says of a target: `values` in the mean, `lows` at least -BOUND and `highs` at most 1 + BOUND;
     all three have the same expectation, but for actions that could hardly happen, of which the worst and the best is
-    taken.
+    taken. `happens` are the probabilities of what happens under it.
     """
 
+    happens: Vector
     weights: Vector
     values: Vector
     lows: Vector
@@ -128,11 +129,12 @@ def judge(log: Log, target: Vector) -> Judged:
 
     logged = np.einsum("na,nab->nb", log.logged, log.passages.happens)
     return Judged(
+        happens=happens,
         weights=weights,
         values=values(expected),
         lows=values(cautious),
         highs=values(hopeful),
-        support=support_of(happens, logged, shows, happened=log.happened, seen=log.seen),
+        support=support_of(happens, logged, shows, happened=log.happened, seen=log.seen, clusters=log.clusters),
     )
 
 
@@ -149,12 +151,16 @@ def estimate(log: Log, judged: Judged, *, alpha: float = ALPHA) -> Estimate:
         doubly_robust=float(judged.values.mean()),
         low=low,
         high=1.0 - high,
-        error=float(np.sqrt(spread * judged.values.var() / len(log))),
     )
 
 
 def difference(log: Log, judged: Judged, other: Judged, *, alpha: float = ALPHA) -> tuple[float, float, float]:
-    """Return how much more one target earns per decision than another, with an interval that holds at every peek."""
+    """Return how much more one target earns per decision than another, with an interval that holds at every peek: at
+    most the share of what happens in which they differ, either way.
+    """
+    most = float(np.abs(judged.happens - other.happens).sum()) / 2.0 / max(1, len(log))
+    if most == 0.0:
+        return 0.0, 0.0, 0.0
     values = judged.values - other.values
     spread, least = design_effect(values, log.clusters), -1.0 - 2.0 * BOUND
     low = lower_bound(
@@ -163,4 +169,4 @@ def difference(log: Log, judged: Judged, other: Judged, *, alpha: float = ALPHA)
     high = lower_bound(
         other.lows - judged.highs, least=least, centres=(-1.0, 1.0), alpha=alpha / 2.0, design_effect=spread
     )
-    return float(values.mean()), low, -high
+    return float(values.mean()), min(max(low, -most), most), max(min(-high, most), -most)

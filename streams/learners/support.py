@@ -14,6 +14,8 @@ thousand."""
 LEAST_EFFECTIVE = 20.0
 LEAST_DECISIONS = 20
 MOST_UNCOVERED = 0.05
+LEAST_ENTITIES = 10
+"""How far decisions of an entity are alike cannot be told from fewer: with three, one interval in ten was wrong."""
 LITTLE = 0.01
 """A policy that differs in less than this share of what happens needs no decisions where it differs."""
 
@@ -24,7 +26,8 @@ class Support:
 
     `differs` is the share of what happens that would be something else; `effective` the effective sample size of the
     decisions with a known reward that speak for that share, `overall` of all that speak for the target; `uncovered` the
-    share, by action, that the log could hardly have done.
+    share, by action, that the log could hardly have done. `rewards` are known; `entities` is how many equally frequent
+    entities those are worth that speak for the target.
     """
 
     decisions: int
@@ -32,11 +35,13 @@ class Support:
     effective: float
     overall: float
     uncovered: tuple[float, ...]
+    rewards: int
+    entities: float
 
     @property
     def is_enough(self) -> bool:
         """Whether the log can tell."""
-        return self.decisions >= LEAST_DECISIONS and not self.misses and not self.is_thin
+        return self.decisions >= LEAST_DECISIONS and not (self.misses or self.is_thin or self.is_of_few)
 
     @property
     def misses(self) -> bool:
@@ -48,22 +53,36 @@ class Support:
         """Whether too few decisions speak for it, or for what would be different."""
         return min(self.overall, self.effective if self.differs > LITTLE else self.overall) < LEAST_EFFECTIVE
 
+    @property
+    def is_of_few(self) -> bool:
+        """Whether too few entities speak for it."""
+        return self.entities < LEAST_ENTITIES
+
 
 def support_of(
-    happens: Vector, logged: Vector, shows: Vector, *, happened: Indices, seen: npt.NDArray[np.bool_]
+    happens: Vector,
+    logged: Vector,
+    shows: Vector,
+    *,
+    happened: Indices,
+    seen: npt.NDArray[np.bool_],
+    clusters: Indices,
 ) -> Support:
     """Return the support of a target under which actions happen with other probabilities than under the log; `shows`:
-    that they happen and are seen. All have shape (n, actions).
+    that they happen and are seen. All have shape (n, actions); `clusters` number the entities from 0.
     """
     possible = shows >= LEAST_PROBABILITY
     excess = np.maximum(happens - logged, 0.0)
     at = np.arange(len(happened)), happened
     counted = np.where(possible & seen[:, None], 1.0 / np.maximum(shows, LEAST_PROBABILITY), 0.0)[at]
     count = max(1, len(happened))
+    speaks = counted * happens[at]
     return Support(
         decisions=len(happened),
         differs=float(excess.sum()) / count,
         effective=effective_size(counted * excess[at]),
-        overall=effective_size(counted * happens[at]),
+        overall=effective_size(speaks),
         uncovered=tuple((np.where(possible, 0.0, happens).sum(axis=0) / count).tolist()),
+        rewards=int(seen.sum()),
+        entities=effective_size(np.bincount(clusters, weights=speaks > 0.0).astype(np.float64)),
     )

@@ -1,16 +1,17 @@
 """What other policies would have earned, by a recorded run: estimates, or why the run cannot tell."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 import numpy as np
 from msgspec.structs import replace
 
-from schemas.events import NONE, Experience, Proposal
+from schemas.events import NONE, Event, Experience, Verdict
 from streams.learners.off_policy import difference, estimate, judge
 from streams.operate.refusals import refusal_of
 from streams.operate.story import Reader
-from streams.replay.logged_decisions import Table, baseline_of, columns, read_decisions, tabulate
+from streams.replay.ended_decisions import Record, read_decisions
+from streams.replay.logged_decisions import Table, baseline_of, columns, tabulate
 from streams.replay.policy_again import Chooser, choose_again
 from streams.settings import Settings
 
@@ -47,8 +48,8 @@ class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
 
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     """Estimates by one run: of so many ended decisions of the loop, of which `rewards` are known and earned `earned` on
-    average, whatever chose them. Left out: `open` ones, those that people made, those of `before` another baseline and
-    those `older` than what is looked at.
+    average, whatever chose them. Left out: `open` ones, those that people made, `repeats` on an episode, those of
+    `before` another baseline and those `older` than what is looked at.
     """
 
     decisions: int
@@ -57,6 +58,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     earned: float | None
     open: int
     by_people: int
+    repeats: int
     before: int
     older: int
     policies: tuple[Evaluated, ...]
@@ -67,15 +69,17 @@ def evaluate(run: Reader, settings: Settings, policies: Sequence[str], others: M
 
     `settings` are those of the run. The loop's own choices are what all are compared with.
     """
-    costs = {name: action.cost for other in others.values() for name, action in other.actions.items()}
-    costs |= {name: action.cost for name, action in settings.actions.items()}
-    record = read_decisions(event for _, event in run.events("verdicts", "experience"))
-    table = tabulate(record, baseline=settings.policy.baseline, costs=costs)
+    attribute = settings.attribute
+    wait_us = settings.policy.expires_us + attribute.escalation_us + attribute.horizon_us + attribute.grace_us
+    record = read_decisions(_ends(run), horizon_us=attribute.horizon_us, wait_us=wait_us)
+    table = _tabulated(record, settings, settings)
     found = []
     for name in policies:
-        other = others.get(name)
-        chances = _chances(name, table, settings) if other is None else _again(run, table, settings, other)
-        found.append(_evaluated(name, table, chances, () if other is None else _not_replayed(settings, other)))
+        if (other := others.get(name)) is None:
+            found.append(_evaluated(name, table, _chances(name, table, settings), ()))
+            continue
+        wider = _tabulated(record, settings, other)
+        found.append(_evaluated(name, wider, _again(run, wider, settings, other), _not_replayed(settings, other)))
     earned = table.log.rewards[table.log.seen]
     return Evaluation(
         decisions=len(table.decided),
@@ -84,10 +88,25 @@ def evaluate(run: Reader, settings: Settings, policies: Sequence[str], others: M
         earned=table.reward(float(earned.mean())) if len(earned) else None,
         open=record.open,
         by_people=record.by_people,
+        repeats=record.repeats,
         before=table.before,
         older=table.older,
         policies=tuple(found),
     )
+
+
+def _ends(run: Reader) -> Iterator[Event]:
+    """Yield all verdicts before the experiences: read together, topics come in any order."""
+    for topic in ("verdicts", "experience"):
+        yield from (event for _, event in run.events(topic))
+
+
+def _tabulated(record: Record, settings: Settings, other: Settings) -> Table:
+    """Return the decisions as columns, also of actions of another policy: of each policy by itself, so that no number
+    depends on what else is asked.
+    """
+    costs = {name: action.cost for name, action in (other.actions | settings.actions).items()}
+    return tabulate(record, baseline=settings.policy.baseline, costs=costs)
 
 
 def _chances(policy: str, table: Table, settings: Settings) -> list[Chances | None]:
@@ -103,12 +122,15 @@ def _chances(policy: str, table: Table, settings: Settings) -> list[Chances | No
 
 
 def _again(run: Reader, table: Table, settings: Settings, other: Settings) -> list[Chances | None]:
-    """Return how the loop would have chosen under other settings; None where that cannot be followed."""
+    """Return how the loop would have chosen under other settings; None where that cannot be followed. Proposals are
+    read from verdicts, which are kept as long as experience.
+    """
     again = choose_again(
-        (event for _, event in run.events("policy") if isinstance(event, Proposal)),
+        (event.proposal for _, event in run.events("verdicts") if isinstance(event, Verdict)),
         (event for _, event in run.events("experience") if isinstance(event, Experience)),
         own=Chooser(policy=settings.policy, actions=settings.actions),
         other=Chooser(policy=other.policy, actions=other.actions),
+        wanted={one.proposal.id for one in table.decided},
     )
     return [again.get(one.proposal.id) for one in table.decided]
 
@@ -119,7 +141,7 @@ def _evaluated(
     """Judge a policy by the decisions at which its choices are known."""
     rows = np.array([at for at, one in enumerate(chances) if one is not None], dtype=np.intp)
     told = [one for one in chances if one is not None]
-    log = table.log.take(rows)
+    log = table.log if len(rows) == len(table.log) else table.log.take(rows)
     judged = judge(log, columns(told, table.actions))
     common = Evaluated(
         policy=policy,
@@ -128,7 +150,7 @@ def _evaluated(
         effective=judged.support.effective,
         not_replayed=not_replayed,
     )
-    refusal = refusal_of(judged.support, table.actions, followed=len(told) / max(1, len(chances)))
+    refusal = refusal_of(judged.support, table.actions, met=len(chances), before=table.before)
     if refusal is not None:
         return replace(common, refused=refusal.why, remedy=refusal.remedy)
     own = judge(log, columns((table.decided[row].proposal.probabilities for row in rows), table.actions))

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from streams.learners.support import (
     LEAST_DECISIONS,
     LEAST_EFFECTIVE,
+    LEAST_ENTITIES,
     LEAST_PROBABILITY,
     LITTLE,
     MOST_UNCOVERED,
@@ -13,6 +14,10 @@ from streams.learners.support import (
 )
 
 FOLLOWED = "the policy's model cannot be followed: the record begins after it had learned, or under other settings"
+FROM_THE_FIRST = (
+    "a run from its first decision on, with the loop.toml that it was made under as --config: where verdicts and "
+    "experience are no longer kept that long, a copy that `flyball replay --save` made in time"
+)
 EXPLORE = "a larger floor or hold_out under [policy]"
 
 
@@ -23,23 +28,44 @@ class Refusal(NamedTuple):
     remedy: str
 
 
-def refusal_of(support: Support, actions: Sequence[str], *, followed: float) -> Refusal | None:
-    """Return why there is no answer, None where there is one; `followed` is the share of the decisions at which the
-    policy's choices can be told.
+def refusal_of(support: Support, actions: Sequence[str], *, met: int, before: int = 0) -> Refusal | None:
+    """Return why there is no answer, None where there is one. Decisions that were `met` are more than those of the
+    support where the policy's choices cannot be told at some; `before` were made under another baseline.
     """
-    if followed < 1.0 and support.decisions < LEAST_DECISIONS:
-        return Refusal(
-            FOLLOWED, "a run from its first decision on, with the loop.toml that it was made under as --config"
-        )
     if support.decisions < LEAST_DECISIONS:
-        more = LEAST_DECISIONS - support.decisions
+        return _short(met, before)
+    if not support.rewards:
         return Refusal(
-            f"expected at least {LEAST_DECISIONS} decisions that have ended, got {support.decisions}",
-            f"{more} more decisions",
+            f"no reward is known of any of the {support.decisions} decisions",
+            "measuring: telemetry of the entities through the horizon after each decision, outcomes from executors, "
+            "and levels that let something run",
         )
     if support.misses:
         return _missed(support, actions)
-    return _thin(support) if support.is_thin else None
+    if support.is_thin:
+        return _thin(support)
+    return _few(support) if support.is_of_few else None
+
+
+def _short(met: int, before: int) -> Refusal:
+    if met >= LEAST_DECISIONS:
+        return Refusal(FOLLOWED, FROM_THE_FIRST)
+    more = f"{LEAST_DECISIONS - met} more decisions"
+    if before:
+        return Refusal(
+            f"{before} decisions were made under another baseline, or before one that was; {met} are left, "
+            f"expected at least {LEAST_DECISIONS}",
+            f"give the loop.toml of the run as --config; or {more}",
+        )
+    return Refusal(f"expected at least {LEAST_DECISIONS} decisions that have ended, got {met}", more)
+
+
+def _few(support: Support) -> Refusal:
+    return Refusal(
+        f"its rewards are {support.entities:.1f} entities' worth, expected at least {LEAST_ENTITIES}: how far "
+        "decisions of an entity are alike cannot be told",
+        "decisions of more entities, each often enough",
+    )
 
 
 def _missed(support: Support, actions: Sequence[str]) -> Refusal:

@@ -1,4 +1,4 @@
-"""The loop's own decisions in a log, with what became of each, as estimates of other policies need them."""
+"""The loop's ended decisions as columns, as estimates of other policies need them."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -6,13 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from schemas.events import NONE, Event, Experience, Proposal, Verdict
-from schemas.keyring import LOOP
+from schemas.events import NONE, Proposal
 from streams.learners.cross_fitting import Vector, fold_of
 from streams.learners.off_policy import Log
+from streams.replay.ended_decisions import LATER, Decided, Record
 
-TAUGHT = ("observed", "defaulted", "late")
-"""States of an experience whose reward counts."""
 MOST_DECISIONS, MOST_CELLS = 50_000, 10_000_000
 """The latest decisions that are looked at, and how many of them times squared actions."""
 MOST_FEATURES, MOST_PATTERNS = 32, 32
@@ -20,24 +18,6 @@ MOST_FEATURES, MOST_PATTERNS = 32, 32
 FADING = 0.8
 """What it still counts whether an action was let through after one more proposal of it."""
 ROUNDING = 1e-6
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decided:
-    """One decision of the loop that has ended: `happened` is the effective action; `reward` is None where unseen."""
-
-    proposal: Proposal
-    happened: str
-    reward: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """Ended decisions in order; and how many have not ended yet, and were a person's own."""
-
-    decided: Sequence[Decided]
-    open: int
-    by_people: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,37 +38,6 @@ class Table:
         return self.low + share * (1.0 - self.low)
 
 
-def read_decisions(events: Iterable[Event]) -> Record:
-    """Return what verdicts and experiences say; the last word on each decision counts."""
-    proposals: dict[str, Proposal] = {}
-    ends: dict[str, Experience] = {}
-    for event in events:
-        if isinstance(event, Verdict):
-            proposals.setdefault(event.proposal.id, event.proposal)
-        elif isinstance(event, Experience):
-            ends[event.proposal] = event
-    known = [(one, ends[one.id]) for one in proposals.values() if one.id in ends]
-    by_hand = {one.episode: end for one, end in known if one.by != LOOP and one.episode and end.effective != NONE}
-    decided = [_decided(one, end, by_hand.get(one.episode)) for one, end in known if one.by == LOOP]
-    people = sum(one.by != LOOP for one in proposals.values())
-    return Record(decided=decided, open=len(proposals) - people - len(decided), by_people=people)
-
-
-def _decided(proposal: Proposal, end: Experience, by_hand: Experience | None) -> Decided:
-    """Return what became of a decision: where a person then acted on the same episode, that is what happened; whose
-    reward it is where both acted, nobody knows.
-    """
-    if by_hand is None or by_hand.decided_us < end.decided_us:
-        return Decided(proposal=proposal, happened=end.effective, reward=_reward(end))
-    if end.effective != NONE:
-        return Decided(proposal=proposal, happened=end.effective, reward=None)
-    return Decided(proposal=proposal, happened=by_hand.effective, reward=_reward(by_hand))
-
-
-def _reward(end: Experience) -> float | None:
-    return end.reward if end.state in TAUGHT else None
-
-
 def tabulate(record: Record, *, baseline: str, costs: Mapping[str, float]) -> Table:
     """Return the decisions as columns; `baseline` is the action of that arm, `costs` those declared by action.
 
@@ -96,7 +45,7 @@ def tabulate(record: Record, *, baseline: str, costs: Mapping[str, float]) -> Ta
     """
     since = _since(record.decided, baseline)
     actions = tuple(sorted({NONE, *costs, *(name for one in record.decided[since:] for name in _names(one))}))
-    most = min(MOST_DECISIONS, MOST_CELLS // len(actions) ** 2)
+    most = max(1, min(MOST_DECISIONS, MOST_CELLS // len(actions) ** 2))
     decided = record.decided[since:][-most:]
     low, number = -max(costs.values(), default=0.0), {name: at for at, name in enumerate(actions)}
     rewards = np.array([np.nan if one.reward is None else one.reward for one in decided], dtype=np.float64)
@@ -116,12 +65,14 @@ def tabulate(record: Record, *, baseline: str, costs: Mapping[str, float]) -> Ta
         log=log,
         low=low,
         before=since,
-        older=len(record.decided) - since - len(decided),
+        older=record.older + len(record.decided) - since - len(decided),
     )
 
 
 def procedure(proposal: Proposal, baseline: str) -> dict[str, float]:
-    """Return the probability of each action under the whole procedure: the loop's choice and the hold-out."""
+    """Return the probability of each action under the whole procedure: the loop's choice and the hold-out. That is
+    so of the first proposal of an episode; another attempt keeps the arm.
+    """
     shares = proposal.hold_out.shares if proposal.hold_out else {"loop": 1.0}
     found = {name: shares["loop"] * chance for name, chance in proposal.probabilities.items()}
     for name, share in (
@@ -157,7 +108,11 @@ def _names(one: Decided) -> set[str]:
 
 
 def _features(decided: Sequence[Decided], actions: Sequence[str]) -> Vector:
-    """Return a constant, the patterns, the features, and how often each action was let through lately, shape (n, d)."""
+    """Return a constant, the patterns, the features, and how often each action was let through lately, shape (n, d).
+
+    Which patterns and features are frequent is counted over all these decisions: where there are more of them than
+    are kept, a later look may have other columns.
+    """
     patterns = _frequent((one.proposal.pattern for one in decided), MOST_PATTERNS)
     names = _frequent((name for one in decided for name in one.proposal.features), MOST_FEATURES)
     rows = [
@@ -169,7 +124,7 @@ def _features(decided: Sequence[Decided], actions: Sequence[str]) -> Vector:
         ]
         for one, passed in zip(decided, _passed(decided, actions), strict=True)
     ]
-    found = np.array(rows, dtype=np.float64).reshape(-1, len(patterns) + len(names) + len(actions))
+    found = np.array(rows, dtype=np.float64).reshape(len(rows), -1 if rows else 1)
     return np.nan_to_num(found, posinf=0.0, neginf=0.0)
 
 
@@ -181,7 +136,7 @@ def _passed(decided: Sequence[Decided], actions: Sequence[str]) -> Iterator[list
     shares: dict[tuple[str, str], float] = {}
     for one in decided:
         pattern, action = one.proposal.pattern, one.proposal.action
-        yield [shares.get((pattern, name), 1.0) for name in actions if name != NONE]
+        yield [shares.get((pattern, name), 1.0) for name in actions if name != NONE and not name.endswith(LATER)]
         share = shares.get((pattern, action), 1.0)
         shares[pattern, action] = FADING * share + (1.0 - FADING) * (one.happened == action)
 

@@ -1,7 +1,7 @@
 """What the loop would have chosen under other settings of the policy, with what it knew at each of its decisions."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isclose
 
@@ -11,7 +11,7 @@ from streams.learners.bandit import explore
 from streams.learners.reward_model import RewardModel
 from streams.loop.actions import ActionSettings
 from streams.loop.policy.learning import teach
-from streams.loop.policy.reward_models import reward_model
+from streams.loop.policy.reward_models import reward_model, reward_model_settings
 from streams.loop.policy.settings import PolicySettings
 from streams.loop.remembering import remember
 
@@ -37,6 +37,12 @@ class _Learner:
         self._seen: OrderedDict[str, None] = OrderedDict()
 
     @property
+    def most(self) -> int:
+        """The most actions that can be chosen among."""
+        names = {NONE, *self._chooser.actions}
+        return reward_model_settings(self._chooser.policy, actions=len(names)).actions
+
+    @property
     def updates(self) -> int:
         return self._model.updates
 
@@ -53,25 +59,39 @@ class _Learner:
 
 
 def choose_again(
-    proposals: Iterable[Proposal], experiences: Iterable[Experience], *, own: Chooser, other: Chooser
+    proposals: Iterable[Proposal],
+    experiences: Iterable[Experience],
+    *,
+    own: Chooser,
+    other: Chooser,
+    wanted: Container[str],
 ) -> dict[str, dict[str, float]]:
-    """Return the probabilities of the loop's arm under the other settings, by proposal, of those that can be told.
+    """Return the probabilities of the loop's arm under the other settings, by proposal, of those that are `wanted` and
+    can be told: not where nothing was eligible, or more than a model holds.
 
-    Both come in the order of their topics. What the model had learned at a decision is followed from the first
-    experience on; it is told apart from what was otherwise by the run's own settings giving the recorded probabilities.
+    Both come in the order of their topics, a proposal as often as it was answered. What the model had learned at a
+    decision is followed from the first experience on; it is told apart from what was otherwise by the run's own
+    settings giving the recorded probabilities.
     """
     mine, theirs = _Learner(own), _Learner(other)
     added = [name for name in other.actions if name not in own.actions]
     waiting: Iterator[Experience] = iter(experiences)
     found: dict[str, dict[str, float]] = {}
+    met: OrderedDict[str, None] = OrderedDict()
     for proposal in proposals:
-        if proposal.by != LOOP:
+        if proposal.by != LOOP or proposal.id in met:
             continue
+        remember(met, proposal.id, own.policy.remembered)
         _catch_up(_updates_of(proposal), waiting, (mine, theirs))
         names = sorted(proposal.probabilities)
-        eligible = sorted({NONE, *added, *(name for name in names if name in other.actions)})
+        new = added if all(scope.startswith("action:") for scope in proposal.blocked) else []
+        eligible = sorted({NONE, *new, *(name for name in names if name in other.actions)})
+        if not names or len(names) > mine.most or len(eligible) > theirs.most:
+            continue
         again, chances = mine.choose(proposal, names), theirs.choose(proposal, eligible)
-        if all(isclose(again[name], proposal.probabilities[name], abs_tol=ROUNDING) for name in names):
+        if proposal.id in wanted and all(
+            isclose(again[name], proposal.probabilities[name], abs_tol=ROUNDING) for name in names
+        ):
             found[proposal.id] = chances
     return found
 

@@ -10,9 +10,10 @@ answered, in the median.
 
 Worlds: limits mask, and gate, executors and people intervene (`limits`); nobody does (`free`); they do, and nothing is
 held out, so that rare exploration is all there is (`alone`); few entities that are far apart (`apart`); what decides
-whether others intervene, and what comes of it, is in no feature (`hidden`), where estimates cannot be quite right. In
-the end the product runs against the simulated fleet, and what its log says of two policies stands beside what they earn
-when they run (`fleet`).
+whether others intervene, and what comes of it, is in no feature (`hidden`), where estimates cannot be quite right.
+Denied proposals that are made again, with the arm that the episode has, are events that go the way of `flyball
+evaluate` (`attempts`; `repeats`: as if every attempt were a decision of its own). In the end the product runs against
+the simulated fleet, and what its log says of two policies stands beside what they earn when they run (`fleet`).
 """
 
 import argparse
@@ -23,9 +24,11 @@ from pathlib import Path
 
 import numpy as np
 
+from streams.learners.empirical_bernstein import design_effect
 from streams.learners.off_policy import Estimate, Judged, Log, difference, estimate, judge
 from streams.loop.policy.settings import PolicySettings
 from tests.bench import ope_world as worlds
+from tests.bench.ope_attempts import of_attempts
 from tests.bench.ope_fleet import by_the_log_and_run
 from tests.bench.ope_world import Contexts, Vector, World
 from tests.bench.rows import Row, print_table, write_rows
@@ -44,6 +47,7 @@ BETTER, WORSE = "other", "restart"
 LOOP_ALONE = {"loop": 1.0, "baseline": 0.0, "none": 0.0}
 GREEDY = PolicySettings(floor=0.0, gamma=1e6, optimism=0.0, hold_out=LOOP_ALONE)
 RARE = PolicySettings(floor=0.008, gamma=1e6, optimism=0.0, hold_out=LOOP_ALONE)
+EXPLORE = PolicySettings(floor=0.3)
 WORLDS: dict[str, tuple[World, int]] = {
     "limits": (World(), 1),
     "free": (World(intervenes=False), 5),
@@ -58,8 +62,11 @@ UNSUPPORTED: dict[str, tuple[World, int]] = {
     "never explored": (World(policy=GREEDY), DECISIONS),
     "rarely explored": (World(policy=RARE), DECISIONS),
     "too short": (World(), 60),
+    "three entities": (World(policy=EXPLORE, entities=3, spread=0.3), DECISIONS),
 }
 """Logs that cannot tell what it would be like to throttle always, and how long they are."""
+EXPLORING = World(policy=EXPLORE)
+"""Whose logs can tell: the control."""
 
 
 @dataclass(slots=True)
@@ -84,15 +91,16 @@ def look_at(log: Log, targets: dict[str, Vector], true: dict[str, float], tally:
             judged = judge(part, target[:count])
             found = estimate(part, judged)
             seen[name] = judged, found
+            error = standard_error(part, judged)
             inside, enough = found.low <= true[name] <= found.high, judged.support.is_enough
             if enough:
                 first.setdefault(name, count)
             held[name, "flyball"] &= inside or not enough
             held[name, "unasked"] &= inside
-            held[name, "normal"] &= abs(found.doubly_robust - true[name]) <= NORMAL * found.error or not enough
+            held[name, "normal"] &= abs(found.doubly_robust - true[name]) <= NORMAL * error or not enough
             if count == DECISIONS:
                 tally.answered[name].append(enough)
-                tally.ratios[name].append((found.high - found.low) / 2.0 / (NORMAL * found.error))
+                tally.ratios[name].append((found.high - found.low) / 2.0 / (NORMAL * error))
                 _errors(name, "flyball", found, true[name], tally)
         better, worse = seen[BETTER][0], seen[WORSE][0]
         _, low, high = difference(part, better, worse)
@@ -102,6 +110,12 @@ def look_at(log: Log, targets: dict[str, Vector], true: dict[str, float], tally:
         tally.held[key].append(one)
     for name, count in first.items():
         tally.first[name].append(count)
+
+
+def standard_error(log: Log, judged: Judged) -> float:
+    """Return the standard error of doubly robust by entity, for a look at one fixed number of decisions."""
+    spread = design_effect(judged.values, log.clusters)
+    return float(np.sqrt(spread * judged.values.var() / len(log)))
 
 
 def wish(log: Log, targets: dict[str, Vector], true: dict[str, float], tally: Tally) -> None:
@@ -136,15 +150,16 @@ def covered(case: str, world: World, logs: int) -> Iterator[Row]:
 
 
 def refused(logs: int) -> Iterator[Row]:
-    """Yield how often what a log cannot tell is refused."""
-    for case, (world, count) in UNSUPPORTED.items():
+    """Yield how often what a log cannot tell is refused, and at last that what it can tell is not."""
+    for case, (world, count) in {**UNSUPPORTED, "explored (control)": (EXPLORING, DECISIONS)}.items():
         asked = np.eye(worlds.NUMBER)[np.full(count, worlds.THROTTLE)]  # wherever, eligible or not
         told = [judge(worlds.simulate(seed, count, world)[0], asked).support.is_enough for seed in range(logs)]
-        yield _row(case, "flyball", "refused", 1.0 - float(np.mean(told)), "share of unsupported")
+        yield _row(case, "flyball", "refused", 1.0 - float(np.mean(told)), "share of logs")
 
 
 REST: dict[str, Callable[[int], Iterator[Row]]] = {
     "unsupported": lambda seeds: refused(max(1, seeds // 10)),
+    "attempts": lambda seeds: of_attempts(max(1, seeds // 10)),
     "fleet": lambda _: by_the_log_and_run(),
 }
 

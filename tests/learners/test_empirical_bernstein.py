@@ -73,7 +73,10 @@ def test_values_that_repeat_within_a_cluster_tell_less() -> None:
     assert design_effect(rng.standard_normal(1_000), clusters) == pytest.approx(1.0, abs=0.25)
 
 
-def test_there_is_no_design_effect_below_1_nor_of_one_cluster_or_constants() -> None:
+def test_there_is_no_design_effect_below_1_nor_of_constants() -> None:
     assert design_effect(np.tile([0.0, 1.0], 50), np.repeat(np.arange(50), 2)) == 1.0
-    assert design_effect(np.arange(5.0), np.zeros(5, dtype=np.intp)) == 1.0
     assert design_effect(np.ones(5), np.arange(5)) == 1.0
+
+
+def test_one_cluster_is_one_value_that_repeats_itself() -> None:
+    assert design_effect(np.arange(5.0), np.zeros(5, dtype=np.intp)) == 5.0

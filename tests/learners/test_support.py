@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
-from streams.learners.support import LEAST_DECISIONS, LEAST_EFFECTIVE, Support, support_of
+from streams.learners.support import LEAST_DECISIONS, LEAST_EFFECTIVE, LEAST_ENTITIES, Support, support_of
 
 
-def support(target: list[float], logged: list[float], happened: list[int], *, seen: bool = True) -> Support:
+def support(
+    target: list[float], logged: list[float], happened: list[int], *, seen: bool = True, entities: int = 0
+) -> Support:
     count = len(happened)
     log = np.tile(logged, (count, 1))
     return support_of(
@@ -15,6 +17,7 @@ def support(target: list[float], logged: list[float], happened: list[int], *, se
         log,
         happened=np.array(happened, dtype=np.intp),
         seen=np.full(count, seen, dtype=np.bool_),
+        clusters=np.arange(count) % (entities or max(1, count)),
     )
 
 
@@ -28,7 +31,12 @@ def test_where_target_and_log_agree_nothing_more_is_needed() -> None:
 def test_rewards_are_needed_even_where_target_and_log_agree() -> None:
     log = np.ones((100, 1))
     few = support_of(
-        log, log, log * 0.1, happened=np.zeros(100, dtype=np.intp), seen=np.arange(100) < LEAST_EFFECTIVE - 1
+        log,
+        log,
+        log * 0.1,
+        happened=np.zeros(100, dtype=np.intp),
+        seen=np.arange(100) < LEAST_EFFECTIVE - 1,
+        clusters=np.arange(100),
     )
     assert few.overall == pytest.approx(LEAST_EFFECTIVE - 1)
     assert few.is_thin
@@ -59,3 +67,25 @@ def test_a_handful_of_decisions_is_never_enough() -> None:
     assert not support([1.0], [1.0], [0] * (LEAST_DECISIONS - 1)).is_enough
     assert support([1.0], [1.0], [0] * LEAST_DECISIONS).is_enough
     assert not support([1.0], [1.0], []).is_enough
+
+
+@pytest.mark.parametrize("entities", [1, 3, LEAST_ENTITIES - 1, LEAST_ENTITIES])
+def test_of_few_entities_nothing_can_be_told(entities: int) -> None:
+    found = support([0.5, 0.5], [0.5, 0.5], [0, 1] * 50 * entities, entities=entities)
+    assert found.entities == pytest.approx(entities)
+    assert found.is_enough == (entities >= LEAST_ENTITIES)
+
+
+def test_one_entity_that_does_nearly_everything_is_worth_one() -> None:
+    count = 500
+    log = np.full((count, 2), 0.5)
+    found = support_of(
+        log,
+        log,
+        log,
+        happened=np.arange(count) % 2,
+        seen=np.ones(count, dtype=np.bool_),
+        clusters=np.maximum(np.arange(count) - 450, 0) // 2,
+    )
+    assert found.entities < 2.0
+    assert found.is_of_few

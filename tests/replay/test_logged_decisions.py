@@ -4,20 +4,28 @@ import numpy as np
 import pytest
 
 from schemas.events import Event, HoldOut, Proposal
-from streams.replay.logged_decisions import FADING, Record, Table, procedure, read_decisions, tabulate
-from tests.loop.decided import SHARES, experience, proposal, verdict
+from streams.replay.ended_decisions import Decided, Record, read_decisions
+from streams.replay.logged_decisions import FADING, Table, procedure, tabulate
+from tests.bench.ope_attempts import of_attempts
+from tests.loop.decided import SHARES, S, experience, proposal, verdict
 
 CHANCES = {"none": 0.1, "recycle": 0.3, "restart": 0.6}
 COSTS = {"recycle": 0.2, "restart": 0.1}
 
 
 def asked(name: str, action: str = "recycle", **fields: object) -> Proposal:
-    given = {"id": name, "entity": f"of-{name}", "probabilities": CHANCES, "propensity": 0.6 * CHANCES["recycle"]}
+    given = {
+        "id": name,
+        "episode": f"e-{name}",
+        "entity": f"of-{name}",
+        "probabilities": CHANCES,
+        "propensity": 0.6 * CHANCES["recycle"],
+    }
     return proposal(action, **(given | fields))  # type: ignore[arg-type]
 
 
 def tabulated(*events: Event, baseline: str = "restart") -> Table:
-    return tabulate(read_decisions(events), baseline=baseline, costs=COSTS)
+    return tabulate(read_decisions(events, horizon_us=15 * S, wait_us=600 * S), baseline=baseline, costs=COSTS)
 
 
 def test_propensities_are_those_of_the_whole_procedure() -> None:
@@ -27,18 +35,6 @@ def test_propensities_are_those_of_the_whole_procedure() -> None:
 def test_a_baseline_that_is_blocked_does_nothing() -> None:
     one = asked("a", probabilities={"none": 0.25, "recycle": 0.75})
     assert procedure(one, "restart") == pytest.approx({"none": 0.15 + 0.4, "recycle": 0.45})
-
-
-def test_what_happened_counts_and_the_last_word_on_it() -> None:
-    one = asked("a")
-    (found,) = read_decisions(
-        [
-            verdict(one),
-            experience(one, "defaulted", 0.1),
-            experience(one, "late", 0.9, effective="none", retracted_reward=0.1),
-        ]
-    ).decided
-    assert (found.happened, found.reward) == ("none", 0.9)
 
 
 def test_denied_and_unmeasured_decisions_stay_without_a_reward() -> None:
@@ -52,36 +48,6 @@ def test_denied_and_unmeasured_decisions_stay_without_a_reward() -> None:
     assert not table.log.seen.any()
     assert [table.actions[number] for number in table.log.proposed] == ["recycle", "recycle"]
     assert [table.actions[number] for number in table.log.happened] == ["none", "recycle"]
-
-
-def test_open_decisions_and_those_of_people_are_counted_not_used() -> None:
-    mine, open_one, theirs = asked("a"), asked("b"), asked("c", by="kim", hold_out=None)
-    found = read_decisions([verdict(mine), verdict(open_one), verdict(theirs), experience(mine), experience(theirs)])
-    assert ([one.proposal.id for one in found.decided], found.open, found.by_people) == (["a"], 1, 1)
-
-
-def test_what_a_person_did_in_a_proposals_place_is_what_happened() -> None:
-    denied = asked("a", episode="e7")
-    done = asked("c", action="restart", episode="e7", by="kim", hold_out=None)
-    both = asked("b", episode="e8")
-    too = asked("d", action="restart", episode="e8", by="kim", hold_out=None)
-    early = asked("e", episode="e7")
-    found = read_decisions(
-        [
-            verdict(early),
-            experience(early, reward=0.6, decided_us=9),
-            verdict(denied, "deny"),
-            experience(denied, "censored", None, effective="none", decided_us=1),
-            verdict(done),
-            experience(done, reward=0.7, decided_us=5),
-            verdict(both),
-            experience(both, reward=0.4, decided_us=1),
-            verdict(too),
-            experience(too, reward=0.4, decided_us=5),
-        ]
-    ).decided
-    told = {one.proposal.id: (one.happened, one.reward) for one in found}
-    assert told == {"a": ("restart", 0.7), "b": ("recycle", None), "e": ("recycle", 0.6)}
 
 
 def test_rewards_are_scaled_by_the_costs_and_back() -> None:
@@ -124,7 +90,34 @@ def test_how_often_an_action_was_let_through_lately_on_the_pattern_is_a_column_e
     assert log.features[:, -2:].tolist() == [[1.0, 1.0], [FADING, 1.0], [1.0, 1.0]]  # of recycle and restart
 
 
+def test_so_many_actions_that_no_decision_fits_leave_one() -> None:
+    mine = [asked(name) for name in "ab"]
+    costs = {f"action-{number}": 0.1 for number in range(3_200)}
+    record = Record(decided=[Decided(proposal=one, happened="none", reward=0.5) for one in mine])
+    table = tabulate(record, baseline="restart", costs=costs)
+    assert ([one.proposal.id for one in table.decided], table.older) == (["b"], 1)
+
+
+def test_what_came_later_in_its_place_is_an_outcome_of_its_own_and_no_action_to_be_let_through() -> None:
+    mine = asked("a")
+    record = Record(decided=[Decided(proposal=mine, happened="restart later", reward=0.5)])
+    table = tabulate(record, baseline="restart", costs=COSTS)
+    assert table.actions == ("none", "recycle", "restart", "restart later")
+    assert table.log.logged[0, 3] == 0.0
+    assert table.log.features[0, -2:].tolist() == [1.0, 1.0]  # of recycle and restart alone
+
+
 def test_a_log_without_decisions_is_a_table_without_rows() -> None:
-    table = tabulate(Record(decided=[], open=0, by_people=0), baseline="restart", costs=COSTS)
+    table = tabulate(Record(decided=[]), baseline="restart", costs=COSTS)
     assert (len(table.log), table.log.logged.shape) == (0, (0, 3))
     assert np.isnan(table.log.rewards).all()
+
+
+def test_episodes_are_decisions_and_attempts_are_not() -> None:
+    """Another attempt keeps the arm, mostly one that acts: its propensity of doing nothing is not what is logged."""
+    found = {(row.case, row.system, row.metric): row.value for row in of_attempts(8)}
+    for case in ("attempts none", "attempts restart"):
+        assert found[case, "flyball", "coverage"] == 1.0
+        assert abs(found[case, "flyball", "bias"]) < 0.02
+    assert found["attempts none", "repeats", "coverage"] == 0.0
+    assert found["attempts none", "repeats", "bias"] > 0.05

@@ -35,7 +35,7 @@ def run() -> tuple[list[Proposal], list[Experience]]:
 
 
 def again(run: tuple[Sequence[Proposal], Sequence[Experience]], other: Chooser) -> dict[str, dict[str, float]]:
-    return choose_again(*run, own=OWN, other=other)
+    return choose_again(*run, own=OWN, other=other, wanted={one.id for one in run[0]})
 
 
 def test_under_the_same_settings_every_probability_is_the_recorded_one(
@@ -67,3 +67,37 @@ def test_decisions_that_were_made_otherwise_are_not_told(run: tuple[list[Proposa
 
 def test_what_people_proposed_is_not_the_policys(run: tuple[list[Proposal], list[Experience]]) -> None:
     assert not again(([replace(one, by="kim") for one in run[0]], run[1]), OWN)
+
+
+def test_only_what_is_wanted_is_told(run: tuple[list[Proposal], list[Experience]]) -> None:
+    assert list(choose_again(*run, own=OWN, other=OWN, wanted={run[0][7].id})) == [run[0][7].id]
+
+
+def test_what_was_answered_twice_is_followed_once(run: tuple[list[Proposal], list[Experience]]) -> None:
+    twice = [one for one in run[0] for _ in range(2)]
+    assert again((twice, run[1]), OWN) == again(run, OWN)
+
+
+def test_where_nothing_or_too_much_was_eligible_nothing_is_told(
+    run: tuple[list[Proposal], list[Experience]],
+) -> None:
+    proposals, experiences = run
+    many = {"none": 0.5} | {f"action-{number}": 0.005 for number in range(100)}
+    for chances in ({}, many):
+        changed = [replace(proposals[0], probabilities=chances), *proposals[1:]]
+        assert proposals[0].id not in again((changed, experiences), OWN)
+    wide = {f"action-{number}": ActionSettings(name=f"action-{number}") for number in range(100)}
+    assert again(run, Chooser(policy=PolicySettings(), actions=wide))  # its own model is as large
+
+
+def test_an_action_is_new_only_where_the_whole_decision_was_not_blocked(
+    run: tuple[list[Proposal], list[Experience]],
+) -> None:
+    (first, *_), experiences = run
+    other = Chooser(policy=PolicySettings(), actions=ACTIONS | {"drain": ActionSettings(name="drain")})
+    for scope, is_there in (("action:restart", True), ("entity:web-0", False), ("loop", False)):
+        names = [name for name in first.probabilities if scope.startswith("action:") or name == "none"]
+        one = replace(first, probabilities=dict.fromkeys(names, 1.0 / len(names)), blocked=(scope,))
+        even = Chooser(policy=PolicySettings(floor=1.0), actions=ACTIONS)
+        found = choose_again([one], experiences, own=even, other=other, wanted={one.id})
+        assert ("drain" in found[one.id]) == is_there

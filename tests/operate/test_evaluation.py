@@ -1,0 +1,132 @@
+"""What other policies would have earned, by runs that are lists of events."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import pytest
+from msgspec.structs import replace
+
+from schemas.events import Event, Proposal
+from streams.loop.actions import ActionSettings
+from streams.operate.evaluation import Evaluation, evaluate
+from streams.operate.simulation import fleet_loop
+from streams.operate.topic_reader import StoredRecord
+from streams.settings import Settings
+from tests.loop.decided import experience, proposal, verdict
+
+CHANCES = {"none": 0.4, "restart": 0.6}
+PROPENSITIES = {"none": 0.6 * 0.4 + 0.2, "restart": 0.6 * 0.6 + 0.2}
+
+
+class Listed:
+    """Reads a loop's topics from a list, from the last topic on: Kafka promises no order between topics."""
+
+    def __init__(self, events: Sequence[Event]) -> None:
+        self._events = events
+
+    def events(self, *topics: str) -> Iterator[tuple[StoredRecord, Event]]:
+        """Yield the events of some topics."""
+        for topic in sorted(topics):
+            for offset, event in enumerate(one for one in self._events if topic == type(one).TOPIC):
+                record = StoredRecord(
+                    topic=topic,
+                    partition=0,
+                    offset=offset,
+                    key=None,
+                    value=None,
+                    headers=[],
+                    timestamp_us=event.time_us,
+                )
+                yield record, event
+
+
+def asked(number: int, entities: int, **fields: object) -> Proposal:
+    action = "none" if number % 2 else "restart"
+    given = {"id": f"p{number}", "probabilities": CHANCES, "propensity": PROPENSITIES[action]}
+    return proposal(action, f"e{number}", f"host-{number % entities}", **(given | fields))  # type: ignore[arg-type]
+
+
+def run(
+    count: int = 400,
+    entities: int = 40,
+    reward: Callable[[int], float | None] = lambda number: number * 7 % 10 / 10,
+    **fields: object,
+) -> Listed:
+    events: list[Event] = []
+    for number in range(count):
+        one = asked(number, entities, **fields)
+        known = reward(number)
+        events += [verdict(one), experience(one, "unobservable" if known is None else "observed", known)]
+    return Listed(events)
+
+
+@pytest.fixture(scope="module")
+def settings() -> Settings:
+    return fleet_loop(None)
+
+
+def why(found: Evaluation) -> tuple[str, str]:
+    return found.policies[0].refused, found.policies[0].remedy
+
+
+def test_topics_are_read_in_their_own_order(settings: Settings) -> None:
+    found = evaluate(run(), settings, ("none",), {})
+    assert (found.decisions, found.entities, found.rewards) == (400, 40, 400)
+    assert found.policies[0].refused == ""
+
+
+def test_an_empty_run_lacks_decisions_not_a_model_to_be_followed(settings: Settings) -> None:
+    for name, others in (("running", {}), ("none", {}), ("other.toml", {"other.toml": settings})):
+        refused, remedy = why(evaluate(Listed([]), settings, (name,), others))
+        assert refused == "expected at least 20 decisions that have ended, got 0"
+        assert remedy == "20 more decisions"
+
+
+def test_another_baseline_than_the_runs_is_said(settings: Settings) -> None:
+    other = replace(settings, policy=replace(settings.policy, baseline="recycle"))
+    refused, remedy = why(evaluate(run(), other, ("none",), {}))
+    assert refused.startswith("400 decisions were made under another baseline")
+    assert remedy.startswith("give the loop.toml of the run")
+
+
+def test_without_any_reward_measuring_is_what_lacks(settings: Settings) -> None:
+    refused, remedy = why(evaluate(run(reward=lambda _: None), settings, ("running",), {}))
+    assert refused == "no reward is known of any of the 400 decisions"
+    assert remedy.startswith("measuring: ")
+
+
+@pytest.mark.parametrize("entities", [1, 3])
+def test_a_few_entities_are_refused(settings: Settings, entities: int) -> None:
+    refused, remedy = why(evaluate(run(entities=entities), settings, ("none",), {}))
+    assert refused.startswith(f"its rewards are {entities}.0 entities' worth, expected at least 10")
+    assert remedy.startswith("decisions of more entities")
+
+
+def test_decisions_without_anything_eligible_do_not_stop_another_file(settings: Settings) -> None:
+    found = evaluate(run(probabilities={}, propensity=1.0), settings, ("same.toml",), {"same.toml": settings})
+    assert found.before == 400
+    assert why(found)[0].startswith("400 decisions were made under another baseline")
+
+
+def test_no_number_depends_on_what_else_is_asked(settings: Settings) -> None:
+    wide = replace(settings, actions=settings.actions | {"drain": ActionSettings(name="drain", cost=1.0)})
+    alone = evaluate(run(), settings, ("none",), {})
+    beside = evaluate(run(), settings, ("none", "wide.toml"), {"wide.toml": wide})
+    assert beside.policies[0] == alone.policies[0]
+    assert beside.earned == alone.earned
+
+
+def test_proposals_that_are_kept_on_verdicts_alone_are_followed(settings: Settings) -> None:
+    """The topic `policy` keeps its records for a much shorter time."""
+    other = replace(settings, policy=replace(settings.policy, floor=1.0))
+    even = dict.fromkeys(CHANCES, 0.5)
+    log = run(
+        model="ridges/0",
+        probabilities=even,
+        propensity=0.5,
+        hold_out=None,
+        reward=lambda _: 0.5,
+    )
+    same = replace(other, actions={"restart": settings.actions["restart"]})
+    found = evaluate(log, other, ("same.toml",), {"same.toml": same})
+    assert found.policies[0].decisions == 400
+    assert found.policies[0].refused == ""

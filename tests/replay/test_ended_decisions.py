@@ -1,0 +1,109 @@
+"""Which decisions of a log have ended, and what became of each."""
+
+import pytest
+
+from schemas.events import Event, Proposal
+from streams.replay.ended_decisions import MOST_PROPOSALS, Record, read_decisions
+from tests.loop.decided import START, S, experience, proposal, verdict
+
+HORIZON_S, WAIT_S = 10, 600
+
+
+def asked(name: str, action: str = "recycle", **fields: object) -> Proposal:
+    given = {"id": name, "episode": f"e-{name}", "probabilities": {"none": 0.5, action: 0.5}}
+    return proposal(action, **(given | fields))  # type: ignore[arg-type]
+
+
+def read(*events: Event, **fields: int) -> Record:
+    return read_decisions(events, **({"horizon_us": HORIZON_S * S, "wait_us": WAIT_S * S} | fields))
+
+
+def denied(one: Proposal, second: float = 0.0) -> tuple[Event, Event]:
+    end = experience(one, "censored", None, effective="none", verdict="deny", decided_us=int(second * S))
+    return verdict(one, "deny", second), end
+
+
+def ran(one: Proposal, reward: float, second: float = 0.0, **fields: object) -> tuple[Event, Event]:
+    return verdict(one), experience(one, reward=reward, decided_us=int(second * S), **fields)
+
+
+def became(*events: Event) -> dict[str, tuple[str, float | None]]:
+    return {one.proposal.id: (one.happened, one.reward) for one in read(*events).decided}
+
+
+def test_what_happened_counts_and_the_last_word_on_it() -> None:
+    one = asked("a")
+    late = experience(one, "late", 0.9, effective="none", retracted_reward=0.1)
+    assert became(verdict(one), experience(one, "defaulted", 0.1), late) == {"a": ("none", 0.9)}
+
+
+def test_another_attempt_is_what_became_of_the_first_and_no_decision_of_its_own() -> None:
+    """It keeps the arm, so its propensity is not what the log says."""
+    first, second = asked("a", episode="e"), asked("b", action="restart", episode="e")
+    found = read(*denied(first), *ran(second, 0.7, second=4.0, cost=0.1))
+    assert [(one.proposal.id, one.happened) for one in found.decided] == [("a", "restart later")]
+    assert found.decided[0].reward == pytest.approx(0.7 - 4.0 / HORIZON_S)
+    assert found.repeats == 1
+
+
+def test_the_trouble_lasted_while_another_attempt_was_waited_for_but_costs_no_more_than_the_horizon() -> None:
+    first, second = asked("a", episode="e"), asked("b", episode="e")
+    assert became(*denied(first), *ran(second, 0.7, second=300.0, cost=0.1)) == {"a": ("recycle later", -0.1)}
+
+
+def test_where_all_attempts_are_denied_nothing_happened_and_nobody_knows_what_that_earned() -> None:
+    first, second = asked("a", episode="e"), asked("b", episode="e")
+    assert became(*denied(first), *denied(second, 3.0)) == {"a": ("none", None)}
+
+
+def test_an_attempt_that_does_nothing_leaves_open_what_nothing_earned() -> None:
+    """It is made only where the trouble did not end before: its reward is of the worst alone."""
+    first, second = asked("a", episode="e"), asked("b", action="none", episode="e")
+    assert became(*denied(first), *ran(second, 0.5, second=2.0)) == {"a": ("none", None)}
+
+
+def test_what_a_person_did_in_a_proposals_place_is_what_happened_from_the_proposals_clock_on() -> None:
+    mine, theirs = asked("a", episode="e"), asked("b", action="restart", episode="e", by="kim", hold_out=None)
+    ((happened, reward),) = became(*denied(mine), *ran(theirs, 0.7, second=5.0)).values()
+    assert (happened, reward) == ("restart later", pytest.approx(0.7 - 0.5))
+
+
+def test_where_both_acted_nobody_knows_whose_reward_it_is() -> None:
+    mine, theirs = asked("a", episode="e"), asked("b", action="restart", episode="e", by="kim", hold_out=None)
+    assert became(*ran(mine, 0.4, second=1.0), *ran(theirs, 0.4, second=5.0)) == {"a": ("recycle", None)}
+    assert became(*ran(mine, 0.4, second=5.0), *ran(theirs, 0.4, second=1.0)) == {"a": ("recycle", 0.4)}
+
+
+def test_decisions_of_people_are_counted_not_used() -> None:
+    mine, theirs = asked("a"), asked("c", by="kim", episode="", hold_out=None)
+    found = read(*ran(mine, 0.5), *ran(theirs, 0.5))
+    assert ([one.proposal.id for one in found.decided], found.by_people) == (["a"], 1)
+
+
+def test_from_the_first_decision_on_that_may_yet_end_none_counts() -> None:
+    """What is denied ends at once: of the latest decisions only those would be known."""
+    before, waits, after = asked("a"), asked("b"), asked("c")
+    found = read(*ran(before, 0.5), verdict(waits), *denied(after))
+    assert ([one.proposal.id for one in found.decided], found.open) == (["a"], 2)
+
+
+def test_a_decision_that_never_ended_is_left_out_alone() -> None:
+    lost, after = asked("a"), asked("b", time_us=START + 700 * S)
+    ended = experience(after, time_us=START + 720 * S)
+    found = read(verdict(lost), verdict(after), ended)
+    assert ([one.proposal.id for one in found.decided], found.open) == (["b"], 1)
+
+
+def test_a_reward_that_is_no_number_is_not_known() -> None:
+    assert became(*ran(asked("a"), float("nan"))) == {"a": ("recycle", None)}
+
+
+def test_the_latest_decisions_are_kept_and_the_others_counted() -> None:
+    events = [event for number in range(7) for event in ran(asked(f"p{number}"), 0.5)]
+    found = read(*events, most=3)
+    assert ([one.proposal.id for one in found.decided], found.older) == (["p4", "p5", "p6"], 4)
+
+
+def test_so_many_proposals_on_one_episode_are_looked_at() -> None:
+    people = [asked(f"p{number}", episode="e", by="kim") for number in range(2 * MOST_PROPOSALS)]
+    assert read(*(verdict(one) for one in people)).by_people == MOST_PROPOSALS
