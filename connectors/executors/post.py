@@ -88,7 +88,7 @@ def post(
         return _answer(response, until_s)
     except (OSError, http.client.HTTPException, ValueError) as error:
         if time.monotonic() >= until_s:
-            raise NoAnswerError(f"no whole answer within {timeout_s:.3g} s") from error
+            raise NoAnswerError(f"no whole answer within {timeout_s:.2g} s") from error
         raise NoAnswerError(f"no whole answer: {_said(error)}") from error
     finally:
         watch.cancel()

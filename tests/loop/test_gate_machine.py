@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -345,4 +346,4 @@ GateMachine.TestCase.settings = settings(
     derandomize=True,
     suppress_health_check=list(HealthCheck),
 )
-TestGateMachine = GateMachine.TestCase
+TestGateMachine = pytest.mark.timeout(900)(GateMachine.TestCase)  # hundreds of runs, on a machine that may be busy

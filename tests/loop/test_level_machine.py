@@ -1,6 +1,7 @@
 """Levels in the gate's state machine: whatever is learned, ordered and promoted, what was told is what holds."""
 
 import msgspec
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
@@ -200,4 +201,4 @@ class LevelMachine(GateMachine):
 
 
 LevelMachine.TestCase.settings = settings(GateMachine.TestCase.settings, max_examples=EXAMPLES // 4)
-TestLevelMachine = LevelMachine.TestCase
+TestLevelMachine = pytest.mark.timeout(900)(LevelMachine.TestCase)  # hundreds of runs, on a machine that may be busy
