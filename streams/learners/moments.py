@@ -60,6 +60,4 @@ class Moments:
     def widened(self, values: Vector) -> Self:
         """Return those with more columns, which were constant at `values` so far."""
         more = len(values)
-        return type(self)(
-            self.weight, np.concatenate((self.mean, values)), np.pad(self.spread, ((0, more), (0, more)))
-        )
+        return type(self)(self.weight, np.concatenate((self.mean, values)), np.pad(self.spread, ((0, more), (0, more))))

@@ -142,7 +142,7 @@ class RemainingLife(base.Regressor):
         self._weights = None
 
     def _meet(self, row: Vector) -> None:
-        """A feature that comes up for the first time was at this value all along, as far as is known."""
+        """Take it that a feature which comes up for the first time was at this value all along."""
         first = np.isfinite(row) & ~self._seen
         if first.any():
             mean = self._moments.mean.copy()

@@ -19,7 +19,7 @@ from streams.learners.stopping import Course, Rule, best_rule
 Vector = npt.NDArray[np.float64]
 VERSION = 1
 LEAST = 2
-"""So many lives must have ended by themselves before one is ended in advance: with one, nothing is left to try it on."""
+"""So many lives must have ended by themselves before one is ended in advance: one is learned, one to try it on."""
 
 
 class RenewalModelSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -76,6 +76,16 @@ def _baseline(sections: Sections, problems: Problems) -> None:
         problems.add(("policy", "baseline"), f'expected a declared action ({declared}), got "{policy.baseline}"')
 
 
+def _renewal(sections: Sections, problems: Problems) -> None:
+    """Hold that what renews an entity is a declared action."""
+    actions, renewal = sections.get("actions", {}), sections.get("policy", PolicySettings()).renewal
+    if renewal is not None and renewal.action not in actions:
+        declared = ", ".join(sorted(actions)) or "none"
+        problems.add(
+            ("policy", "renewal", "action"), f'expected a declared action ({declared}), got "{renewal.action}"'
+        )
+
+
 def _escalation(sections: Sections, problems: Problems) -> None:
     wait_us = sections.get("attribute", AttributeSettings()).escalation_us
     window_us = sections.get("gate", GateSettings()).approval_window_us
@@ -161,6 +171,7 @@ CHECKS: tuple[Check, ...] = (
     _action_names,
     _ranges,
     _baseline,
+    _renewal,
     _escalation,
     _limits,
     _maintenance,

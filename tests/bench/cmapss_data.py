@@ -64,11 +64,10 @@ def foresight(engines: Sequence[Engine]) -> list[Ended]:
     return [Ended(engine.cycles - 1, False) for engine in engines]
 
 
-def by_age(training: Sequence[Engine], engine: Engine, failure_cost: float) -> Ended:
-    """Replace at the age that was best in training."""
-    ages = [np.arange(1.0, one.cycles + 1) for one in training]
-    limit = _best_limit(training, ages, failure_cost)
-    return ended_at(engine, np.arange(1.0, engine.cycles + 1) >= limit)
+def by_age(training: Sequence[Engine], tested: Sequence[Engine], failure_cost: float) -> list[Ended]:
+    """Return the lives of engines that are replaced at the age that was best in training."""
+    limit = _best_limit(training, [_ages(one) for one in training], failure_cost)
+    return [ended_at(one, _ages(one) >= limit) for one in tested]
 
 
 class DriftIndex:
@@ -100,11 +99,15 @@ class DriftIndex:
         return moved
 
 
+def _ages(engine: Engine) -> Floats:
+    return np.arange(1.0, engine.cycles + 1)
+
+
 def _best_limit(training: Sequence[Engine], scores: Sequence[Floats], failure_cost: float) -> float:
     """Return the limit of a score at which training lives cost least per cycle."""
     candidates = np.unique(np.quantile(np.concatenate(scores), np.linspace(0.3, 1.0, 200)))
-    found = [
-        saving(training, [ended_at(one, score >= limit) for one, score in zip(training, scores, strict=True)], failure_cost)
-        for limit in candidates.tolist()
-    ]
+    found: list[float] = []
+    for limit in candidates.tolist():
+        lives = [ended_at(one, score >= limit) for one, score in zip(training, scores, strict=True)]
+        found.append(saving(training, lives, failure_cost))
     return float(candidates[int(np.argmax(found))])

@@ -6,7 +6,7 @@ import msgspec
 
 from schemas.events import Recurrence
 
-STATE_VERSION = 3
+STATE_VERSION = 4
 
 
 class Open(msgspec.Struct, kw_only=True):
@@ -30,7 +30,8 @@ class Waiting(msgspec.Struct, kw_only=True):
 
 class State(msgspec.Struct):
     """The whole state, in the order in which things came. `seen` are proposals that ended and `Blocked` events; `held`
-    are episodes and the time until which they wait for another entity to be acted on.
+    are episodes and the time until which they wait for another entity to be acted on; `lives` is empty where none are
+    followed.
     """
 
     version: int
@@ -42,6 +43,7 @@ class State(msgspec.Struct):
     blocked: dict[str, int]
     seen: list[str]
     held: list[tuple[str, int]]
+    lives: bytes
 
 
 Timer = tuple[int, Literal["free", "retry"], str]
