@@ -50,8 +50,8 @@ class Episode(Event, frozen=True, kw_only=True):
 
 
 class Measurement(Event, frozen=True, kw_only=True):
-    """The summary of one window of an entity in, or just after, an episode: what outcomes are computed from. Where whole
-    lives are followed, every window has one, with an empty `episode` outside of episodes.
+    """The summary of one window of an entity in, or just after, an episode: what outcomes are computed from. Where
+    whole lives are followed, every window has one; outside of episodes its `episode` is empty.
 
     A window that a silence closed may have a second summary, of the samples that came afterwards: with the same start
     and end, and other samples. Readers count the first one.

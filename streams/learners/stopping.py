@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 Vector = npt.NDArray[np.float64]
 LEVELS = 300
-BLUR = 0.05
+BLUR = 0.1
 """How uncertain a level is with one life, as a share of the root of a life's length; it falls with the root of their
 number."""
 DOUBT = 1.0

@@ -1,8 +1,8 @@
 """When to replace an engine: `python -m tests.bench.cmapss --data DIR [--train DIR] [--json OUT]`.
 
-Every parquet of a folder holds engines that ran until they failed: `unit`, `cycle` and metrics. After each cycle but the
-last an engine is let run or replaced; `saving` is the share of the cost per cycle of running all of them until they fail
-that is saved, where a replacement in advance costs 1 and a failure `cost 3|5|10` times that.
+Every parquet of a folder holds engines that ran until they failed: `unit`, `cycle` and metrics. After each cycle but
+the last an engine is let run or replaced; `saving` is the share of the cost per cycle of running all of them until they
+fail that is saved, where a replacement in advance costs 1 and a failure `cost 3|5|10` times that.
 
 `10-fold`: learned from nine tenths, the rule chosen among these alone, decided on the rest; the mean over `--seeds`
 divisions. `cold start`: one engine after another through the real processors (detect, decide, gate, an executor) with a

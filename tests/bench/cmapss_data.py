@@ -11,7 +11,7 @@ import polars as pl
 Floats = npt.NDArray[np.float64]
 COST = 1.0
 """Of a replacement in advance."""
-BEGINNING, QUICK = 10, 8
+BEGINNING, QUICK, NEAR = 10, 8, 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,4 +110,5 @@ def _best_limit(training: Sequence[Engine], scores: Sequence[Floats], failure_co
     for limit in candidates.tolist():
         lives = [ended_at(one, score >= limit) for one, score in zip(training, scores, strict=True)]
         found.append(saving(training, lives, failure_cost))
-    return float(candidates[int(np.argmax(found))])
+    near = np.convolve(found, np.full(NEAR, 1.0 / NEAR), mode="valid")  # the best by chance is not the best to come
+    return float(candidates[int(np.argmax(near)) + NEAR // 2])

@@ -38,6 +38,9 @@ failed = "failed"
 cost = {cost}
 failure_cost = {failure_cost}
 
+[outcome]
+horizon = "6h"         # is it normal again?
+
 [actions.replace]
 cost = 0.05
 

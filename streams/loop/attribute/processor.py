@@ -7,8 +7,9 @@ from typing import Literal
 import msgspec
 
 from schemas.errors import RecoveryError
-from schemas.events import NONE, Episode, Event, Experience, Measurement, Outcome, Verdict
+from schemas.events import NONE, Episode, Event, Experience, Measurement, Outcome, Proposal, Verdict
 from schemas.ids import Cause, Mint
+from schemas.keyring import LOOP
 from streams.loop.actions import ActionSettings
 from streams.loop.attribute.joins import Join, Window, window_of
 from streams.loop.attribute.reward import Measured, measure
@@ -185,7 +186,7 @@ class Attribute:
             return []
         if join.verdict.verdict == "escalate":
             return [self._censor(join, on)]
-        if join.end is None and join.verdict.action is not None and join.proposal.episode:
+        if join.end is None and join.verdict.action is not None and _is_judged(join.proposal):
             return [self._default(join, on)]
         effective = join.proposal.action
         measured = self._measure(join, effective)
@@ -212,8 +213,10 @@ class Attribute:
         return self._write(join, on, None, state="censored", effective=NONE)
 
     def _measure(self, join: Join, effective: str) -> Measured | None:
-        """Return what became of the episode; a person's proposal about an entity without one teaches nothing."""
-        if not join.proposal.episode:
+        """Return what became of the episode, or of an entity that the loop acted on without one; a person's proposal
+        about that teaches nothing.
+        """
+        if not _is_judged(join.proposal) or (not join.proposal.episode and effective == NONE):
             return None
         decided_us = join.verdict.time_us
         return measure(
@@ -301,6 +304,11 @@ class Attribute:
         if oldest.waits_for_late:
             return []
         return [self._write(oldest, on, None, state="unobservable", effective=oldest.proposal.action)]
+
+
+def _is_judged(proposal: Proposal) -> bool:
+    """Return whether what came of it is measured: of an episode, or of what the loop does without one."""
+    return bool(proposal.episode) or proposal.by == LOOP
 
 
 def _settles(known: Verdict, verdict: Verdict) -> bool:

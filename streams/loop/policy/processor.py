@@ -204,7 +204,7 @@ class Policy:
             del self._waiting[episode.entity]
 
     def _learn(self, experience: Experience, on: Occasion) -> list[Event]:
-        if experience.state in LEARNED and experience.reward is not None:
+        if experience.state in LEARNED and experience.reward is not None and experience.episode:
             self._fit(experience, experience.reward)
         if experience.state == "late" or experience.proposal in self._seen:
             return []
