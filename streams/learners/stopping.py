@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 Vector = npt.NDArray[np.float64]
 LEVELS = 300
-BLUR = 0.1
-"""How uncertain a level is with one life, as a share of the root of a life's length; it falls with the root of their
-number."""
+BLUR = 0.015
+"""How far from a level others are taken for it, as a share of the root of a life's length: the best by chance is not the
+best to come."""
 DOUBT = 1.0
 """Lives without an end that are added at every level: the benefit of the doubt of a level that few have reached."""
 
@@ -50,7 +50,7 @@ def best_rule(courses: Sequence[Course], *, cost: float, failure_cost: float) ->
     top = max(float(course.foretold.max()) for course in courses)
     roots = np.linspace(np.sqrt(max(top, 0.0)), 0.0, LEVELS)
     lasting, lengths = _lasting(courses, roots * roots)
-    blurred = _blur(roots, BLUR * float(np.sqrt(np.mean(ends))) / float(np.sqrt(len(courses))))
+    blurred = _blur(roots, BLUR * float(np.sqrt(np.mean(ends))))
     rates = (blurred @ (failure_cost - (failure_cost - cost) * lasting)) / (blurred @ lengths)
     best = int(rates.argmin())
     to_the_end = failure_cost / float(np.mean(ends))
