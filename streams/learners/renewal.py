@@ -1,7 +1,9 @@
 """Lives that end by themselves, or in advance for less: what is learned of them, and when to end one in advance.
 
-A life's rows are learned when it has ended by itself. The rule is chosen anew after every life, over the latest ones:
-each is foretold without what it taught itself.
+A life's rows are learned when it is over. Of one that was ended in advance it is taken that it would have gone on for
+as long as was foretold then (Buckley and James, "Linear regression with censored data", Biometrika 1979, imputed once),
+at a fraction of the weight: what is guessed must not outweigh what was seen. The rule is chosen anew after every life,
+over the latest ones: each is foretold without what it taught itself.
 """
 
 from collections.abc import Mapping
@@ -22,9 +24,14 @@ LEAST = 2
 """So many lives must have ended by themselves before one is ended in advance: one is learned, one to try it on."""
 
 
+GUESS = 0.3
+"""What a life that was ended in advance weighs, where as many ended by themselves; less, where fewer did."""
+
+
 class RenewalModelSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What it costs to end a life in advance, and what an end by itself costs, in one unit. `penalty` draws weights to
-    0 like so many lives; `forgetting` is what a life weighs after one more that ended by itself.
+    0 like so many lives; `forgetting` is what a life weighs after one more that ended by itself. The latest `lives` are
+    kept of those that did, and as many that were ended in advance.
     """
 
     cost: float = 1.0
@@ -49,12 +56,16 @@ class Outlook(NamedTuple):
 
 
 class _Past(msgspec.Struct, array_like=True):
-    """A past life: shapes (n,) and (n, width), as bytes; `end` as in `Course`; `number` counts ends by themselves."""
+    """A past life: shapes (n,) and (n, width), as bytes; `end` as in `Course`. It was learned as one of `length`, every
+    row weighing `weight`, when `number` lives had ended by themselves.
+    """
 
     ages: bytes
     rows: bytes
     width: int
     end: float | None
+    length: float
+    weight: float
     number: int
 
 
@@ -63,6 +74,7 @@ class _State(msgspec.Struct):
     remaining: RemainingLifeState
     past: list[_Past]
     ended: int
+    cut: int
 
 
 class Renewal:
@@ -72,7 +84,7 @@ class Renewal:
         self.settings = settings or RenewalModelSettings()
         self._remaining = self._fresh()
         self._past: list[_Past] = []
-        self._ended = 0
+        self._ended = self._cut = 0
         self._rule: Rule | None = None
         self._is_chosen = True
 
@@ -109,13 +121,20 @@ class Renewal:
         for number, kept in enumerate(life.rows):
             row = np.frombuffer(kept)
             rows[number, : len(row)] = row
-        ages = np.array(life.ages)
-        if end is not None:
+        ages, length, weight = np.array(life.ages), end, 1.0 / len(rows)
+        if length is None:
+            self._cut += 1
+            weight *= GUESS * min(1.0, self._ended / self._cut)
+            length = float(ages[-1]) + max(float(self._remaining.predict_many(rows[-1:])[0]), 0.0)
+        else:
             self._ended += 1
             self._remaining.fade(self.settings.forgetting)
-            rows = self._remaining.learn_many(rows, end - ages, 1.0 / len(rows))
-        self._past.append(_Past(ages.tobytes(), rows.tobytes(), width, end, self._ended))
-        del self._past[: -self.settings.lives]
+        rows = self._remaining.learn_many(rows, length - ages, weight)
+        past = _Past(ages.tobytes(), rows.tobytes(), width, end, length, weight, self._ended)
+        alike = [one for one in self._past if (one.end is None) == (end is None)]
+        if len(alike) == self.settings.lives:
+            self._past.remove(alike[0])  # lives ended in advance must not crowd out those that show what they avoid
+        self._past.append(past)
         self._is_chosen = False  # that takes a while, and is of no use before it is asked for
 
     def snapshot(self) -> bytes:
@@ -125,6 +144,7 @@ class Renewal:
             remaining=self._remaining.columns(),
             past=self._past,
             ended=self._ended,
+            cut=self._cut,
         )
         return msgspec.msgpack.encode(state)
 
@@ -135,7 +155,7 @@ class Renewal:
             raise RecoveryError(f"state of renewal must have version {VERSION}, got {state.version}")
         self._remaining = self._fresh()
         self._remaining.restore(state.remaining)
-        self._past, self._ended = state.past, state.ended
+        self._past, self._ended, self._cut = state.past, state.ended, state.cut
         self._is_chosen = False
 
     def _fresh(self) -> RemainingLife:
@@ -145,7 +165,5 @@ class Renewal:
         """Return a past life as the others foretell it."""
         ages = np.frombuffer(past.ages)
         rows = np.frombuffer(past.rows).reshape(len(ages), past.width)
-        if past.end is None:
-            return Course(ages, self._remaining.predict_many(rows), None)
-        weight = self.settings.forgetting ** (self._ended - past.number) / len(ages)
-        return Course(ages, self._remaining.without(rows, past.end - ages, weight), past.end)
+        weight = past.weight * self.settings.forgetting ** (self._ended - past.number)
+        return Course(ages, self._remaining.without(rows, past.length - ages, weight), past.end)

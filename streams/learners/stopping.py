@@ -17,8 +17,8 @@ import numpy.typing as npt
 Vector = npt.NDArray[np.float64]
 LEVELS = 300
 BLUR = 0.015
-"""How far from a level others are taken for it, as a share of the root of a life's length: the best by chance is not the
-best to come."""
+"""How far from a level others are taken for it, as a share of the root of a life's length: what was best by chance will
+not be."""
 DOUBT = 1.0
 """Lives without an end that are added at every level: the benefit of the doubt of a level that few have reached."""
 
@@ -90,5 +90,6 @@ def _stops(course: Course, levels: Vector) -> tuple[npt.NDArray[np.bool_], Vecto
 def _blur(roots: Vector, width: float) -> Vector:
     """Return the weights by which each level stands for those around it, shape (levels, levels)."""
     apart = (roots[:, None] - roots) / max(width, 1e-12 * (1.0 + float(roots[0])))
-    weights: Vector = np.exp(-0.5 * apart * apart)
-    return weights / weights.sum(axis=1, keepdims=True)
+    weights = np.exp(-0.5 * apart * apart)
+    shares: Vector = weights / weights.sum(axis=1, keepdims=True)
+    return shares

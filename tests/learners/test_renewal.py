@@ -55,16 +55,40 @@ def test_what_a_life_taught_does_not_choose_its_own_rule() -> None:
     assert model.rule is None or model.rule.level > 10.0
 
 
-def test_of_a_life_ended_in_advance_its_end_is_not_learned() -> None:
-    model = Renewal()
-    for number in range(3):
+def test_of_a_life_ended_in_advance_only_what_was_seen_is_learned() -> None:
+    """It is taken to have gone on for as long as was foretold: what would have come after does not matter."""
+    model, other = Renewal(), Renewal()
+    for number in range(6):
         live(model, number, acts=False)
-    before = model.snapshot()
-    length, failed = live(model, 7)
-    assert not failed
-    assert model.ended == 3
-    assert len(model.snapshot()) > len(before)
-    assert length < 140
+    other.restore(model.snapshot())
+    known = model.ended
+    live(model, 7)
+    assert model.ended == known
+    assert model.snapshot() != other.snapshot()
+    rng, life = np.random.default_rng(7), other.begin()
+    end = float(rng.integers(60, 140))
+    for age in np.arange(1.0, end).tolist():
+        outlook = other.see(life, wear(age, end, rng), age)
+        if outlook is not None and outlook.is_due:
+            break
+    other.end(life, None)
+    assert other.snapshot() == model.snapshot()
+
+
+def test_guesses_do_not_outweigh_what_was_seen() -> None:
+    """A hundred lives ended in advance right away, of which little is foretold, do not unlearn four whole ones."""
+    model = Renewal()
+    for number in range(4):
+        live(model, number, acts=False)
+    for number in range(100):
+        rng, life = np.random.default_rng(number), model.begin()
+        for age in np.arange(1.0, 10.0).tolist():
+            model.see(life, wear(age, 100.0, rng), age)
+        model.end(life, None)
+    rng, life = np.random.default_rng(1_000), model.begin()
+    foretold = [outlook.remaining for age in range(1, 98) if (outlook := model.see(life, wear(age, 100.0, rng), age))]
+    assert foretold[20] > 40.0
+    assert foretold[-1] < 15.0
 
 
 @pytest.mark.parametrize("cut", [0, 1, 3, 6])

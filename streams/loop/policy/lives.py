@@ -103,11 +103,12 @@ class Lives:
         if measurement.values.get(self._renewal.failed, 0.0) > 0.0:
             self._close(life, time_us)
             return []
-        if life.course is None:
-            began = Life(seen_us=time_us, began_us=time_us, course=self._model.begin(), whole=life.whole)
-            self._lives[entity] = life = began
+        course = life.course
+        if course is None:
+            course = self._model.begin()
+            life = self._lives[entity] = Life(seen_us=time_us, began_us=time_us, course=course, whole=life.whole)
         values = {name: value for name, value in measurement.values.items() if name != self._renewal.failed}
-        outlook = self._model.see(life.course, values, _hours(time_us - life.began_us))
+        outlook = self._model.see(course, values, _hours(time_us - life.began_us))
         return self._decide(entity, life, outlook, on)
 
     def _decide(self, entity: str, life: Life, outlook: Outlook | None, on: Occasion) -> list[Event]:
