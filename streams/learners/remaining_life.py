@@ -8,6 +8,7 @@ comes from the others alone (cross-fitting; Stone, "Cross-validatory choice", JR
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -66,7 +67,7 @@ class RemainingLife(base.Regressor):
             self._widen(len(self._columns))
         return np.array([x.get(name, np.nan) for name in self._columns], dtype=np.float64)
 
-    def learn_one(self, x: Mapping[str, float], y: float, w: float = 1.0) -> None:
+    def learn_one(self, x: Mapping[Any, float], y: float, w: float = 1.0) -> None:
         """Learn how long it still went on; `w` is what the row weighs."""
         self.learn_many(self.row(x)[None], [y], w)
 
@@ -86,7 +87,7 @@ class RemainingLife(base.Regressor):
         self._weights = None
         return tamed
 
-    def predict_one(self, x: Mapping[str, float]) -> float:
+    def predict_one(self, x: Mapping[Any, float]) -> float:
         """Return how long it will go on; learns nothing."""
         row = np.array([x.get(name, np.nan) for name in self._columns], dtype=np.float64)
         return float(self.predict_many(row[None])[0])
