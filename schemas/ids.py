@@ -31,7 +31,7 @@ def split_cause(text: str) -> tuple[str, int, int]:
 
 def derive(*parts: str | int) -> str:
     """Return 32 hex digits (128 bits of BLAKE2b) over the parts; equal parts give equal ids on every machine."""
-    return _hash([_with_length(str(part)) for part in parts])
+    return hashlib.blake2b(_joined(*parts), digest_size=16).hexdigest()
 
 
 def seed_of(*parts: str | int) -> int:
@@ -39,39 +39,47 @@ def seed_of(*parts: str | int) -> int:
     return int(derive(*parts)[:16], 16)
 
 
+class _Begun(msgspec.Struct, gc=False):
+    """The ids of one cause: the hash of all that comes before the processor, to be copied, and how many there were."""
+
+    hash: hashlib.blake2b
+    count: int = 0
+
+
 class Mint(msgspec.Struct, kw_only=True, gc=False):
-    """Ids for the outputs of one processor within one call: `n` counts the outputs of each cause."""
+    """Ids for the outputs of one processor within one call, which counts the outputs of each cause."""
 
     loop: str
     processor: str
-    counts: dict[Cause, int] = {}
+    begun: dict[Cause, _Begun] = {}
 
     def __call__(self, cause: Cause) -> str:
-        """Return the next id for this cause: what `derive` gives for loop, cause, processor and n."""
-        n = self.counts.get(cause, 0)
-        self.counts[cause] = n + 1
-        part = _short_part
-        return _hash(
-            [
-                part(self.loop),
-                part(cause.topic),
-                part(cause.partition),
-                part(cause.offset),
-                part(self.processor),
-                part(n),
-            ]
-        )
+        """Return the next id for this cause: what `derive` gives for loop, cause, processor and count."""
+        begun = self.begun.get(cause)
+        if begun is None:
+            begun = self.begun[cause] = _Begun(_place(self.loop, cause.topic, cause.partition).copy())
+            begun.hash.update(_with_length(str(cause.offset)))
+        one = begun.hash.copy()
+        one.update(_ending(self.processor, begun.count))
+        begun.count += 1
+        digest: str = one.hexdigest()
+        return digest
 
 
-def _hash(parts: list[bytes]) -> str:
-    return hashlib.blake2b(b"".join(parts), digest_size=16).hexdigest()
+@lru_cache(maxsize=1_024)  # the causes of a step are of few partitions
+def _place(loop: str, topic: str, partition: int) -> hashlib.blake2b:
+    return hashlib.blake2b(_joined(loop, topic, partition), digest_size=16)
+
+
+@lru_cache(maxsize=1_024)  # few processors, few outputs of one cause
+def _ending(processor: str, count: int) -> bytes:
+    return _joined(processor, count)
+
+
+def _joined(*parts: str | int) -> bytes:
+    return b"".join([_with_length(str(part)) for part in parts])
 
 
 def _with_length(part: str) -> bytes:
     data = part.encode()
     return len(data).to_bytes(4, "big") + data
-
-
-@lru_cache(maxsize=4096)  # names and positions come again with every output of a step
-def _short_part(part: str | int) -> bytes:
-    return _with_length(str(part))

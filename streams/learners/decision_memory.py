@@ -15,7 +15,7 @@ Vector = npt.NDArray[np.float64]
 class Decision:
     """`clock` and `pattern_clock` count decisions; `row` are the features as they were scaled then, `expected` what
     each model said of each action by the features alone and, on a pattern, with its offset: shape (1 or 2, actions,
-    models). `action` is what was learned about, None before.
+    models). `action` is what was learned about, None before, and `excess` the reward above its prior of the day.
     """
 
     pattern: str | None
@@ -24,7 +24,7 @@ class Decision:
     row: Vector
     expected: Vector
     action: str | None = None
-    reward: float = 0.0
+    excess: float = 0.0
 
 
 class Remembered(msgspec.Struct, array_like=True):
@@ -37,7 +37,7 @@ class Remembered(msgspec.Struct, array_like=True):
     row: bytes
     expected: bytes
     action: str | None
-    reward: float
+    excess: float
 
 
 class DecisionMemory:
@@ -83,7 +83,7 @@ class DecisionMemory:
                 row=one.row.tobytes(),
                 expected=one.expected.tobytes(),
                 action=one.action,
-                reward=one.reward,
+                excess=one.excess,
             )
             for key, one in self._decisions.items()
         ]
@@ -100,7 +100,7 @@ class DecisionMemory:
                     row=np.frombuffer(one.row),
                     expected=np.frombuffer(one.expected).reshape(1 if one.pattern is None else 2, -1, models).copy(),
                     action=one.action,
-                    reward=one.reward,
+                    excess=one.excess,
                 ),
             )
             for one in remembered

@@ -12,8 +12,13 @@ SQUASH = 2.0
 HORIZON = 10_000.0
 """Observations over which mean and variance are taken, at most: a scale that drifts is followed."""
 SETTLED, EVERY = 200, 8
-"""After how many rows every how many of them are learned."""
+"""After how many rows one of how many of them is learned."""
+REACH, KNOWN = 10.0, 30
+"""So many standard deviations from the mean a value may lie to be learned as it is, once so many are known; one farther
+out counts as one there: a single absurd value does not flatten what comes after it.
+"""
 _LARGEST = 1e100
+_BITS = 2**64 - 1
 _LEAST_VARIANCE = 1e-200
 
 
@@ -28,15 +33,17 @@ class ScaleColumns(msgspec.Struct, array_like=True):
 
 
 class FeatureScale:
-    """Features get columns in order of their first appearance, `limit` at most; later ones are left out.
+    """Features get columns in order of their first appearance, `limit` at most; later ones are left out. Those of
+    `first` have theirs from the beginning.
 
     A row begins with the constant 1. What is absent, not finite or never varied is 0, which is the mean.
     """
 
-    def __init__(self, *, limit: int) -> None:
+    def __init__(self, *, limit: int, first: Sequence[str] = ()) -> None:
         self._limit = limit
         self._rows = 0
-        self._adopt((), np.zeros(1), np.zeros(1), np.zeros(1))
+        names = tuple(first)[:limit]
+        self._adopt(names, *(np.zeros(1 + len(names)) for _ in range(3)))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -47,7 +54,7 @@ class FeatureScale:
         """Give columns to features not seen before, in the order of their names."""
         if self._known.issuperset(features):
             return
-        new = sorted(set(features) - self._known)[: self._limit - len(self._names)]
+        new = sorted(set(features) - self._known)[: max(0, self._limit - len(self._names))]
         if not new:
             return
         none = np.zeros(len(new))
@@ -61,11 +68,12 @@ class FeatureScale:
 
     def learn_row(self, raw: Vector) -> Vector:
         """Fold the values of one row into means and variances, and return what `row` then says of it (Welford,
-        Technometrics 1962). Once they are settled, every few rows will do.
+        Technometrics 1962). Once they are settled, some of the rows will do; which ones derives from their numbers,
+        so that rows of kinds that take turns are learned alike.
         """
         self._rows += 1
         tamed = self._tamed(raw)
-        if self._rows <= SETTLED or self._rows % EVERY == 0:
+        if self._rows <= SETTLED or _mixed(self._rows) % EVERY == 0:
             self._learn(np.isfinite(raw), tamed - self._means)
         return self._squashed(tamed)
 
@@ -115,6 +123,7 @@ class FeatureScale:
 
     def _learn(self, seen: npt.NDArray[np.bool_], apart: Vector) -> None:
         self._counts += seen
+        apart = np.minimum(np.maximum(apart, -self._reach), self._reach)
         step = seen / np.minimum(np.maximum(self._counts, 1.0), HORIZON)
         moved = step * apart
         moved[0] = 0.0
@@ -125,3 +134,14 @@ class FeatureScale:
 
     def _rescale(self) -> None:
         self._scales = 1.0 / (SQUASH * np.sqrt(self._variances + _LEAST_VARIANCE))
+        # of what never varied, the order of magnitude is all that is known
+        spread = np.where(self._variances > 0.0, np.sqrt(self._variances), 1.0 + np.abs(self._means))
+        self._reach = np.where(self._counts >= KNOWN, REACH * spread, np.inf)
+
+
+def _mixed(number: int) -> int:
+    """Return 64 bits that look random (splitmix64: Steele, Lea and Flood, OOPSLA 2014)."""
+    number = (number * 0x9E3779B97F4A7C15) & _BITS
+    number = ((number ^ (number >> 30)) * 0xBF58476D1CE4E5B9) & _BITS
+    number = ((number ^ (number >> 27)) * 0x94D049BB133111EB) & _BITS
+    return number ^ (number >> 31)

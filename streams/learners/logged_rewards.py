@@ -1,12 +1,14 @@
 """What actions earned in a log, by context: self-normalised inverse propensity weighting, with its standard error.
 
-What was chosen rarely stands for more that was not chosen, so each reward weighs one over its logged probability
-(Swaminathan and Joachims, The self-normalized estimator for counterfactual learning, NIPS 2015). Few rewards, or few
-that carry all the weight, tell nothing: then the answer is None.
+What was chosen rarely stands for more that was not chosen, so each reward weighs one over its logged probability. Few
+rewards, or few that carry all the weight, tell nothing: then the answer is None.
 """
 
 from dataclasses import dataclass
-from math import sqrt
+
+import numpy as np
+
+from streams.learners.importance import self_normalised
 
 LEAST = 10
 """Rewards below which a mean is not told."""
@@ -53,10 +55,8 @@ class LoggedRewards:
     def mean(self, context: str, action: str) -> Mean | None:
         """Return what an action earns in a context, or None where the log does not tell."""
         seen = [self._rewards[name] for name in sorted(self._by_pair.get((context, action), ()))]
-        total = sum(weight for _, _, weight, _ in seen)
-        squares = sum(weight * weight for _, _, weight, _ in seen)
-        if len(seen) < LEAST or total * total < LEAST_EFFECTIVE * squares:
+        weights, rewards = (np.array([one[column] for one in seen]) for column in (2, 3))
+        found = self_normalised(weights, rewards)
+        if found is None or len(seen) < LEAST or found.effective < LEAST_EFFECTIVE:
             return None
-        value = sum(weight * reward for _, _, weight, reward in seen) / total
-        spread = sum((weight * (reward - value)) ** 2 for _, _, weight, reward in seen)
-        return Mean(value=value, error=sqrt(spread) / total, count=len(seen))
+        return Mean(value=found.value, error=found.error, count=len(seen))

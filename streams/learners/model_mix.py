@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
+Vector = npt.NDArray[np.float64]
 PRIOR_VARIANCE = 0.25
 """Of rewards, before any was seen: the largest that rewards between 0 and 1 can have."""
 
@@ -21,7 +23,8 @@ class MixSums(msgspec.Struct, array_like=True):
 
 class ModelMix:
     """Shares are the softmax of -`trust` times the faded sum of squared errors (Vovk, "Competitive on-line statistics",
-    2001; fading as in Herbster and Warmuth, "Tracking the best expert", 1998). `fading` is per decision.
+    2001; fading as in Herbster and Warmuth, "Tracking the best expert", 1998). `fading` is per decision. An error is
+    that of what was expected at the decision: it depends on which outcomes had come by then.
     """
 
     def __init__(self, models: int, *, trust: float, fading: float) -> None:
@@ -43,6 +46,14 @@ class ModelMix:
         self._clock = now
         self._weigh()
 
+    def variances(self, noisy: Vector, unknown: Vector) -> Vector:
+        """Return the variance of what is expected of each action, shape (actions,), given that of each model by noise,
+        in units of the noise's, and what is left of its doubt at the start: shape (actions, models) each. What is not
+        known is as doubtful in a quiet world as in a noisy one.
+        """
+        variances: Vector = np.dot(noisy, self.shares) * self.variance + np.dot(unknown, self.shares) * PRIOR_VARIANCE
+        return variances
+
     def columns(self) -> MixSums:
         """Return the whole state."""
         return MixSums(errors=self._errors, observed=self._observed, clock=self._clock)
@@ -57,7 +68,6 @@ class ModelMix:
         least = min(errors)
         weights = [math.exp(trust * (least - error)) for error in errors]
         total = sum(weights)
-        self.leading = errors.index(least)
         self.shares = np.array([weight / total for weight in weights])
         error = sum(map(operator.mul, weights, errors)) / total
         self.variance = (max(0.0, error) + PRIOR_VARIANCE) / (self._observed + 1.0)

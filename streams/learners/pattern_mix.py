@@ -25,17 +25,33 @@ class PatternMix:
         """Return the mix by the errors on patterns, or by those of the features alone."""
         return self._alone if pattern is None else self._joint
 
-    def means(self, expected: Vector, counts: Vector | None) -> Vector:
+    def known(self, counts: Vector | None) -> Vector | None:
+        """Return by how much each action is foretold with its offset, shape (actions,), given how often each model saw
+        it on the pattern: shape (actions, models), None without a pattern.
+        """
+        if counts is None:
+            return None
+        seen: Vector = np.dot(counts, self._joint.shares)
+        return seen / (seen + self._weight)
+
+    def means(self, expected: Vector, known: Vector | None) -> Vector:
         """Return what is expected of each action, shape (actions,), given what each model says (with the offset, where
-        there is one) and how often it saw the action on the pattern: shape (actions, models) each, None without one.
+        there is one), shape (actions, models), and what `known` returned.
         """
         alone: Vector = np.dot(expected, self._alone.shares)
-        if counts is None:
+        if known is None:
             return alone
-        seen: Vector = np.dot(counts, self._joint.shares)
         joint: Vector = np.dot(expected, self._joint.shares)
-        known = seen / (seen + self._weight)
         return alone + known * (joint - alone)
+
+    def variances(self, noisy: Vector, unknown: Vector, known: Vector | None) -> Vector:
+        """Return the variance of these means: of the same two mixes, in the same parts. `noisy` and `unknown` are as in
+        `ModelMix.variances`.
+        """
+        alone = self._alone.variances(noisy, unknown)
+        if known is None:
+            return alone
+        return alone + known * (self._joint.variances(noisy, unknown) - alone)
 
     def learn(self, expected: Vector, reward: float, *, decided: int, now: int, weight: float) -> None:
         """Fold in `weight` times what each model expected by the features alone and, on a pattern, with its offset:

@@ -61,14 +61,16 @@ class PatternOffsets:
             return np.zeros((actions, models)), np.zeros((actions, models))
         sums = self._fitted(self._sums[pattern], actions, width)[:, self._rate_of]
         counts = sums[:, :, COUNT]
-        explained = np.einsum("amd,amd->am", weights, sums[:, :, ROW])
+        explained = np.vecdot(weights, sums[:, :, ROW])
         return (sums[:, :, REWARD] - explained) / (counts + self._weight), counts
 
-    def variances(self, shared: Vector, counts: Vector) -> Vector:
-        """Return the variance of the means of actions seen so often on a pattern, given that of their shared part."""
+    def variances(self, noisy: Vector, unknown: Vector, counts: Vector) -> tuple[Vector, Vector]:
+        """Return the two parts of the variance with the offset, in units of the noise's and of the doubt at the start,
+        of actions seen so often on a pattern, given those of their shared part: shape (actions, models) each.
+        """
         left = self._weight / (counts + self._weight)
-        variances: Vector = left * left * shared + left / self._weight
-        return variances
+        squared = left * left
+        return squared * noisy + left / self._weight, squared * unknown
 
     def learn(
         self, pattern: str, action: int, row: Vector, reward: float, *, clock: int, actions: int, weight: float = 1.0

@@ -7,12 +7,16 @@ from streams.learners.likeness import alike, shift_between
 from streams.learners.onset_model import OnsetModel
 from streams.learners.patterns import Patterns
 from streams.learners.splitting import parts_of
+from streams.learners.telling_apart import evidence_of_two
 from streams.learners.whole_shape import PARTS
 
 SPLIT_SUPPORT = 8
 """From so many occurrences on, at every fourth, a pattern is looked at for being two."""
 LEAST_SHAPES = 2
 """Of so many occurrences the whole shape must be known for it to be judged by."""
+TOLD_APART = 3.0
+"""In log likelihood: patterns are two whose occurrences are each, on average, so much likelier by their own (20 times).
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +54,16 @@ class Regrouping:
             row = self.patterns.row(cluster)
             near = [other for other in range(len(templates)) if other != row and at(other).shapes >= LEAST_SHAPES]
             met = alike(templates.shapes, self.shapes, row, near, windows=PARTS, evidence=self.evidence)
-            if met is None:
+            if met is None or self._told_apart(cluster, at(met[0]), met[1]):
                 break
             cluster, gone = self.join(cluster, at(met[0]), windows=windows, shape_shift=met[1])
             taken.append(gone)
         return cluster, tuple(taken)
+
+    def _told_apart(self, one: Cluster, other: Cluster, shape_shift: int) -> bool:
+        """Whether occurrences show that two patterns are two whose means are alike: near-twins."""
+        first, second = ([member for member in cluster.members if member.shape] for cluster in (one, other))
+        return bool(first and second) and evidence_of_two(first, second, shape_shift, self.shapes) > TOLD_APART
 
     def join(self, one: Cluster, other: Cluster, *, windows: int, shape_shift: int) -> tuple[Cluster, Cluster]:
         """Make two patterns one whose shapes lie so far apart, and return both, the survivor first."""

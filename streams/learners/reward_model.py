@@ -1,14 +1,17 @@
 """What each action earns: several Bayesian ridge regressions, mixed by how well each has foretold so far.
 
 Features are shared by all patterns, so a new one starts from what similar ones taught; each pattern has an offset of
-its own on top. All of it is sums over decisions, each weighed by when it was *decided*: outcomes that come late, in
-whatever order, give the same model, and one that turns out wrong can be taken out again.
+its own on top. Both are sums over decisions, each weighed by when it was *decided*: outcomes that come late, in
+whatever order, give the same regressions and offsets, and one that turns out wrong can be taken out again.
+
+Not so the shares of the regressions: they go by what each said when it was asked, and so by which outcomes had come by
+then. That changes by how much each is believed, so a mean moves between what two of them say; it fades as their errors
+do, and is gone (by a factor of 1e9) some thousand decisions after the last late outcome.
 """
 
-import math
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -21,48 +24,40 @@ from streams.learners.feature_scale import FeatureScale, ScaleColumns, Vector
 from streams.learners.model_mix import MixSums
 from streams.learners.pattern_mix import PatternMix
 from streams.learners.pattern_offsets import OffsetSums, PatternOffsets
-from streams.learners.ridge_bank import Ridge, RidgeBank, RidgeSums
+from streams.learners.reward_settings import RewardModelSettings
+from streams.learners.ridge_bank import RidgeBank, RidgeSums
 
-VERSION = 1
+VERSION = 2
 ANY = "any"
 """The action where there is but one thing to foretell, as in a plain regression."""
-REWARD_LIMIT = 100.0
-"""Rewards are of the order of 1; what lies beyond this is a broken measurement, and counts as this."""
+REWARD_LIMIT = 2.0
+"""Rewards are of the order of 1; what lies beyond this is a broken measurement, and teaches nothing."""
 
 
-class RewardModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`own_forgetting` is what a pattern's offset keeps after one more decision on it, for each of the `models`."""
-
-    models: tuple[Ridge, ...] = (
-        Ridge(penalty=0.25),
-        Ridge(penalty=2.5),
-        Ridge(penalty=25.0),
-        Ridge(penalty=2.5, forgetting=0.99),
-        Ridge(penalty=2.5, forgetting=0.97),
-    )
-    own_forgetting: tuple[float, ...] = (1.0, 0.97, 1.0, 0.95, 0.9)
-    own_weight: float = 1.0
-    """How many observations draw a pattern's offset to 0."""
-    trust: float = 4.0
-    """How strongly a squared error counts in the shares of the models."""
-    fading: float = 0.98
-    """What a squared error still counts after one more decision."""
-    prior: float = 0.0
-    """The reward expected of an action of which nothing is known."""
-    features: int = 512
-    actions: int = 64
-    patterns: int = 500
-    remembered: int = 5_000
+def is_reward(value: float) -> bool:
+    """Return whether a number can be a reward: what is not finite or of another order of magnitude cannot."""
+    return abs(value) <= REWARD_LIMIT  # false of NaN
 
 
 class Outlook(NamedTuple):
     """What is expected of each action asked about: the mean and its standard deviation; `evidence` is how many
-    observations, faded, it rests on.
+    observations of them all, faded, it rests on.
     """
 
     means: Vector
     spreads: Vector
     evidence: float
+
+
+class _Look(NamedTuple):
+    """A decision with the variances of what is expected and how often each action was seen on its pattern, None without
+    one: shape (actions, models) each.
+    """
+
+    decision: Decision
+    noisy: Vector
+    unknown: Vector
+    counts: Vector | None
 
 
 class _State(msgspec.Struct):
@@ -77,8 +72,9 @@ class _State(msgspec.Struct):
 
 
 class RewardModel(base.Regressor):
-    """Rewards of actions by features, and by pattern where there is one. Rewards and features that are not finite teach
-    nothing. `priors` are the rewards expected of single actions before anything is known of them.
+    """Rewards of actions by features, and by pattern where there is one. What is not a reward (see `is_reward`), and a
+    feature that is not finite, teaches nothing. `priors` are the rewards expected of single actions before anything is
+    known of them.
 
     `decide`, `learn` and `retract` are for decisions whose outcomes come later; `learn_one` knows both at once.
     """
@@ -88,7 +84,7 @@ class RewardModel(base.Regressor):
         self.priors = priors
         self._settings = chosen = settings or RewardModelSettings()
         self._priors = dict(priors or {})
-        self._scale = FeatureScale(limit=chosen.features)
+        self._scale = FeatureScale(limit=chosen.features, first=chosen.first_features)
         self._bank = RidgeBank(chosen.models)
         self._offsets = PatternOffsets(chosen.own_forgetting, weight=chosen.own_weight, limit=chosen.patterns)
         self._mix = PatternMix(len(chosen.models), trust=chosen.trust, fading=chosen.fading, weight=chosen.own_weight)
@@ -104,7 +100,7 @@ class RewardModel(base.Regressor):
         """The features, in the order of the columns of `predict_many` and `learn_many`."""
         return self._scale.names
 
-    def predict_one(self, x: Mapping[str, float], *, action: str = ANY, pattern: str | None = None) -> float:
+    def predict_one(self, x: Mapping[Any, float], *, action: str = ANY, pattern: str | None = None) -> float:
         """Return the reward expected of an action; learns nothing."""
         return float(self.predict_many(self._scale.raw(x)[None, 1:], actions=(action,), pattern=pattern)[0, 0])
 
@@ -114,15 +110,15 @@ class RewardModel(base.Regressor):
         """
         own, counts = self._own(pattern)
         unknown = self._bank.actions
-        known = np.zeros((len(rows), unknown + 1))
+        known, share = np.zeros((len(rows), unknown + 1)), self._mix.known(counts)
         for number, row in enumerate(self._scale.rows(rows)):
             shared = self._bank.predict(row)
-            known[number, :unknown] = self._mix.means(shared if own is None else shared + own, counts)
+            known[number, :unknown] = self._mix.means(shared if own is None else shared + own, share)
         return known[:, [self._slots.get(action, unknown) for action in actions]] + self._prior(actions)
 
-    def learn_one(self, x: Mapping[str, float], y: float, *, action: str = ANY, pattern: str | None = None) -> None:
+    def learn_one(self, x: Mapping[Any, float], y: float, *, action: str = ANY, pattern: str | None = None) -> None:
         """Learn what an action earned."""
-        if not math.isfinite(y):
+        if not is_reward(y):
             return
         self._scale.grow(x)
         self.learn_many(self._scale.raw(x)[None, 1:], [y], actions=(action,), pattern=pattern)
@@ -133,9 +129,9 @@ class RewardModel(base.Regressor):
         """Learn what one action each earned, in order; the rows are as in `predict_many`."""
         constant = np.ones((len(rows), 1))
         for raw, reward, action in zip(np.concatenate((constant, rows), axis=1), rewards, actions, strict=True):
-            if math.isfinite(reward):
+            if is_reward(reward):
                 self._admit((action,))
-                self._fold(self._look(raw, pattern)[0], action, reward, 1.0)
+                self._learn(self._look(raw, pattern).decision, action, reward)
 
     def decide(
         self, key: str, x: Mapping[str, float], *, actions: Sequence[str], pattern: str | None = None
@@ -143,31 +139,26 @@ class RewardModel(base.Regressor):
         """Return what is expected of the eligible actions, and remember under `key` what it rests on."""
         self._admit(tuple(actions))
         self._scale.grow(x)
-        decision, counts = self._look(self._scale.raw(x), pattern)
+        decision, noisy, unknown, counts = self._look(self._scale.raw(x), pattern)
         self._memory.add(key, decision)
-        mix = self._mix.of(pattern)
-        means = self._mix.means(decision.expected[-1], counts)
-        variances = self._bank.spread(mix.leading, decision.row)
-        if counts is None:
-            evidence = float(np.dot(mix.shares, self._bank.counts))
-        else:
-            evidence = float(np.dot(mix.shares, counts.sum(axis=0)))
-            variances = self._offsets.variances(variances, counts[:, mix.leading])
-        spreads = np.sqrt(mix.variance * np.maximum(variances, 0.0))  # by rounding, what is certain may fall short of 0
         where = self._latest_slots
-        return Outlook(means[where] + self._latest_priors, spreads[where], evidence)
+        share = self._mix.known(counts)
+        means = self._mix.means(decision.expected[-1], share)
+        variances = self._mix.variances(noisy, unknown, share)
+        spreads = np.sqrt(np.maximum(variances, 0.0))  # by rounding, what is certain may fall short of 0
+        observed = np.dot(self._bank.counts if counts is None else counts, self._mix.of(pattern).shares)
+        return Outlook(means[where] + self._latest_priors, spreads[where], float(observed[where].sum()))
 
     def learn(self, key: str, action: str, reward: float) -> bool:
         """Learn what the action earned that really ran after a decision, be it another than was chosen. Returns whether
         that was new: of a decision that is not remembered, or was learned from, nothing is learned.
         """
         decision = self._memory.get(key)
-        if decision is None or decision.action is not None or not math.isfinite(reward):
+        if decision is None or decision.action is not None or not is_reward(reward):
             return False
         if action not in self._slots:
             self._admit((action,))
-        self._fold(decision, action, reward, 1.0)
-        decision.action, decision.reward = action, reward
+        self._learn(decision, action, reward)
         return True
 
     def retract(self, key: str) -> bool:
@@ -177,7 +168,7 @@ class RewardModel(base.Regressor):
         decision = self._memory.get(key)
         if decision is None or decision.action is None:
             return False
-        self._fold(decision, decision.action, decision.reward, -1.0)
+        self._fold(decision, decision.action, decision.excess, -1.0)
         decision.action = None
         return True
 
@@ -213,27 +204,35 @@ class RewardModel(base.Regressor):
         self._memory.restore(state.remembered, models=len(self._settings.models))
         self.updates = state.updates
 
-    def _look(self, raw: Vector, pattern: str | None) -> tuple[Decision, Vector | None]:
-        """Count one more decision; returns what it rests on, and how often each action was seen on its pattern."""
+    def _look(self, raw: Vector, pattern: str | None) -> "_Look":
+        """Count one more decision, and return what is to be seen there."""
         bank = self._bank
         bank.grow(actions=len(self._slots), width=len(raw))
         bank.tick()
         row = self._scale.learn_row(raw)
-        shared = bank.predict(row)
+        shared, noisy, unknown = bank.outlook(row)
         if pattern is None:
-            return Decision(None, bank.clock, 0, row, shared[None]), None
+            return _Look(Decision(None, bank.clock, 0, row, shared[None]), noisy, unknown, None)
         self._memory.forget_patterns(self._offsets.tick(pattern))
         own, counts = self._offsets.predict(pattern, bank.weights)
-        expected = np.stack((shared, shared + own))
-        return Decision(pattern, bank.clock, self._offsets.clock(pattern), row, expected), counts
+        expected = np.empty((2, *shared.shape))
+        expected[0] = shared
+        np.add(shared, own, out=expected[1])
+        decision = Decision(pattern, bank.clock, self._offsets.clock(pattern), row, expected)
+        return _Look(decision, *self._offsets.variances(noisy, unknown, counts), counts)
 
-    def _fold(self, decision: Decision, action: str, reward: float, weight: float) -> None:
+    def _learn(self, decision: Decision, action: str, reward: float) -> None:
+        """Fold in what an action earned above its prior of today."""
+        excess = reward - self._priors.get(action, self._settings.prior)
+        self._fold(decision, action, excess, 1.0)
+        decision.action, decision.excess = action, excess
+
+    def _fold(self, decision: Decision, action: str, excess: float, weight: float) -> None:
         """Fold in (or, with a weight of -1, take out) what an action earned; what was expected of it is what the models
         said when it was decided, and of an action that came later the prior.
         """
         bank, slot = self._bank, self._slots[action]
         bank.grow(actions=len(self._slots), width=bank.width)
-        excess = min(max(reward, -REWARD_LIMIT), REWARD_LIMIT) - self._priors.get(action, self._settings.prior)
         row, expected = decision.row, decision.expected
         if len(row) < bank.width:
             row = np.concatenate((row, np.zeros(bank.width - len(row))))
@@ -265,6 +264,8 @@ class RewardModel(base.Regressor):
             return
         if len(actions) > self._settings.actions:
             raise ValueError(f"expected at most {self._settings.actions} actions at once, got {len(actions)}")
+        if len(set(actions)) < len(actions):
+            raise ValueError(f"expected each action once, got {', '.join(actions)}")
         self._latest = actions
         new = [action for action in actions if action not in self._slots]
         self._refresh(action for action in actions if action in self._slots)

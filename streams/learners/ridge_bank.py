@@ -44,7 +44,8 @@ class RidgeBank:
 
     `_solutions`, shape (actions, models, width + 1, width), holds each one's posterior covariance in units of the noise
     and, as the last row, its weights: the regressions of an action lie together, so that one product asks and one
-    difference teaches all of them. `clock` counts decisions.
+    difference teaches all of them. `counts`, shape (actions, models), are observations that have not faded; `clock`
+    counts decisions.
     """
 
     def __init__(self, models: Sequence[Ridge]) -> None:
@@ -52,18 +53,19 @@ class RidgeBank:
         self._every = [_block(model.forgetting) for model in models]
         self.clock = self._faded_at = 0
         self._until_fade = min(self._every)
-        self.counts = np.zeros(len(models))
+        self._penalties = np.array([model.penalty for model in models])
+        self.counts = np.zeros((0, len(models)))
         self._hold(np.zeros((0, len(models), 2, 1)))
 
     @property
     def actions(self) -> int:
         """How many actions there is room for."""
-        return self._solutions.shape[0]
+        return int(self._solutions.shape[0])
 
     @property
     def width(self) -> int:
         """The length of a row."""
-        return self._solutions.shape[3]
+        return int(self._solutions.shape[3])
 
     @property
     def weights(self) -> Vector:
@@ -77,27 +79,42 @@ class RidgeBank:
             return
         column = np.arange(width)
         self._hold(np.zeros((actions, models, width + 1, width)))
-        self._solutions[:, :, column, column] = self._prior()[:, None]
+        self._solutions[:, :, column, column] = 1.0 / self._penalties[:, None]
         self._solutions[:had_actions, :, :had_width, :had_width] = old[:, :, :-1]
         self._solutions[:had_actions, :, width, :had_width] = old[:, :, -1]
+        self.counts = np.concatenate((self.counts, np.zeros((actions - had_actions, models))))
 
     def clear(self, action: int) -> None:
         """Forget what an action earned: its place is given to another."""
         column = np.arange(self.width)
         self._solutions[action] = 0.0
-        self._solutions[action][:, column, column] = self._prior()[:, None]
+        self._solutions[action][:, column, column] = 1.0 / self._penalties[:, None]
+        self.counts[action] = 0.0
 
     def predict(self, row: Vector) -> Vector:
         """Return what each regression says of a row, shape (actions, models)."""
         said: Vector = np.dot(self._all_weights, row).reshape(-1, len(self._models))
         return said
 
-    def spread(self, model: int, row: Vector) -> Vector:
-        """Return the variance of what one model says of a row, in units of the noise's, shape (actions,)."""
+    def outlook(self, row: Vector) -> tuple[Vector, Vector, Vector]:
+        """Return what each regression says of a row, the variance of that by the noise of what was observed, in units
+        of the noise's, and what is left of the doubt there was before any, from 0 to 1: shape (actions, models) each.
+
+        With covariance P and penalty c, x'Px has the part c |Px|^2 by what was not known beforehand: |x|^2 / c at the
+        start, and counted as 1 at most. The rest is by noise.
+        """
+        height = self._shape[1]
+        asked = np.dot(self._rows, row).reshape(-1, len(self._models), height)
+        said = asked[:, :, -1].copy()
+        asked[:, :, -1] = 0.0
         padded = self._padded
         padded[:-1] = row
-        spread: Vector = np.dot(np.matmul(self._solutions[:, model], row), padded)
-        return spread
+        unknown = np.vecdot(asked, asked)
+        unknown *= self._penalties
+        variances = np.dot(asked, padded)
+        variances -= unknown
+        unknown *= np.minimum(self._penalties / np.dot(row, row), 1.0)
+        return said, variances, unknown
 
     def tick(self) -> None:
         """Count one more decision, and fade what is due."""
@@ -118,12 +135,12 @@ class RidgeBank:
         spread = np.dot(missed, padded)
         missed[:, -1] -= reward
         if weight == 1.0 and clock >= self._faded_at:
-            self.counts += 1.0
+            self.counts[action] += 1.0
             spread += 1.0
             gain = missed / spread[:, None]
         else:
             kept = weight * self._kept(clock)
-            self.counts += kept
+            self.counts[action] += kept
             gain = missed * (kept / (1.0 + kept * spread))[:, None]
         solutions -= missed[:, :, None] * gain[:, None, :-1]
 
@@ -140,7 +157,7 @@ class RidgeBank:
     def restore(self, sums: RidgeSums) -> None:
         """Replace the state by what `columns` returned of a bank of equal models."""
         self.clock = sums.clock
-        self.counts = np.frombuffer(sums.counts).copy()
+        self.counts = np.frombuffer(sums.counts).reshape(sums.actions, len(self._models)).copy()
         shape = (sums.actions, len(self._models), sums.width + 1, sums.width)
         self._hold(np.frombuffer(sums.solutions).reshape(shape).copy())
         self._note_fades()
@@ -149,13 +166,11 @@ class RidgeBank:
         """Keep the solutions, and views of them that are two-dimensional: one call of BLAS then serves all models."""
         actions, models, height, width = solutions.shape
         self._solutions = solutions
+        self._rows = solutions.reshape(actions * models * height, width)
         self._all_weights = solutions.reshape(actions * models, height, width)[:, -1]
         self._of_action = [(one, one.reshape(models * height, width)) for one in solutions]
         self._shape = models, height
         self._padded = np.zeros(height)  # a row, and 0 for the weights
-
-    def _prior(self) -> Vector:
-        return np.array([1.0 / model.penalty for model in self._models])
 
     def _note_fades(self) -> None:
         self._faded_at = max(self.clock // every * every for every in self._every)
@@ -173,7 +188,7 @@ class RidgeBank:
         """
         solutions, width = self._solutions[:, model], self.width
         if self._models[model].forgetting < 1.0:
-            self.counts[model] *= FADE
+            self.counts[:, model] *= FADE
             left = (1.0 - FADE) * self._models[model].penalty * solutions[:, :-1]
             column = np.arange(width)
             left[:, column, column] += FADE

@@ -7,8 +7,9 @@ too few the missing ones count as spent.
 """
 
 import re
+from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 
 import msgspec
@@ -28,6 +29,8 @@ KEPT = 128
 """Timestamps kept at least per key, so that a limit edited to a larger N still sees what was spent."""
 KEPT_US = 7 * 86_400_000_000
 """Age up to which they are kept, so that a limit edited to a longer T still sees what was spent."""
+_TYPE = "q"
+"""Times are kept in arrays: a fifth of the memory of lists, and nothing that the garbage collector looks at."""
 _LIMIT = re.compile(r"(\d{1,9})\s*/\s*(\S+)", re.ASCII)
 _AND = re.compile(r"\s+and\s+")
 
@@ -39,13 +42,17 @@ def _spelled(count: int, interval_us: int) -> str:
 
 
 class Limit(msgspec.Struct, frozen=True):
-    """At most `count` in every interval [a, a + `interval_us`)."""
+    """At most `count` in every interval [a, a + `interval_us`); `text` is its spelling, worked out once."""
 
     count: int
     interval_us: int
+    text: str = ""
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "text", _spelled(self.count, self.interval_us))
 
     def __str__(self) -> str:
-        return _spelled(self.count, self.interval_us)
+        return self.text
 
     def divided(self, divisor: int) -> "Limit":
         """Return the limit with its count divided, but at least 1 where it was."""
@@ -99,8 +106,50 @@ class SlidingWindowsState(msgspec.Struct, array_like=True):
     divisors: dict[str, int] = {}
 
 
+class Allowance(msgspec.Struct, gc=False):
+    """The `limits` in force for one key, and when it spent of them: `times` in order, of which `kept` are kept at most,
+    and the latest one that no longer is (`dropped_us`).
+    """
+
+    limits: Limits
+    times: "array[int]"
+    dropped_us: int | None = None
+    kept: int = KEPT
+
+    def standing(self, limit: Limit, now_us: int) -> Standing:
+        """Return where the key stands with one of its limits."""
+        times, count, oldest_us = self.times, limit.count, now_us - limit.interval_us
+        spent = len(times)
+        if spent and times[0] <= oldest_us:
+            spent -= bisect_right(times, oldest_us)
+        if spent < count and self.dropped_us is None:
+            return Standing(limit.text, spent, count, possible=True)
+        next_us = self._next_us(limit)
+        possible = next_us is None or 0 < next_us <= now_us
+        return Standing(limit.text, spent, count, possible, None if possible else next_us or None)
+
+    def blocked_until(self, now_us: int) -> int | None:
+        """Return when a reservation is possible again (0: waiting does not help), or None when it is now."""
+        latest_us = now_us
+        for limit in self.limits:
+            next_us = self._next_us(limit)
+            if next_us == 0:
+                return 0
+            if next_us is not None and next_us > latest_us:
+                latest_us = next_us
+        return latest_us if latest_us > now_us else None
+
+    def _next_us(self, limit: Limit) -> int | None:
+        """Return from when on a limit lets one more pass: None at any time, 0 never."""
+        count = limit.count
+        if count == 0:
+            return 0
+        last_us = self.times[-count] if len(self.times) >= count else self.dropped_us
+        return None if last_us is None else last_us + limit.interval_us
+
+
 class SlidingWindows:
-    """Reservations per key, each key under the limits that `limits_of(key)` states.
+    """Reservations per key, each key under the limits that `limits_of(key)` states, at all times the same.
 
     Bounded: at most `keys_max` keys; a key is forgotten only when nothing of it can count any more, and while there is
     no room for a new one nothing is possible for it.
@@ -109,107 +158,101 @@ class SlidingWindows:
     def __init__(self, *, limits_of: Callable[[str], Limits], keys_max: int) -> None:
         self._limits_of = limits_of
         self._keys_max = keys_max
-        self._times: dict[str, list[int]] = {}
-        self._dropped_us: dict[str, int] = {}
+        self._allowances: dict[str, Allowance] = {}
         self._divisors: dict[str, int] = {}
 
     def standing(self, key: str, now_us: int) -> Standing:
         """Return where a key stands at `now_us` with the limit that frees last, else with the fullest one."""
-        times = self._times.get(key, ())
-        if not times and not self._room(now_us):
-            return Standing("tracked keys", self._keys_max, self._keys_max, possible=False)
-        limits, dropped_us = self._limits(key), self._dropped_us.get(key)
+        allowance = self._allowances.get(key)
+        if allowance is None:
+            if len(self._allowances) >= self._keys_max and not self._makes_room(now_us):
+                return Standing("tracked keys", self._keys_max, self._keys_max, possible=False)
+            allowance = self._fresh(key)
+        limits = allowance.limits
         if len(limits) == 1:
-            return _against(limits[0], times, dropped_us, now_us)
-        return max([_against(limit, times, dropped_us, now_us) for limit in limits], key=_tightness)
+            return allowance.standing(limits[0], now_us)
+        return max([allowance.standing(limit, now_us) for limit in limits], key=_tightness)
 
     def keys(self) -> list[str]:
         """Return the keys with reservations, or with tightened limits."""
-        return sorted({*self._times, *self._divisors})
+        return sorted({*self._allowances, *self._divisors})
 
     def blocked_until(self, key: str, now_us: int) -> int | None:
         """Return when a reservation is possible again (0: waiting does not help), or None when it is now."""
-        latest_us = now_us
-        times, dropped_us = self._times.get(key, ()), self._dropped_us.get(key)
-        for limit in self._limits(key):
-            next_us = _next_us(limit, times, dropped_us)
-            if next_us == 0:
-                return 0
-            if next_us is not None and next_us > latest_us:
-                latest_us = next_us
-        return latest_us if latest_us > now_us else None
+        return (self._allowances.get(key) or self._fresh(key)).blocked_until(now_us)
 
-    def reserve(self, key: str, now_us: int) -> None:
-        """Spend one of the key's allowance. Time does not run backwards: an earlier `now_us` counts as the last one."""
-        times = self._times.get(key)
-        if times is None:
-            if len(self._times).bit_count() == 1:  # now and then: at 1, 2, 4, 8, ... keys
+    def reserve(self, key: str, now_us: int) -> bool:
+        """Spend one of the key's allowance, and return whether none is left for now.
+
+        Time does not run backwards: an earlier `now_us` counts as the last one.
+        """
+        allowance = self._allowances.get(key)
+        if allowance is None:
+            if len(self._allowances).bit_count() == 1:  # now and then: at 1, 2, 4, 8, ... keys
                 self._forget_idle(now_us)
-            times = self._times[key] = []
-        times.append(max(now_us, times[-1]) if times else now_us)
-        if len(times) <= KEPT:
-            return
-        surplus = len(times) - max([KEPT] + [limit.count for limit in self._limits_of(key)])
-        if surplus > 0:
-            self._dropped_us[key] = times[surplus - 1]
-            del times[:surplus]
+            allowance = self._allowances[key] = self._fresh(key)
+        times = allowance.times
+        times.append(times[-1] if times and times[-1] > now_us else now_us)
+        if len(times) > allowance.kept:
+            allowance.kept = max([KEPT] + [limit.count for limit in self._limits_of(key)])
+            surplus = len(times) - allowance.kept
+            if surplus > 0:
+                allowance.dropped_us = times[surplus - 1]
+                del times[:surplus]
+        for limit in allowance.limits:
+            if len(times) >= limit.count or allowance.dropped_us is not None:
+                return allowance.blocked_until(now_us) is not None
+        return False
 
     def tighten(self, key: str, divisor: int) -> None:
         """Divide the limits of a key; never widens: only `loosen` takes it back."""
         self._divisors[key] = max(divisor, self._divisors.get(key, 1))
+        self._apply_limits(key)
 
     def loosen(self, key: str) -> None:
         """Return to the stated limits; what was spent still counts."""
         self._divisors.pop(key, None)
+        self._apply_limits(key)
 
     def state(self) -> SlidingWindowsState:
         """Return everything that must survive, in a fixed order."""
+        known = sorted(self._allowances.items())
         return SlidingWindowsState(
-            times={key: list(times) for key, times in sorted(self._times.items())},
-            dropped_us=dict(sorted(self._dropped_us.items())),
+            times={key: one.times.tolist() for key, one in known},
+            dropped_us={key: one.dropped_us for key, one in known if one.dropped_us is not None},
             divisors=dict(sorted(self._divisors.items())),
         )
 
     def restore(self, state: SlidingWindowsState) -> None:
         """Replace the reservations; the limits stay those stated now."""
-        self._times = {key: list(times) for key, times in state.times.items()}
-        self._dropped_us = dict(state.dropped_us)
         self._divisors = dict(state.divisors)
+        self._allowances = {
+            key: Allowance(self._limits(key), array(_TYPE, times), state.dropped_us.get(key))
+            for key, times in state.times.items()
+        }
+
+    def _fresh(self, key: str) -> Allowance:
+        return Allowance(self._limits(key) if self._divisors else self._limits_of(key), array(_TYPE))
 
     def _limits(self, key: str) -> Limits:
+        """Return the limits in force."""
         stated = self._limits_of(key)
-        divisor = self._divisors.get(key) if self._divisors else None
+        divisor = self._divisors.get(key)
         return stated if divisor is None else tuple(limit.divided(divisor) for limit in stated)
 
-    def _room(self, now_us: int) -> bool:
-        if len(self._times) >= self._keys_max:
-            self._forget_idle(now_us)
-        return len(self._times) < self._keys_max
+    def _apply_limits(self, key: str) -> None:
+        if key in self._allowances:
+            self._allowances[key].limits = self._limits(key)
+
+    def _makes_room(self, now_us: int) -> bool:
+        self._forget_idle(now_us)
+        return len(self._allowances) < self._keys_max
 
     def _forget_idle(self, now_us: int) -> None:
-        for key in [key for key, times in self._times.items() if times[-1] + self._memory_us(key) <= now_us]:
-            del self._times[key]
-            self._dropped_us.pop(key, None)
-
-    def _memory_us(self, key: str) -> int:
-        return max([KEPT_US, *(limit.interval_us for limit in self._limits_of(key))])
-
-
-def _against(limit: Limit, times: Sequence[int], dropped_us: int | None, now_us: int) -> Standing:
-    next_us = _next_us(limit, times, dropped_us)
-    possible = next_us is None or 0 < next_us <= now_us
-    oldest_us = now_us - limit.interval_us
-    spent = len(times) if times and times[0] > oldest_us else len(times) - bisect_right(times, oldest_us)
-    return Standing(str(limit), spent, limit.count, possible, None if possible else next_us or None)
-
-
-def _next_us(limit: Limit, times: Sequence[int], dropped_us: int | None) -> int | None:
-    """Return from when on a limit lets one more pass: None at any time, 0 never. `dropped_us` came before `times`."""
-    count = limit.count
-    if count == 0:
-        return 0
-    last_us = times[-count] if len(times) >= count else dropped_us
-    return None if last_us is None else last_us + limit.interval_us
+        for key in [key for key, one in self._allowances.items() if one.times[-1] + KEPT_US <= now_us]:
+            interval_us = max(limit.interval_us for limit in self._limits_of(key))
+            if self._allowances[key].times[-1] + interval_us <= now_us:
+                del self._allowances[key]
 
 
 def _tightness(standing: Standing) -> tuple[bool, int, float]:

@@ -9,12 +9,13 @@ from schemas.ids import Cause, Mint
 from streams.loop.processor import Input, Now, Record
 
 
-class Occasion(msgspec.Struct, frozen=True, gc=False):
+class Occasion(msgspec.Struct, gc=False):
     """One input, or one timer: where outputs come from, when, and under which ids."""
 
     cause: Cause
     now: Now
     mint: Mint
+    _causes: tuple[str, ...] | None = None
 
     def id(self) -> str:
         """Return the id of the next output."""
@@ -23,7 +24,9 @@ class Occasion(msgspec.Struct, frozen=True, gc=False):
     @property
     def causes(self) -> tuple[str, ...]:
         """The cause as events name it."""
-        return (str(self.cause),)
+        if self._causes is None:
+            self._causes = (str(self.cause),)
+        return self._causes
 
 
 def fold_events(

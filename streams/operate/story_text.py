@@ -94,6 +94,7 @@ def _proposal_text(event: Proposal) -> str:
     chances = ", ".join(f"{name} {chance:.2f}" for name, chance in likely)
     arm = f"; arm {event.hold_out.arm}" if event.hold_out is not None else ""
     blocked = f"; blocked: {', '.join(event.blocked)}" if event.blocked else ""
+    # runs of earlier versions logged the constant of the regression among the features
     features = ", ".join(f"{name} {value:.2f}" for name, value in sorted(event.features.items()) if name != "bias")
     chosen = f"propensity {event.propensity:.3f} of {chances}{arm}{blocked}"
     return f"proposed {event.action} ({chosen}); {event.model} on {features}"

@@ -2,15 +2,17 @@
 
 Every parquet of the folder is a set: features, and the column `label`; an arm earns 1 if it is the label of the row.
 `loss` is the share of wrong arms over one pass, by arms drawn from the logged probabilities, the mean over `--seeds`
-orders of the rows. All sets see one configuration, the policy's but for the floor. Beside: linear Thompson sampling
-(the better of two widths), Vowpal Wabbit (the best of 18 settings) and any arm; they are given features standardised in
-hindsight. `decisions_per_s` are decisions with learning per CPU second with 20 features and 8 arms.
+orders of the rows. All sets see one configuration, the policy's but for floor and prior (see `POLICY`). Beside: linear
+Thompson sampling (the better of two widths), Vowpal Wabbit (the best of 36 settings: how it explores, its rate, raw or
+standardised features, costs of -1 or 0 or of 0 or 1) and any arm; "standardised" is by the whole set, in hindsight.
+`decisions_per_s` are decisions with learning per CPU second with 20 features and 8 arms, ours also with 50 patterns.
 """
 
 import argparse
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import product
 from pathlib import Path
 from statistics import median
 from time import process_time
@@ -19,11 +21,11 @@ import numpy as np
 import polars as pl
 
 from tests.bench.bandit_play import FLOOR, POLICY, Flyball, Game, LinearThompson, Player, Uniform, play
-from tests.bench.bandit_vw import EXPLORATIONS, RATES, VowpalWabbit, is_installed
+from tests.bench.bandit_vw import COSTS, EXPLORATIONS, RATES, VowpalWabbit, is_installed
 from tests.bench.rows import Row, print_table, write_rows
 
 WIDTHS = (0.1, 0.25)
-SPEED_FEATURES, SPEED_ARMS, SPEED_DECISIONS, SPEED_ROUNDS = 20, 8, 4_000, 5
+SPEED_FEATURES, SPEED_ARMS, SPEED_PATTERNS, SPEED_DECISIONS, SPEED_ROUNDS = 20, 8, 50, 4_000, 5
 NO_VW = "vowpal wabbit is not installed, so its rows are left out: `make bench` installs it"
 
 
@@ -56,9 +58,9 @@ def players(game: Game, seed: int, *, with_vw: bool) -> Iterator[tuple[str, str,
         return
     for exploration in EXPLORATIONS:
         for rate in RATES:
-            for name, seen in (("raw", game), ("standardised", scaled)):
-                make = partial(VowpalWabbit, arms, exploration=exploration, rate=rate)
-                yield "vowpal wabbit", f"{exploration} -l {rate} {name}", make, seen
+            for (name, seen), costs in product((("raw", game), ("standardised", scaled)), COSTS):
+                make = partial(VowpalWabbit, arms, exploration=exploration, rate=rate, costs=costs)
+                yield "vowpal wabbit", f"{exploration} -l {rate} {name} {costs}", make, seen
 
 
 def losses(path: Path, seeds: int, *, with_vw: bool) -> list[Row]:
@@ -86,9 +88,15 @@ def speed(*, with_vw: bool) -> list[Row]:
     shape = (SPEED_DECISIONS, SPEED_ARMS)
     rewards = (rng.random(shape) < rng.random(SPEED_ARMS)).astype(np.float64)
     game = Game(rng.standard_normal((SPEED_DECISIONS, SPEED_FEATURES)), rewards, rng.random(SPEED_DECISIONS))
-    makes: dict[str, Callable[[], Player]] = {"flyball": partial(Flyball, SPEED_FEATURES, SPEED_ARMS)}
+    ours = partial(Flyball, SPEED_FEATURES, SPEED_ARMS)
+    makes: dict[str, Callable[[], Player]] = {
+        "flyball": ours,
+        "flyball, patterns": partial(ours, patterns=SPEED_PATTERNS),
+    }
     if with_vw:
-        makes["vowpal wabbit"] = partial(VowpalWabbit, SPEED_ARMS, exploration=EXPLORATIONS[0], rate=RATES[1])
+        makes["vowpal wabbit"] = partial(
+            VowpalWabbit, SPEED_ARMS, exploration=EXPLORATIONS[0], rate=RATES[1], costs="-1/0"
+        )
     seconds: dict[str, list[float]] = {name: [] for name in makes}
     for _ in range(SPEED_ROUNDS):
         for name, make in makes.items():
@@ -111,7 +119,7 @@ def main() -> None:
     with_vw = is_installed() and not arguments.no_vw
     if not is_installed():
         print(NO_VW, file=sys.stderr)
-    print(f"floor {FLOOR}, gamma {POLICY.gamma:g}, optimism {POLICY.optimism:g}, {arguments.seeds} seeds")
+    print(f"floor {FLOOR}, gamma {POLICY.gamma:g}, optimism {POLICY.optimism:g}, prior {POLICY.reward_prior:g}")
     rows: list[Row] = []
     for path in sorted(arguments.data.glob("*.parquet")) if arguments.data else ():
         found = losses(path, arguments.seeds, with_vw=with_vw)

@@ -8,12 +8,18 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.learners.bandit import explore, pick
-from streams.learners.reward_model import RewardModel, RewardModelSettings
+from streams.learners.reward_model import RewardModel
+from streams.learners.reward_settings import RewardModelSettings
 from streams.loop.policy import PolicySettings
+from streams.loop.policy.choice import OF_EVERY_METRIC
+from streams.loop.policy.reward_models import reward_model_settings
 
 Floats = npt.NDArray[np.float64]
-POLICY = PolicySettings()
 FLOOR = 0.005
+POLICY = PolicySettings(floor=FLOOR, reward_prior=0.3)
+"""The policy's settings but for two. What the floor costs is a constant that is printed beside, so it is small here;
+the prior is about what an arm drawn at random earns, as the policy's 0.7 is for an action that often helps.
+"""
 
 
 class Player(Protocol):
@@ -25,12 +31,18 @@ class Player(Protocol):
 
 
 class Flyball:
-    """The product's models and its exploration, with the settings of the policy but for the floor."""
+    """The policy's models and its exploration, with its settings but for the two of `POLICY`; actions cost nothing, and
+    there are no patterns, or so many that take turns. The first features have the names of those that every decision
+    has, as in the policy.
+    """
 
-    def __init__(self, features: int, arms: int, *, settings: RewardModelSettings | None = None) -> None:
-        self.model = RewardModel(settings)
+    def __init__(
+        self, features: int, arms: int, *, settings: RewardModelSettings | None = None, patterns: int = 0
+    ) -> None:
+        self.model = RewardModel(settings or reward_model_settings(POLICY, actions=arms))
         self.arms = [f"arm-{number:02d}" for number in range(arms)]
-        self.features = [f"x{number}" for number in range(features)]
+        self.features = [*OF_EVERY_METRIC, *(f"mean:{number}" for number in range(features))][:features]
+        self.patterns = patterns
         self.decided = 0
         self.chosen = self.key = ""
 
@@ -38,8 +50,9 @@ class Flyball:
         self.decided += 1
         self.key = f"decision-{self.decided}"
         features = dict(zip(self.features, row.tolist(), strict=True))
-        outlook = self.model.decide(self.key, features, actions=self.arms)
-        probabilities = explore(self.arms, outlook, gamma=POLICY.gamma, optimism=POLICY.optimism, floor=FLOOR)
+        pattern = f"pattern-{self.decided % self.patterns}" if self.patterns else None
+        outlook = self.model.decide(self.key, features, actions=self.arms, pattern=pattern)
+        probabilities = explore(self.arms, outlook, gamma=POLICY.gamma, optimism=POLICY.optimism, floor=POLICY.floor)
         self.chosen = pick(probabilities, draw)
         return self.arms.index(self.chosen)
 

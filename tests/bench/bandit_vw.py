@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 EXPLORATIONS = ("--squarecb", "--squarecb --gamma_scale 100", "--epsilon 0")
 RATES = (0.05, 0.5, 2.0)
+COSTS = {"-1/0": 0.0, "0/1": 1.0}
+"""How a reward of 1 or 0 is told as a cost: the name of the way, and what to earn nothing costs by it."""
 COMMON = "--cb_explore_adf -q sa --ignore_linear s --quiet"
 
 
@@ -20,10 +22,11 @@ def is_installed() -> bool:
 class VowpalWabbit:
     """Contextual bandit with action features; arms are drawn from its probabilities."""
 
-    def __init__(self, arms: int, *, exploration: str, rate: float) -> None:
+    def __init__(self, arms: int, *, exploration: str, rate: float, costs: str) -> None:
         module: Any = importlib.import_module("vowpalwabbit")
         self.workspace = module.Workspace(f"{COMMON} {exploration} -l {rate}")
         self.arms = [f"|a arm{number}" for number in range(arms)]
+        self.cost_of_nothing = COSTS[costs]
         self.shared = ""
         self.arm = 0
         self.probability = 1.0
@@ -39,5 +42,5 @@ class VowpalWabbit:
 
     def learn(self, reward: float) -> None:
         lines = list(self.arms)
-        lines[self.arm] = f"0:{-reward}:{self.probability} {lines[self.arm]}"
+        lines[self.arm] = f"0:{self.cost_of_nothing - reward}:{self.probability} {lines[self.arm]}"
         self.workspace.learn([self.shared, *lines])

@@ -14,16 +14,19 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+from msgspec.structs import replace
 
-from streams.learners.reward_model import RewardModelSettings
+from streams.learners.reward_settings import RewardModelSettings
 from streams.learners.ridge_bank import Ridge
-from tests.bench.bandit_play import FLOOR, Flyball, Game, play
+from streams.loop.policy.reward_models import reward_model_settings
+from tests.bench.bandit_play import FLOOR, POLICY, Flyball, Game, play
 from tests.bench.rows import Row, print_table, write_rows
 
 DECISIONS = 4_000
 ARMS, FEATURES = 5, 5
 CHANGES = (0, 1, 4, 8)
 FIXED = (1.0, 0.998, 0.995, 0.99, 0.98, 0.96)
+AS_POLICY = reward_model_settings(POLICY, actions=ARMS)
 SETTLED = 100
 """Decisions before the first change and behind the last, at least."""
 
@@ -45,17 +48,16 @@ def world(kind: str, changes: int, seed: int) -> tuple[Game, list[int]]:
 
 
 def fixed(forgetting: float) -> RewardModelSettings:
-    """Return models that all forget at one rate."""
+    """Return the policy's models, but that all forget at one rate."""
     penalties = [0.25, 2.5, 25.0]
-    return RewardModelSettings(
+    return replace(
+        AS_POLICY,
         models=tuple(Ridge(penalty=penalty, forgetting=forgetting) for penalty in penalties),
         own_forgetting=(forgetting,) * len(penalties),
     )
 
 
-SYSTEMS: dict[str, RewardModelSettings] = {"flyball": RewardModelSettings()} | {
-    f"fixed {rate}": fixed(rate) for rate in FIXED
-}
+SYSTEMS: dict[str, RewardModelSettings] = {"flyball": AS_POLICY} | {f"fixed {rate}": fixed(rate) for rate in FIXED}
 
 
 def earned(seed: int, *, kind: str, changes: int, systems: Sequence[str]) -> dict[str, float]:

@@ -2,8 +2,9 @@
 
 The pure processor, on one core, by CPU time, medians of `--rounds`. `allowed`: each verdict becomes an action, of
 which everything is reserved; `refused`: the entity still cools down. `--keys` entities have reservations, an open
-episode and a cooldown each. `ends` are outcomes folded. Beside: `encode`, the mere encoding of the same verdicts to the
-bytes of the wire, which the worker does besides.
+episode and a cooldown each. `ends` are outcomes folded, `learned` the experiences of them, without which no action
+would be let through for long. Beside: `encode`, the mere encoding of the same verdicts to the bytes of the wire, which
+the worker does besides.
 """
 
 import argparse
@@ -16,7 +17,8 @@ from typing import ParamSpec, TypeVar
 import msgspec
 
 from schemas import wire
-from schemas.events import Event, Proposal
+from schemas.events import Event, Experience, Proposal, Verdict
+from schemas.ids import derive
 from streams.loop.actions import ActionSettings
 from streams.loop.gate import GateSettings, LevelSettings
 from tests.bench.rows import Row, print_table, write_rows
@@ -70,6 +72,28 @@ def proposals(keys: int, round_name: str) -> list[Proposal]:
     ]
 
 
+def experience(verdict: Verdict) -> Experience:
+    """Return what is told of an action that helped."""
+    one = verdict.proposal
+    return Experience(
+        id=derive("experience", one.id),
+        time_us=verdict.time_us,
+        proposal=one.id,
+        entity=one.entity,
+        episode=one.episode,
+        pattern=one.pattern,
+        arm="loop",
+        state="observed",
+        proposed=one.action,
+        effective=one.action,
+        effective_probability=one.propensity,
+        verdict=verdict.verdict,
+        reward=0.7,
+        action=verdict.action,
+        decided_us=verdict.time_us,
+    )
+
+
 def one_round(keys: int) -> dict[str, float]:
     """Return things per CPU second by name, and the bytes of the gate's state."""
     bench = Bench(settings=SETTINGS, levels=LevelSettings(default="act"), actions=ACTIONS)
@@ -86,7 +110,9 @@ def one_round(keys: int) -> dict[str, float]:
             clock.time("encode", _encode, verdicts(outputs))
             ends = [outcome(action, "succeeded") for action in actions(outputs)]
             clock.time("ends", bench.give, *ends)
-    counts = {"allowed": keys, "refused": keys, "encode": 2 * keys, "ends": keys}
+            told = [experience(verdict) for verdict in verdicts(outputs) if verdict.action is not None]
+            clock.time("learned", bench.give, *told)
+    counts = {"allowed": keys, "refused": keys, "encode": 2 * keys, "ends": keys, "learned": keys}
     return {name: counts[name] / seconds for name, seconds in clock.seconds.items()} | {
         "state": float(len(bench.gate.snapshot()))
     }
@@ -116,6 +142,7 @@ _METRICS = {
     "refused": "verdicts_per_s",
     "encode": "verdicts_encoded_per_s",
     "ends": "outcomes_per_s",
+    "learned": "experiences_per_s",
 }
 
 

@@ -37,7 +37,7 @@ from tests.promises.evidence import Evidence, LimitRule, LogRecord
 GATES, HANDS = ("gate-1", "gate-2"), ("hand-1", "hand-2")
 GROUP = "file"
 """The executors' own default."""
-LOOP_LIMIT, ACTION_LIMIT, ENTITY_LIMIT = "5/5s", "4/5s", "2/30s"
+LOOP_LIMIT, ACTION_LIMIT, ENTITY_LIMIT = "5/5s", "3/5s", "2/30s"
 """Less than is proposed, over longer than a gate is away: without its memory each would be exceeded at once."""
 LIMITS = (
     LimitRule(name="loop", limits=LOOP_LIMIT, scope=lambda _: "loop"),

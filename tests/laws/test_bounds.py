@@ -1,4 +1,6 @@
-"""State is bounded: the same life lived again and again by other entities, episodes and actions needs no more room."""
+"""State is bounded: the same life lived again and again by other entities, episodes and patterns needs no more room.
+The policy also learns of other actions each time, from what people proposed.
+"""
 
 import re
 from typing import Any
@@ -7,6 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from schemas.events import Experience
 from schemas.ids import Cause
 from streams.loop.account import Account, AccountSettings
 from streams.loop.attribute import Attribute, AttributeSettings
@@ -23,7 +26,7 @@ from tests.simulation.loop import ACTIONS, LOOP, SETTINGS_HASH
 GENERATION_US = 400_000_000
 FULL, LATER = 6, 12
 """Generations after which every limit is reached (a life may leave but one thing), and how many are lived in all."""
-_NAME = re.compile(r"[0-9a-f]{32}|node-[0-9.]+")
+_NAME = re.compile(r"[0-9a-f]{32}|node-[0-9.]+|p-[0-9]+")
 
 
 def tight(name: str) -> Processor:
@@ -66,7 +69,8 @@ def test_the_state_stops_growing(name: str) -> None:
     sizes: list[int] = []
     for generation in range(LATER):
         for call in calls_of(name):
-            give(processor, reborn(call, generation))
+            one = reborn(call, generation)
+            give(processor, with_others(one, generation) if name == "policy" else one)
         sizes.append(len(processor.snapshot()))
     assert max(sizes[FULL:]) <= 1.15 * max(sizes[:FULL])
 
@@ -76,6 +80,18 @@ def reborn(call: Call, generation: int) -> Call:
     shift_us = generation * GENERATION_US
     now = Now(call.now.us + shift_us, call.now.control_heard_us + shift_us)
     return Call(now, tuple(_reborn(one, generation, shift_us) for one in call.inputs))
+
+
+def with_others(call: Call, generation: int) -> Call:
+    """Return a call whose experience is of what people proposed, and of actions of this generation alone."""
+    return Call(call.now, tuple(_by_another(one, generation) for one in call.inputs))
+
+
+def _by_another(one: Input, generation: int) -> Input:
+    if isinstance(one, TelemetryBatch) or not isinstance(one.event, Experience):
+        return one
+    effective = f"{one.event.effective}~{generation}"
+    return Record(one.cause, msgspec.structs.replace(one.event, by="ana", effective=effective))
 
 
 def _reborn(one: Input, generation: int, shift_us: int) -> Input:

@@ -3,11 +3,11 @@ import math
 import numpy as np
 import pytest
 
-from streams.learners.feature_scale import SETTLED, SQUASH, FeatureScale
+from streams.learners.feature_scale import KNOWN, SETTLED, SQUASH, FeatureScale
 
 
-def fed(rows: list[dict[str, float]], limit: int = 10) -> FeatureScale:
-    scale = FeatureScale(limit=limit)
+def fed(rows: list[dict[str, float]], limit: int = 10, first: tuple[str, ...] = ()) -> FeatureScale:
+    scale = FeatureScale(limit=limit, first=first)
     for x in rows:
         scale.grow(x)
         scale.learn_row(scale.raw(x))
@@ -39,6 +39,37 @@ def test_columns_come_by_first_appearance_and_then_by_name_up_to_the_limit() -> 
     scale = fed([{"b": 1.0, "a": 2.0}, {"d": 0.0, "c": 1.0}], limit=3)
     assert scale.names == ("a", "b", "c")
     assert scale.row(scale.raw({"d": 1e9, "c": 1.0})).tolist() == [1.0, 0.0, 0.0, 0.0]
+
+
+def test_the_first_ones_have_their_columns_before_all_others() -> None:
+    many = {f"mean:{number:02d}": 1.0 for number in range(40)}
+    scale = fed([many, many | {"severity": 0.5, "trend": 0.1}], limit=32, first=("severity", "trend"))
+    assert scale.names[:3] == ("severity", "trend", "mean:00")
+    assert len(scale.names) == 32
+
+
+def test_a_restored_scale_of_more_columns_than_the_limit_takes_in_none() -> None:
+    wide, narrow = fed([{"a": 1.0, "b": 2.0, "c": 3.0}]), FeatureScale(limit=2)
+    narrow.restore(wide.columns())
+    narrow.grow({"d": 1.0, "e": 1.0, "f": 1.0})
+    assert narrow.names == ("a", "b", "c")
+
+
+@pytest.mark.parametrize("period", [2, 4, 8])
+def test_rows_of_kinds_that_take_turns_are_learned_alike(period: int) -> None:
+    scale = fed([{"a": float(number % period == 0)} for number in range(20_000)])
+    low, high = (math.atanh(scale.row(scale.raw({"a": value}))[1]) for value in (0.0, 1.0))
+    assert -low / (high - low) == pytest.approx(1.0 / period, abs=0.03)  # the mean
+
+
+@pytest.mark.parametrize("seen", [KNOWN, 3 * SETTLED])
+def test_one_absurd_value_does_not_flatten_what_comes_after_it(seen: int) -> None:
+    plain = [{"a": math.sin(n), "b": 0.0} for n in range(seen)]
+    after = [{"a": math.sin(n), "b": float(n % 2)} for n in range(200)]
+    scale = fed([*plain, {"a": 1e12, "b": 1e12}, *after])
+    for name in "ab":
+        low, high = (float(abs(scale.row(scale.raw({name: value}))).sum()) for value in (0.0, 1.0))
+        assert abs(high - low) > 0.02
 
 
 def test_what_finds_no_column_leaves_a_settled_scale_settled() -> None:

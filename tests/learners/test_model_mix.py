@@ -15,8 +15,15 @@ def test_shares_are_the_softmax_of_the_faded_squared_errors() -> None:
     errors = np.array([0.99 * 0.25 + 0.04, 0.99 * 1.0 + 0.01])
     expected = np.exp(-4.0 * errors) / np.exp(-4.0 * errors).sum()
     assert made.shares == pytest.approx(expected)
-    assert made.leading == 0
     assert made.variance == pytest.approx((expected @ errors + PRIOR_VARIANCE) / 2.99)
+
+
+def test_the_variance_of_a_mean_is_that_of_the_models_by_their_shares() -> None:
+    made = mix()
+    made.learn([0.5, 0.0], 1.0, decided=1, now=1)
+    noisy, unknown = np.array([[0.4, 0.2], [0.0, 0.0]]), np.array([[0.0, 0.0], [1.0, 0.5]])
+    expected = [made.variance * (made.shares @ noisy[0]), PRIOR_VARIANCE * (made.shares @ unknown[1])]
+    assert made.variances(noisy, unknown) == pytest.approx(expected)
 
 
 def test_a_model_that_suits_a_changed_world_takes_over() -> None:

@@ -21,12 +21,24 @@ def taught() -> PatternMix:
 
 def test_on_a_new_pattern_that_model_counts_which_needs_no_offset() -> None:
     assert taught().means(SAID, None) == pytest.approx([0.8, 0.5])
-    assert taught().means(SAID, np.zeros((2, 2))) == pytest.approx([0.8, 0.5])
+    assert taught().means(SAID, taught().known(np.zeros((2, 2)))) == pytest.approx([0.8, 0.5])
 
 
 def test_the_more_an_action_was_seen_on_a_pattern_the_more_counts_which_is_right_with_its_offset() -> None:
     counts = np.array([[1.0, 1.0], [1e9, 1e9]])
-    assert taught().means(SAID, counts) == pytest.approx([(0.8 + 0.3) / 2.0, 0.1])
+    assert taught().means(SAID, taught().known(counts)) == pytest.approx([(0.8 + 0.3) / 2.0, 0.1])
+
+
+def test_the_variance_is_of_the_models_that_the_mean_is_of() -> None:
+    made, unknown = taught(), np.zeros((2, 2))
+    alone, joint = made.of(None), made.of("p")
+    assert alone.variances(SAID, unknown) != pytest.approx(joint.variances(SAID, unknown), rel=0.1)
+    for counts in (None, np.zeros((2, 2))):
+        assert made.variances(SAID, unknown, made.known(counts)) == pytest.approx(alone.variances(SAID, unknown))
+    counts = np.array([[1.0, 1.0], [1e9, 1e9]])
+    half, known = made.variances(SAID, unknown, made.known(counts))
+    assert half == pytest.approx((alone.variances(SAID, unknown)[0] + joint.variances(SAID, unknown)[0]) / 2.0)
+    assert known == pytest.approx(joint.variances(SAID, unknown)[1])
 
 
 def test_decisions_without_a_pattern_tell_nothing_of_offsets() -> None:
@@ -44,4 +56,5 @@ def test_a_restored_mix_goes_on_alike() -> None:
         one.learn(np.array([[0.4, 0.3], [0.1, 0.2]]), 0.2, decided=101, now=103, weight=1.0)
     assert copy.columns() == made.columns()
     counts = np.ones((2, 2))
-    assert copy.means(SAID, counts).tolist() == made.means(SAID, counts).tolist()
+    one, other = (each.means(SAID, each.known(counts)).tolist() for each in (copy, made))
+    assert one == other

@@ -42,11 +42,13 @@ def test_patterns_have_nothing_to_do_with_each_other() -> None:
 
 
 def test_the_more_was_seen_the_less_the_variance() -> None:
-    shared = np.array([0.5])
-    variances = [float(offsets().variances(shared, np.array([count]))[0]) for count in (0.0, 1.0, 10.0, 1e6)]
-    assert variances[0] == pytest.approx(1.5)
-    assert variances == sorted(variances, reverse=True)
-    assert variances[-1] < 1e-5
+    shared, counts = np.array([[0.5]] * 4), np.array([[0.0], [1.0], [10.0], [1e6]])
+    noisy, unknown = offsets().variances(shared, shared, counts)
+    assert noisy[0] == pytest.approx(1.5)
+    assert unknown[0] == pytest.approx(0.5)
+    for variances in (noisy[:, 0].tolist(), unknown[:, 0].tolist()):
+        assert variances == sorted(variances, reverse=True)
+        assert variances[-1] < 1e-5
 
 
 def test_the_pattern_decided_longest_ago_is_forgotten_beyond_the_limit() -> None:

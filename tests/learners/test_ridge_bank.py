@@ -44,7 +44,11 @@ def test_it_solves_every_ridge_regression_with_what_has_not_faded() -> None:
         for action in range(ACTIONS):
             weights, covariance = closed_form(told, model, action)
             assert made.predict(probe)[action, number] == pytest.approx(weights @ probe, rel=1e-9)
-            assert made.spread(number, probe)[action] == pytest.approx(probe @ covariance @ probe, rel=1e-9)
+            said, noisy, unknown = (part[action, number] for part in made.outlook(probe))
+            assert said == pytest.approx(weights @ probe, rel=1e-9)
+            left = model.penalty * np.sum((covariance @ probe) ** 2)
+            assert noisy == pytest.approx(probe @ covariance @ probe - left, rel=1e-9)
+            assert unknown == pytest.approx(left / max(1.0, probe @ probe / model.penalty), rel=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -82,10 +86,26 @@ def test_what_is_not_tried_returns_to_nothing_known() -> None:
         made.learn(0, probe, 1.0, clock=clock)
     for _ in range(500):
         made.tick()
-    weights, spread = made.predict(probe)[0], made.spread(2, probe)[0]
-    assert weights[0] > 0.9
-    assert abs(weights[2]) < 1e-6
-    assert spread == pytest.approx(probe @ probe / MODELS[2].penalty)
+    said, noisy, unknown = (part[0] for part in made.outlook(probe))
+    assert said[0] > 0.9
+    assert abs(said[2]) < 1e-6
+    assert noisy[2] == pytest.approx(0.0, abs=1e-6)
+    assert unknown[2] == pytest.approx(1.25 / 2.0)
+    assert unknown[0] < 1e-3
+
+
+def test_the_place_of_an_action_is_given_away_without_a_trace() -> None:
+    made, probe = bank(), np.array([1.0, 0.5, 0.0, 0.0])
+    for clock in range(1, 31):
+        made.tick()
+        made.learn(clock % 2, probe, 1.0, clock=clock)
+    made.clear(0)
+    assert made.counts[0].tolist() == [0.0] * len(MODELS)
+    assert made.counts[1, 0] == 15.0
+    said, noisy, unknown = (part[0] for part in made.outlook(probe))
+    assert said.tolist() == [0.0] * len(MODELS)
+    assert noisy == pytest.approx(0.0, abs=1e-12)
+    assert unknown == pytest.approx([1.0, 1.25 / 5.0, 1.25 / 2.0])
 
 
 def test_new_actions_and_features_start_from_the_penalty_and_change_nothing_else() -> None:
@@ -94,13 +114,16 @@ def test_new_actions_and_features_start_from_the_penalty_and_change_nothing_else
         made.tick()
         made.learn(action, row, reward, clock=clock)
     probe = np.array([1.0, 0.3, -0.7, 0.2])
-    before = made.predict(probe)
+    before, before_counts = made.predict(probe), made.counts.sum(axis=1).tolist()
     made.grow(actions=ACTIONS + 1, width=WIDTH + 1)
     after = made.predict(np.append(probe, 0.0))
     np.testing.assert_allclose(after[:ACTIONS], before, rtol=1e-12)
     assert after[ACTIONS].tolist() == [0.0] * len(MODELS)
     alone = np.array([0.0] * WIDTH + [1.0])
-    assert made.spread(1, alone) == pytest.approx([1 / 5.0] * (ACTIONS + 1))
+    _, noisy, unknown = made.outlook(alone)
+    assert noisy == pytest.approx(0.0, abs=1e-12)
+    assert unknown == pytest.approx(np.tile([1.0, 1.0 / 5.0, 1.0 / 2.0], (ACTIONS + 1, 1)))
+    assert made.counts.sum(axis=1).tolist() == [*before_counts, 0.0]
 
 
 def test_long_lives_stay_well_conditioned() -> None:
@@ -111,5 +134,8 @@ def test_long_lives_stay_well_conditioned() -> None:
         made.learn(0, direction + 1e-6 * rng.standard_normal(WIDTH), 0.5, clock=clock)
     assert np.isfinite(made.weights).all()
     assert made.predict(direction)[0] == pytest.approx([0.5] * 3, abs=0.05)
-    spreads = [made.spread(number, rng.standard_normal(WIDTH))[0] for number in range(3) for _ in range(20)]
-    assert min(spreads) >= 0.0
+    for _ in range(20):
+        _, noisy, unknown = made.outlook(rng.standard_normal(WIDTH))
+        assert noisy.min() >= -1e-9
+        assert unknown.min() >= 0.0
+        assert unknown.max() <= 1.0 + 1e-9

@@ -63,7 +63,7 @@ def proposal(action: str = "restart", episode: str = "e1", entity: str = "web-1"
         "probabilities": {action: 1.0},
         "expires_us": START + 15 * S,
         "model": "ridge/0",
-        "features": {"bias": 1.0, "severity": 0.5, "strength": 0.4, "trend": 0.1},
+        "features": {"severity": 0.5, "strength": 0.4, "trend": 0.1},
         "hold_out": HoldOut(draw=0.1, arm="loop", shares=SHARES),
     }
     return Proposal(**(given | fields))

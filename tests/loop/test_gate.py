@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from schemas.events import NONE, Action, Blocked, Check, Verdict
 from streams.loop.actions import ActionSettings
 from streams.loop.gate import LEVEL_VERDICTS, LEVELS, RULES, Level, LevelSettings
-from streams.loop.gate.checks import decide
+from streams.loop.gate.checks import findings_of
 from streams.loop.gate.settings import GuardSettings
 from streams.operate.gate_document import gate_document
 from tests.loop.gate_bench import (
@@ -241,7 +241,8 @@ def test_whatever_checks_fail_the_first_of_the_table_decides(failed: list[str]) 
     checks = tuple(Check(name=rule.name, passed=rule.name not in failed) for rule in RULES)
     first = next((rule for rule in RULES if rule.name in failed), None)
     expected = ("allow", None) if first is None else (first.failed, first.name)
-    assert decide(checks) == expected
+    found = findings_of(*checks)
+    assert (found.answer, found.decided_by) == expected
 
 
 def test_the_document_of_the_checks_is_current() -> None:

@@ -188,7 +188,7 @@ def test_in_no_day_more_is_spent_than_the_budget(budget: int, costs: list[tuple[
     spent: list[tuple[int, int]] = []
     for passed_us, cost in costs:
         now_us += passed_us
-        from_us = spending.possible_from(now_us, cost / 10)
+        _, from_us = spending.standing(now_us, cost / 10)
         others = sum(one for us, one in spent if us > now_us - DAY_US)
         assert (from_us == now_us) == (others + cost <= budget)
         if from_us == now_us:
@@ -201,7 +201,7 @@ def test_in_no_day_more_is_spent_than_the_budget(budget: int, costs: list[tuple[
             assert cost > budget
     again = Spending(budget=budget / 10, entries=1_000)
     again.adopt(list(spending.spent))
-    assert again.sum(now_us) == spending.sum(now_us)
+    assert again.standing(now_us, 0.0) == spending.standing(now_us, 0.0)
 
 
 def test_of_very_many_ends_the_latest_count() -> None:
@@ -210,7 +210,7 @@ def test_of_very_many_ends_the_latest_count() -> None:
         assert not ends.add("restart", number, bad=False)
     failing = [ends.add("restart", KEPT + number, bad=True) for number in range(KEPT)]
     assert failing.index(True) == KEPT // 2
-    assert ends.bad("restart", 2 * KEPT) == (KEPT, KEPT)
+    assert ends.standing("restart", 2 * KEPT)[:2] == (KEPT, KEPT)
     again = Ends(GateSettings(failed_least=4, failed_share=0.5))
     again.adopt(ends.of)
     assert again.failing_until("restart", 2 * KEPT) == ends.failing_until("restart", 2 * KEPT)

@@ -14,8 +14,7 @@ from schemas.events import Action, Approval, Event, Verdict
 from schemas.ids import Cause
 from streams.loop.actions import ActionSettings
 from streams.loop.gate import LEVELS, Gate, GateSettings, LevelSettings
-from streams.loop.gate.book import is_exploring
-from streams.loop.gate.state import scopes_of
+from streams.loop.gate.state import is_exploring, scopes_of
 from streams.loop.limits import parse_limits
 from streams.loop.processor import Now, Record
 from tests.loop.gate_bench import SECOND, START, census, closed, control, opened, outcome, proposal
@@ -122,7 +121,7 @@ class GateMachine(RuleBasedStateMachine):
             self.verdicts.setdefault(output.proposal.id, []).append(output)
             if output.action is not None and output.action in actions:
                 action = actions.pop(output.action)
-                for target in scopes_of(output.proposal):
+                for target in msgspec.structs.astuple(scopes_of(output.proposal)):
                     assert not self.is_paused(target), f"{target} is paused, and nothing may be let through"
                 self.allowed.append((output, action))
                 self.ended_us[action.id] = action.expires_us + self.settings.outcome_timeout_us

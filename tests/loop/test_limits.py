@@ -153,6 +153,13 @@ def test_a_clock_that_steps_back_gives_nothing_back() -> None:
     assert book.standing("loop", 6 * SECOND).possible
 
 
+def test_a_reservation_says_whether_it_was_the_last_one_for_now() -> None:
+    book = windows("2/second and 3/hour")
+    assert [book.reserve("loop", us) for us in (0, 1, SECOND, 2 * HOUR)] == [False, True, True, False]
+    assert windows("2/second").reserve("loop", 0) is False
+    assert windows("1/second").reserve("loop", 0) is True
+
+
 def test_when_a_blocked_key_is_free_again_is_known() -> None:
     book = windows("1/hour and 2/day")
     assert book.blocked_until("loop", 0) is None

@@ -1,3 +1,4 @@
+import math
 from collections import Counter
 from itertools import pairwise
 from typing import Any
@@ -6,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.events import Event, Proposal
+from schemas.events import Event, MetricSignature, Proposal
 from streams.loop.policy import Policy, PolicySettings
 from streams.loop.policy.choice import hold_out_of
 from streams.loop.processor import Record
@@ -46,11 +47,11 @@ def episode_of(arm: str, *, seed: int = 7) -> str:
 
 
 def taught(processor: Policy, rewards: dict[str, float], *, times: int = 30, pattern: str = "p-1") -> None:
-    """Teach a policy by experience alone."""
+    """Teach a policy by experience alone, of what a person proposed."""
     for n in range(times):
         for action, reward in rewards.items():
             one = proposal(action, episode=f"taught-{pattern}-{action}-{n}", pattern=pattern)
-            fold(processor, experience(one, reward=reward))
+            fold(processor, experience(one, reward=reward, by="ana"))
 
 
 def test_each_episode_gets_exactly_one_proposal() -> None:
@@ -121,7 +122,7 @@ def test_the_effective_action_is_what_is_learned() -> None:
     processor = policy()
     for n in range(30):
         one = proposal("restart", episode=f"e{n}")
-        fold(processor, experience(one, "defaulted", 0.9, effective="none"))
+        fold(processor, experience(one, "defaulted", 1.0, effective="none", by="ana"))
     (one,) = fold(processor, recurrence("last"))
     assert max(one.probabilities, key=one.probabilities.__getitem__) == "none"
 
@@ -139,6 +140,51 @@ def test_a_late_reward_takes_the_place_of_the_default() -> None:
     before = corrected.snapshot()
     fold(corrected, late, first=5)
     assert corrected.snapshot() == before
+
+
+def test_a_late_reward_that_is_none_leaves_the_default() -> None:
+    processor, other = policy(), policy()
+    for each in (processor, other):
+        (one,) = fold(each, recurrence("e1"))
+        fold(each, experience(one, "defaulted", 0.3))
+    fold(processor, experience(one, "late", math.nan, retracted_reward=0.3))
+    assert processor.snapshot() == other.snapshot()
+    fold(processor, experience(one, "late", 0.9, retracted_reward=0.3), first=5)
+    fold(other, experience(one, "late", 0.9, retracted_reward=0.3), first=5)
+    assert processor.snapshot() == other.snapshot()
+
+
+def test_of_its_own_decision_that_was_forgotten_nothing_is_learned_and_nothing_counted() -> None:
+    processor, other = policy(remembered=3, open_limit=3), policy(remembered=3, open_limit=3)
+    for each in (processor, other):
+        first, *_ = [fold(each, recurrence(f"e{n}", entity=f"web-{n}"), first=n)[0] for n in range(4)]
+    fold(processor, experience(first, reward=0.9), first=9)
+    fold(other, experience(first, "censored", None, effective="none"), first=9)
+    assert processor.snapshot() == other.snapshot()
+
+
+def test_decisions_are_remembered_at_least_as_long_as_proposals_are_open() -> None:
+    with pytest.raises(ValueError, match="remembered must be at least open_limit, 10, got 9"):
+        PolicySettings(open_limit=10, remembered=9)
+
+
+def test_what_every_decision_has_is_learned_from_however_many_metrics_there_are() -> None:
+    processor = policy()
+    many = {f"cpu-{n:02d}": MetricSignature(mean=1.0, peak=1.0, trend=0.0) for n in range(40)}
+    names = sorted(ALL)
+    for n in range(120):
+        recurs = recurrence(f"e{n}", entity=f"web-{n}", severity=30.0 * (n % 2), signature=many)
+        (one,) = fold(processor, recurs, first=2 * n)
+        assert len(one.features) == 43
+        name = names[n // 2 % len(names)]
+        reward = 0.9 * ((name == "shed") == (n % 2 == 1))
+        fold(processor, experience(one, reward=reward, effective=name), first=2 * n + 1)
+    mild, grave = (
+        fold(processor, recurrence(f"f{n}", entity=f"db-{n}", severity=30.0 * n, signature=many), first=999 + n)[0]
+        for n in range(2)
+    )
+    assert mild.probabilities["shed"] < 0.02
+    assert grave.probabilities["shed"] > 0.9
 
 
 @pytest.mark.parametrize(

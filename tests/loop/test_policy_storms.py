@@ -94,7 +94,7 @@ def test_what_waits_is_restored() -> None:
 
 
 def test_held_episodes_are_bounded() -> None:
-    processor = policy(remembered=5)
+    processor = policy(remembered=5, open_limit=5)
     sizes = []
     for number in range(40):
         members = tuple(

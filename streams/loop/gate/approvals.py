@@ -17,9 +17,14 @@ def final_action(proposal: Proposal, declared: ActionSettings, settings_hash: st
         episode=proposal.episode,
         pattern=proposal.pattern,
         settings_hash=settings_hash,
-        parameters=declared.parameters | proposal.parameters,
+        parameters=parameters_of(proposal, declared),
         dry_run=declared.dry_run,
     )
+
+
+def parameters_of(proposal: Proposal, declared: ActionSettings) -> dict[str, str]:
+    """Return the parameters of what a proposal would become."""
+    return declared.parameters | proposal.parameters
 
 
 def fits(approval: Approval, escalation: Escalation, final: FinalAction, now_us: int) -> bool:

@@ -16,7 +16,7 @@ class Blocks:
 
     Scopes are `loop`, `action:NAME`, `pattern:ID` and `entity:NAME`. Only those that may have changed are looked at:
     what was touched, and what time alone can change: `loop`, and actions of which an end is too old to count by now.
-    What was told with a time has told when it ends.
+    At one and the same time only what is touched may change. What was told with a time has told when it ends.
     """
 
     def __init__(self, settings: GateSettings, *, book: Book, maintenance: Maintenance, actions: Iterable[str]) -> None:
@@ -26,7 +26,7 @@ class Blocks:
         self._protected = [f"entity:{entity}" for entity in settings.protected]
         self._actions = frozenset(f"action:{name}" for name in actions)
         self._told: dict[str, int] | None = None
-        self._last_us = 0
+        self._last_us = _EVER
         self._turn_us = self._turned_us = _EVER
         """When the next pause (or permission) with an end turns into its opposite, and up to when all were looked at.
         """
@@ -45,23 +45,25 @@ class Blocks:
     def adopt(self, told: dict[str, int] | None) -> None:
         """Replace what was told, by who may have had other settings: all that is known is looked at again."""
         self._told = told
-        self._turn_us = self._turned_us = _EVER
+        self._last_us = self._turn_us = self._turned_us = _EVER
         if told is not None:
             spent = (key for key in self._book.windows.keys() if ":" in key)  # noqa: SIM118  # no mapping: it is sorted
             self._book.touched.update((*self._protected, *self._actions, *told, *spent))
 
     def changes(self, orders: Orders, now_us: int) -> dict[str, int]:
         """Return the scopes that are blocked otherwise than was told; `now_us` for one that is free already."""
-        if self._told is None:
-            self._book.touched.update((*self._protected, *self._actions))
-            self._told = {}
-        self._last_us = now_us
-        self._touch_turned(orders, now_us)
         touched, ends = self._book.touched, self._book.ends
-        ends.pass_over(now_us)
-        touched.update([f"action:{action}" for action in ends.turned])
-        ends.turned.clear()
-        touched.add("loop")
+        if self._told is None:
+            touched.update(("loop", *self._protected, *self._actions))
+            self._told = {}
+        if now_us != self._last_us:
+            self._last_us = now_us
+            ends.pass_over(now_us)
+            touched.update(["loop", *(f"action:{action}" for action in ends.turned)])
+            ends.turned.clear()
+        elif not touched:
+            return {}
+        self._touch_turned(orders, now_us)
         changed: dict[str, int] = {}
         for scope in sorted(touched):
             until_us = self._until(scope, orders, now_us)
@@ -79,10 +81,10 @@ class Blocks:
 
     def _touch_turned(self, orders: Orders, now_us: int) -> None:
         """Touch what was ordered until a time that has come. All orders are looked at only when one of them turns."""
-        for scope in self._book.touched:
-            order = orders.pauses.get(scope)
-            if order is not None and order.until_us is not None:
-                self._turn_us = min(self._turn_us, order.until_us)
+        for scope in self._book.touched & orders.pauses.keys():
+            until_us = orders.pauses[scope].until_us
+            if until_us is not None:
+                self._turn_us = min(self._turn_us, until_us)
         if now_us < self._turn_us:
             return
         ends = [(one.until_us, target) for target, one in orders.pauses.items() if one.until_us is not None]
@@ -105,26 +107,28 @@ class Blocks:
         kind, _, name = scope.partition(":")
         if kind == "action" and scope not in self._actions:
             return None
-        reasons = [self._ordered(scope, orders, now_us), self._book.windows.blocked_until(scope, now_us)]
+        own_us = self._own(kind, name, now_us)
+        if own_us == 0:
+            return 0
+        paused, paused_us = stopped(orders, scope, now_us)
+        limited_us = self._book.windows.blocked_until(scope, now_us)
+        if limited_us == 0 or (paused and paused_us == 0):
+            return 0
+        return max(own_us or 0, paused_us, limited_us or 0) or None
+
+    def _own(self, kind: str, name: str, now_us: int) -> int | None:
+        """Return until when a scope is blocked for what only scopes of its kind are blocked for, likewise."""
         match kind:
-            case "loop":
-                reasons += self._loop(now_us)
-            case "action":
-                reasons.append(self._book.ends.failing_until(name, now_us))
+            case "entity" if self._book.under_way(name) or name in self._settings.protected:
+                return 0
             case "entity":
-                reasons.append(self._book.cooling_until(name, now_us))
-                if name in self._settings.protected or self._book.under_way(name):
-                    reasons.append(0)
-        known_us = [until_us for until_us in reasons if until_us is not None]
-        return 0 if 0 in known_us else max(known_us, default=None)
-
-    def _loop(self, now_us: int) -> list[int | None]:
-        maintained = self._maintenance.until(now_us)
-        full = len(self._book.field.in_flight) >= self._settings.concurrency
-        stormy, _ = self._book.health.storming(now_us)
-        return [maintained[0] if maintained else None, 0 if full or stormy else None]
-
-    @staticmethod
-    def _ordered(scope: str, orders: Orders, now_us: int) -> int | None:
-        paused, until_us = stopped(orders, scope, now_us)
-        return until_us if paused else None
+                return self._book.cooling_until(name, now_us)
+            case "loop":
+                stormy, _ = self._book.health.storming(now_us)
+                if stormy or len(self._book.field.in_flight) >= self._settings.concurrency:
+                    return 0
+                maintained = self._maintenance.until(now_us)
+                return None if maintained is None else maintained[0]
+            case "action":
+                return self._book.ends.failing_until(name, now_us)
+        return None

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from schemas.events import Action, Episode, Outcome, Proposal
+from schemas.events import Action, Census, Episode, Outcome, Proposal
 from streams.loop.actions import ActionSettings
 from streams.loop.gate.ends import Ends
 from streams.loop.gate.health import Health
@@ -25,7 +25,7 @@ NOTHING = parse_limits("0/day")
 class Book:
     """Folds what happens; every question it answers is about the present `now_us`.
 
-    `touched` are the scopes of which an answer may have changed by what was folded; whoever tells them clears it.
+    `touched` are the scopes that may be blocked otherwise by what was folded; whoever tells them clears it.
     """
 
     def __init__(self, settings: GateSettings, *, actions: Mapping[str, ActionSettings]) -> None:
@@ -44,13 +44,13 @@ class Book:
         self.ends = Ends(settings)
         self.spending = Spending(budget=settings.cost_a_day, entries=MOST)
         self.field = Field()
-        self._on_entity: Counter[str] = Counter()
+        self._on_entity: dict[str, int] = {}
         self.touched: set[str] = set()
 
     def adopt(self, field: Field) -> None:
         """Replace what is going on."""
         self.field = field
-        self._on_entity = Counter(action.entity for action in field.in_flight.values())
+        self._on_entity = dict(Counter(action.entity for action in field.in_flight.values()))
 
     def see_episode(self, episode: Episode, now_us: int) -> None:
         """Note that an episode is open, or over for good. Of too many those over for longest are forgotten first; only
@@ -66,22 +66,31 @@ class Book:
             surplus: dict[str, Any] = over_us or episodes
             del surplus[next(iter(surplus))]
 
+    def see_census(self, census: Census, now_us: int) -> None:
+        """Note how a part of the fleet is."""
+        self.health.see(census, now_us)
+        self.touched.add("loop")
+
     def reserve(self, question: Question, action: Action) -> None:
         """Spend one of every allowance that this action falls under."""
-        proposal, scopes = question.proposal, question.scopes
-        for key in (scopes.action, scopes.entity, scopes.pattern, scopes.loop):
-            self.windows.reserve(key, action.issued_us)
-        if is_exploring(proposal):
+        proposal, scopes, touched = question.proposal, question.scopes, self.touched
+        for scope in (scopes.action, scopes.entity, scopes.pattern, scopes.loop):
+            if self.windows.reserve(scope, action.issued_us):
+                touched.add(scope)
+        if question.exploring:
             self.windows.reserve(EXPLORING, action.issued_us)
         self.spending.add(action.issued_us, self._actions[action.action].cost)
+        entity, field = action.entity, self.field
         deadline_us = action.expires_us + self._settings.outcome_timeout_us
-        self.field.in_flight[action.id] = InFlight(
-            action.action, action.entity, self.group_of(proposal), proposal.episode, deadline_us
+        field.in_flight[action.id] = InFlight(
+            action.action, entity, self.group_of(proposal), proposal.episode, deadline_us
         )
-        self._on_entity[action.entity] += 1
-        self.field.acted_us.pop(action.entity, None)
-        self.field.acted_us[action.entity] = action.issued_us
-        self.touched.update(scopes)
+        self._on_entity[entity] = self._on_entity.get(entity, 0) + 1
+        field.acted_us.pop(entity, None)
+        field.acted_us[entity] = action.issued_us
+        touched.add(scopes.entity)
+        if len(field.in_flight) >= self._settings.concurrency:
+            touched.add(scopes.loop)
 
     def see_outcome(self, outcome: Outcome, now_us: int) -> bool:
         """End an action, and return whether this did; only who claimed it first can, and an end that was counted before
@@ -150,7 +159,7 @@ class Book:
         self._on_entity[ended.entity] -= 1
         if not self._on_entity[ended.entity]:
             del self._on_entity[ended.entity]
-        self.touched.add(f"entity:{ended.entity}")
+        self.touched.update((f"entity:{ended.entity}", "loop"))
         return ended
 
     def _ended(self, action: InFlight, bad: bool, now_us: int) -> None:
@@ -171,11 +180,3 @@ class Book:
         """Return the limits of a scope; of an action that is no longer declared, none are left to allow."""
         limits = self._limits
         return limits.get(key) or limits.get(key[: key.find(":")]) or NOTHING
-
-
-def is_exploring(proposal: Proposal) -> bool:
-    """Return whether the loop tries this action although another looks better: it is not its likeliest choice."""
-    if proposal.hold_out is not None and proposal.hold_out.arm != "loop":
-        return False
-    chosen = proposal.probabilities.get(proposal.action)
-    return chosen is not None and chosen < max(proposal.probabilities.values())

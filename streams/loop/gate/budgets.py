@@ -1,16 +1,26 @@
 """Checks of what is left to spend: attempts, places, actions, tries, and costs."""
 
+from functools import lru_cache
+
 from schemas.events import Check
-from streams.loop.gate.book import EXPLORING, is_exploring
+from streams.loop.gate.book import EXPLORING
 from streams.loop.gate.facts import Facts
 from streams.loop.gate.orders import running_since
 from streams.loop.gate.state import Question
 from streams.loop.gate.table import PASSED
 
 
-def attempts(facts: Facts, question: Question) -> Check:
-    """Check that the entity has attempts left."""
-    return _budget("attempts", question.scopes.entity, facts, question)
+def budget(name: str, key: str, facts: Facts, question: Question) -> Check:
+    """Check that of one limit something is left: of the actions of a scope, of tries, or of questions to people."""
+    standing = facts.book.windows.standing(key, question.now_us)
+    return Check(
+        name=name,
+        passed=standing.possible,
+        limit=standing.limit,
+        spent=standing.spent,
+        allowed=standing.allowed,
+        next_us=standing.next_us,
+    )
 
 
 def concurrency(facts: Facts, question: Question) -> Check:
@@ -24,29 +34,14 @@ def concurrency(facts: Facts, question: Question) -> Check:
     return Check(name="concurrency", passed=spent < allowed, limit="at once", spent=spent, allowed=allowed)
 
 
-def action_budget(facts: Facts, question: Question) -> Check:
-    """Check that the action has actions left."""
-    return _budget("action-budget", question.scopes.action, facts, question)
-
-
-def pattern_budget(facts: Facts, question: Question) -> Check:
-    """Check that the pattern has."""
-    return _budget("pattern-budget", question.scopes.pattern, facts, question)
-
-
-def loop_budget(facts: Facts, question: Question) -> Check:
-    """Check that the loop has."""
-    return _budget("loop-budget", question.scopes.loop, facts, question)
-
-
 def exploration(facts: Facts, question: Question) -> Check:
     """Check that it looks best, or that one more that does not may be tried: never of an action of high risk."""
-    if not is_exploring(question.proposal):
+    if not question.exploring:
         return PASSED["exploration"]
     declared = facts.actions.get(question.proposal.action)
     if declared is not None and declared.risk == "high":
         return Check(name="exploration", passed=False, detail="of high risk, and another action looks better")
-    return _budget("exploration", EXPLORING, facts, question)
+    return budget("exploration", EXPLORING, facts, question)
 
 
 def cost(facts: Facts, question: Question) -> Check:
@@ -54,23 +49,16 @@ def cost(facts: Facts, question: Question) -> Check:
     declared = facts.actions.get(question.proposal.action)
     price = declared.cost if declared is not None else 0.0
     spending, budget = facts.book.spending, facts.settings.cost_a_day
-    from_us = spending.possible_from(question.now_us, price)
+    spent, from_us = spending.standing(question.now_us, price)
     passed = from_us is not None and from_us <= question.now_us
     return Check(
         name="cost",
         passed=passed,
-        detail=f"{spending.sum(question.now_us):g} spent, {price:g} more, of {budget:g} in 24 h",
+        detail=f"{spent:g} spent, {_asked(price, budget)}",
         next_us=None if passed else from_us,
     )
 
 
-def _budget(name: str, scope: str, facts: Facts, question: Question) -> Check:
-    standing = facts.book.windows.standing(scope, question.now_us)
-    return Check(
-        name=name,
-        passed=standing.possible,
-        limit=standing.limit,
-        spent=standing.spent,
-        allowed=standing.allowed,
-        next_us=standing.next_us,
-    )
+@lru_cache(maxsize=1_024)  # an action has one price
+def _asked(price: float, budget: float) -> str:
+    return f"{price:g} more, of {budget:g} in 24 h"

@@ -1,76 +1,98 @@
-"""The gate's checks: one function per row of the table, each a fact about the present with its numbers."""
+"""The gate's checks, one function per row of the table, each a fact about the present; and what they come to."""
 
-from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
 
 from schemas.events import Check
 from streams.loop.gate import budgets, safety, validity
-from streams.loop.gate.facts import Facts
+from streams.loop.gate.facts import Facts, Moment
 from streams.loop.gate.state import Question
-from streams.loop.gate.table import BY_NAME, RULES
+from streams.loop.gate.table import BY_NAME
 
 Answer = Literal["allow", "escalate", "deny", "shadow"]
-CHECKS: Mapping[str, Callable[[Facts, Question], Check]] = {
-    "duplicate": validity.duplicate,
-    "pause": validity.pause,
-    "control": validity.control,
-    "clock": validity.clock,
-    "evidence": validity.evidence,
-    "settings": validity.settings,
-    "declared": validity.declared,
-    "expiry": validity.expiry,
-    "episode": validity.episode,
-    "abnormal": safety.abnormal,
-    "failures": safety.failures,
-    "protected": safety.protected,
-    "maintenance": safety.maintenance,
-    "guards": safety.guards,
-    "level": safety.level,
-    "escalations": safety.escalations,
-    "approval": safety.approval,
-    "attempts": budgets.attempts,
-    "in-flight": safety.in_flight,
-    "cooldown": safety.cooldown,
-    "wait": safety.wait,
-    "concurrency": budgets.concurrency,
-    "blast-radius": safety.blast_radius,
-    "healthy": safety.healthy,
-    "action-budget": budgets.action_budget,
-    "pattern-budget": budgets.pattern_budget,
-    "loop-budget": budgets.loop_budget,
-    "exploration": budgets.exploration,
-    "cost": budgets.cost,
-}
-_IN_ORDER = tuple(CHECKS[rule.name] for rule in RULES)
 
 
-def all_checks(facts: Facts, question: Question) -> tuple[Check, ...]:
-    """Return every check in the table's order."""
-    checks = [check(facts, question) for check in _IN_ORDER]
-    return tuple([check if check.passed else with_remedy(check, question) for check in checks])
+class Findings(msgspec.Struct, frozen=True, gc=False):
+    """Checks that were made, in the table's order, and what they come to: the verdict, and the first that failed.
+
+    From `retry_after_us` on every failed one that knows its end passes; None where the first does not know.
+    """
+
+    checks: tuple[Check, ...]
+    answer: Answer = "allow"
+    decided_by: str | None = None
+    retry_after_us: int | None = None
 
 
-def decide(checks: Sequence[Check]) -> tuple[Answer, str | None]:
-    """Return the verdict of checks in the table's order, and the name of the first that failed and so decides."""
-    for check in checks:
-        if not check.passed:
-            return BY_NAME[check.name].failed, check.name
-    return "allow", None
+def findings_of(*checks: Check) -> Findings:
+    """Return what checks in the table's order come to."""
+    failed = [check for check in checks if not check.passed]
+    if not failed:
+        return Findings(checks)
+    first = failed[0]
+    ends_us = [check.next_us for check in failed if check.next_us is not None]
+    retry_after_us = None if first.next_us is None else max(ends_us)
+    return Findings(checks, BY_NAME[first.name].failed, first.name, retry_after_us)
 
 
-def one_check(name: str, facts: Facts, question: Question) -> Check:
-    """Return one check."""
-    return with_remedy(CHECKS[name](facts, question), question)
+def all_checks(facts: Facts, question: Question) -> Findings:
+    """Make every check, in the table's order."""
+    moment = facts.moment.get(question.proposal.action) or _look_around(facts, question)
+    scopes = question.scopes
+    made = [
+        validity.duplicate(facts, question),
+        validity.pause(facts, question),
+        moment.control,
+        validity.clock(facts, question),
+        validity.evidence(facts, question),
+        moment.settings,
+        moment.declared,
+        validity.expiry(facts, question),
+        validity.episode(facts, question),
+        moment.abnormal,
+        moment.failures,
+        safety.protected(facts, question),
+        moment.maintenance,
+        safety.guards(facts, question),
+        safety.level(facts, question),
+        safety.escalations(facts, question),
+        safety.approval(facts, question),
+        budgets.budget("attempts", scopes.entity, facts, question),
+        safety.in_flight(facts, question),
+        safety.cooldown(facts, question),
+        safety.wait(facts, question),
+        budgets.concurrency(facts, question),
+        safety.blast_radius(facts, question),
+        safety.healthy(facts, question),
+        budgets.budget("action-budget", scopes.action, facts, question),
+        budgets.budget("pattern-budget", scopes.pattern, facts, question),
+        budgets.budget("loop-budget", scopes.loop, facts, question),
+        budgets.exploration(facts, question),
+        budgets.cost(facts, question),
+    ]
+    failed = [check for check in made if not check.passed]
+    if not failed:
+        return Findings(tuple(made))
+    for check in failed:
+        made[made.index(check)] = with_remedy(check, question)
+    return findings_of(*made)
+
+
+def _look_around(facts: Facts, question: Question) -> Moment:
+    facts.moment[question.proposal.action] = moment = Moment(
+        control=validity.control(facts, question),
+        settings=validity.settings(facts, question),
+        declared=validity.declared(facts, question),
+        abnormal=safety.abnormal(facts, question),
+        failures=safety.failures(facts, question),
+        maintenance=safety.maintenance(facts, question),
+    )
+    return moment
 
 
 def with_remedy(check: Check, question: Question) -> Check:
     """Return the check with, where it failed, what a person can do about it."""
     if check.passed:
         return check
-    proposal = question.proposal
-    remedy = BY_NAME[check.name].remedy.format(
-        proposal=proposal.id, entity=proposal.entity, pattern=proposal.pattern, action=proposal.action
-    )
-    return msgspec.structs.replace(check, remedy=remedy)
+    return msgspec.structs.replace(check, remedy=BY_NAME[check.name].remedy_of(question.proposal))

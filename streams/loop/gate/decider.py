@@ -1,13 +1,15 @@
 """From checks to what is said and done: verdicts, the actions that come of them, and verdicts that were recorded."""
 
-from schemas.events import NONE, Action, Approval, Check, Event, FinalAction, Proposal, Verdict
+from collections import OrderedDict
+
+from schemas.events import NONE, Action, Approval, Event, FinalAction, Proposal, Verdict
 from schemas.keyring import LOOP
-from streams.loop.gate.approvals import final_action
-from streams.loop.gate.checks import Answer, decide
+from streams.loop.gate.approvals import final_action, parameters_of
+from streams.loop.gate.checks import Answer, Findings
 from streams.loop.gate.facts import Facts
 from streams.loop.gate.ladder import Ladder
 from streams.loop.gate.orders import lower
-from streams.loop.gate.state import Question, scopes_of
+from streams.loop.gate.state import Question, is_exploring, scopes_of
 from streams.loop.occasion import Occasion
 
 
@@ -17,7 +19,7 @@ class Decider:
     def __init__(self, facts: Facts, ladder: Ladder) -> None:
         self._facts = facts
         self._ladder = ladder
-        self.recorded: dict[str, Verdict] = {}
+        self.recorded: OrderedDict[str, Verdict] = OrderedDict()
 
     def question(
         self,
@@ -38,6 +40,7 @@ class Decider:
             control_heard_us=on.now.control_heard_us,
             level=level,
             until_us=until_us,
+            exploring=is_exploring(proposal),
             approval=approval,
             approvals=approvals,
         )
@@ -45,28 +48,29 @@ class Decider:
     def decide(
         self,
         question: Question,
-        checks: tuple[Check, ...],
+        findings: Findings,
         on: Occasion,
         answer: Answer | None = None,
     ) -> list[Event]:
-        """Write the verdict that the first failed check decides, and the action when none failed."""
-        decided, by = decide(checks)
-        verdict_id = on.id()
-        said = answer or decided
-        action = self._act(question, on) if by is None and question.proposal.action != NONE else None
+        """Write the verdict that the first failed check decides (or the `answer`), and the action when none failed."""
+        verdict_id, causes = on.id(), on.causes
+        said = answer or findings.answer
+        action = None
+        if findings.decided_by is None and question.proposal.action != NONE:
+            action = self._act(question, on.id(), causes)
         verdict = Verdict(
             id=verdict_id,
             time_us=question.now_us,
-            causes=on.causes,
+            causes=causes,
             proposal=question.proposal,
             verdict=said,
             level=question.level,
-            checks=checks,
+            checks=findings.checks,
             settings_hash=self._facts.settings_hash,
-            decided_by=by,
-            action=action.id if action else None,
-            retry_after_us=None if by is None else _retry_after(checks),
-            approval=question.approval.id if question.approval else None,
+            decided_by=findings.decided_by,
+            action=None if action is None else action.id,
+            retry_after_us=findings.retry_after_us,
+            approval=None if question.approval is None else question.approval.id,
             approvals=question.approval_ids,
             final=self.final(question.proposal) if said == "escalate" else None,
         )
@@ -77,13 +81,13 @@ class Decider:
         """Return what a proposal of a declared action would do."""
         return final_action(proposal, self._facts.actions[proposal.action], self._facts.settings_hash)
 
-    def _act(self, question: Question, on: Occasion) -> Action:
+    def _act(self, question: Question, action_id: str, causes: tuple[str, ...]) -> Action:
         proposal = question.proposal
-        declared, final = self._facts.actions[proposal.action], self.final(proposal)
+        declared = self._facts.actions[proposal.action]
         action = Action(
-            id=on.id(),
+            id=action_id,
             time_us=question.now_us,
-            causes=on.causes,
+            causes=causes,
             entity=proposal.entity,
             action=proposal.action,
             proposal=proposal.id,
@@ -92,8 +96,8 @@ class Decider:
             issued_us=question.now_us,
             expires_us=question.now_us + declared.expires_us,
             settings_hash=self._facts.settings_hash,
-            parameters=final.parameters,
-            dry_run=final.dry_run,
+            parameters=parameters_of(proposal, declared),
+            dry_run=declared.dry_run,
             approvals=question.approval_ids,
             answers=question.approvals,
         )
@@ -108,14 +112,6 @@ class Decider:
         self.recorded.pop(verdict.proposal.id, None)
         self.recorded[verdict.proposal.id] = verdict
         if len(self.recorded) > self._facts.settings.remembered:
-            oldest = self.recorded.pop(next(iter(self.recorded)))
+            _, oldest = self.recorded.popitem(last=False)
             mark_us = min(oldest.proposal.time_us, oldest.time_us + self._facts.settings.clock_skew_us)
             self._facts.forgotten_us = max(self._facts.forgotten_us, mark_us)
-
-
-def _retry_after(checks: tuple[Check, ...]) -> int | None:
-    """Return from when on every failed check that knows its end passes; None when the first to fail does not know."""
-    failed = [check for check in checks if not check.passed]
-    if failed[0].next_us is None:
-        return None
-    return max(check.next_us for check in failed if check.next_us is not None)

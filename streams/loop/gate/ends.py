@@ -55,20 +55,22 @@ class Ends:
         self.of.pop(action, None)
         self._passed.pop(action, None)
 
-    def bad(self, action: str, now_us: int) -> tuple[int, int]:
-        """Return how many runs of an action ended badly, and how many ended, within the window."""
+    def standing(self, action: str, now_us: int) -> tuple[int, int, int | None]:
+        """Return how many runs of an action ended badly, and how many ended, within the window; and when the share of
+        bad ones is low enough again if nothing else ends, or None when it is now.
+        """
         known, passed, were_bad = self._recent(action, now_us)
-        return were_bad, len(known) - passed
+        ended = len(known) - passed
+        until_us, left, left_bad = None, ended, were_bad
+        while self._failing(left, left_bad):
+            oldest = known[-left]
+            until_us = oldest.time_us + self._settings.failed_window_us
+            left, left_bad = left - 1, left_bad - oldest.bad
+        return were_bad, ended, until_us
 
     def failing_until(self, action: str, now_us: int) -> int | None:
         """Return when the share of bad ends is low enough again if nothing else ends, or None when it is now."""
-        known, passed, were_bad = self._recent(action, now_us)
-        until_us = None
-        while self._failing(len(known) - passed, were_bad):
-            until_us = known[passed].time_us + self._settings.failed_window_us
-            were_bad -= known[passed].bad
-            passed += 1
-        return until_us
+        return self.standing(action, now_us)[2]
 
     def _recent(self, action: str, now_us: int) -> tuple[list[End], int, int]:
         """Return the ends of an action, how many of them are too old, and how many of the others were bad."""

@@ -1,9 +1,10 @@
 """What waits for people: each escalation ends once, approved, rejected, expired or lapsed with its episode."""
 
 from schemas.events import Approval, Check, Episode, Event, Proposal
+from streams.loop.gate import safety
 from streams.loop.gate.approvals import fits, with_approval, without_withdrawn
 from streams.loop.gate.book import ESCALATING
-from streams.loop.gate.checks import all_checks, one_check, with_remedy
+from streams.loop.gate.checks import all_checks, findings_of, with_remedy
 from streams.loop.gate.decider import Decider
 from streams.loop.gate.facts import Facts
 from streams.loop.gate.state import Escalation
@@ -45,10 +46,10 @@ class Escalations:
     def _weigh(self, escalation: Escalation, on: Occasion, approval: Approval) -> list[Event]:
         """Ask all again where enough people approved; else tell who did so far, and wait for others."""
         question = self._decider.question(escalation.proposal, on, escalation.until_us, approval, escalation.approvals)
-        check = one_check("approval", self._facts, question)
+        check = with_remedy(safety.approval(self._facts, question), question)
         if not check.passed:
             self.open[escalation.proposal.id] = escalation
-            return self._decider.decide(question, (check,), on)
+            return self._decider.decide(question, findings_of(check), on)
         del self.open[escalation.proposal.id]
         return self._decider.decide(question, all_checks(self._facts, question), on)
 
@@ -62,8 +63,8 @@ class Escalations:
             elif left is not escalation:
                 self.open[left.proposal.id] = left
                 question = self._decider.question(left.proposal, on, left.until_us, approvals=left.approvals)
-                check = one_check("approval", self._facts, question)
-                outputs += [] if check.passed else self._decider.decide(question, (check,), on)
+                check = with_remedy(safety.approval(self._facts, question), question)
+                outputs += [] if check.passed else self._decider.decide(question, findings_of(check), on)
         return outputs
 
     def lapse(self, episode: Episode, on: Occasion) -> list[Event]:
@@ -81,4 +82,4 @@ class Escalations:
         check = Check(name=name, passed=False, detail=detail)
         if name not in ("approval", "episode"):  # what was rejected, or is over, nothing brings back
             check = with_remedy(check, question)
-        return self._decider.decide(question, (check,), on, answer="deny")
+        return self._decider.decide(question, findings_of(check), on, answer="deny")

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import msgspec
+
+from schemas.events import Check
 from streams.loop.actions import ActionSettings
 from streams.loop.durations import format_duration
 from streams.loop.gate.book import Book
@@ -12,10 +15,22 @@ from streams.loop.gate.settings import GateSettings
 from streams.loop.gate.state import Orders
 
 
+class Moment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The checks that look at the action and at nothing else of a proposal: made once for all of one moment."""
+
+    control: Check
+    settings: Check
+    declared: Check
+    abnormal: Check
+    failures: Check
+    maintenance: Check
+
+
 @dataclass(slots=True)
 class Facts:
     """All of it; `orders` and `forgotten_us` (the newest proposal that is no longer remembered) are the gate's own.
 
+    `moment` is by action, and forgotten when time goes on or anything but a proposal comes.
     The texts say what a check allows: they are the same in every verdict.
     """
 
@@ -27,6 +42,7 @@ class Facts:
     guards: Guards
     orders: Orders = field(default_factory=Orders)
     forgotten_us: int = -1
+    moment: dict[str, Moment] = field(default_factory=dict)
     abnormal_text: str = field(init=False)
     failed_text: str = field(init=False)
     control_text: str = field(init=False)

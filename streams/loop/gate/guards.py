@@ -58,9 +58,6 @@ class Guards:
     def __init__(self, settings: Mapping[str, GuardSettings]) -> None:
         self._programs = {name: compiled(settings[name].allow) for name in sorted(settings)}
 
-    def __bool__(self) -> bool:
-        return bool(self._programs)
-
     def refusal(self, book: Book, action: ActionSettings | None, question: Question) -> str | None:
         """Return which guard refuses a proposal and why, or None when none does."""
         given = given_to(book, action, question)

@@ -38,6 +38,8 @@ class Ladder:
         self._feedback: OrderedDict[str, Feedback] = OrderedDict()
         self._runs = Runs(remembered)
         self._seen: OrderedDict[str, None] = OrderedDict()
+        self._levels: dict[tuple[str, str], Level] = {}
+        """What was looked up of late, until something may change it: see `begin_moment`."""
 
     def adopt(self, state: LadderState, orders: Orders) -> None:
         """Replace the state."""
@@ -60,17 +62,29 @@ class Ladder:
 
     def level(self, orders: Orders, pattern: str, action: str, now_us: int) -> Level:
         """Return how far an action may go by itself against a pattern now."""
-        return self._pairs.level(orders, pattern, action, now_us)
+        level = self._levels.get((pattern, action))
+        if level is None:
+            level = self._levels[pattern, action] = self._pairs.level(orders, pattern, action, now_us)
+        return level
+
+    def begin_moment(self) -> None:
+        """Look levels up again: time went on, or what came may have changed them."""
+        self._levels.clear()
 
     def decided(self, verdict: Verdict, orders: Orders, on: Occasion) -> list[Event]:
         """Note that the loop wanted an action which its level kept back; of an episode once."""
         proposal = verdict.proposal
+        if verdict.decided_by != "level" and not self._pairs.untold:
+            return []
         given = Given(orders, on, proposal.id, proposal.episode)
         outputs = self._pairs.tell_renewed(proposal.pattern, proposal.action, given)
+        if verdict.decided_by != "level":
+            return outputs
         wanted = f"{proposal.episode}/{proposal.action}"
-        if verdict.decided_by != "level" or wanted in self._seen:
+        if wanted in self._seen:
             return outputs
         remember(self._seen, wanted, self._remembered)
+        self._levels.clear()
         pair = self._pairs.follow(proposal.pattern, proposal.action)
         if pair is None:
             return outputs
@@ -202,6 +216,7 @@ class Ladder:
         return outputs
 
     def _miss(self, run: Run, given: Given) -> list[Event]:
+        self._levels.clear()
         pair = self._pairs.follow(run.pattern, run.action)
         if pair is None:
             return []

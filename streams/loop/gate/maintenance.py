@@ -1,7 +1,6 @@
 """Maintenance windows: times of the week, in a time zone, in which people work and the loop keeps its hands off."""
 
 import re
-from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from importlib.resources import files
@@ -74,35 +73,35 @@ def read_zone(name: str) -> ZoneInfo:
 
 
 class Maintenance:
-    """Whether a time lies in any of some windows. The boundaries of about a week are worked out at once."""
+    """Whether a time lies in any of some windows. What was found holds from one boundary (or midnight) to the next."""
 
     def __init__(self, texts: tuple[str, ...]) -> None:
         self._windows = [parse_window(text) for text in texts]
+        self._found: tuple[int, str] | None = None
         self._from_us = self._until_us = 0
-        self._starts: list[int] = []
-        self._spans: list[tuple[int, int, str]] = []
 
     def until(self, now_us: int) -> tuple[int, str] | None:
         """Return when the windows that hold this time are over, and the text of the last, or None in none of them."""
-        if not self._windows:
-            return None
-        if not self._from_us <= now_us < self._until_us:
+        if self._windows and not self._from_us <= now_us < self._until_us:
             self._look_around(now_us)
-        place = bisect_right(self._starts, now_us) - 1
-        if place < 0 or self._spans[place][1] <= now_us:
-            return None
-        return self._spans[place][1:]
+        return self._found
 
     def _look_around(self, now_us: int) -> None:
         today = datetime.fromtimestamp(now_us / 1e6, UTC).date()
         days = [today + timedelta(days=number) for number in range(-_AHEAD_DAYS, _AHEAD_DAYS + 1)]
-        found = sorted(
+        spans = sorted(
             (*span, window.text) for window in self._windows for day in days if (span := window.around(day)) is not None
         )
-        self._spans = _joined(found)
-        self._starts = [start for start, _, _ in self._spans]
         midnight = datetime.combine(today, time(), UTC)
-        self._from_us, self._until_us = _us(midnight), _us(midnight + timedelta(days=1))
+        self._found, self._from_us, self._until_us = None, _us(midnight), _us(midnight + timedelta(days=1))
+        for start, end, text in _joined(spans):
+            if start <= now_us < end:
+                self._found = end, text
+            for boundary in (start, end):
+                if boundary <= now_us:
+                    self._from_us = max(self._from_us, boundary)
+                else:
+                    self._until_us = min(self._until_us, boundary)
 
 
 def _joined(spans: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:

@@ -1,10 +1,12 @@
 """What people ordered on `control`: pauses, stops, levels, and which settings are in force."""
 
+import msgspec
+
 from schemas.events import NOVEL, Control
 from schemas.orders import scope_of, time_in_force
 from streams.loop.actions import ActionSettings
 from streams.loop.gate.settings import LEVELS, Level, LevelSettings, level_for
-from streams.loop.gate.state import Order, Orders
+from streams.loop.gate.state import Order, Orders, Scopes
 
 HEARD_MAX = 1_000
 SCOPES_MAX = 10_000
@@ -47,6 +49,18 @@ def stopped(orders: Orders, target: str, now_us: int) -> tuple[bool, int]:
     if order.until_us is not None and now_us >= order.until_us:
         return not order.paused, 0
     return order.paused, (order.until_us or 0) if order.paused else 0
+
+
+def first_stopped(orders: Orders, scopes: Scopes, now_us: int) -> tuple[str, int] | None:
+    """Return the widest scope that is paused or stopped, and until when (0: not known), or None when none is."""
+    if "loop" not in orders.pauses:
+        return "loop", 0
+    alone = len(orders.pauses) == 1 and not orders.stops  # of nothing but the loop was anything ordered
+    for target in ("loop",) if alone else msgspec.structs.astuple(scopes):
+        paused, until_us = stopped(orders, target, now_us)
+        if paused:
+            return target, until_us
+    return None
 
 
 def running_since(orders: Orders, now_us: int) -> int:

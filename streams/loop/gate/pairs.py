@@ -37,7 +37,8 @@ class Pairs:
     but what was lowered is raised by their orders alone. A pattern that was merged counts as the one that took it in.
 
     Bounded: the pair not heard of for longest is forgotten for another one, but never one whose level the gate changed;
-    what finds no room goes no further than `approve`. Until `probation_us` nothing does.
+    what finds no room goes no further than `approve`. Until `probation_us` nothing does. `untold`: other settings may
+    have changed a level that was not told yet.
     """
 
     def __init__(self, settings: LevelSettings, *, actions: Mapping[str, ActionSettings], baseline: str) -> None:
@@ -46,6 +47,7 @@ class Pairs:
         self._baseline = baseline
         self._pairs: dict[Key, Pair] = {}
         self._joined: OrderedDict[str, str] = OrderedDict()
+        self.untold = False
         self.probation_us = 0
 
     def __iter__(self) -> Iterator[Pair]:
@@ -58,6 +60,7 @@ class Pairs:
         for pair in self:
             if pair.action in self._actions:
                 self._renew(pair, orders)
+        self.untold = any(pair.was is not None for pair in self)
 
     def joined(self) -> list[tuple[str, str]]:
         """Return as what merged patterns count."""
@@ -96,15 +99,19 @@ class Pairs:
 
     def level(self, orders: Orders, pattern: str, action: str, now_us: int) -> Level:
         """Return how far an action may go by itself against a pattern now."""
-        level = self.standing(orders, pattern, action)
-        unfollowed = self.find(pattern, action) is None and not self._has_room()
-        return lower(level, "approve") if unfollowed or now_us < self.probation_us else level
+        pair = self.find(pattern, action)
+        level = self._standing_as(pair, orders, pattern, action)
+        if level == "act" and (now_us < self.probation_us or (pair is None and not self._has_room())):
+            return "approve"
+        return level
 
     def standing(self, orders: Orders, pattern: str, action: str) -> Level:
         """Return the level of a pair, on probation or not."""
+        return self._standing_as(self.find(pattern, action), orders, pattern, action)
+
+    def _standing_as(self, pair: Pair | None, orders: Orders, pattern: str, action: str) -> Level:
         declared = self._actions.get(action)
         start = level_of(orders, self._settings, self.name_of(pattern), declared)
-        pair = self.find(pattern, action)
         if declared is None or pair is None or pair.level is None:
             return start
         if pair.start == start:

@@ -1,5 +1,6 @@
 """The processor `gate`: proposals and people's answers in, verdicts and actions out."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 
 import msgspec
@@ -21,9 +22,10 @@ from schemas.events import (
 from schemas.ids import Cause, Mint
 from schemas.keyring import LOOP
 from streams.loop.actions import ActionSettings
+from streams.loop.gate import validity
 from streams.loop.gate.blocked import Blocks
 from streams.loop.gate.book import Book
-from streams.loop.gate.checks import all_checks, one_check
+from streams.loop.gate.checks import all_checks, findings_of, with_remedy
 from streams.loop.gate.decider import Decider
 from streams.loop.gate.escalations import Escalations
 from streams.loop.gate.facts import Facts
@@ -77,11 +79,13 @@ class Gate:
 
     def on_batch(self, inputs: Sequence[Input], now: Now) -> list[Event]:
         """Fold records in order."""
+        self._begin_moment()
         return fold_events(inputs, now, Mint(loop=self._loop, processor=self.name), self._fold)
 
     def on_time(self, now: Now) -> list[Event]:
         """Give up on actions whose end never came, and on escalations that nobody answered."""
         mint = Mint(loop=self._loop, processor=self.name)
+        self._begin_moment()
         outputs: list[Event] = []
         for due_us, kind, key in sorted(self._timers()):
             if due_us > now.us:
@@ -128,19 +132,25 @@ class Gate:
         self._book.ends.adopt(state.ends)
         self._book.spending.adopt(state.spent)
         self._book.windows.restore(state.windows)
-        self._decider.recorded = {verdict.proposal.id: verdict for verdict in state.recorded}
+        self._decider.recorded = OrderedDict((verdict.proposal.id, verdict) for verdict in state.recorded)
         self._escalations.open = state.escalations
         self._blocks.adopt(state.told)
         self._ladder.adopt(state.ladder, state.orders)
+
+    def _begin_moment(self) -> None:
+        """Look all up again: time went on, or what came was no proposal. What is decided changes none of it."""
+        self._facts.moment.clear()
+        self._ladder.begin_moment()
 
     def _timers(self) -> list[tuple[int, str, str]]:
         actions = [(action.deadline_us, "action", key) for key, action in self._book.field.in_flight.items()]
         return actions + [(one.until_us, "escalation", key) for key, one in self._escalations.open.items()]
 
     def _fold(self, event: Event, on: Occasion) -> list[Event]:
+        if isinstance(event, Proposal):
+            return self._propose(event, on) + self._tell_blocked(on)
+        self._begin_moment()
         match event:
-            case Proposal() as proposal:
-                outputs = self._propose(proposal, on)
             case Approval() as approval:
                 outputs = self._escalations.answer(approval, on)
             case Episode() as episode:
@@ -150,7 +160,7 @@ class Gate:
                 outputs = self._hear(control, on)
             case Census() as census:
                 outputs = []
-                self._book.health.see(census, on.now.us)
+                self._book.see_census(census, on.now.us)
             case Outcome() as outcome:
                 outputs = []
                 if self._book.see_outcome(outcome, on.now.us):
@@ -169,6 +179,7 @@ class Gate:
     def _hear(self, control: Control, on: Occasion) -> list[Event]:
         if not hear(self._facts.orders, control, on.now.us):
             return []
+        self._book.touched.add("loop")  # orders of too much stop it, whatever they are about
         if control.kind in ("pause", "stop", "rearm") and is_target(control.target):
             self._book.touched.add(control.target)
         if control.kind == "rearm":
@@ -187,8 +198,8 @@ class Gate:
             return [recorded]
         question = self._decider.question(proposal, on, proposal.expires_us)
         if proposal.action == NONE:
-            check = one_check("duplicate", self._facts, question)
-            return self._decider.decide(question, (check,), on)
+            check = with_remedy(validity.duplicate(self._facts, question), question)
+            return self._decider.decide(question, findings_of(check), on)
         outputs = self._decider.decide(question, all_checks(self._facts, question), on)
         verdict = self._decider.recorded[proposal.id]
         if proposal.by == LOOP:

@@ -56,11 +56,7 @@ class Runs:
         """Note a run; return one that is given up for it, of which nobody told anything."""
         proposal = verdict.proposal
         self._runs[issued] = Run(
-            proposal=proposal.id,
-            pattern=proposal.pattern,
-            action=proposal.action,
-            arm=arm_of(proposal),
-            chosen=chosen_by_loop(proposal),
+            proposal.id, proposal.pattern, proposal.action, arm_of(proposal), chosen_by_loop(proposal)
         )
         if len(self._runs) <= self._limit:
             return None

@@ -3,6 +3,7 @@
 from schemas.events import Check
 from streams.loop.gate.approvals import approval_check
 from streams.loop.gate.book import ESCALATING
+from streams.loop.gate.budgets import budget
 from streams.loop.gate.facts import Facts
 from streams.loop.gate.settings import LEVELS, Level
 from streams.loop.gate.state import Question
@@ -22,9 +23,7 @@ def abnormal(facts: Facts, question: Question) -> Check:
 
 def failures(facts: Facts, question: Question) -> Check:
     """Check that enough of this action's runs end well."""
-    action, ends = question.proposal.action, facts.book.ends
-    bad, ended = ends.bad(action, question.now_us)
-    until_us = ends.failing_until(action, question.now_us)
+    bad, ended, until_us = facts.book.ends.standing(question.proposal.action, question.now_us)
     return Check(
         name="failures",
         passed=until_us is None,
@@ -51,7 +50,7 @@ def maintenance(facts: Facts, question: Question) -> Check:
 
 def guards(facts: Facts, question: Question) -> Check:
     """Check that every guard of the settings allows it."""
-    if not facts.guards:
+    if not facts.settings.guards:
         return PASSED["guards"]
     refusal = facts.guards.refusal(facts.book, facts.actions.get(question.proposal.action), question)
     return PASSED["guards"] if refusal is None else Check(name="guards", passed=False, detail=refusal)
@@ -67,15 +66,7 @@ def escalations(facts: Facts, question: Question) -> Check:
     """Check that one more question to a person is left, where one has to be asked."""
     if question.approval is not None or question.level != "approve":
         return PASSED["escalations"]
-    standing = facts.book.windows.standing(ESCALATING, question.now_us)
-    return Check(
-        name="escalations",
-        passed=standing.possible,
-        limit=standing.limit,
-        spent=standing.spent,
-        allowed=standing.allowed,
-        next_us=standing.next_us,
-    )
+    return budget("escalations", ESCALATING, facts, question)
 
 
 def approval(facts: Facts, question: Question) -> Check:
@@ -108,8 +99,10 @@ def cooldown(facts: Facts, question: Question) -> Check:
 def wait(facts: Facts, question: Question) -> Check:
     """Check that the episode has had its time to pass by itself."""
     declared = facts.actions.get(question.proposal.action)
+    if declared is None or declared.wait_us == 0:
+        return PASSED["wait"]
     opened = facts.book.field.episodes.get(question.proposal.episode)
-    if declared is None or declared.wait_us == 0 or opened is None:
+    if opened is None:
         return PASSED["wait"]
     until_us = opened.since_us + declared.wait_us
     passed = until_us <= question.now_us

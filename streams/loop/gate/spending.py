@@ -32,20 +32,23 @@ class Spending:
         """Spend. Time does not run backwards: an earlier `now_us` counts as the last one."""
         self._drop(now_us)
         nano = round(cost * NANO)
-        self.spent.append(Spent(max(now_us, self.spent[-1].time_us) if self.spent else now_us, nano))
+        if self.spent and self.spent[-1].time_us > now_us:
+            now_us = self.spent[-1].time_us
+        self.spent.append(Spent(now_us, nano))
         self._sum += nano
 
-    def sum(self, now_us: int) -> float:
-        """Return what was spent within the last day, in units of reward."""
-        self._drop(now_us)
-        return self._sum / NANO
+    def standing(self, now_us: int, cost: float) -> tuple[float, int | None]:
+        """Return what was spent within the last day, in units of reward, and from when on so much more may be.
 
-    def possible_from(self, now_us: int, cost: float) -> int | None:
-        """Return from when on so much more may be spent: `now_us`, later, or None where no waiting helps."""
+        That is `now_us`, later, or None where no waiting helps.
+        """
         self._drop(now_us)
         nano = round(cost * NANO)
         if self._sum + nano <= self._budget and len(self.spent) < self._entries:
-            return now_us
+            return self._sum / NANO, now_us
+        return self._sum / NANO, self._possible_from(now_us, nano)
+
+    def _possible_from(self, now_us: int, nano: int) -> int | None:
         if nano > self._budget:
             return None
         left, number, until_us = self._sum, len(self.spent), now_us

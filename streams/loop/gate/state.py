@@ -1,7 +1,5 @@
 """What the gate must not forget: plain structs, written to the snapshot as they are; and what its checks are asked."""
 
-from typing import NamedTuple
-
 import msgspec
 
 from schemas.errors import RecoveryError
@@ -146,7 +144,7 @@ def read_state(snapshot: bytes) -> GateState:
     return msgspec.msgpack.decode(snapshot, type=GateState)
 
 
-class Scopes(NamedTuple):
+class Scopes(msgspec.Struct, frozen=True, gc=False):
     """What a proposal falls under, the widest first: pauses stop these, and limits count by them."""
 
     loop: str
@@ -165,10 +163,19 @@ def scopes_of(proposal: Proposal) -> Scopes:
     )
 
 
+def is_exploring(proposal: Proposal) -> bool:
+    """Return whether the loop tries this action although another looks better: it is not its likeliest choice."""
+    if proposal.hold_out is not None and proposal.hold_out.arm != "loop":
+        return False
+    chosen = proposal.probabilities.get(proposal.action)
+    return chosen is not None and chosen < max(proposal.probabilities.values())
+
+
 class Question(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the checks are asked: may this proposal act at this time? `until_us`: how long it is valid.
 
-    `approval` is the answer of a person that made one ask again, `approvals` are all that speak for it by now.
+    `exploring`: another action looks better. `approval` is the answer of a person that made one ask again, `approvals`
+    are all that speak for it by now.
     """
 
     proposal: Proposal
@@ -177,6 +184,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     control_heard_us: int
     level: Level
     until_us: int
+    exploring: bool = False
     approval: Approval | None = None
     approvals: tuple[Approval, ...] = ()
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from schemas.events import Check
+from schemas.events import Check, Proposal
 from streams.loop.gate.settings import Level
 
 Refusal = Literal["deny", "escalate", "shadow"]
@@ -23,6 +23,14 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     asks: str
     failed: Refusal
     remedy: str
+
+    def remedy_of(self, proposal: Proposal) -> str:
+        """Return the remedy where this check refuses a proposal."""
+        if "{" not in self.remedy:
+            return self.remedy
+        return self.remedy.format(
+            proposal=proposal.id, entity=proposal.entity, pattern=proposal.pattern, action=proposal.action
+        )
 
 
 def _rule(name: str, asks: str, failed: Refusal, remedy: str) -> Rule:

@@ -1,9 +1,11 @@
 """Checks of whether a proposal may be looked at at all: new, unpaused, in time, on the gate's own settings."""
 
+from functools import lru_cache
+
 from schemas.events import NOVEL, Check
 from streams.loop.durations import format_duration
 from streams.loop.gate.facts import Facts
-from streams.loop.gate.orders import stopped
+from streams.loop.gate.orders import first_stopped
 from streams.loop.gate.state import Question
 from streams.loop.gate.table import PASSED
 
@@ -18,11 +20,11 @@ def duplicate(facts: Facts, question: Question) -> Check:
 
 def pause(facts: Facts, question: Question) -> Check:
     """Check that loop, action, pattern and entity are running."""
-    for target in question.scopes:
-        paused, until_us = stopped(facts.orders, target, question.now_us)
-        if paused:
-            return Check(name="pause", passed=False, detail=f"{target} is paused", next_us=until_us or None)
-    return PASSED["pause"]
+    found = first_stopped(facts.orders, question.scopes, question.now_us)
+    if found is None:
+        return PASSED["pause"]
+    target, until_us = found
+    return Check(name="pause", passed=False, detail=f"{target} is paused", next_us=until_us or None)
 
 
 def control(facts: Facts, question: Question) -> Check:
@@ -91,5 +93,6 @@ def episode(facts: Facts, question: Question) -> Check:
     return PASSED["episode"]
 
 
+@lru_cache(maxsize=1_024)  # proposals that were made in one step are of one age in the next
 def _age(name: str, age_us: int, allowed_us: int, allowed: str) -> Check:
     return Check(name=name, passed=age_us <= allowed_us, detail=f"{age_us / 1e6:.1f} s ago, at most {allowed}")

@@ -13,6 +13,8 @@ from streams.learners.reward_model import Outlook
 from streams.loop.policy.settings import ARMS, PolicySettings
 
 Arm = Literal["loop", "baseline", "none"]
+OF_EVERY_METRIC = ("severity", "strength", "trend")
+"""The features that every decision has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,11 +73,14 @@ def features_of(recurrence: Recurrence) -> dict[str, float]:
     entity left its normal. By the metrics, patterns alike share what is learned.
     """
     metrics = [recurrence.signature[name] for name in sorted(recurrence.signature)]
-    return {
-        "severity": _squash(recurrence.severity),
-        "strength": _mean(metrics, lambda metric: abs(metric.mean)),
-        "trend": _mean(metrics, lambda metric: metric.trend),
-    } | {f"mean:{name}": _squash(recurrence.signature[name].mean) for name in sorted(recurrence.signature)}
+    base = (
+        _squash(recurrence.severity),
+        _mean(metrics, lambda metric: abs(metric.mean)),
+        _mean(metrics, lambda metric: metric.trend),
+    )
+    return dict(zip(OF_EVERY_METRIC, base, strict=True)) | {
+        f"mean:{name}": _squash(recurrence.signature[name].mean) for name in sorted(recurrence.signature)
+    }
 
 
 def _squash(value: float) -> float:

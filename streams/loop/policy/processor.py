@@ -8,19 +8,16 @@ import msgspec
 from schemas.errors import RecoveryError
 from schemas.events import NONE, Blocked, Episode, Event, Experience, Proposal, Recurrence, Storm, Verdict
 from schemas.ids import Cause, Mint
-from streams.learners.reward_model import RewardModel, RewardModelSettings
 from streams.loop.actions import ActionSettings
 from streams.loop.occasion import Occasion, fold_events
 from streams.loop.policy.choice import choose, features_of, hold_out_of, uniform
+from streams.loop.policy.learning import teach
 from streams.loop.policy.lives import Lives
+from streams.loop.policy.reward_models import reward_model
 from streams.loop.policy.settings import PolicySettings
 from streams.loop.policy.state import STATE_VERSION, Open, State, Timer, Waiting
 from streams.loop.processor import Input, Now
 from streams.loop.remembering import forget_oldest, remember
-
-LEARNED = ("observed", "defaulted", "late")
-FEATURES = 32
-"""Features that the reward model keeps apart: those of the metrics that came first."""
 
 
 class Policy:
@@ -44,16 +41,7 @@ class Policy:
         renewal = settings.renewal
         later = NONE if renewal is None else renewal.action
         self._actions = tuple(sorted(name for name in actions if name not in (NONE, later)))
-        prior = settings.reward_prior
-        self._model = RewardModel(
-            RewardModelSettings(
-                prior=prior,
-                features=FEATURES,
-                actions=max(RewardModelSettings().actions, 2 * len(actions) + 2),
-                remembered=settings.remembered,
-            ),
-            priors={name: prior - action.cost for name, action in actions.items() if name != NONE},
-        )
+        self._model = reward_model(settings, actions)
         self._open: OrderedDict[str, Open] = OrderedDict()
         self._waiting: OrderedDict[str, Waiting] = OrderedDict()
         self._decided: OrderedDict[str, None] = OrderedDict()
@@ -204,8 +192,8 @@ class Policy:
             del self._waiting[episode.entity]
 
     def _learn(self, experience: Experience, on: Occasion) -> list[Event]:
-        if experience.state in LEARNED and experience.reward is not None and experience.episode:
-            self._fit(experience, experience.reward)
+        if experience.episode:  # what lives are worth, lives tell
+            teach(self._model, experience, self._seen, remembered=self._settings.remembered)
         if experience.state == "late" or experience.proposal in self._seen:
             return []
         remember(self._seen, experience.proposal, self._settings.remembered)
@@ -216,20 +204,6 @@ class Policy:
         if one.retry_us is not None:
             self._repeat(one, one.retry_us)
         return self._next(experience.entity, on) if self._is_due(experience.entity, on) else []
-
-    def _fit(self, experience: Experience, reward: float) -> None:
-        """Fold a reward in once, for the action that really ran; a late one takes the default's place, as long as the
-        decision is remembered.
-        """
-        key = experience.proposal
-        if experience.state == "late":
-            if f"{key}/late" in self._seen:
-                return
-            remember(self._seen, f"{key}/late", self._settings.remembered)
-            self._model.retract(key)
-        elif not self._model.knows(key) and key not in self._seen:  # a person's own: nobody asked the model
-            self._model.decide(key, experience.features, actions=(experience.effective,), pattern=experience.pattern)
-        self._model.learn(key, experience.effective, reward)
 
     def _give_up(self, entity: str, on: Occasion) -> list[Event]:
         """Free an entity whose proposal got no answer, or whose experience never came."""

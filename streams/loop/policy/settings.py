@@ -30,7 +30,9 @@ class PolicySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     optimism: Annotated[float, msgspec.Meta(ge=0.0, le=10.0)] = 0.7
     """How many standard deviations of its expected reward an action gets for the benefit of the doubt."""
     reward_prior: Annotated[float, msgspec.Meta(ge=-1.0, le=1.0)] = 0.7
-    """The reward expected of an action of which nothing is known, before its cost."""
+    """The reward expected of an action of which nothing is known, before its cost. What is learned is how far rewards
+    lie from that: to change it, or a cost, moves what is expected of every action by as much, those well known too,
+    until some dozen decisions have taught the difference. Outcomes already learned can be corrected all the same."""
     expires_us: Interval = 20_000_000
     """How long a proposal is valid, and how long its verdict is waited for."""
     outcome_wait_us: Interval = 900_000_000
@@ -43,7 +45,8 @@ class PolicySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     open_limit: Count = 5_000
     """Entities with an open proposal or an episode that waits for one."""
     remembered: Count = 5_000
-    """Episodes kept, so that each is decided once."""
+    """Episodes kept, so that each is decided once, and decisions kept for their outcomes: one that comes when so many
+    were decided after it is not learned from. At least `open_limit`."""
     renewal: RenewalSettings | None = None
     """Lives in which an action is taken when the time has come; None: every action at an episode's onset, or never."""
 
@@ -53,3 +56,5 @@ class PolicySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         shares = self.hold_out.values()
         if min(shares) < 0 or not math.isclose(sum(shares), 1.0, abs_tol=1e-9):
             raise ValueError(f"hold_out shares must be at least 0 and add up to 1, got {sum(shares)}")
+        if self.remembered < self.open_limit:
+            raise ValueError(f"remembered must be at least open_limit, {self.open_limit}, got {self.remembered}")

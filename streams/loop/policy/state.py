@@ -6,7 +6,7 @@ import msgspec
 
 from schemas.events import Recurrence
 
-STATE_VERSION = 4
+STATE_VERSION = 5
 
 
 class Open(msgspec.Struct, kw_only=True):
@@ -29,9 +29,9 @@ class Waiting(msgspec.Struct, kw_only=True):
 
 
 class State(msgspec.Struct):
-    """The whole state, in the order in which things came. `seen` are proposals that ended and `Blocked` events; `held`
-    are episodes and the time until which they wait for another entity to be acted on; `lives` is empty where none are
-    followed.
+    """The whole state, in the order in which things came. `seen` are proposals that ended, those of which a late
+    outcome came (with `/late` behind the id) and `Blocked` events; `held` are episodes and the time until which they
+    wait for another entity to be acted on; `lives` is empty where none are followed.
     """
 
     version: int

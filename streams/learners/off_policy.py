@@ -1,0 +1,166 @@
+"""What other policies would have earned, by the log of one: IPS, SNIPS, and doubly robust with an interval.
+
+A decision is weighed by what *happened* and how likely that was, under the target and under the log: limits, refusals
+and people stand between a proposal and what happens, and a target's proposals would meet them too. Doubly robust:
+Dudik, Langford and Li, "Doubly robust policy evaluation and learning" (ICML 2011), with cross-fitted models.
+
+The interval is exact at any number of looks where decisions are independent and nothing intervenes: propensities are
+known then, and rewards are foretold from earlier decisions only. Otherwise it is as good as what is learned of what
+comes in between, and, where decisions of an entity are alike, as the estimate of how much.
+"""
+
+from dataclasses import dataclass, fields
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.learners.cross_fitting import Indices, Vector, foretell_ahead
+from streams.learners.empirical_bernstein import design_effect, lower_bound
+from streams.learners.importance import self_normalised
+from streams.learners.passages import Passages, passages
+from streams.learners.support import LEAST_PROBABILITY, Support, support_of
+
+ALPHA = 0.05
+BOUND = 5.0
+"""The most that a foretold reward counts when it is taken off by weight: what bounds the values from one side."""
+BEFORE = 0.5
+"""What is foretold of a reward between 0 and 1 before any was seen."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Log:
+    """Decisions in order. `features` have shape (n, d) and hold a constant; `logged` are the probabilities with which
+    each action was proposed, shape (n, actions); `rewards` are between 0 and 1, NaN where none was seen. `clusters`
+    number the entities from 0, `folds` are theirs.
+    """
+
+    features: Vector
+    clusters: Indices
+    folds: Indices
+    proposed: Indices
+    happened: Indices
+    rewards: Vector
+    logged: Vector
+
+    def __len__(self) -> int:
+        return len(self.rewards)
+
+    def take(self, rows: Indices | slice) -> "Log":
+        """Return some of the decisions, in order: the first hundred are the log as it was then."""
+        return Log(**{column.name: getattr(self, column.name)[rows] for column in fields(self)})
+
+    @property
+    def seen(self) -> npt.NDArray[np.bool_]:
+        """Where a reward was seen."""
+        return np.isfinite(self.rewards)
+
+    @cached_property
+    def passages(self) -> Passages:
+        """What becomes of proposals."""
+        return passages(
+            self.features,
+            self.folds,
+            proposed=self.proposed,
+            happened=self.happened,
+            seen=self.seen,
+            number=self.logged.shape[1],
+        )
+
+    @cached_property
+    def expected(self) -> Vector:
+        """The reward foretold of each action if it happens, shape (n, actions)."""
+        found = foretell_ahead(
+            self.features,
+            self.happened,
+            (np.nan_to_num(self.rewards) - BEFORE)[:, None],
+            self.folds,
+            number=self.logged.shape[1],
+            known=self.seen,
+        )
+        return np.clip(found[:, :, 0] + BEFORE, 0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """The mean reward of a policy, between 0 and 1; `low` to `high` belong to `doubly_robust` and hold at every peek.
+    `error` is its standard error by entity, for a look at one fixed number of decisions.
+    """
+
+    ips: float
+    snips: float
+    doubly_robust: float
+    low: float
+    high: float
+    error: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What each decision says of a target: `values` in the mean, `lows` at least -BOUND and `highs` at most 1 + BOUND;
+    all three have the same expectation, but for actions that could hardly happen, of which the worst and the best is
+    taken.
+    """
+
+    weights: Vector
+    values: Vector
+    lows: Vector
+    highs: Vector
+    support: Support
+
+
+def judge(log: Log, target: Vector) -> Judged:
+    """Weigh a log for a target that proposes with the given probabilities, shape (n, actions), rows adding up to 1."""
+    at = np.arange(len(log)), log.happened
+    happens = np.einsum("na,nab->nb", target, log.passages.happens)
+    shows = np.einsum("na,nab->nb", log.logged, log.passages.shows)
+    possible = shows >= LEAST_PROBABILITY
+    shares = np.where(possible, happens / np.maximum(shows, LEAST_PROBABILITY), 0.0)
+    weights = np.where(log.seen, shares[at], 0.0)
+    rewards, expected = np.nan_to_num(log.rewards), log.expected
+    most = BOUND / np.maximum(shares, BOUND)
+    cautious = np.where(possible, np.minimum(expected, most), 0.0)
+    hopeful = np.where(possible, np.maximum(expected, 1.0 - most), 1.0)
+
+    def values(foretold: Vector) -> Vector:
+        found: Vector = (happens * foretold).sum(axis=1) + weights * (rewards - foretold[at])
+        return found
+
+    logged = np.einsum("na,nab->nb", log.logged, log.passages.happens)
+    return Judged(
+        weights=weights,
+        values=values(expected),
+        lows=values(cautious),
+        highs=values(hopeful),
+        support=support_of(happens, logged, shows, happened=log.happened, seen=log.seen),
+    )
+
+
+def estimate(log: Log, judged: Judged, *, alpha: float = ALPHA) -> Estimate:
+    """Return what a target earns per decision."""
+    rewards = np.nan_to_num(log.rewards)
+    weighted = self_normalised(judged.weights, rewards)
+    spread = design_effect(judged.values, log.clusters)
+    low = lower_bound(judged.lows, least=-BOUND, centres=(0.0, 1.0), alpha=alpha / 2.0, design_effect=spread)
+    high = lower_bound(1.0 - judged.highs, least=-BOUND, centres=(0.0, 1.0), alpha=alpha / 2.0, design_effect=spread)
+    return Estimate(
+        ips=float(judged.weights @ rewards) / len(log),
+        snips=float("nan") if weighted is None else weighted.value,
+        doubly_robust=float(judged.values.mean()),
+        low=low,
+        high=1.0 - high,
+        error=float(np.sqrt(spread * judged.values.var() / len(log))),
+    )
+
+
+def difference(log: Log, judged: Judged, other: Judged, *, alpha: float = ALPHA) -> tuple[float, float, float]:
+    """Return how much more one target earns per decision than another, with an interval that holds at every peek."""
+    values = judged.values - other.values
+    spread, least = design_effect(values, log.clusters), -1.0 - 2.0 * BOUND
+    low = lower_bound(
+        judged.lows - other.highs, least=least, centres=(-1.0, 1.0), alpha=alpha / 2.0, design_effect=spread
+    )
+    high = lower_bound(
+        other.lows - judged.highs, least=least, centres=(-1.0, 1.0), alpha=alpha / 2.0, design_effect=spread
+    )
+    return float(values.mean()), low, -high

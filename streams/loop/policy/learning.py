@@ -1,0 +1,29 @@
+"""What the policy learns from experience."""
+
+from collections import OrderedDict
+
+from schemas.events import Experience
+from schemas.keyring import LOOP
+from streams.learners.reward_model import RewardModel, is_reward
+from streams.loop.remembering import remember
+
+LEARNED = ("observed", "defaulted", "late")
+
+
+def teach(model: RewardModel, experience: Experience, seen: OrderedDict[str, None], *, remembered: int) -> None:
+    """Fold a reward in once, for the action that really ran; a late one takes the default's place. Only as long as the
+    decision is remembered: of the loop's own that was forgotten, nothing is learned. `seen` are the proposals that
+    ended, and the late ends.
+    """
+    reward = experience.reward
+    if experience.state not in LEARNED or reward is None or not is_reward(reward):
+        return
+    key = experience.proposal
+    if experience.state == "late":
+        if f"{key}/late" in seen:
+            return
+        remember(seen, f"{key}/late", remembered)
+        model.retract(key)
+    elif experience.by != LOOP and not model.knows(key) and key not in seen:  # a person's own: nobody asked the model
+        model.decide(key, experience.features, actions=(experience.effective,), pattern=experience.pattern)
+    model.learn(key, experience.effective, reward)

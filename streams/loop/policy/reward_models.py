@@ -1,0 +1,31 @@
+"""The policy's reward models: the one place that says how they are set."""
+
+from collections.abc import Mapping
+
+from schemas.events import NONE
+from streams.learners.reward_model import RewardModel
+from streams.learners.reward_settings import RewardModelSettings
+from streams.loop.actions import ActionSettings
+from streams.loop.policy.choice import OF_EVERY_METRIC
+from streams.loop.policy.settings import PolicySettings
+
+
+def reward_model_settings(settings: PolicySettings, *, actions: int) -> RewardModelSettings:
+    """Return how rewards are learned of so many actions; there are places for twice as many, as actions come and go,
+    and for no more patterns than decisions.
+    """
+    usual = RewardModelSettings()
+    return RewardModelSettings(
+        prior=settings.reward_prior,
+        first_features=OF_EVERY_METRIC,
+        actions=2 * actions,
+        patterns=min(usual.patterns, settings.remembered),
+        remembered=settings.remembered,
+    )
+
+
+def reward_model(settings: PolicySettings, actions: Mapping[str, ActionSettings]) -> RewardModel:
+    """Return a model that expects of each declared action the prior less its cost."""
+    prior = settings.reward_prior
+    priors = {name: prior - action.cost for name, action in sorted(actions.items()) if name != NONE}
+    return RewardModel(reward_model_settings(settings, actions=len(priors) + 1), priors=priors)

@@ -1,0 +1,153 @@
+"""What other policies would have earned, by a recorded run: estimates, or why the run cannot tell."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import numpy as np
+from msgspec.structs import replace
+
+from schemas.events import NONE, Experience, Proposal
+from streams.learners.off_policy import difference, estimate, judge
+from streams.operate.refusals import refusal_of
+from streams.operate.story import Reader
+from streams.replay.logged_decisions import Table, baseline_of, columns, read_decisions, tabulate
+from streams.replay.policy_again import Chooser, choose_again
+from streams.settings import Settings
+
+NAMED = ("running", "none", "baseline")
+"""Policies that need no file."""
+Chances = Mapping[str, float]
+"""Probability of each action."""
+
+
+class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
+    """What one policy would have earned per decision, costs taken off: doubly robust, with an interval that holds at
+    every look, and two plainer estimates. `better` is how much more that is than the loop's own choices earn.
+
+    Where `refused` says why the run cannot tell, and `remedy` what would change that, there are no such numbers.
+    `differs` is the share of what happens that would be something else, `effective` how many decisions speak for that.
+    """
+
+    policy: str
+    decisions: int
+    differs: float
+    effective: float
+    refused: str = ""
+    remedy: str = ""
+    reward: float | None = None
+    low: float | None = None
+    high: float | None = None
+    snips: float | None = None
+    ips: float | None = None
+    better: float | None = None
+    better_low: float | None = None
+    better_high: float | None = None
+    not_replayed: tuple[str, ...] = ()
+
+
+class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
+    """Estimates by one run: of so many ended decisions of the loop, of which `rewards` are known and earned `earned` on
+    average, whatever chose them. Left out: `open` ones, those that people made, those of `before` another baseline and
+    those `older` than what is looked at.
+    """
+
+    decisions: int
+    entities: int
+    rewards: int
+    earned: float | None
+    open: int
+    by_people: int
+    before: int
+    older: int
+    policies: tuple[Evaluated, ...]
+
+
+def evaluate(run: Reader, settings: Settings, policies: Sequence[str], others: Mapping[str, Settings]) -> Evaluation:
+    """Say what policies would have earned: `running`, `none`, `baseline`, or one that `others` has settings for.
+
+    `settings` are those of the run. The loop's own choices are what all are compared with.
+    """
+    costs = {name: action.cost for other in others.values() for name, action in other.actions.items()}
+    costs |= {name: action.cost for name, action in settings.actions.items()}
+    record = read_decisions(event for _, event in run.events("verdicts", "experience"))
+    table = tabulate(record, baseline=settings.policy.baseline, costs=costs)
+    found = []
+    for name in policies:
+        other = others.get(name)
+        chances = _chances(name, table, settings) if other is None else _again(run, table, settings, other)
+        found.append(_evaluated(name, table, chances, () if other is None else _not_replayed(settings, other)))
+    earned = table.log.rewards[table.log.seen]
+    return Evaluation(
+        decisions=len(table.decided),
+        entities=len({one.proposal.entity for one in table.decided}),
+        rewards=len(earned),
+        earned=table.reward(float(earned.mean())) if len(earned) else None,
+        open=record.open,
+        by_people=record.by_people,
+        before=table.before,
+        older=table.older,
+        policies=tuple(found),
+    )
+
+
+def _chances(policy: str, table: Table, settings: Settings) -> list[Chances | None]:
+    """Return how a policy without a file of its own chooses at each decision."""
+    proposals = [one.proposal for one in table.decided]
+    match policy:
+        case "running":
+            return [one.probabilities for one in proposals]
+        case "baseline":
+            return [{baseline_of(one, settings.policy.baseline): 1.0} for one in proposals]
+        case _:
+            return [{NONE: 1.0} for _ in proposals]
+
+
+def _again(run: Reader, table: Table, settings: Settings, other: Settings) -> list[Chances | None]:
+    """Return how the loop would have chosen under other settings; None where that cannot be followed."""
+    again = choose_again(
+        (event for _, event in run.events("policy") if isinstance(event, Proposal)),
+        (event for _, event in run.events("experience") if isinstance(event, Experience)),
+        own=Chooser(policy=settings.policy, actions=settings.actions),
+        other=Chooser(policy=other.policy, actions=other.actions),
+    )
+    return [again.get(one.proposal.id) for one in table.decided]
+
+
+def _evaluated(
+    policy: str, table: Table, chances: Sequence[Chances | None], not_replayed: tuple[str, ...]
+) -> Evaluated:
+    """Judge a policy by the decisions at which its choices are known."""
+    rows = np.array([at for at, one in enumerate(chances) if one is not None], dtype=np.intp)
+    told = [one for one in chances if one is not None]
+    log = table.log.take(rows)
+    judged = judge(log, columns(told, table.actions))
+    common = Evaluated(
+        policy=policy,
+        decisions=len(told),
+        differs=judged.support.differs,
+        effective=judged.support.effective,
+        not_replayed=not_replayed,
+    )
+    refusal = refusal_of(judged.support, table.actions, followed=len(told) / max(1, len(chances)))
+    if refusal is not None:
+        return replace(common, refused=refusal.why, remedy=refusal.remedy)
+    own = judge(log, columns((table.decided[row].proposal.probabilities for row in rows), table.actions))
+    found, scale = estimate(log, judged), 1.0 - table.low
+    better, better_low, better_high = difference(log, judged, own)
+    return replace(
+        common,
+        reward=table.reward(found.doubly_robust),
+        low=table.reward(found.low),
+        high=table.reward(found.high),
+        snips=table.reward(found.snips),
+        ips=table.reward(found.ips),
+        better=scale * better,
+        better_low=scale * better_low,
+        better_high=scale * better_high,
+    )
+
+
+def _not_replayed(settings: Settings, other: Settings) -> tuple[str, ...]:
+    """Return the sections that differ and are not taken into account."""
+    mine, theirs = (msgspec.json.decode(one.canonical) for one in (settings, other))
+    return tuple(name for name in mine if name != "policy" and mine[name] != theirs.get(name))

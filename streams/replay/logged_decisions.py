@@ -1,0 +1,191 @@
+"""The loop's own decisions in a log, with what became of each, as estimates of other policies need them."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from schemas.events import NONE, Event, Experience, Proposal, Verdict
+from schemas.keyring import LOOP
+from streams.learners.cross_fitting import Vector, fold_of
+from streams.learners.off_policy import Log
+
+TAUGHT = ("observed", "defaulted", "late")
+"""States of an experience whose reward counts."""
+MOST_DECISIONS, MOST_CELLS = 50_000, 10_000_000
+"""The latest decisions that are looked at, and how many of them times squared actions."""
+MOST_FEATURES, MOST_PATTERNS = 32, 32
+"""The most frequent ones; what is rarer tells too little to be told apart."""
+FADING = 0.8
+"""What it still counts whether an action was let through after one more proposal of it."""
+ROUNDING = 1e-6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """One decision of the loop that has ended: `happened` is the effective action; `reward` is None where unseen."""
+
+    proposal: Proposal
+    happened: str
+    reward: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """Ended decisions in order; and how many have not ended yet, and were a person's own."""
+
+    decided: Sequence[Decided]
+    open: int
+    by_people: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """The decisions that can be used, as columns, and what is counted besides: `before`, made before the last one that
+    another baseline must have led to, and `older`, beyond what is looked at.
+    """
+
+    decided: Sequence[Decided]
+    actions: tuple[str, ...]
+    log: Log
+    low: float
+    before: int
+    older: int
+
+    def reward(self, share: float) -> float:
+        """Return a reward as the loop counts it; in `log` they are between 0 and 1."""
+        return self.low + share * (1.0 - self.low)
+
+
+def read_decisions(events: Iterable[Event]) -> Record:
+    """Return what verdicts and experiences say; the last word on each decision counts."""
+    proposals: dict[str, Proposal] = {}
+    ends: dict[str, Experience] = {}
+    for event in events:
+        if isinstance(event, Verdict):
+            proposals.setdefault(event.proposal.id, event.proposal)
+        elif isinstance(event, Experience):
+            ends[event.proposal] = event
+    known = [(one, ends[one.id]) for one in proposals.values() if one.id in ends]
+    by_hand = {one.episode: end for one, end in known if one.by != LOOP and one.episode and end.effective != NONE}
+    decided = [_decided(one, end, by_hand.get(one.episode)) for one, end in known if one.by == LOOP]
+    people = sum(one.by != LOOP for one in proposals.values())
+    return Record(decided=decided, open=len(proposals) - people - len(decided), by_people=people)
+
+
+def _decided(proposal: Proposal, end: Experience, by_hand: Experience | None) -> Decided:
+    """Return what became of a decision: where a person then acted on the same episode, that is what happened; whose
+    reward it is where both acted, nobody knows.
+    """
+    if by_hand is None or by_hand.decided_us < end.decided_us:
+        return Decided(proposal=proposal, happened=end.effective, reward=_reward(end))
+    if end.effective != NONE:
+        return Decided(proposal=proposal, happened=end.effective, reward=None)
+    return Decided(proposal=proposal, happened=by_hand.effective, reward=_reward(by_hand))
+
+
+def _reward(end: Experience) -> float | None:
+    return end.reward if end.state in TAUGHT else None
+
+
+def tabulate(record: Record, *, baseline: str, costs: Mapping[str, float]) -> Table:
+    """Return the decisions as columns; `baseline` is the action of that arm, `costs` those declared by action.
+
+    Rewards are in [0, 1] less the cost: what lies beyond counts as the end of that range.
+    """
+    since = _since(record.decided, baseline)
+    actions = tuple(sorted({NONE, *costs, *(name for one in record.decided[since:] for name in _names(one))}))
+    most = min(MOST_DECISIONS, MOST_CELLS // len(actions) ** 2)
+    decided = record.decided[since:][-most:]
+    low, number = -max(costs.values(), default=0.0), {name: at for at, name in enumerate(actions)}
+    rewards = np.array([np.nan if one.reward is None else one.reward for one in decided], dtype=np.float64)
+    entities = [one.proposal.entity for one in decided]
+    log = Log(
+        features=_features(decided, actions),
+        clusters=np.unique(np.array(entities, dtype=np.str_), return_inverse=True)[1],
+        folds=np.array([fold_of(entity) for entity in entities], dtype=np.intp),
+        proposed=np.array([number[one.proposal.action] for one in decided], dtype=np.intp),
+        happened=np.array([number[one.happened] for one in decided], dtype=np.intp),
+        rewards=np.clip((rewards - low) / (1.0 - low), 0.0, 1.0),
+        logged=columns((procedure(one.proposal, baseline) for one in decided), actions),
+    )
+    return Table(
+        decided=decided,
+        actions=actions,
+        log=log,
+        low=low,
+        before=since,
+        older=len(record.decided) - since - len(decided),
+    )
+
+
+def procedure(proposal: Proposal, baseline: str) -> dict[str, float]:
+    """Return the probability of each action under the whole procedure: the loop's choice and the hold-out."""
+    shares = proposal.hold_out.shares if proposal.hold_out else {"loop": 1.0}
+    found = {name: shares["loop"] * chance for name, chance in proposal.probabilities.items()}
+    for name, share in (
+        (baseline_of(proposal, baseline), shares.get("baseline", 0.0)),
+        (NONE, shares.get("none", 0.0)),
+    ):
+        found[name] = found.get(name, 0.0) + share
+    return found
+
+
+def baseline_of(proposal: Proposal, baseline: str) -> str:
+    """Return what the baseline does: nothing while its action is blocked."""
+    return baseline if baseline in proposal.probabilities else NONE
+
+
+def columns(chances: Iterable[Mapping[str, float]], actions: Sequence[str]) -> Vector:
+    """Return probabilities by name as an array, shape (n, actions); the rows add up to 1."""
+    found = np.array([[one.get(name, 0.0) for name in actions] for one in chances], dtype=np.float64)
+    return found.reshape(-1, len(actions))
+
+
+def _since(decided: Sequence[Decided], baseline: str) -> int:
+    """Return from which decision on all probabilities are those of this baseline."""
+    for at in range(len(decided) - 1, -1, -1):
+        proposal = decided[at].proposal
+        if abs(procedure(proposal, baseline).get(proposal.action, 0.0) - proposal.propensity) > ROUNDING:
+            return at + 1
+    return 0
+
+
+def _names(one: Decided) -> set[str]:
+    return {*one.proposal.probabilities, one.proposal.action, one.happened}
+
+
+def _features(decided: Sequence[Decided], actions: Sequence[str]) -> Vector:
+    """Return a constant, the patterns, the features, and how often each action was let through lately, shape (n, d)."""
+    patterns = _frequent((one.proposal.pattern for one in decided), MOST_PATTERNS)
+    names = _frequent((name for one in decided for name in one.proposal.features), MOST_FEATURES)
+    rows = [
+        [
+            1.0,
+            *(float(one.proposal.pattern == pattern) for pattern in patterns),
+            *(one.proposal.features.get(name, 0.0) for name in names),
+            *passed,
+        ]
+        for one, passed in zip(decided, _passed(decided, actions), strict=True)
+    ]
+    found = np.array(rows, dtype=np.float64).reshape(-1, len(patterns) + len(names) + len(actions))
+    return np.nan_to_num(found, posinf=0.0, neginf=0.0)
+
+
+def _passed(decided: Sequence[Decided], actions: Sequence[str]) -> Iterator[list[float]]:
+    """Yield how often each action but none was let through on the pattern before a decision; older proposals fade.
+
+    Levels and budgets change with time. An action that was never proposed counts as let through.
+    """
+    shares: dict[tuple[str, str], float] = {}
+    for one in decided:
+        pattern, action = one.proposal.pattern, one.proposal.action
+        yield [shares.get((pattern, name), 1.0) for name in actions if name != NONE]
+        share = shares.get((pattern, action), 1.0)
+        shares[pattern, action] = FADING * share + (1.0 - FADING) * (one.happened == action)
+
+
+def _frequent(names: Iterable[str], most: int) -> list[str]:
+    counts = Counter(names)
+    return sorted(sorted(counts, key=lambda name: (-counts[name], name))[:most])

@@ -1,0 +1,89 @@
+"""What the loop would have chosen under other settings of the policy, with what it knew at each of its decisions."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import isclose
+
+from schemas.events import NONE, Experience, Proposal
+from schemas.keyring import LOOP
+from streams.learners.bandit import explore
+from streams.learners.reward_model import RewardModel
+from streams.loop.actions import ActionSettings
+from streams.loop.policy.learning import teach
+from streams.loop.policy.reward_models import reward_model
+from streams.loop.policy.settings import PolicySettings
+from streams.loop.remembering import remember
+
+MODEL = "ridges/"
+"""What the names of the policy's models begin with; behind it is how often the model had learned."""
+ROUNDING = 1e-6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chooser:
+    """What decides how actions are chosen."""
+
+    policy: PolicySettings
+    actions: Mapping[str, ActionSettings]
+
+
+class _Learner:
+    """The policy's model as it was at one decision after the other."""
+
+    def __init__(self, chooser: Chooser) -> None:
+        self._chooser = chooser
+        self._model: RewardModel = reward_model(chooser.policy, chooser.actions)
+        self._seen: OrderedDict[str, None] = OrderedDict()
+
+    @property
+    def updates(self) -> int:
+        return self._model.updates
+
+    def teach(self, experience: Experience) -> None:
+        remembered = self._chooser.policy.remembered
+        teach(self._model, experience, self._seen, remembered=remembered)
+        if experience.state != "late":
+            remember(self._seen, experience.proposal, remembered)
+
+    def choose(self, proposal: Proposal, names: Sequence[str]) -> dict[str, float]:
+        policy = self._chooser.policy
+        outlook = self._model.decide(proposal.id, proposal.features, actions=names, pattern=proposal.pattern)
+        return explore(names, outlook, gamma=policy.gamma, optimism=policy.optimism, floor=policy.floor)
+
+
+def choose_again(
+    proposals: Iterable[Proposal], experiences: Iterable[Experience], *, own: Chooser, other: Chooser
+) -> dict[str, dict[str, float]]:
+    """Return the probabilities of the loop's arm under the other settings, by proposal, of those that can be told.
+
+    Both come in the order of their topics. What the model had learned at a decision is followed from the first
+    experience on; it is told apart from what was otherwise by the run's own settings giving the recorded probabilities.
+    """
+    mine, theirs = _Learner(own), _Learner(other)
+    added = [name for name in other.actions if name not in own.actions]
+    waiting: Iterator[Experience] = iter(experiences)
+    found: dict[str, dict[str, float]] = {}
+    for proposal in proposals:
+        if proposal.by != LOOP:
+            continue
+        _catch_up(_updates_of(proposal), waiting, (mine, theirs))
+        names = sorted(proposal.probabilities)
+        eligible = sorted({NONE, *added, *(name for name in names if name in other.actions)})
+        again, chances = mine.choose(proposal, names), theirs.choose(proposal, eligible)
+        if all(isclose(again[name], proposal.probabilities[name], abs_tol=ROUNDING) for name in names):
+            found[proposal.id] = chances
+    return found
+
+
+def _catch_up(updates: int, experiences: Iterator[Experience], learners: Sequence[_Learner]) -> None:
+    """Teach what had been learned by a decision, as far as it is recorded."""
+    while learners[0].updates < updates and (experience := next(experiences, None)) is not None:
+        for learner in learners:
+            learner.teach(experience)
+
+
+def _updates_of(proposal: Proposal) -> int:
+    """Return how often the model had learned; what another kind of model proposed cannot be followed."""
+    number = proposal.model.removeprefix(MODEL)
+    return int(number) if number.isdecimal() else 0

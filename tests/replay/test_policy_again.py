@@ -1,0 +1,69 @@
+"""What the loop would have chosen under other settings, at its own decisions."""
+
+from collections.abc import Sequence
+
+import pytest
+from msgspec.structs import replace
+
+from schemas.events import Experience, Proposal
+from streams.loop.actions import ActionSettings
+from streams.loop.policy import Policy, PolicySettings
+from streams.replay.policy_again import Chooser, choose_again
+from tests.loop.decided import ACTIONS, at, experience, recorded, recurrence, verdict
+
+OWN = Chooser(policy=PolicySettings(), actions=ACTIONS)
+
+
+@pytest.fixture(scope="module")
+def run() -> tuple[list[Proposal], list[Experience]]:
+    """Return what a policy proposed at forty episodes, each with what came of the one before."""
+    policy = Policy(OWN.policy, loop="lab", seed=1, actions=dict(ACTIONS))
+    proposals: list[Proposal] = []
+    experiences: list[Experience] = []
+    for number in range(40):
+        asked = recurrence(f"e{number}", f"web-{number % 7}", f"p-{number % 3}", severity=float(number % 5))
+        (one,) = policy.on_batch(recorded(asked, first=number), at(number * 60))
+        assert isinstance(one, Proposal)
+        state = "defaulted" if number % 9 == 0 else "observed"
+        told = [experience(one, state, 0.8 if one.action == "recycle" else 0.3)]
+        if state == "defaulted":
+            told.append(experience(one, "late", 0.6, retracted_reward=0.3))
+        policy.on_batch(recorded(verdict(one), *told, first=10 * number), at(number * 60 + 30))
+        proposals.append(one)
+        experiences += told
+    return proposals, experiences
+
+
+def again(run: tuple[Sequence[Proposal], Sequence[Experience]], other: Chooser) -> dict[str, dict[str, float]]:
+    return choose_again(*run, own=OWN, other=other)
+
+
+def test_under_the_same_settings_every_probability_is_the_recorded_one(
+    run: tuple[list[Proposal], list[Experience]],
+) -> None:
+    found = again(run, OWN)
+    assert found == {one.id: pytest.approx(one.probabilities) for one in run[0]}
+    assert len({tuple(sorted(one.items())) for one in found.values()}) > 20  # it learned in between
+
+
+def test_a_larger_floor_explores_more(run: tuple[list[Proposal], list[Experience]]) -> None:
+    found = again(run, Chooser(policy=PolicySettings(floor=1.0), actions=ACTIONS))
+    assert all(chances == pytest.approx(dict.fromkeys(chances, 0.25)) for chances in found.values())
+
+
+def test_actions_that_only_one_of_them_has_come_and_go(run: tuple[list[Proposal], list[Experience]]) -> None:
+    others = {"restart": ACTIONS["restart"], "drain": ActionSettings(name="drain")}
+    for chances in again(run, Chooser(policy=PolicySettings(), actions=others)).values():
+        assert sorted(chances) == ["drain", "none", "restart"]
+        assert sum(chances.values()) == pytest.approx(1.0)
+
+
+def test_decisions_that_were_made_otherwise_are_not_told(run: tuple[list[Proposal], list[Experience]]) -> None:
+    proposals, experiences = run
+    assert 0 < len(again((proposals, experiences[5:]), OWN)) < len(proposals) / 2  # what came first is gone
+    changed = [replace(one, probabilities={"none": 0.5, "restart": 0.5}) for one in proposals]
+    assert not again((changed, experiences), OWN)
+
+
+def test_what_people_proposed_is_not_the_policys(run: tuple[list[Proposal], list[Experience]]) -> None:
+    assert not again(([replace(one, by="kim") for one in run[0]], run[1]), OWN)
