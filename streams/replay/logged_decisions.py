@@ -59,11 +59,13 @@ class Table:
 
 
 def read_decisions(events: Iterable[Event]) -> Record:
-    """Return what verdicts and experiences say; the last word on each decision counts."""
+    """Return what verdicts and experiences say; the last word on each decision counts. What the loop did without an
+    episode, for a life as a whole, is no decision of this kind.
+    """
     proposals: dict[str, Proposal] = {}
     ends: dict[str, Experience] = {}
     for event in events:
-        if isinstance(event, Verdict):
+        if isinstance(event, Verdict) and (event.proposal.episode or event.proposal.by != LOOP):
             proposals.setdefault(event.proposal.id, event.proposal)
         elif isinstance(event, Experience):
             ends[event.proposal] = event

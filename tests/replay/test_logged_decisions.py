@@ -60,6 +60,13 @@ def test_open_decisions_and_those_of_people_are_counted_not_used() -> None:
     assert ([one.proposal.id for one in found.decided], found.open, found.by_people) == (["a"], 1, 1)
 
 
+def test_what_the_loop_did_for_a_life_as_a_whole_is_no_decision_of_this_kind() -> None:
+    one, life = asked("a"), asked("b", episode="", probabilities={"recycle": 1.0, "none": 0.0})
+    record = read_decisions([verdict(one), experience(one), verdict(life), experience(life)])
+    assert [found.proposal.id for found in record.decided] == ["a"]
+    assert record.open == 0
+
+
 def test_what_a_person_did_in_a_proposals_place_is_what_happened() -> None:
     denied = asked("a", episode="e7")
     done = asked("c", action="restart", episode="e7", by="kim", hold_out=None)
