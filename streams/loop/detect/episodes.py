@@ -227,7 +227,7 @@ class Episodes:
         return Draft(type=Episode, cause=cause, fields=known | fields)
 
     def _measurement(self, window: Window, episode: str, values: dict[str, float]) -> Draft:
-        fields = {
+        fields: dict[str, Any] = {
             "entity": window.entity,
             "episode": episode,
             "start_us": window.start_us,
@@ -238,6 +238,8 @@ class Episodes:
             "score": window.score,
             "values": values,
         }
+        if self.measures_all:
+            fields["group"] = window.group
         return Draft(type=Measurement, cause=window.cause, fields=fields)
 
     def _strongest(self, onset: list[dict[str, float]]) -> dict[str, list[float]]:

@@ -5,7 +5,6 @@ written when the rule, or the baseline, first says that it is time. The loop's c
 it leaves to their end, and so goes on learning from, are those held out.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable
 
 import msgspec
@@ -13,13 +12,12 @@ import msgspec
 from schemas.errors import RecoveryError
 from schemas.events import NONE, NOVEL, Event, Measurement, Outcome, Proposal, Verdict
 from schemas.ids import derive
-from streams.learners.life_course import LifeCourse
 from streams.learners.renewal import Outlook, Renewal, RenewalModelSettings
 from streams.loop.occasion import Occasion
 from streams.loop.policy.choice import hold_out_of
 from streams.loop.policy.renewal_settings import RenewalSettings
+from streams.loop.policy.seats import Life, Seats, SeatsState
 from streams.loop.policy.settings import ARMS, PolicySettings
-from streams.loop.remembering import forget_oldest
 
 STATE_VERSION = 1
 HOUR_US = 3_600_000_000
@@ -28,27 +26,10 @@ Masks = Callable[[str, str, tuple[str, ...], int], tuple[str, ...]]
 """(entity, pattern, actions, loop time) to the scopes that limits block."""
 
 
-class Life(msgspec.Struct, kw_only=True):
-    """One entity; `course` is None between two lives. `asked` is the proposal, `under_way` the action whose end is
-    waited for, until `until_us`; before that nothing new is proposed. `early` is an action, its end and the time of
-    it, heard before the verdict. A life that is not `whole` teaches nothing.
-    """
-
-    seen_us: int
-    began_us: int = 0
-    course: LifeCourse | None = None
-    whole: bool = True
-    told: bool = False
-    asked: str | None = None
-    under_way: str | None = None
-    until_us: int = 0
-    early: tuple[str, str, int] | None = None
-
-
 class _State(msgspec.Struct):
     version: int
     model: bytes
-    lives: list[tuple[str, Life]]
+    seats: SeatsState
 
 
 class Lives:
@@ -63,24 +44,24 @@ class Lives:
         self._seed = seed
         self._masks = masks
         self._model = Renewal(RenewalModelSettings(cost=renewal.cost, failure_cost=renewal.failure_cost))
-        self._lives: OrderedDict[str, Life] = OrderedDict()
+        self._seats = Seats(limit=renewal.entity_limit, silence_us=renewal.silence_us)
 
     def fold(self, event: Event, on: Occasion) -> list[Event]:
         """Fold an event; return a proposal where it is time."""
         match event:
             case Measurement():
                 return self._see(event, on)
-            case Verdict() if event.proposal.action == self._renewal.action:
+            case Verdict():
                 self._answer(event)
             case Outcome() if event.state != "claimed":
-                self._end(event)
+                self._end(event, on)
             case _:
                 pass
         return []
 
     def snapshot(self) -> bytes:
         """Return the whole state; equal states give equal bytes."""
-        state = _State(version=STATE_VERSION, model=self._model.snapshot(), lives=list(self._lives.items()))
+        state = _State(version=STATE_VERSION, model=self._model.snapshot(), seats=self._seats.columns())
         return msgspec.msgpack.encode(state)
 
     def restore(self, snapshot: bytes) -> None:
@@ -89,39 +70,46 @@ class Lives:
         if state.version != STATE_VERSION:
             raise RecoveryError(f"state of lives must have version {STATE_VERSION}, got {state.version}")
         self._model.restore(state.model)
-        self._lives = OrderedDict(state.lives)
+        self._seats.restore(state.seats)
 
     def _see(self, measurement: Measurement, on: Occasion) -> list[Event]:
-        """Take one window of an entity; of two with the same start the first counts."""
+        """Take one window of an entity; of two with the same start the first counts, but a failure in either."""
         entity, time_us = measurement.entity, measurement.start_us
-        life = self._lives.setdefault(entity, Life(seen_us=time_us - 1))
-        self._lives.move_to_end(entity)
-        forget_oldest(self._lives, self._renewal.entity_limit)
-        if time_us <= life.seen_us:
+        failed = measurement.values.get(self._renewal.failed)
+        life = self._seats.hear(entity, on.now.us)
+        if life is None:
+            if failed is None:  # it may be no machine at all, or is in good health and will say so
+                return []
+            life = self._seats.seat(entity, time_us - 1, on.now.us)
+        if life is None:
+            return self._seats.turn_away(entity, time_us, on)
+        is_failed = failed is not None and failed > 0.0
+        if time_us < life.seen_us or (time_us == life.seen_us and not is_failed):
             return []
+        if life.course is not None and time_us - life.seen_us > self._renewal.silence_us:
+            life.whole = False  # who knows what happened meanwhile
         life.seen_us = time_us
-        if measurement.values.get(self._renewal.failed, 0.0) > 0.0:
-            self._close(life, time_us)
+        if is_failed:
+            self._fail(life, on)
             return []
-        course = life.course
-        if course is None:
-            course = self._model.begin()
-            life = self._lives[entity] = Life(seen_us=time_us, began_us=time_us, course=course, whole=life.whole)
+        if life.course is None:
+            life.begin(self._model.begin())
         values = {name: value for name, value in measurement.values.items() if name != self._renewal.failed}
-        outlook = self._model.see(course, values, _hours(time_us - life.began_us))
-        return self._decide(entity, life, outlook, on)
+        outlook = self._model.see(life.course, values, _hours(time_us - life.began_us))
+        return self._decide(measurement, life, outlook, on)
 
-    def _decide(self, entity: str, life: Life, outlook: Outlook | None, on: Occasion) -> list[Event]:
+    def _decide(self, seen: Measurement, life: Life, outlook: Outlook | None, on: Occasion) -> list[Event]:
         """Propose what the life's arm wants; of one that is held out, once, that the loop would have acted."""
+        _give_up(life, on.now.us)
         wanted = self._wanted(life, outlook)
-        life_id = derive(self._loop, "life", entity, life.began_us)
+        life_id = derive(self._loop, "life", seen.entity, life.began_us)
         hold_out = hold_out_of(life_id, seed=self._seed, shares=self._settings.hold_out)
         action = wanted[hold_out.arm]
         if action == NONE:
             if wanted["loop"] == NONE or life.told:
                 return []
             life.told = True
-        elif self._waits(life, on.now.us) or self._masks(entity, NOVEL, (action,), on.now.us):
+        elif on.now.us < life.until_us or self._masks(seen.entity, NOVEL, (action,), on.now.us):
             return []
         shares = self._settings.hold_out
         sure = {self._renewal.action: 0.0, NONE: 0.0} | {wanted["loop"]: 1.0}
@@ -129,7 +117,7 @@ class Lives:
             id=on.id(),
             time_us=on.now.us,
             causes=on.causes,
-            entity=entity,
+            entity=seen.entity,
             episode="",
             pattern=NOVEL,
             action=action,
@@ -139,6 +127,7 @@ class Lives:
             model=f"lives/{self._model.ended}",
             features=_features(_hours(life.seen_us - life.began_us), outlook),
             hold_out=hold_out,
+            group=seen.group,
         )
         if action != NONE:
             life.asked, life.until_us = proposal.id, on.now.us + self._settings.outcome_wait_us
@@ -153,23 +142,17 @@ class Lives:
             "none": NONE,
         }
 
-    def _waits(self, life: Life, now_us: int) -> bool:
-        """Return whether an answer or an end is waited for; one that never came leaves the life in doubt."""
-        if now_us < life.until_us:
-            return True
-        if life.under_way is not None:
-            life.under_way, life.whole = None, False
-        return False
-
     def _answer(self, verdict: Verdict) -> None:
         """Note that the action is under way, whoever proposed it, or until when there is no use in asking again."""
-        life = self._lives.get(verdict.proposal.entity)
-        if life is None:
+        life, action = self._seats.get(verdict.proposal.entity), verdict.action
+        if life is None or action in life.settled:
             return
-        if verdict.verdict == "allow" and verdict.action is not None:
-            life.under_way, life.until_us = verdict.action, verdict.time_us + self._settings.outcome_wait_us
-            if life.early is not None and life.early[0] == verdict.action:
-                self._renew(life, *life.early[1:])
+        if verdict.proposal.action != self._renewal.action:
+            life.settle(action)
+        elif verdict.verdict == "allow" and action is not None:
+            life.under_way, life.until_us = action, verdict.time_us + self._settings.outcome_wait_us
+            if life.early is not None and life.early[0] == action:
+                self._renew(life, *life.early)
         elif verdict.proposal.id != life.asked:
             return
         elif verdict.verdict == "deny":
@@ -177,31 +160,47 @@ class Lives:
         elif verdict.verdict == "shadow":
             life.until_us = NEVER_US  # it is said once a life what would be done
 
-    def _end(self, outcome: Outcome) -> None:
-        """Take the end of an action; one whose verdict is still under way waits for that."""
-        life = self._lives.get(outcome.entity)
-        if life is None:
+    def _end(self, outcome: Outcome, on: Occasion) -> None:
+        """Take the end of an action; one whose verdict is still under way waits for that. An executor whose clock is
+        ahead ends nothing later than now.
+        """
+        life = self._seats.get(outcome.entity)
+        if life is None or outcome.action in life.settled:
             return
-        end = (outcome.state, outcome.ended_us or outcome.time_us)
+        end = (outcome.action, outcome.state, min(outcome.ended_us or outcome.time_us, on.now.us))
         if life.under_way == outcome.action:
             self._renew(life, *end)
         else:
-            life.early = (outcome.action, *end)
+            life.early = end
 
-    def _renew(self, life: Life, state: str, ended_us: int) -> None:
+    def _renew(self, life: Life, action: str, state: str, ended_us: int) -> None:
         """End a life in advance; where nobody knows whether it was ended, nothing is learned of it or the next."""
-        life.under_way, life.early, life.until_us = None, None, 0
+        life.settle(action)
+        life.until_us = 0
         if state == "unknown":
             life.course, life.whole = None, False
         elif state == "succeeded":
             life.seen_us = max(life.seen_us, ended_us)
             self._close(life, None)
 
+    def _fail(self, life: Life, on: Occasion) -> None:
+        """Take it that a life ended by itself; what is under way then is its repair."""
+        _give_up(life, on.now.us)
+        life.settle(life.under_way)
+        self._close(life, life.seen_us)
+
     def _close(self, life: Life, end_us: int | None) -> None:
-        """Learn from a life that ended: by itself at `end_us`, or (None) in advance."""
-        if life.course is not None and life.whole:
+        """Learn from a life that ended: by itself at `end_us`, or (None) in advance. One of no length was none."""
+        if life.course is not None and life.whole and (end_us is None or end_us > life.began_us):
             self._model.end(life.course, None if end_us is None else _hours(end_us - life.began_us))
         life.course, life.whole = None, True
+
+
+def _give_up(life: Life, now_us: int) -> None:
+    """Wait no longer for an end that never came: nobody knows whether the life was ended, so it is in doubt."""
+    if life.under_way is not None and now_us >= life.until_us:
+        life.settle(life.under_way)
+        life.whole = False
 
 
 def _features(age: float, outlook: Outlook | None) -> dict[str, float]:

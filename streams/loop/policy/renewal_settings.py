@@ -16,7 +16,8 @@ class RenewalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     action: str
     failed: str
-    """The metric that tells that an entity failed, by a value above 0; the next window without that begins a life."""
+    """The metric that tells that an entity failed, by a value above 0; the next window without that begins a life. An
+    entity is followed from when it first sends it, 0 in good health."""
     cost: Cost = 1.0
     """What the action costs, ..."""
     failure_cost: Cost = 5.0
@@ -24,7 +25,10 @@ class RenewalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     baseline_age_us: Annotated[int, msgspec.Meta(ge=0)] = 0
     """The age at which the hold-out's baseline acts, frozen before the run; 0: never, as with `none`."""
     entity_limit: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 500
-    """Entities whose lives are followed: of more, the one not heard of for longest is forgotten."""
+    """Entities whose lives are followed, of those that have sent `failed`; more are turned away, and told of."""
+    silence_us: Annotated[int, msgspec.Meta(ge=1)] = 604_800_000_000
+    """What an entity does that was silent for longer, nobody knows: its life is not learned from, and its place is free
+    for another."""
 
     def __post_init__(self) -> None:
         if self.failure_cost <= self.cost:
