@@ -31,7 +31,7 @@ class RemainingLifeState(msgspec.Struct, array_like=True):
     """What was learned, in a snapshot: arrays as bytes of float64."""
 
     names: list[str]
-    seen: list[bool]
+    first: bytes
     rows: int
     weight: float
     mean: bytes
@@ -49,7 +49,7 @@ class RemainingLife(base.Regressor):
         self.penalty = penalty
         self.features = features
         self._columns: dict[str, int] = {}
-        self._seen: npt.NDArray[np.bool_] = np.zeros(0, np.bool_)
+        self._first: Vector = np.zeros(0)  # what each feature was when it came up, NaN until then
         self._rows = 0
         self._moments = Moments.none(1)  # the target is the first column
         self._weights: Vector | None = None
@@ -58,6 +58,11 @@ class RemainingLife(base.Regressor):
     def names(self) -> tuple[str, ...]:
         """The features, in the order of the columns of `predict_many` and `learn_many`."""
         return tuple(self._columns)
+
+    @property
+    def weight(self) -> float:
+        """What all rows together weigh by now."""
+        return self._moments.weight
 
     def row(self, x: Mapping[str, float]) -> Vector:
         """Return the values of known features, NaN where there is none, after giving columns to new ones."""
@@ -73,19 +78,20 @@ class RemainingLife(base.Regressor):
 
     def learn_many(self, rows: Vector, ys: Sequence[float] | Vector, w: float = 1.0) -> Vector:
         """Learn rows of the shape (n, features), one after another, each of weight `w`; return them as they were
-        learned: with the mean for what was absent, and outliers drawn in.
+        learned: with the mean for what was absent, NaN for what had not come up yet, and outliers drawn in.
         """
-        tamed = self._padded(rows)
+        learned = self._padded(rows)
         for number, y in enumerate(ys):
             if not math.isfinite(y) or w <= 0.0:
                 continue
-            self._meet(tamed[number])
-            tamed[number] = self._tamed(tamed[number])
-            one = np.concatenate(([_root(y)], tamed[number]))
+            self._meet(learned[number])
+            tamed = self._tamed(learned[number])
+            learned[number] = np.where(np.isnan(self._first), np.nan, tamed)
+            one = np.concatenate(([_root(y)], tamed))
             self._moments = self._moments.plus(Moments(w, one, np.zeros((len(one), len(one)))))
             self._rows += 1
         self._weights = None
-        return tamed
+        return learned
 
     def predict_one(self, x: Mapping[Any, float]) -> float:
         """Return how long it will go on; learns nothing."""
@@ -105,10 +111,11 @@ class RemainingLife(base.Regressor):
         had they not been: shape (n,).
         """
         padded = self._padded(rows)
-        padded = np.where(np.isfinite(padded), padded, self._moments.mean[1:])  # columns that came later
-        taken = Moments.of(np.concatenate((_roots(ys)[:, None], padded), axis=1), w)
+        counted = np.where(np.isnan(padded), np.nan_to_num(self._first), padded)  # as what came up later was taken for
+        taken = Moments.of(np.concatenate((_roots(ys)[:, None], counted), axis=1), w)
         left = self._moments.minus(taken)
-        return _squared(left.mean[0] + (padded - left.mean[1:]) @ _solved(left, self.penalty))
+        apart = np.where(np.isnan(padded), 0.0, padded - left.mean[1:])
+        return _squared(left.mean[0] + apart @ _solved(left, self.penalty))
 
     def fade(self, kept: float) -> None:
         """Let all that was learned weigh `kept` of what it did."""
@@ -119,7 +126,7 @@ class RemainingLife(base.Regressor):
         """Return the whole state."""
         return RemainingLifeState(
             names=list(self._columns),
-            seen=self._seen.tolist(),
+            first=self._first.tobytes(),
             rows=self._rows,
             weight=self._moments.weight,
             mean=self._moments.mean.tobytes(),
@@ -129,7 +136,7 @@ class RemainingLife(base.Regressor):
     def restore(self, state: RemainingLifeState) -> None:
         """Replace the state by what `columns` returned."""
         self._columns = {name: place for place, name in enumerate(state.names)}
-        self._seen = np.array(state.seen, np.bool_)
+        self._first = np.frombuffer(state.first).copy()
         self._rows = state.rows
         mean = np.frombuffer(state.mean).copy()
         spread = np.frombuffer(state.spread).reshape(len(mean), len(mean)).copy()
@@ -137,19 +144,18 @@ class RemainingLife(base.Regressor):
         self._weights = None
 
     def _widen(self, features: int) -> None:
-        more = features - len(self._seen)
-        self._seen = np.concatenate((self._seen, np.zeros(more, np.bool_)))
+        more = features - len(self._first)
+        self._first = np.concatenate((self._first, np.full(more, np.nan)))
         self._moments = self._moments.widened(np.zeros(more))
         self._weights = None
 
     def _meet(self, row: Vector) -> None:
         """Take it that a feature which comes up for the first time was at this value all along."""
-        first = np.isfinite(row) & ~self._seen
-        if first.any():
+        new = np.isfinite(row) & np.isnan(self._first)
+        if new.any():
             mean = self._moments.mean.copy()
-            mean[1:][first] = np.clip(row[first], -_LARGEST, _LARGEST)
+            mean[1:][new] = self._first[new] = np.clip(row[new], -_LARGEST, _LARGEST)
             self._moments = Moments(self._moments.weight, mean, self._moments.spread)
-            self._seen |= first
 
     def _padded(self, rows: Vector) -> Vector:
         """Return a copy of the rows with NaN in the columns that came after them."""
@@ -159,7 +165,7 @@ class RemainingLife(base.Regressor):
 
     def _tamed(self, row: Vector) -> Vector:
         mean = self._moments.mean[1:]
-        tamed = np.clip(np.where(np.isfinite(row) & self._seen, row, mean), -_LARGEST, _LARGEST)
+        tamed = np.clip(np.where(np.isfinite(row) & ~np.isnan(self._first), row, mean), -_LARGEST, _LARGEST)
         if self._rows < SETTLED:
             return tamed
         far = OUTLYING * np.sqrt(self._moments.spread.diagonal()[1:] / self._moments.weight)

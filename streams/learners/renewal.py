@@ -2,8 +2,8 @@
 
 A life's rows are learned when it is over. Of one that was ended in advance it is taken that it would have gone on for
 as long as was foretold then (Buckley and James, "Linear regression with censored data", Biometrika 1979, imputed once),
-at a fraction of the weight: what is guessed must not outweigh what was seen. The rule is chosen anew after every life,
-over the latest ones: each is foretold without what it taught itself.
+at a fraction of the weight, and the less the more of that there is: what is guessed never outweighs what was seen. The
+rule is chosen anew after every life, over the latest ones: each is foretold without what it taught itself.
 """
 
 from collections.abc import Mapping
@@ -22,10 +22,9 @@ Vector = npt.NDArray[np.float64]
 VERSION = 1
 LEAST = 2
 """So many lives must have ended by themselves before one is ended in advance: one is learned, one to try it on."""
-
-
 GUESS = 0.3
-"""What a life that was ended in advance weighs, where as many ended by themselves; less, where fewer did."""
+"""What the first life that was ended in advance weighs; later ones less, and none where guesses weigh as much already as
+what was seen."""
 
 
 class RenewalModelSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +73,7 @@ class _State(msgspec.Struct):
     remaining: RemainingLifeState
     past: list[_Past]
     ended: int
-    cut: int
+    guessed: float
 
 
 class Renewal:
@@ -84,7 +83,8 @@ class Renewal:
         self.settings = settings or RenewalModelSettings()
         self._remaining = self._fresh()
         self._past: list[_Past] = []
-        self._ended = self._cut = 0
+        self._ended = 0
+        self._guessed = 0.0  # what of the weight of all rows is of lives that were ended in advance
         self._rule: Rule | None = None
         self._is_chosen = True
 
@@ -123,12 +123,14 @@ class Renewal:
             rows[number, : len(row)] = row
         ages, length, weight = np.array(life.ages), end, 1.0 / len(rows)
         if length is None:
-            self._cut += 1
-            weight *= GUESS * min(1.0, self._ended / self._cut)
+            guess = self._guess()
+            weight *= guess
+            self._guessed += guess
             length = float(ages[-1]) + max(float(self._remaining.predict_many(rows[-1:])[0]), 0.0)
         else:
             self._ended += 1
             self._remaining.fade(self.settings.forgetting)
+            self._guessed *= self.settings.forgetting
         rows = self._remaining.learn_many(rows, length - ages, weight)
         past = _Past(ages.tobytes(), rows.tobytes(), width, end, length, weight, self._ended)
         alike = [one for one in self._past if (one.end is None) == (end is None)]
@@ -144,7 +146,7 @@ class Renewal:
             remaining=self._remaining.columns(),
             past=self._past,
             ended=self._ended,
-            cut=self._cut,
+            guessed=self._guessed,
         )
         return msgspec.msgpack.encode(state)
 
@@ -155,8 +157,13 @@ class Renewal:
             raise RecoveryError(f"state of renewal must have version {VERSION}, got {state.version}")
         self._remaining = self._fresh()
         self._remaining.restore(state.remaining)
-        self._past, self._ended, self._cut = state.past, state.ended, state.cut
+        self._past, self._ended, self._guessed = state.past, state.ended, state.guessed
         self._is_chosen = False
+
+    def _guess(self) -> float:
+        """Return what one more life that is ended in advance shall weigh."""
+        seen = self._remaining.weight - self._guessed
+        return GUESS * max(0.0, 1.0 - self._guessed / seen) if seen > 0.0 else 0.0
 
     def _fresh(self) -> RemainingLife:
         return RemainingLife(penalty=self.settings.penalty, features=1 + 3 * self.settings.metrics)

@@ -71,6 +71,31 @@ def test_without_a_life_it_says_what_one_says_that_never_saw_it() -> None:
     assert np.abs(own - said).max() > 0.1
 
 
+@pytest.mark.parametrize("known", [False, True])
+def test_without_a_life_that_lacked_a_metric_it_says_what_one_says_that_never_saw_it(known: bool) -> None:
+    """Whether another life under way had brought the metric by then (`known`), or it came up in mid-life. But for how
+    far outliers are drawn in.
+    """
+    rng = np.random.default_rng(0)
+    lives = wearing(4)
+    for number, life in enumerate(lives):
+        for place, (x, _) in enumerate(life):
+            if number or (not known and place >= 20):
+                x["pressure"] = 100.0 * x["wear"] + 50.0 * rng.normal()
+    seen, unseen = RemainingLife(), RemainingLife()
+    if known:
+        seen.row(lives[1][0][0])
+    kept = []
+    for number, life in enumerate(lives):
+        ys, rows = [y for _, y in life], [seen.row(x) for x, _ in life]
+        wide = np.array([np.pad(row, (0, len(rows[-1]) - len(row)), constant_values=np.nan) for row in rows])
+        kept.append(seen.learn_many(wide, ys, 1.0 / len(life)))
+        if number:
+            unseen.learn_many(np.array([unseen.row(x) for x, _ in life]), ys, 1.0 / len(life))
+    said = seen.without(kept[0], np.array([y for _, y in lives[0]]), 1.0 / len(lives[0]))
+    assert said == pytest.approx([unseen.predict_one(x) for x, _ in lives[0]], rel=1e-3)
+
+
 def test_what_is_absent_or_broken_counts_as_the_mean() -> None:
     model = taught()
     known = model.predict_one({"age": 30.0, "wear": 35.0})

@@ -1,5 +1,7 @@
 import math
+from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -89,6 +91,30 @@ def test_guesses_do_not_outweigh_what_was_seen() -> None:
     foretold = [outlook.remaining for age in range(1, 98) if (outlook := model.see(life, wear(age, 100.0, rng), age))]
     assert foretold[20] > 40.0
     assert foretold[-1] < 15.0
+
+
+@pytest.mark.parametrize("seen", [2, 5])
+def test_what_is_guessed_never_weighs_more_than_what_was_seen(seen: int) -> None:
+    def weight(model: Renewal) -> float:
+        state = msgspec.msgpack.decode(model.snapshot(), type=dict[str, Any])
+        return float(state["remaining"][3])
+
+    model = Renewal()
+    for number in range(seen):
+        live(model, number, acts=False)
+    alone = weight(model)
+    for number in range(100):
+        life = model.begin()
+        model.see(life, {"wear": 1.0 + number % 7}, 1.0)
+        model.end(life, None)
+        assert weight(model) <= 2.0 * alone
+    assert weight(model) > 1.9 * alone
+    live(model, seen, acts=False)  # the guesses fade with the rest, and make room again
+    before = weight(model)
+    life = model.begin()
+    model.see(life, {"wear": 1.0}, 1.0)
+    model.end(life, None)
+    assert weight(model) > before
 
 
 @pytest.mark.parametrize("cut", [0, 1, 3, 6])
