@@ -23,8 +23,8 @@ VERSION = 1
 LEAST = 2
 """So many lives must have ended by themselves before one is ended in advance: one is learned, one to try it on."""
 GUESS = 0.3
-"""What the first life that was ended in advance weighs; later ones less, and none where guesses weigh as much already as
-what was seen."""
+"""What the first life that was ended in advance weighs; later ones less, and nothing where all of them together would
+weigh more than what was seen."""
 
 
 class RenewalModelSettings(msgspec.Struct, frozen=True, kw_only=True):

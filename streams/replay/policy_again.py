@@ -65,7 +65,7 @@ def choose_again(
     waiting: Iterator[Experience] = iter(experiences)
     found: dict[str, dict[str, float]] = {}
     for proposal in proposals:
-        if proposal.by != LOOP:
+        if proposal.by != LOOP or not proposal.episode:  # what is done for a life, another rule chose
             continue
         _catch_up(_updates_of(proposal), waiting, (mine, theirs))
         names = sorted(proposal.probabilities)

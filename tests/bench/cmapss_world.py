@@ -31,6 +31,7 @@ census = "365d"        # nobody reads it here
 [policy]
 baseline = "replace"
 hold_out = {{ loop = 1.0, baseline = 0.0, none = 0.0 }}
+outcome_wait = "12h"
 
 [policy.renewal]
 action = "replace"
@@ -95,8 +96,9 @@ class Stand:
         return [self._last]
 
     def act(self, action: Action, now_us: int) -> None:
-        if self._cycle:
-            self._end(is_failed=False)
+        if not self._cycle:
+            raise ValueError(f"what is replaced must be running, {action.id} came when it had ended")
+        self._end(is_failed=False)
         self._done.append(
             Outcome(
                 id=f"{action.id}/end",

@@ -3,6 +3,7 @@
 import msgspec
 
 from schemas.events import Measurement, Outcome, Proposal, Verdict
+from schemas.keyring import LOOP
 
 
 class Window(msgspec.Struct, frozen=True, array_like=True):
@@ -46,3 +47,22 @@ def window_of(measurement: Measurement, metric: str) -> Window:
         abnormal=measurement.abnormal,
         availability=measurement.values.get(metric),
     )
+
+
+def is_judged(proposal: Proposal) -> bool:
+    """Return whether what came of it is measured: of an episode, or of what the loop does without one."""
+    return bool(proposal.episode) or proposal.by == LOOP
+
+
+def settles(known: Verdict, verdict: Verdict) -> bool:
+    """Return whether a verdict ends an escalation; any other second verdict repeats the first."""
+    return known.verdict == "escalate" and verdict.verdict != "escalate"
+
+
+def ended_us_of(join: Join) -> int:
+    """Return when the action ended; a claim without an end counts from its start."""
+    if join.end is not None:
+        return join.end.ended_us or join.end.time_us
+    if join.claim is not None:
+        return join.claim.started_us or join.claim.time_us
+    return join.verdict.time_us

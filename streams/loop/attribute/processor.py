@@ -7,11 +7,10 @@ from typing import Literal
 import msgspec
 
 from schemas.errors import RecoveryError
-from schemas.events import NONE, Episode, Event, Experience, Measurement, Outcome, Proposal, Verdict
+from schemas.events import NONE, Episode, Event, Experience, Measurement, Outcome, Verdict
 from schemas.ids import Cause, Mint
-from schemas.keyring import LOOP
 from streams.loop.actions import ActionSettings
-from streams.loop.attribute.joins import Join, Window, window_of
+from streams.loop.attribute.joins import Join, Window, ended_us_of, is_judged, settles, window_of
 from streams.loop.attribute.reward import Measured, measure
 from streams.loop.attribute.settings import AttributeSettings
 from streams.loop.occasion import Occasion, fold_events
@@ -139,7 +138,7 @@ class Attribute:
     def _decided(self, verdict: Verdict, on: Occasion) -> list[Event]:
         key = verdict.proposal.id
         known = self._joins.get(key)
-        if key in self._done or (known is not None and not _settles(known.verdict, verdict)):
+        if key in self._done or (known is not None and not settles(known.verdict, verdict)):
             return []
         if known is not None:
             self._unfollow(known)
@@ -186,7 +185,7 @@ class Attribute:
             return []
         if join.verdict.verdict == "escalate":
             return [self._censor(join, on)]
-        if join.end is None and join.verdict.action is not None and _is_judged(join.proposal):
+        if join.end is None and join.verdict.action is not None and is_judged(join.proposal):
             return [self._default(join, on)]
         effective = join.proposal.action
         measured = self._measure(join, effective)
@@ -216,13 +215,13 @@ class Attribute:
         """Return what became of the episode, or of an entity that the loop acted on without one; a person's proposal
         about that teaches nothing.
         """
-        if not _is_judged(join.proposal) or (not join.proposal.episode and effective == NONE):
+        if not is_judged(join.proposal) or (not join.proposal.episode and effective == NONE):
             return None
         decided_us = join.verdict.time_us
         return measure(
             join.windows,
             decided_us=decided_us,
-            ended_us=decided_us if effective == NONE else max(decided_us, _ended_us(join)),
+            ended_us=decided_us if effective == NONE else max(decided_us, ended_us_of(join)),
             closed_us=self._closed.get(join.proposal.episode),
             cost=self._cost(effective),
             settings=self._settings,
@@ -304,22 +303,3 @@ class Attribute:
         if oldest.waits_for_late:
             return []
         return [self._write(oldest, on, None, state="unobservable", effective=oldest.proposal.action)]
-
-
-def _is_judged(proposal: Proposal) -> bool:
-    """Return whether what came of it is measured: of an episode, or of what the loop does without one."""
-    return bool(proposal.episode) or proposal.by == LOOP
-
-
-def _settles(known: Verdict, verdict: Verdict) -> bool:
-    """Return whether a verdict ends an escalation; any other second verdict repeats the first."""
-    return known.verdict == "escalate" and verdict.verdict != "escalate"
-
-
-def _ended_us(join: Join) -> int:
-    """Return when the action ended; a claim without an end counts from its start."""
-    if join.end is not None:
-        return join.end.ended_us or join.end.time_us
-    if join.claim is not None:
-        return join.claim.started_us or join.claim.time_us
-    return join.verdict.time_us

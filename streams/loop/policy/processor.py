@@ -192,8 +192,7 @@ class Policy:
             del self._waiting[episode.entity]
 
     def _learn(self, experience: Experience, on: Occasion) -> list[Event]:
-        if experience.episode:  # what lives are worth, lives tell
-            teach(self._model, experience, self._seen, remembered=self._settings.remembered)
+        teach(self._model, experience, self._seen, remembered=self._settings.remembered)
         if experience.state == "late" or experience.proposal in self._seen:
             return []
         remember(self._seen, experience.proposal, self._settings.remembered)
