@@ -4,6 +4,7 @@ import msgspec
 
 from schemas.events import Measurement, Outcome, Proposal, Verdict
 from schemas.keyring import LOOP
+from streams.loop.attribute.settings import AttributeSettings
 
 
 class Window(msgspec.Struct, frozen=True, array_like=True):
@@ -47,6 +48,15 @@ def window_of(measurement: Measurement, metric: str) -> Window:
         abnormal=measurement.abnormal,
         availability=measurement.values.get(metric),
     )
+
+
+def keep(join: Join, window: Window, settings: AttributeSettings) -> None:
+    """Keep a window of the horizon; they come in order of time."""
+    decided_us = join.verdict.time_us
+    newer = not join.windows or window.start_us > join.windows[-1].start_us
+    inside = window.end_us > decided_us and window.start_us < decided_us + settings.horizon_us
+    if newer and inside and len(join.windows) < settings.windows_limit:
+        join.windows.append(window)
 
 
 def is_judged(proposal: Proposal) -> bool:

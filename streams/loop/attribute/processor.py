@@ -10,7 +10,7 @@ from schemas.errors import RecoveryError
 from schemas.events import NONE, Episode, Event, Experience, Measurement, Outcome, Verdict
 from schemas.ids import Cause, Mint
 from streams.loop.actions import ActionSettings
-from streams.loop.attribute.joins import Join, Window, ended_us_of, is_judged, settles, window_of
+from streams.loop.attribute.joins import Join, Window, ended_us_of, is_judged, keep, settles, window_of
 from streams.loop.attribute.reward import Measured, measure
 from streams.loop.attribute.settings import AttributeSettings
 from streams.loop.occasion import Occasion, fold_events
@@ -126,14 +126,7 @@ class Attribute:
             del recent[:-RECENT_WINDOWS]
         forget_oldest(self._recent, self._settings.open_limit)
         for key in self._by_entity.get(measurement.entity, ()):
-            self._keep(self._joins[key], window)
-
-    def _keep(self, join: Join, window: Window) -> None:
-        decided_us = join.verdict.time_us
-        newer = not join.windows or window.start_us > join.windows[-1].start_us
-        inside = window.end_us > decided_us and window.start_us < decided_us + self._settings.horizon_us
-        if newer and inside and len(join.windows) < self._settings.windows_limit:
-            join.windows.append(window)
+            keep(self._joins[key], window, self._settings)
 
     def _decided(self, verdict: Verdict, on: Occasion) -> list[Event]:
         key = verdict.proposal.id
@@ -148,7 +141,7 @@ class Attribute:
         window_us = self._settings.horizon_us + self._settings.grace_us
         join.due_us = verdict.time_us + (self._settings.escalation_us if verdict.verdict == "escalate" else window_us)
         for window in self._recent.get(verdict.proposal.entity, ()):
-            self._keep(join, window)
+            keep(join, window, self._settings)
         outputs = self._make_room(on)
         self._follow(join)
         for at, outcome in self._early.pop(verdict.action or "", ()):

@@ -92,10 +92,9 @@ class Lives:
         if is_failed:
             self._fail(life, on)
             return []
-        if life.course is None:
-            life.begin(self._model.begin())
+        course = life.begin(self._model.begin()) if life.course is None else life.course
         values = {name: value for name, value in measurement.values.items() if name != self._renewal.failed}
-        outlook = self._model.see(life.course, values, _hours(time_us - life.began_us))
+        outlook = self._model.see(course, values, _hours(time_us - life.began_us))
         return self._decide(measurement, life, outlook, on)
 
     def _decide(self, seen: Measurement, life: Life, outlook: Outlook | None, on: Occasion) -> list[Event]:

@@ -41,11 +41,12 @@ class Life(msgspec.Struct, kw_only=True):
     early: tuple[str, str, int] | None = None
     settled: tuple[str, ...] = ()
 
-    def begin(self, course: LifeCourse) -> None:
+    def begin(self, course: LifeCourse) -> LifeCourse:
         """Begin a life with the window seen; whatever was still under way is part of what made it new."""
         self.settle(self.under_way)
         self.course, self.began_us = course, self.seen_us
         self.told, self.asked, self.until_us = False, None, 0
+        return course
 
     def settle(self, action: str | None) -> None:
         """Take it that of an action nothing more is to be heard, or that its end means nothing here."""
