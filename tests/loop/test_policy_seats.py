@@ -6,6 +6,7 @@ import pytest
 
 from schemas.events import Event, Overflow, Proposal
 from streams.loop.policy import Policy
+from streams.operate.narration import Narration
 from tests.loop.decided import recorded
 from tests.loop.plant import at, policy, window
 
@@ -52,6 +53,11 @@ def test_those_without_a_seat_are_told_of_once_a_minute() -> None:
         ("policy.renewal.entity_limit", 1, 1, ("b",)),
         ("policy.renewal.entity_limit", 120, 2, ("c", "b")),
     ]
+    said_to_people = Narration().tell(overflows[1]) or ""
+    assert said_to_people.endswith(
+        "no room for 120 windows of 2 entities whose lives are not followed (c, b) in partition 0: "
+        "policy.renewal.entity_limit"
+    )
 
 
 def test_a_window_told_twice_is_counted_once() -> None:
