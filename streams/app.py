@@ -55,8 +55,16 @@ def make_processors(settings: Settings, *, role: str, partition: int) -> list[Pr
         case "detect":
             from streams.loop.detect import Detect
 
-            partitions = settings.telemetry.partitions
-            return [Detect(settings.detect, loop=loop, partition=partition, seed=seed, partitions=partitions)]
+            return [
+                Detect(
+                    settings.detect,
+                    loop=loop,
+                    partition=partition,
+                    seed=seed,
+                    partitions=settings.telemetry.partitions,
+                    measures_all=settings.policy.renewal is not None,
+                )
+            ]
         case "decide":
             return _decide(settings)
         case "gate":

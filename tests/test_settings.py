@@ -84,6 +84,10 @@ def test_ten_mistakes_get_ten_clear_lines() -> None:
     assert problems_of(TEN_MISTAKES) == TEN_LINES
 
 
+RENEWED = "[policy.renewal]\naction = '{}'\nfailed = 'down'"
+HOURLY = f"[policy]\noutcome_wait = '3h'\n{RENEWED}\n[detect]\nwindow = '1h'\nidle = '2h'\ngone = '1d'\n".format(
+    "restart"
+)
 WRONG: list[tuple[str, str]] = [
     # after the least that a loop needs; line, key, expectation and what came
     ("[gat]", '5: gat: unknown key, did you mean "gate"?'),
@@ -106,6 +110,12 @@ WRONG: list[tuple[str, str]] = [
     ("[telemetry]\npartitions = 0", "6: telemetry.partitions: expected at least 1, got 0"),
     ("[ingest]\nlinger = '0s'", "6: ingest.linger: expected at least 1, got 0"),
     ("name = 'x'", "5: actions.restart.name: unknown key"),
+    ("[policy.renewal]\naction = 'restart'", "5: policy.renewal.failed: missing, and there is no default"),
+    (RENEWED.format("mend"), '6: policy.renewal.action: expected a declared action (restart), got "mend"'),
+    (RENEWED.format("restart") + "\nfailure_cost = 1", "8: policy.renewal.failure_cost: must be above 1 (cost), got 1"),
+    (HOURLY + "[outcome]\nhorizon = '2h'", "15: outcome.horizon: expected at least 3h (outcome.normal_windows,"),
+    (RENEWED.format("restart") + "\n[outcome]\nhorizon = '15m'", "5: policy.outcome_wait: expected at least 903s ("),
+    (RENEWED.format("restart") + "\nsilence = '1s'", "8: policy.renewal.silence: expected at least 2s (two of"),
     ("parameters = { grace = 5 }", "5: actions.restart.parameters.grace: expected a text in quotes, got 5"),
     ("[actions.none]", '5: actions.none: "none" is always an arm and cannot be declared'),
     ("[actions.'Re start']", "5: actions.Re start: expected lower-case letters"),

@@ -50,7 +50,8 @@ class Episode(Event, frozen=True, kw_only=True):
 
 
 class Measurement(Event, frozen=True, kw_only=True):
-    """The summary of one window of an entity in, or just after, an episode: what outcomes are computed from.
+    """The summary of one window of an entity in, or just after, an episode: what outcomes are computed from. Where
+    whole lives are followed, every window has one, and says the `group`; outside of episodes its `episode` is empty.
 
     A window that a silence closed may have a second summary, of the samples that came afterwards: with the same start
     and end, and other samples. Readers count the first one.
@@ -68,6 +69,7 @@ class Measurement(Event, frozen=True, kw_only=True):
     abnormal: bool
     score: float
     values: dict[str, float]
+    group: str = ""
 
     def key(self) -> str:
         return self.entity
@@ -109,11 +111,12 @@ class Drift(Event, frozen=True, kw_only=True):
 
 
 class Overflow(Event, frozen=True, kw_only=True):
-    """What a partition left out since its last word, about a minute ago, since a `limit` of detect was reached.
+    """What a partition left out since its last word, a minute ago or more, since a `limit` of detect was reached.
 
     `rows` samples of `names` entities beyond `entity_limit`, or values of `names` metrics beyond `metric_limit` (1,000
     names are told apart at most); or samples beyond `window_rows_limit`, without names. Beyond `letter_limit` and
-    `letter_bytes` are late samples of `names` entities that are in no dead letter.
+    `letter_bytes` are late samples of `names` entities that are in no dead letter. With the whole name of another
+    setting, `policy.renewal.entity_limit`: windows of `names` entities whose lives are not followed.
     """
 
     TYPE: ClassVar[str] = "flyball.overflow.v1"

@@ -120,11 +120,13 @@ def overflow_line(event: Overflow) -> str:
         "metric_limit": f"values of {event.names} metrics",
         "letter_limit": f"late samples of {event.names} entities in dead letters",
         "letter_bytes": f"late samples of {event.names} entities in dead letters",
+        "policy.renewal.entity_limit": f"windows of {event.names} entities whose lives are not followed",
     }
     what = kinds.get(event.limit, "samples of full windows")
     examples = ", ".join((*event.examples, *["..."] * (event.names > len(event.examples))))
     who = f" ({examples})" if examples else ""
-    return f"no room for {event.rows} {what}{who} in partition {event.partition}: detect.{event.limit}"
+    setting = event.limit if "." in event.limit else f"detect.{event.limit}"
+    return f"no room for {event.rows} {what}{who} in partition {event.partition}: {setting}"
 
 
 def _metrics(event: Episode) -> str:

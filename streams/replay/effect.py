@@ -32,7 +32,7 @@ def logged_rewards(experiences: Iterable[Experience]) -> LoggedRewards:
     """Return what the loop's own decisions earned; what a person chose, or did not happen as chosen, is left out."""
     rewards = LoggedRewards()
     for one in experiences:
-        if one.state not in TAUGHT or one.by != LOOP:
+        if one.state not in TAUGHT or one.by != LOOP or not one.episode:
             continue
         if one.reward is None or one.effective != one.proposed:
             rewards.forget(one.proposal)  # a late word may take back that it happened

@@ -83,7 +83,8 @@ class _Episode:
 
 
 def read_decisions(events: Iterable[Event], *, horizon_us: int, wait_us: int, most: int = KEPT) -> Record:
-    """Return what verdicts and experiences say, each verdict before its experience; the last word on one counts.
+    """Return what verdicts and experiences say, each verdict before its experience; the last word on one counts. What
+    the loop did without an episode, for a life as a whole, is no decision of this kind.
 
     `horizon_us` is how long after a decision its reward is measured, `wait_us` the longest that a decision takes to
     end. Memory is bounded by `most` episodes.
@@ -93,7 +94,7 @@ def read_decisions(events: Iterable[Event], *, horizon_us: int, wait_us: int, mo
     older = last_us = 0
     for event in events:
         last_us = max(last_us, event.time_us)
-        if isinstance(event, Verdict):
+        if isinstance(event, Verdict) and (event.proposal.episode or event.proposal.by != LOOP):
             _propose(episodes, places, event.proposal)
             while len(episodes) > most:
                 _, gone = episodes.popitem(last=False)
@@ -115,7 +116,7 @@ def read_decisions(events: Iterable[Event], *, horizon_us: int, wait_us: int, mo
 
 
 def _propose(episodes: OrderedDict[str, _Episode], places: dict[str, str], proposal: Proposal) -> None:
-    """Note a proposal with its episode, or as one of its own where it has none."""
+    """Note a proposal with its episode, or, where a person's has none, as one of its own."""
     key = proposal.episode or proposal.id
     episode = episodes.setdefault(key, _Episode())
     if proposal.id not in places and len(episode.proposals) < MOST_PROPOSALS:

@@ -79,7 +79,7 @@ def choose_again(
     found: dict[str, dict[str, float]] = {}
     met: OrderedDict[str, None] = OrderedDict()
     for proposal in proposals:
-        if proposal.by != LOOP or proposal.id in met:
+        if proposal.by != LOOP or not proposal.episode or proposal.id in met:  # without an episode another rule chose
             continue
         remember(met, proposal.id, own.policy.remembered)
         _catch_up(_updates_of(proposal), waiting, (mine, theirs))

@@ -7,6 +7,7 @@ from typing import Any
 from schemas.events import NONE
 from schemas.topics import GROUP_SOURCES, TOPICS
 from streams.loop.attribute import AttributeSettings
+from streams.loop.detect import DetectSettings
 from streams.loop.durations import format_duration
 from streams.loop.gate import GATE_LIMITS, GateSettings
 from streams.loop.gate.guards import problems_of
@@ -74,6 +75,43 @@ def _baseline(sections: Sections, problems: Problems) -> None:
     elif policy.baseline not in actions:
         declared = ", ".join(sorted(actions))
         problems.add(("policy", "baseline"), f'expected a declared action ({declared}), got "{policy.baseline}"')
+
+
+def _renewal(sections: Sections, problems: Problems) -> None:
+    """Hold that what renews an entity is a declared action."""
+    actions, renewal = sections.get("actions", {}), sections.get("policy", PolicySettings()).renewal
+    if renewal is not None and renewal.action not in actions:
+        declared = ", ".join(sorted(actions)) or "none"
+        problems.add(
+            ("policy", "renewal", "action"), f'expected a declared action ({declared}), got "{renewal.action}"'
+        )
+
+
+def _renewed_in_time(sections: Sections, problems: Problems) -> None:
+    """Hold that what comes of a renewal can be measured: else each would count as one that did not help."""
+    policy, outcome = sections.get("policy", PolicySettings()), sections.get("attribute", AttributeSettings())
+    window_us = sections.get("detect", DetectSettings()).window_us
+    if policy.renewal is None:
+        return
+    judged_us = outcome.horizon_us + outcome.grace_us
+    for path, got_us, least_us, why in (
+        (
+            ("outcome", "horizon"),
+            outcome.horizon_us,
+            (outcome.normal_windows + 1) * window_us,
+            "outcome.normal_windows, and one more, of detect.window: what policy.renewal does is judged by them",
+        ),
+        (
+            ("policy", "outcome_wait"),
+            policy.outcome_wait_us,
+            judged_us,
+            "outcome.horizon and outcome.grace: a life is in doubt whose renewal is not heard of by then",
+        ),
+        (("policy", "renewal", "silence"), policy.renewal.silence_us, 2 * window_us, "two of detect.window"),
+    ):
+        if got_us < least_us:
+            least, got = format_duration(least_us), format_duration(got_us)
+            problems.add(path, f'expected at least {least} ({why}), got "{got}"')
 
 
 def _escalation(sections: Sections, problems: Problems) -> None:
@@ -161,6 +199,8 @@ CHECKS: tuple[Check, ...] = (
     _action_names,
     _ranges,
     _baseline,
+    _renewal,
+    _renewed_in_time,
     _escalation,
     _limits,
     _maintenance,

@@ -441,6 +441,7 @@ LATER: dict[str, Event] = {
     ),
     "flyball.blocked.v1+whole": _with(BY_TYPE[Blocked], whole=True),
     "flyball.action.v1+answers": _with(BY_TYPE[Action], answers=(BY_TYPE[Approval],)),
+    "flyball.measurement.v1+group": _with(BY_TYPE[Measurement], episode="", group="web"),
     "flyball.experience.v1+by": _with(BY_TYPE[Experience], by="ann"),
     "flyball.pattern.v1+split_from": Pattern(
         **BASE,  # type: ignore[arg-type]

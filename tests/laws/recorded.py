@@ -1,22 +1,27 @@
 """Real inputs for every law: what each processor was given in a simulated run against a fleet, call by call."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+import msgspec
 import numpy as np
 
-from schemas.events import Event, JournalEntry
+from schemas.events import NONE, Event, JournalEntry, Measurement, Proposal
+from schemas.ids import Cause
 from schemas.raw import RawBatch
 from schemas.topics import ROLES
 from streams.loop.decode import make_decode
-from streams.loop.processor import Input, Now, Processor
+from streams.loop.detect import Detect
+from streams.loop.policy import Policy, PolicySettings, RenewalSettings
+from streams.loop.processor import Input, Now, Processor, Record
 from streams.loop.role import Role
 from streams.loop.telemetry import TelemetryBatch
 from streams.replay import Driver, DriverSettings, FaultPlan
 from streams.replay.reading import inputs_of, read_events
 from streams.worlds.fleet import FleetWorld
-from tests.simulation.loop import FLEET, LOOP, PARTITIONS, SETTINGS_HASH, processors_of
+from tests.loop.decided import outcome, verdict
+from tests.simulation.loop import ACTIONS, DETECT, FLEET, LOOP, PARTITIONS, SETTINGS_HASH, processors_of
 
 SEED = 5
 TELEMETRY_EVENTS = 1_500
@@ -28,8 +33,14 @@ PROCESSORS = {
     "policy": "decide",
     "gate": "gate",
     "account": "improve",
+    "detect-lives": "detect",
+    "policy-lives": "decide",
 }
-"""Processor to its role."""
+"""Processor to its role; the last two as where whole lives are followed."""
+RENEWAL = RenewalSettings(
+    action="restart", failed="failed", baseline_age_us=6_000_000, entity_limit=12, silence_us=20_000_000
+)
+LIVES = PolicySettings(hold_out={"loop": 0.5, "baseline": 0.4, "none": 0.1}, outcome_wait_us=5_000_000, renewal=RENEWAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +88,13 @@ class Recorder:
 
 def fresh(processor: str) -> Processor:
     """Return a processor without state."""
-    return next(made for made in processors_of(PROCESSORS[processor], 0, seed=SEED) if made.name == processor)
+    match processor:
+        case "detect-lives":
+            return Detect(DETECT, loop=LOOP, partition=0, seed=SEED, measures_all=True)
+        case "policy-lives":
+            return Policy(LIVES, loop=LOOP, seed=SEED, actions=ACTIONS)
+        case _:
+            return next(made for made in processors_of(PROCESSORS[processor], 0, seed=SEED) if made.name == processor)
 
 
 def fresh_role(role: str) -> Role:
@@ -103,6 +120,13 @@ def steps_of(role: str) -> tuple[Step, ...]:
 @cache
 def calls_of(processor: str) -> tuple[Call, ...]:
     """Return what a processor was given in the recorded run."""
+    match processor:
+        case "detect-lives":
+            return calls_of("detect")
+        case "policy-lives":
+            return tuple(_lived())
+        case _:
+            pass
     name = PROCESSORS[processor]
     recorders = [Recorder(made) for made in processors_of(name, 0, seed=SEED)]
     role = role_of(name, recorders)
@@ -134,6 +158,35 @@ def rows_of(batch: TelemetryBatch, start: int, stop: int) -> TelemetryBatch:
         tokens={row - start: token for row, token in batch.tokens.items() if start <= row < stop},
         groups={row - start: group for row, group in batch.groups.items() if start <= row < stop},
     )
+
+
+def _lived() -> Iterator[Call]:
+    """Yield the windows of the recorded run, in some of which an entity fails, and what came of the proposals."""
+    detect, policy = fresh("detect-lives"), fresh("policy-lives")
+    number = 0
+    answers: list[Event] = []
+    for call in calls_of("detect"):
+        windows = [event for event in give(detect, call) if isinstance(event, Measurement)]
+        told = [*answers, *(_with_failures(window) for window in windows)]
+        records = tuple(
+            Record(Cause(event.TOPIC, 0, number + place), msgspec.structs.replace(event, time_us=call.now.us))
+            for place, event in enumerate(told)
+        )
+        number += len(records)
+        answers = []
+        if not records:
+            continue
+        one = Call(call.now, records)
+        yield one
+        for event in give(policy, one):
+            if isinstance(event, Proposal) and event.action != NONE:
+                allowed = verdict(event)
+                answers += [allowed, outcome(allowed, "succeeded", 0.0, ended_us=call.now.us + 1)]
+
+
+def _with_failures(window: Measurement) -> Measurement:
+    failed = window.abnormal and window.start_us // 1_000_000 % 3 == 0
+    return msgspec.structs.replace(window, values=window.values | {"failed": float(failed)})
 
 
 @cache

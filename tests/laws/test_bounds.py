@@ -20,9 +20,10 @@ from streams.loop.policy import Policy, PolicySettings
 from streams.loop.processor import Input, Now, Processor, Record
 from streams.loop.recognise import GraphSettings, Recognise, RecogniseSettings
 from streams.loop.telemetry import TelemetryBatch
-from tests.laws.recorded import PROCESSORS, Call, calls_of, give
+from tests.laws.recorded import LIVES, PROCESSORS, Call, calls_of, give
 from tests.simulation.loop import ACTIONS, LOOP, SETTINGS_HASH
 
+SEATS = DetectSettings(entity_limit=20, aside_limit=20, aside_us=0, gone_us=15_000_000, warmup_windows=5)
 GENERATION_US = 400_000_000
 FULL, LATER = 6, 12
 """Generations after which every limit is reached (a life may leave but one thing), and how many are lived in all."""
@@ -33,12 +34,7 @@ def tight(name: str) -> Processor:
     """Return a processor whose limits are small."""
     made: dict[str, Processor] = {
         "ingest": Ingest(IngestSettings(), loop=LOOP, partitions=2),
-        "detect": Detect(
-            DetectSettings(entity_limit=20, aside_limit=20, aside_us=0, gone_us=15_000_000, warmup_windows=5),
-            loop=LOOP,
-            partition=0,
-            seed=1,
-        ),
+        "detect": Detect(SEATS, loop=LOOP, partition=0, seed=1),
         "recognise": Recognise(
             RecogniseSettings(pattern_limit=4, remembered_limit=10, episode_limit=20),
             loop=LOOP,
@@ -59,6 +55,10 @@ def tight(name: str) -> Processor:
             baseline="restart",
         ),
         "account": Account(AccountSettings(remembered=5), loop=LOOP),
+        "detect-lives": Detect(SEATS, loop=LOOP, partition=0, seed=1, measures_all=True),
+        "policy-lives": Policy(
+            msgspec.structs.replace(LIVES, open_limit=10, remembered=20), loop=LOOP, seed=1, actions=ACTIONS
+        ),
     }
     return made[name]
 

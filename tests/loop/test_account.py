@@ -127,6 +127,12 @@ def test_what_was_not_executed_counts_as_decided_and_not_as_observed() -> None:
     assert entries["loop"].availability_mean is None
 
 
+def test_what_was_done_for_a_life_as_a_whole_is_not_held_against_episodes() -> None:
+    told = ledger(fold(account(every=1), decision(1), decision(2, reward=0.9, episode="")))
+    (entry,) = told.values()
+    assert (entry.decisions, entry.observed, entry.reward_mean) == (2, 1, 0.5)
+
+
 def test_a_late_reward_replaces_the_default_and_counts_once() -> None:
     late = decision(1, "late", 0.8, retracted_reward=-0.1)
     processor = account(every=3)

@@ -193,6 +193,21 @@ def test_availability_is_the_mean_over_the_horizon() -> None:
     assert experience.availability is None
 
 
+def test_what_the_loop_did_without_an_episode_is_judged_by_what_is_normal_afterwards() -> None:
+    done = verdict(proposal("restart", episode="", pattern="novel"))
+    (one,) = run(attribute(), done, outcome(done, "succeeded", 1.0), *measured(".........."))
+    assert (one.state, one.reward) == ("observed", pytest.approx(0.9 - 0.1))
+    (one,) = run(attribute(), done, outcome(done, "succeeded", 1.0), *measured("xxxxxxxxxx"))
+    assert (one.state, one.reward) == ("observed", pytest.approx(-0.1))
+
+
+@pytest.mark.parametrize(("action", "by"), [("none", "loop"), ("restart", "ann")])
+def test_waiting_without_an_episode_and_what_a_person_did_are_not_judged(action: str, by: str) -> None:
+    done = verdict(proposal(action, episode="", pattern="novel", by=by))
+    (one,) = run(attribute(), done, *measured(".........."))
+    assert (one.state, one.reward) == ("unobservable", None)
+
+
 def test_other_entities_do_not_count() -> None:
     (experience,) = run(attribute(), verdict(NOTHING), *measured("..........", entity="web-2"))
     assert experience.state == "unobservable"

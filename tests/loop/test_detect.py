@@ -32,12 +32,16 @@ def at(second: float) -> Now:
     return Now(START + round(second * SECOND), START)
 
 
-def detector(**changes: object) -> Detect:
+def sensitive(**changes: object) -> DetectSettings:
     defaults = {
         "window_us": 0, "warmup_windows": 5, "onset_windows": 2, "close_windows": 2, "measure_after_us": 0,
         "false_alarms": "1/hour", "rearm_windows": 0, "smooth_windows": 1, "learn_episodes": False,
     }  # fmt: skip
-    return Detect(DetectSettings(**(defaults | changes)), loop="loop", partition=3, seed=1)  # type: ignore[arg-type]
+    return DetectSettings(**(defaults | changes))  # type: ignore[arg-type]
+
+
+def detector(**changes: object) -> Detect:
+    return Detect(sensitive(**changes), loop="loop", partition=3, seed=1)
 
 
 def letters(detect: Detect, story: str) -> tuple[str, list[Event]]:
@@ -143,6 +147,21 @@ def test_every_window_of_an_episode_is_measured_and_some_after_it():
     measured = [(e.start_us - START) // SECOND for e in events if isinstance(e, Measurement)]
     assert measured == list(range(9, 18))
     assert [e.abnormal for e in events if isinstance(e, Measurement)] == [True] * 4 + [False] * 5
+
+
+def test_where_whole_lives_are_followed_every_window_is_measured_and_nothing_else_changes():
+    story = ".........HHHH................HH......"
+    settings = sensitive(measure_after_us=2 * SECOND)
+    few, all_of_them = (
+        Detect(settings, loop="loop", partition=3, seed=1, measures_all=measures) for measures in (False, True)
+    )
+    (told, some), (_, every) = letters(few, story), letters(all_of_them, story)
+    assert "O" in told
+    assert "C" in told
+    measured = [event for event in every if isinstance(event, Measurement)]
+    assert [(event.start_us - START) // SECOND for event in measured] == list(range(len(story)))
+    assert [event for event in every if not isinstance(event, Measurement) or event.episode] == some
+    assert few.snapshot() == all_of_them.snapshot()
 
 
 def test_a_window_holds_the_means_of_its_rows_and_counts_them():

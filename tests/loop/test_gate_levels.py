@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.loop.gate_bench import SECOND, control, opened, outcome, proposal
+from tests.loop.gate_bench import SECOND, control, opened, outcome, proposal, verdicts
 from tests.loop.levels_bench import BAD, GOOD, LevelBench, asked, told
 
 
@@ -57,6 +57,19 @@ def test_where_nothing_could_be_measured_nothing_is_raised_either() -> None:
     for _ in range(3):
         bench.decide("recycle")
     assert bench.changes[0].detail == "of 82% of 11 decisions nothing could be measured"
+
+
+def test_lives_that_were_left_alone_say_nothing_of_what_can_be_measured_in_episodes() -> None:
+    bench = LevelBench(episodes=3)
+    bench.nothing(2)
+    for number in range(9):
+        life = proposal(f"life-{number}", entity=f"m{number}", episode="", action="none", time_us=bench.us)
+        (verdict,) = verdicts(bench.give(life))
+        assert verdict.verdict == "allow"
+        bench.learn(verdict, None, state="unobservable")
+    for _ in range(3):
+        bench.decide("recycle")
+    assert told(bench) == [("p-1/recycle", "suggest", "approve", "decided")]
 
 
 def test_what_never_began_says_nothing_of_what_can_be_measured() -> None:

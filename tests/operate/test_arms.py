@@ -1,5 +1,6 @@
 """What the arms of a hold-out are said to be worth."""
 
+import msgspec
 import pytest
 
 from schemas.events import Experience, LedgerEntry
@@ -39,6 +40,14 @@ def test_what_did_not_recover_counts_with_the_whole_window_and_is_told() -> None
     assert loop.recovery_s.mean == 11.0
     assert loop.recovery_s.low <= 11.0 <= loop.recovery_s.high
     assert lines["none"].unrecovered == 0
+
+
+def test_what_was_done_for_a_life_as_a_whole_is_no_recovery() -> None:
+    life = msgspec.structs.replace(experience(2, recovery_s=1.0), episode="")
+    line = arm_lines([entry("loop")], [experience(1, recovery_s=9.0), life])["loop"]
+    assert line.observed == 1
+    assert line.recovery_s is not None
+    assert line.recovery_s.mean == 9.0
 
 
 def test_a_corrected_outcome_counts_once_and_as_corrected() -> None:

@@ -37,6 +37,12 @@ def test_what_happened_counts_and_the_last_word_on_it() -> None:
     assert became(verdict(one), experience(one, "defaulted", 0.1), late) == {"a": ("none", 0.9)}
 
 
+def test_what_the_loop_did_for_a_life_as_a_whole_is_no_decision_of_this_kind() -> None:
+    one, life = asked("a"), asked("b", episode="", probabilities={"recycle": 1.0, "none": 0.0})
+    found = read(*ran(one, 0.5), *ran(life, 0.9), verdict(asked("c", episode="")))
+    assert ([decided.proposal.id for decided in found.decided], found.open) == (["a"], 0)
+
+
 def test_another_attempt_is_what_became_of_the_first_and_no_decision_of_its_own() -> None:
     """It keeps the arm, so its propensity is not what the log says."""
     first, second = asked("a", episode="e"), asked("b", action="restart", episode="e")

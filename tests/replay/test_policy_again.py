@@ -46,6 +46,19 @@ def test_under_the_same_settings_every_probability_is_the_recorded_one(
     assert len({tuple(sorted(one.items())) for one in found.values()}) > 20  # it learned in between
 
 
+def test_what_was_done_for_lives_in_between_changes_no_choice(run: tuple[list[Proposal], list[Experience]]) -> None:
+    """The policy's model neither proposed it, nor learned from it."""
+    proposals, experiences = run
+    lives = [
+        replace(one, id=f"life-{one.id}", episode="", model="lives/6", features={"age_h": 9.0, "severity": 1.0})
+        for one in proposals
+    ]
+    told = [experience(one, reward=-1.0) for one in lives]
+    both = [one for pair in zip(lives, proposals, strict=True) for one in pair]
+    found = again((both, [*told, *experiences]), OWN)
+    assert found == {one.id: pytest.approx(one.probabilities) for one in proposals}
+
+
 def test_a_larger_floor_explores_more(run: tuple[list[Proposal], list[Experience]]) -> None:
     found = again(run, Chooser(policy=PolicySettings(floor=1.0), actions=ACTIONS))
     assert all(chances == pytest.approx(dict.fromkeys(chances, 0.25)) for chances in found.values())

@@ -24,8 +24,10 @@ class Score(msgspec.Struct, frozen=True, array_like=True):
 
 
 def score_of(experience: Experience) -> Score | None:
-    """Return what an experience counts as; None where it tells no reward."""
-    if experience.reward is None:
+    """Return what an experience counts as; None where it tells no reward, or is of no episode: what was done for a life
+    as a whole is not held against what was done in episodes.
+    """
+    if experience.reward is None or not experience.episode:
         return None
     recovery_us = experience.recovery_us
     return Score(

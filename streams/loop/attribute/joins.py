@@ -3,6 +3,8 @@
 import msgspec
 
 from schemas.events import Measurement, Outcome, Proposal, Verdict
+from schemas.keyring import LOOP
+from streams.loop.attribute.settings import AttributeSettings
 
 
 class Window(msgspec.Struct, frozen=True, array_like=True):
@@ -46,3 +48,31 @@ def window_of(measurement: Measurement, metric: str) -> Window:
         abnormal=measurement.abnormal,
         availability=measurement.values.get(metric),
     )
+
+
+def keep(join: Join, window: Window, settings: AttributeSettings) -> None:
+    """Keep a window of the horizon; they come in order of time."""
+    decided_us = join.verdict.time_us
+    newer = not join.windows or window.start_us > join.windows[-1].start_us
+    inside = window.end_us > decided_us and window.start_us < decided_us + settings.horizon_us
+    if newer and inside and len(join.windows) < settings.windows_limit:
+        join.windows.append(window)
+
+
+def is_judged(proposal: Proposal) -> bool:
+    """Return whether what came of it is measured: of an episode, or of what the loop does without one."""
+    return bool(proposal.episode) or proposal.by == LOOP
+
+
+def settles(known: Verdict, verdict: Verdict) -> bool:
+    """Return whether a verdict ends an escalation; any other second verdict repeats the first."""
+    return known.verdict == "escalate" and verdict.verdict != "escalate"
+
+
+def ended_us_of(join: Join) -> int:
+    """Return when the action ended; a claim without an end counts from its start."""
+    if join.end is not None:
+        return join.end.ended_us or join.end.time_us
+    if join.claim is not None:
+        return join.claim.started_us or join.claim.time_us
+    return join.verdict.time_us

@@ -10,7 +10,7 @@ from schemas.errors import RecoveryError
 from schemas.events import NONE, Episode, Event, Experience, Measurement, Outcome, Verdict
 from schemas.ids import Cause, Mint
 from streams.loop.actions import ActionSettings
-from streams.loop.attribute.joins import Join, Window, window_of
+from streams.loop.attribute.joins import Join, Window, ended_us_of, is_judged, keep, settles, window_of
 from streams.loop.attribute.reward import Measured, measure
 from streams.loop.attribute.settings import AttributeSettings
 from streams.loop.occasion import Occasion, fold_events
@@ -126,19 +126,12 @@ class Attribute:
             del recent[:-RECENT_WINDOWS]
         forget_oldest(self._recent, self._settings.open_limit)
         for key in self._by_entity.get(measurement.entity, ()):
-            self._keep(self._joins[key], window)
-
-    def _keep(self, join: Join, window: Window) -> None:
-        decided_us = join.verdict.time_us
-        newer = not join.windows or window.start_us > join.windows[-1].start_us
-        inside = window.end_us > decided_us and window.start_us < decided_us + self._settings.horizon_us
-        if newer and inside and len(join.windows) < self._settings.windows_limit:
-            join.windows.append(window)
+            keep(self._joins[key], window, self._settings)
 
     def _decided(self, verdict: Verdict, on: Occasion) -> list[Event]:
         key = verdict.proposal.id
         known = self._joins.get(key)
-        if key in self._done or (known is not None and not _settles(known.verdict, verdict)):
+        if key in self._done or (known is not None and not settles(known.verdict, verdict)):
             return []
         if known is not None:
             self._unfollow(known)
@@ -148,7 +141,7 @@ class Attribute:
         window_us = self._settings.horizon_us + self._settings.grace_us
         join.due_us = verdict.time_us + (self._settings.escalation_us if verdict.verdict == "escalate" else window_us)
         for window in self._recent.get(verdict.proposal.entity, ()):
-            self._keep(join, window)
+            keep(join, window, self._settings)
         outputs = self._make_room(on)
         self._follow(join)
         for at, outcome in self._early.pop(verdict.action or "", ()):
@@ -185,7 +178,7 @@ class Attribute:
             return []
         if join.verdict.verdict == "escalate":
             return [self._censor(join, on)]
-        if join.end is None and join.verdict.action is not None and join.proposal.episode:
+        if join.end is None and join.verdict.action is not None and is_judged(join.proposal):
             return [self._default(join, on)]
         effective = join.proposal.action
         measured = self._measure(join, effective)
@@ -212,14 +205,16 @@ class Attribute:
         return self._write(join, on, None, state="censored", effective=NONE)
 
     def _measure(self, join: Join, effective: str) -> Measured | None:
-        """Return what became of the episode; a person's proposal about an entity without one teaches nothing."""
-        if not join.proposal.episode:
+        """Return what became of the episode, or of an entity that the loop acted on without one; a person's proposal
+        about that teaches nothing.
+        """
+        if not is_judged(join.proposal) or (not join.proposal.episode and effective == NONE):
             return None
         decided_us = join.verdict.time_us
         return measure(
             join.windows,
             decided_us=decided_us,
-            ended_us=decided_us if effective == NONE else max(decided_us, _ended_us(join)),
+            ended_us=decided_us if effective == NONE else max(decided_us, ended_us_of(join)),
             closed_us=self._closed.get(join.proposal.episode),
             cost=self._cost(effective),
             settings=self._settings,
@@ -301,17 +296,3 @@ class Attribute:
         if oldest.waits_for_late:
             return []
         return [self._write(oldest, on, None, state="unobservable", effective=oldest.proposal.action)]
-
-
-def _settles(known: Verdict, verdict: Verdict) -> bool:
-    """Return whether a verdict ends an escalation; any other second verdict repeats the first."""
-    return known.verdict == "escalate" and verdict.verdict != "escalate"
-
-
-def _ended_us(join: Join) -> int:
-    """Return when the action ended; a claim without an end counts from its start."""
-    if join.end is not None:
-        return join.end.ended_us or join.end.time_us
-    if join.claim is not None:
-        return join.claim.started_us or join.claim.time_us
-    return join.verdict.time_us

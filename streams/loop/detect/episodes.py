@@ -72,7 +72,8 @@ class _State(msgspec.Struct, array_like=True):
 class Episodes:
     """The open episodes, and those closed so recently that their entity is still measured; by entity."""
 
-    def __init__(self, settings: DetectSettings, *, loop: str) -> None:
+    def __init__(self, settings: DetectSettings, *, loop: str, measures_all: bool = False) -> None:
+        self.measures_all = measures_all
         self._settings = settings
         self._loop = loop
         self._open: dict[str, _Open] = {}
@@ -190,10 +191,12 @@ class Episodes:
         episode.tokens = (*episode.tokens, *new)[: self._settings.token_limit]
 
     def _measure_after(self, window: Window, metrics: list[str]) -> list[Draft]:
-        episode, until_us = self._after[window.entity]
+        episode, until_us = self._after.get(window.entity, ("", window.end_us))
         if window.end_us > until_us:
             del self._after[window.entity]
-            return []
+            if not self.measures_all:
+                return []
+            episode = ""
         return [self._measurement(window, episode, _present(window.values, metrics))]
 
     def _onset(self, entity: str, group: str, cause: Cause) -> Draft:
@@ -224,7 +227,7 @@ class Episodes:
         return Draft(type=Episode, cause=cause, fields=known | fields)
 
     def _measurement(self, window: Window, episode: str, values: dict[str, float]) -> Draft:
-        fields = {
+        fields: dict[str, Any] = {
             "entity": window.entity,
             "episode": episode,
             "start_us": window.start_us,
@@ -235,6 +238,8 @@ class Episodes:
             "score": window.score,
             "values": values,
         }
+        if self.measures_all:
+            fields["group"] = window.group
         return Draft(type=Measurement, cause=window.cause, fields=fields)
 
     def _strongest(self, onset: list[dict[str, float]]) -> dict[str, list[float]]:

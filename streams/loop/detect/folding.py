@@ -190,6 +190,8 @@ class Folding:
         return abnormal & armed & (count >= self._needed), count / self._latest
 
     def _of_interest(self, slots: Ints, opens: Flags) -> list[int]:
+        if self._episodes.measures_all:
+            return list(range(len(slots)))
         if not self._episodes.any():
             return opens.nonzero()[0].tolist()
         names = self._entities.names

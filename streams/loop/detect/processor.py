@@ -61,11 +61,22 @@ class Detect:
     `counts` says what was left out: rows behind the watermark (`late`), rows of an entity and time already seen
     (`duplicates`), and by the name of its setting what is beyond a limit: rows of more entities, values of more
     metrics, more rows of a window. Besides it says what became of the late rows (`LATE_FATES`).
+
+    With `measures_all` every window is measured, as whoever follows whole lives needs it, not those of episodes alone.
     """
 
     name = "detect"
 
-    def __init__(self, settings: DetectSettings, *, loop: str, partition: int, seed: int, partitions: int = 1) -> None:
+    def __init__(
+        self,
+        settings: DetectSettings,
+        *,
+        loop: str,
+        partition: int,
+        seed: int,
+        partitions: int = 1,
+        measures_all: bool = False,
+    ) -> None:
         self._settings = settings
         self._loop = loop
         self._partition = partition
@@ -82,7 +93,7 @@ class Detect:
             counts=self.counts,
         )
         self._normal = Normal(settings, seed=seed)
-        self._episodes = Episodes(settings, loop=loop)
+        self._episodes = Episodes(settings, loop=loop, measures_all=measures_all)
         self._surprise = Surprise(settings)
         self._drifts = DriftWatches(partition=partition)
         self._overflows = Overflows(partition=partition, counts=self.counts)

@@ -199,6 +199,9 @@ class Ladder:
         return self._miss(run, given)
 
     def _feed(self, experience: Experience, pattern: str, given: Given, *, nothing: bool) -> None:
+        """Count towards how dense outcomes are; one of a life as a whole says nothing of episodes."""
+        if not experience.episode:
+            return
         known = self._feedback.setdefault(self._pairs.name_of(pattern), Feedback(experience.decided_us))
         known.add(decided_us=experience.decided_us, now_us=given.on.now.us, reward=experience.reward, nothing=nothing)
         forget_oldest(self._feedback, self._settings.pairs)

@@ -3,11 +3,12 @@
 from typing import TYPE_CHECKING
 
 from streams.loop.on_demand import on_demand
+from streams.loop.policy.renewal_settings import RenewalSettings
 from streams.loop.policy.settings import PolicySettings
 
 if TYPE_CHECKING:
     from streams.loop.policy.processor import Policy
 
-__all__ = ["Policy", "PolicySettings"]
+__all__ = ["Policy", "PolicySettings", "RenewalSettings"]
 
 __getattr__ = on_demand(__name__, Policy="processor")

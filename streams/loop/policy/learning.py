@@ -12,11 +12,11 @@ LEARNED = ("observed", "defaulted", "late")
 
 def teach(model: RewardModel, experience: Experience, seen: OrderedDict[str, None], *, remembered: int) -> None:
     """Fold a reward in once, for the action that really ran; a late one takes the default's place. Only as long as the
-    decision is remembered: of the loop's own that was forgotten, nothing is learned. `seen` are the proposals that
-    ended, and the late ends.
+    decision is remembered: of the loop's own that was forgotten, nothing is learned. Nor is it without an episode: what
+    lives are worth, lives tell. `seen` are the proposals that ended, and the late ends.
     """
     reward = experience.reward
-    if experience.state not in LEARNED or reward is None or not is_reward(reward):
+    if not experience.episode or experience.state not in LEARNED or reward is None or not is_reward(reward):
         return
     key = experience.proposal
     if experience.state == "late":

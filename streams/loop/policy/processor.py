@@ -12,6 +12,7 @@ from streams.loop.actions import ActionSettings
 from streams.loop.occasion import Occasion, fold_events
 from streams.loop.policy.choice import choose, features_of, hold_out_of, uniform
 from streams.loop.policy.learning import teach
+from streams.loop.policy.lives import Lives
 from streams.loop.policy.reward_models import reward_model
 from streams.loop.policy.settings import PolicySettings
 from streams.loop.policy.state import STATE_VERSION, Open, State, Timer, Waiting
@@ -27,6 +28,8 @@ class Policy:
     open, `attempts` in all; the arm stays the same. Limits that the gate told (`Blocked`) mask actions beforehand.
     Where a storm by declared calls says that the trouble began at another entity that can be acted on, the episode
     waits for `hold`, and is dropped if it is over by then.
+
+    The action of `renewal` is left to `Lives`; without that setting every decision is one of an episode.
     """
 
     name = "policy"
@@ -35,7 +38,9 @@ class Policy:
         self._settings = settings
         self._loop = loop
         self._seed = seed
-        self._actions = tuple(sorted(name for name in actions if name != NONE))
+        renewal = settings.renewal
+        later = NONE if renewal is None else renewal.action
+        self._actions = tuple(sorted(name for name in actions if name not in (NONE, later)))
         self._model = reward_model(settings, actions)
         self._open: OrderedDict[str, Open] = OrderedDict()
         self._waiting: OrderedDict[str, Waiting] = OrderedDict()
@@ -44,6 +49,9 @@ class Policy:
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._blocked: dict[str, int] = {}
         self._held: OrderedDict[str, int] = OrderedDict()
+        self._lives: Lives | None = None
+        if renewal is not None:
+            self._lives = Lives(settings, renewal, loop=loop, seed=seed, masks=self._masks)
 
     def on_batch(self, inputs: Sequence[Input], now: Now) -> list[Event]:
         """Fold records in order."""
@@ -75,6 +83,7 @@ class Policy:
             blocked=dict(sorted(self._blocked.items())),
             seen=list(self._seen),
             held=list(self._held.items()),
+            lives=b"" if self._lives is None else self._lives.snapshot(),
         )
         return msgspec.msgpack.encode(state)
 
@@ -91,6 +100,8 @@ class Policy:
         self._seen = OrderedDict((key, None) for key in state.seen)
         self._blocked = state.blocked
         self._held = OrderedDict(state.held)
+        if self._lives is not None and state.lives:
+            self._lives.restore(state.lives)
 
     def _timers(self) -> list[Timer]:
         timers: list[Timer] = [(one.free_us, "free", entity) for entity, one in self._open.items()]
@@ -100,6 +111,10 @@ class Policy:
         return timers
 
     def _fold(self, event: Event, on: Occasion) -> list[Event]:
+        outputs = [] if self._lives is None else self._lives.fold(event, on)
+        return outputs + self._fold_episode(event, on)
+
+    def _fold_episode(self, event: Event, on: Occasion) -> list[Event]:
         match event:
             case Recurrence():
                 return self._recur(event, on)
@@ -212,7 +227,7 @@ class Policy:
         return [self._propose(waiting.recurrence, waiting.attempt, on)]
 
     def _propose(self, recurrence: Recurrence, attempt: int, on: Occasion) -> Proposal:
-        blocked = self._masks(recurrence, on.now.us)
+        blocked = self._masks(recurrence.entity, recurrence.pattern, self._actions, on.now.us)
         everything = any(not scope.startswith("action:") for scope in blocked)
         eligible = [] if everything else [name for name in self._actions if f"action:{name}" not in blocked]
         names = sorted({*eligible, NONE})
@@ -248,10 +263,9 @@ class Policy:
         forget_oldest(self._open, self._settings.open_limit)
         return proposal
 
-    def _masks(self, recurrence: Recurrence, now_us: int) -> tuple[str, ...]:
-        """Return the scopes in force that touch this decision."""
-        scopes = {"loop", f"entity:{recurrence.entity}", f"pattern:{recurrence.pattern}"}
-        scopes |= {f"action:{name}" for name in self._actions}
+    def _masks(self, entity: str, pattern: str, actions: tuple[str, ...], now_us: int) -> tuple[str, ...]:
+        """Return the scopes in force that touch a decision."""
+        scopes = {"loop", f"entity:{entity}", f"pattern:{pattern}"} | {f"action:{name}" for name in actions}
         return tuple(
             scope
             for scope, until_us in sorted(self._blocked.items())

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import msgspec
 
+from streams.loop.policy.renewal_settings import RenewalSettings
+
 Interval = Annotated[int, msgspec.Meta(ge=1)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
@@ -45,6 +47,8 @@ class PolicySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     remembered: Count = 5_000
     """Episodes kept, so that each is decided once, and decisions kept for their outcomes: one that comes when so many
     were decided after it is not learned from. At least `open_limit`."""
+    renewal: RenewalSettings | None = None
+    """Lives in which an action is taken when the time has come; None: every action at an episode's onset, or never."""
 
     def __post_init__(self) -> None:
         if set(self.hold_out) != set(ARMS):

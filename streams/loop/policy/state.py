@@ -6,7 +6,7 @@ import msgspec
 
 from schemas.events import Recurrence
 
-STATE_VERSION = 4
+STATE_VERSION = 5
 
 
 class Open(msgspec.Struct, kw_only=True):
@@ -31,7 +31,7 @@ class Waiting(msgspec.Struct, kw_only=True):
 class State(msgspec.Struct):
     """The whole state, in the order in which things came. `seen` are proposals that ended, those of which a late
     outcome came (with `/late` behind the id) and `Blocked` events; `held` are episodes and the time until which they
-    wait for another entity to be acted on.
+    wait for another entity to be acted on; `lives` is empty where none are followed.
     """
 
     version: int
@@ -43,6 +43,7 @@ class State(msgspec.Struct):
     blocked: dict[str, int]
     seen: list[str]
     held: list[tuple[str, int]]
+    lives: bytes
 
 
 Timer = tuple[int, Literal["free", "retry"], str]
