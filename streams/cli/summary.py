@@ -21,7 +21,7 @@ def print_summary(report: Report) -> None:
     click.echo(f"\n{report.broker}, {report.seconds:.0f} s, {report.telemetry_events} telemetry events")
     click.echo(
         f"{report.episodes} episodes, {report.storms} storms, {len(report.patterns)} recurring patterns, "
-        f"{report.proposals} proposals, "
+        f"{report.proposals} proposals{_not_yet(report.undecided)}, "
         f"{report.actions} actions ({report.actions_executed_twice} executed twice, "
         f"{report.actions_without_outcome} without an outcome), {report.dead_letters} dead letters, "
         f"{report.restarts} workers restarted"
@@ -37,6 +37,10 @@ def print_summary(report: Report) -> None:
     if report.observed_share is not None:
         click.echo(f"{report.observed_share:.0%} of executed actions have an observed outcome")
     _print_arms(report)
+
+
+def _not_yet(undecided: int) -> str:
+    return f" ({undecided} not decided when it ended)" if undecided else ""
 
 
 def _print_arms(report: Report) -> None:

@@ -63,6 +63,7 @@ class DriftLine(msgspec.Struct, frozen=True, kw_only=True):
 
 class Report(msgspec.Struct, kw_only=True):
     """The sums of one run. Latency is from the append of the telemetry that completed an onset to the action's.
+    `undecided` are proposals that the gate had not answered when the run ended.
 
     `lab` holds the loop against the lab's own log of faults, which the loop never sees.
     """
@@ -86,6 +87,7 @@ class Report(msgspec.Struct, kw_only=True):
     latency_ms_p99: float | None
     dead_letters: int
     restarts: int = 0
+    undecided: int = 0
     storms: int = 0
     sequences: list[SequenceLine] = []
     drifts: list[DriftLine] = []
@@ -178,6 +180,7 @@ def build_report(
         latency_ms_p99=_percentile(latencies_ms, 99),
         dead_letters=sum(1 for _ in reader.events("dead-letters")),
         restarts=restarts,
+        undecided=len({event.id for event in tally.of(Proposal)} - {event.proposal.id for event in verdicts}),
         sequences=_sequences(tally),
         drifts=_drifts(tally),
         lab=None if faults is None else score(faults, tally.all()),

@@ -44,6 +44,8 @@ def test_what_happened_is_counted_in_words(capsys: pytest.CaptureFixture[str]) -
     assert "verdicts: allow 48, deny 1" in said
     assert "100% of executed actions have an observed outcome" in said
     assert "cpu up" in said
+    assert "49 proposals, 30 actions" in said
+    assert "49 proposals (1 not decided when it ended), 30 actions" in printed(report(undecided=1), capsys)
 
 
 def test_what_follows_what_and_what_changed_is_shown_where_patterns_are(capsys: pytest.CaptureFixture[str]) -> None:

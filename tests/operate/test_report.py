@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from schemas.events import Event, Storm
 from streams.operate.report import build_report
 from streams.operate.topic_reader import StoredRecord
+from tests.loop.decided import proposal, verdict
 
 
 class Log:
@@ -42,3 +43,9 @@ def storm(name: str, *, alias_of: str | None = None) -> Storm:
 def test_a_storm_that_was_part_of_another_is_none_of_its_own() -> None:
     log = Log(storm("one"), storm("two"), storm("two"), storm("three"), storm("two", alias_of="one"))
     assert build_report(log, broker="memory", seconds=1.0).storms == 2
+
+
+def test_proposals_that_nobody_answered_are_told_apart() -> None:
+    answered, open_one = proposal(id="a"), proposal(id="b")
+    found = build_report(Log(answered, open_one, verdict(answered)), broker="memory", seconds=1.0)
+    assert (found.proposals, found.verdicts, found.undecided) == (2, {"allow": 1}, 1)
