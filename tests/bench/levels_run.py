@@ -37,6 +37,7 @@ from streams.loop.policy import Policy, PolicySettings
 from streams.loop.processor import Now, Processor, Record
 from streams.worlds.fleet import AVAILABILITY, FleetWorld
 from streams.worlds.fleet_settings import FleetSettings
+from tests.loop.gate_bench import approval
 
 LOOP = "levels"
 HASH = "simulated"
@@ -163,7 +164,9 @@ class LevelsRun:
                     claims.append(self._claim(event))
                 case Verdict() if event.verdict == "escalate" and event.final is not None:
                     if self._chance.random() < ANSWERED:
-                        self._answers.append((self.us + ANSWER_S * SECOND_US, self._approval(event)))
+                        self._answers.append(
+                            (self.us + ANSWER_S * SECOND_US, approval(event, time_us=self.us, person="ada"))
+                        )
                 case _:
                     pass
         return claims
@@ -261,19 +264,6 @@ class LevelsRun:
             group="fleet",
             executor="fleet",
             state="claimed",
-        )
-
-    def _approval(self, asked: Verdict) -> Approval:
-        assert asked.final is not None
-        return Approval(
-            id=derive("approval", asked.proposal.id),
-            time_us=self.us,
-            proposal=asked.proposal.id,
-            proposal_hash=asked.proposal.digest(),
-            action_hash=asked.final.digest(),
-            decision="approve",
-            person="ada",
-            not_after_us=self.us + 60 * SECOND_US,
         )
 
     def _order(self, kind: str, target: str, value: str) -> Control:

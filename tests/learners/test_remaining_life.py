@@ -3,9 +3,9 @@ import math
 import numpy as np
 import numpy.typing as npt
 import pytest
-from river.checks import common
 
 from streams.learners.remaining_life import RemainingLife
+from tests.learners.regressor_conventions import CONVENTIONS, check_convention
 
 
 def wearing(lives: int = 6, length: int = 60, *, seed: int = 0) -> list[list[tuple[dict[str, float], float]]]:
@@ -143,26 +143,6 @@ def test_a_restored_model_continues_alike() -> None:
     assert other.columns() == model.columns()
 
 
-GENERAL = (
-    "repr", "str", "tags", "clone_same_class", "clone_is_idempotent", "init_has_default_params_for_tests",
-    "init_default_params_are_not_mutable", "doc", "clone_changes_memory_addresses", "mutate_can_be_idempotent",
-    "pickling_supports_roundtrip", "repr_roundtrips_clone", "get_params_matches_signature",
-)  # fmt: skip
-WITH_DATA = (
-    "learn_one", "pickling", "shuffle_features_no_impact", "emerging_features", "disappearing_features",
-    "radically_disappearing_features", "predict_one_pure", "predict_one_before_any_learn",
-    "no_state_aliasing_with_input", "clone_is_independent", "seeding_is_idempotent",
-)  # fmt: skip
-
-
-@pytest.mark.parametrize("name", GENERAL)
+@pytest.mark.parametrize("name", CONVENTIONS)
 def test_it_keeps_the_conventions_of_river(name: str) -> None:
-    getattr(common, f"check_{name}")(RemainingLife())
-
-
-@pytest.mark.parametrize("name", WITH_DATA)
-def test_it_keeps_the_conventions_of_river_when_it_learns(name: str) -> None:
-    rng = np.random.default_rng(3)
-    rows = rng.normal(0, 1, (80, 3))
-    told = [(dict(zip("xyz", row, strict=True)), row[0] - row[1]) for row in rows.tolist()]
-    getattr(common, f"check_{name}")(RemainingLife(), dataset=told)
+    check_convention(name, RemainingLife())

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from river.checks import common
 
 from schemas.errors import RecoveryError
 from streams.learners.bandit import explore
 from streams.learners.reward_model import RewardModel
 from streams.learners.reward_settings import RewardModelSettings
+from tests.learners.regressor_conventions import CONVENTIONS, check_convention
 
 X = {"load": 0.5}
 ACTIONS = ("a", "b")
@@ -339,26 +339,6 @@ def test_it_stays_bounded() -> None:
     assert not model.retract("0001")
 
 
-GENERAL = (
-    "repr", "str", "tags", "clone_same_class", "clone_is_idempotent", "init_has_default_params_for_tests",
-    "init_default_params_are_not_mutable", "doc", "clone_changes_memory_addresses", "mutate_can_be_idempotent",
-    "pickling_supports_roundtrip", "repr_roundtrips_clone", "get_params_matches_signature",
-)  # fmt: skip
-WITH_DATA = (
-    "learn_one", "pickling", "shuffle_features_no_impact", "emerging_features", "disappearing_features",
-    "radically_disappearing_features", "predict_one_pure", "predict_one_before_any_learn",
-    "no_state_aliasing_with_input", "clone_is_independent", "seeding_is_idempotent",
-)  # fmt: skip
-
-
-@pytest.mark.parametrize("name", GENERAL)
+@pytest.mark.parametrize("name", CONVENTIONS)
 def test_it_keeps_the_conventions_of_river(name: str) -> None:
-    getattr(common, f"check_{name}")(RewardModel())
-
-
-@pytest.mark.parametrize("name", WITH_DATA)
-def test_it_keeps_the_conventions_of_river_when_it_learns(name: str) -> None:
-    rng = np.random.default_rng(3)
-    rows = rng.normal(0, 1, (80, 3))
-    told = [(dict(zip("xyz", row, strict=True)), row[0] - row[1]) for row in rows.tolist()]
-    getattr(common, f"check_{name}")(RewardModel(), dataset=told)
+    check_convention(name, RewardModel())

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from schemas.events import Action, Census, Check, Control, Episode, Event, Outcome, Proposal, Verdict
+from schemas.events import Action, Approval, Census, Check, Control, Episode, Event, Outcome, Proposal, Verdict
 from schemas.ids import Cause, derive
 from streams.loop.actions import ActionSettings
 from streams.loop.gate import Gate, GateSettings, LevelSettings
@@ -144,6 +144,21 @@ def outcome(action: Action, state: str, *, executor: str = "x-1") -> Outcome:
         "state": state,
     }
     return msgspec.convert(values, Outcome)
+
+
+def approval(asked: Verdict, *, time_us: int, person: str) -> Approval:
+    """Return a person's yes to what was asked, good for a minute."""
+    assert asked.final is not None
+    return Approval(
+        id=derive("approval", asked.proposal.id),
+        time_us=time_us,
+        proposal=asked.proposal.id,
+        proposal_hash=asked.proposal.digest(),
+        action_hash=asked.final.digest(),
+        decision="approve",
+        person=person,
+        not_after_us=time_us + 60 * SECOND,
+    )
 
 
 def verdicts(events: list[Event]) -> list[Verdict]:

@@ -6,7 +6,7 @@ from schemas.events import Action, Approval, Event, Experience, LevelChange, Ver
 from schemas.ids import derive
 from streams.loop.actions import ActionSettings
 from streams.loop.gate import Gate, GateSettings, LevelSettings
-from tests.loop.gate_bench import SECOND, Bench, actions, opened, outcome, proposal, verdicts
+from tests.loop.gate_bench import SECOND, Bench, actions, approval, opened, outcome, proposal, verdicts
 
 ENDLESS = "10000/hour"
 WIDE = GateSettings(
@@ -90,17 +90,7 @@ class LevelBench(Bench):
         return verdict
 
     def approval(self, asked: Verdict) -> Approval:
-        assert asked.final is not None
-        return Approval(
-            id=derive("approval", asked.proposal.id),
-            time_us=self.us,
-            proposal=asked.proposal.id,
-            proposal_hash=asked.proposal.digest(),
-            action_hash=asked.final.digest(),
-            decision="approve",
-            person="bob",
-            not_after_us=self.us + 60 * SECOND,
-        )
+        return approval(asked, time_us=self.us, person="bob")
 
     def run(
         self, action: str, reward: float, *, end: str = "succeeded", state: str = "observed", **fields: str
