@@ -231,6 +231,8 @@ class ActionConsumer:
         return None
 
     def _refusal(self, action: Action) -> str | None:
+        if action.expires_us < self._store.born_us:
+            return "expired before this executor's memory began"
         if action.issued_us < self._store.born_us:
             return "issued before this executor's memory began"
         for count, interval_us in self._start_limits:
@@ -256,9 +258,7 @@ class ActionConsumer:
         return True
 
     def _refuse(self, action: Action, why: str) -> None:
-        """Tell why an action will not start, unless it was over before this executor began or is another one's."""
-        if action.expires_us < self._store.born_us:
-            return
+        """Tell why an action will not start, unless it is another one's."""
         self._outcomes.read_to_end(_WRITE_TIMEOUT_S)
         if self._store.owner(action.id) not in (None, self._executor):
             return

@@ -234,9 +234,13 @@ def _drifts(tally: Tally) -> list[DriftLine]:
 
 
 def _last_states(outcomes: list[Outcome]) -> dict[str, str]:
+    """Return as what each action was last known; that one group refused it does not undo what another started."""
     states: dict[str, str] = {}
     for event in outcomes:
-        if event.state != "claimed" or event.action not in states:
+        known = states.get(event.action)
+        if event.state == "claimed" or (event.state == "refused" and known in EXECUTED):
+            states.setdefault(event.action, event.state)
+        else:
             states[event.action] = event.state
     return states
 

@@ -213,8 +213,11 @@ class AimedRun:
         return claims
 
     def _in_hand(self, trap: Trap) -> str:
-        """Return the action that the victim of a trap claimed last, of whatever partition: it does one at a time."""
-        claims = [claim for claim in self._claims().values() if claim.executor == trap.victim]
+        """Return the action that the victim of a trap had claimed last when it was struck, of whatever partition: it
+        does one at a time, and may be back at work by now.
+        """
+        claimed = self._claims().values()
+        claims = [one for one in claimed if one.executor == trap.victim and one.time_us <= trap.struck_us]
         return max(claims, key=lambda claim: claim.time_us).action
 
     def _is_taken_over(self, action: str, trap: Trap) -> bool:

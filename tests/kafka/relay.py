@@ -67,7 +67,8 @@ class Trap:
     blow: signal.Signals
     sprung: threading.Event = field(default_factory=threading.Event)
     victim: str = ""
-    """Who was struck; known once it has `sprung`."""
+    """Who was struck, and when; known once it has `sprung`."""
+    struck_us: int = 0
     _pid: int = 0
     _thawed: threading.Event = field(default_factory=threading.Event)
     _reached: dict[str, int] = field(default_factory=dict)
@@ -88,6 +89,7 @@ class Trap:
     def strike(self, target: Target) -> bool:
         """Let the blow fall; returns whether the connection goes on (that of a frozen process waits for its thaw)."""
         self._pid = target.pid
+        self.struck_us = time.time_ns() // 1000
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._pid, self.blow)
         if self.blow == signal.SIGSTOP:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from schemas.events import Event, Storm
 from streams.operate.report import build_report
 from streams.operate.topic_reader import StoredRecord
-from tests.loop.decided import proposal, verdict
+from tests.loop.decided import outcome, proposal, verdict
 
 
 class Log:
@@ -49,3 +49,13 @@ def test_proposals_that_nobody_answered_are_told_apart() -> None:
     answered, open_one = proposal(id="a"), proposal(id="b")
     found = build_report(Log(answered, open_one, verdict(answered)), broker="memory", seconds=1.0)
     assert (found.proposals, found.verdicts, found.undecided) == (2, {"allow": 1}, 1)
+
+
+def test_a_refusal_by_another_group_does_not_undo_an_end() -> None:
+    ran, never = (verdict(proposal(id=name), action=name) for name in ("a", "b"))
+    started = [outcome(ran, state, 0) for state in ("claimed", "succeeded")]
+    refused = [outcome(one, "refused", 1, group="other", executor="other") for one in (ran, never)]
+    assert build_report(Log(*started, *refused), broker="memory", seconds=1.0).outcomes == {
+        "refused": 1,
+        "succeeded": 1,
+    }
