@@ -44,9 +44,9 @@ TIGHT = GateSettings(
     explore_limit="3/30s",
     escalation_limit="5/30s",
     cost_a_day=20.0,
-    concurrency=6,
+    concurrency=2,
     ramp_us=10 * SECOND,
-    blast_count=3,
+    blast_count=2,
     blast_window_us=15 * SECOND,
     healthy_share=0.2,
     control_timeout_us=5 * SECOND,
@@ -74,7 +74,7 @@ ROOMY = GateSettings(
 )
 EARNED = LevelSettings(default="suggest", novel="observe", episodes=1, outcomes=2, wrong=0.5, raising="auto", pairs=6)
 TRUSTED = LevelSettings(default="act", novel="approve", alarm_every=6, probation_us=2 * SECOND)
-STEPS_US = (0, 0, 0, 10_000, SECOND, 3 * SECOND, 9 * SECOND, 25 * SECOND)
+STEPS_US = (0, 0, 0, 0, 10_000, SECOND, 3 * SECOND, 9 * SECOND, 25 * SECOND)
 STEPS = 150
 MENDED = 0.3
 
