@@ -14,6 +14,7 @@ from streams.loop.gate import Gate, GateSettings, LevelSettings
 from streams.loop.processor import Now, Record
 from tests.loop.gate_bench import SECOND
 from tests.loop.gate_life import ACTIONS, HASH, Life
+from tests.loop.test_gate_machine import EXAMPLES
 
 TIGHT = GateSettings(
     loop_limit="9/20s and 90/10m",
@@ -53,6 +54,7 @@ ROOMY = GateSettings(
 EARNED = LevelSettings(default="suggest", novel="observe", episodes=1, outcomes=2, wrong=0.5, raising="auto", pairs=6)
 TRUSTED = LevelSettings(default="act", novel="approve", alarm_every=6, probation_us=2 * SECOND)
 STEPS_US = (0, 0, 0, 0, 10_000, SECOND, 3 * SECOND, 9 * SECOND, 25 * SECOND)
+SEEDS = max(2, EXAMPLES // 1_000)
 STEPS = 150
 MENDED = 0.3
 
@@ -123,11 +125,12 @@ LIVES = {
 ALWAYS = {"abnormal", "pause", "settings", "approval", "allow", "escalate", "blocked entity", "blocked loop"}
 
 
+@pytest.mark.timeout(EXAMPLES)
 @pytest.mark.parametrize("life", LIVES)
 def test_a_gate_that_lives_on_says_what_one_says_that_is_made_anew_before_every_record(life: str) -> None:
     settings, levels, expected = LIVES[life]
     said: Counter[str] = Counter()
-    for seed in range(2):
+    for seed in range(SEEDS):
         twins = Twins(seed, settings, levels)
         for _ in range(STEPS):
             twins.step()
