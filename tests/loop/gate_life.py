@@ -8,7 +8,7 @@ import msgspec
 
 from schemas.events import Action, Blocked, Control, Event, LevelChange, Pattern, Promotion, Verdict
 from streams.loop.actions import ActionSettings
-from streams.loop.gate import LEVELS
+from streams.loop.gate import LEVELS, Level
 from tests.loop.gate_bench import (
     SECOND,
     START,
@@ -36,12 +36,12 @@ ACTIONS = {
 class Life:
     """Draws events of all kinds at `us`, and notes what the gate says to them: how often, by kind, in `said`.
 
-    `trusting`: people order again and again that restart may act.
+    `levels` are those that people order of restart, again and again.
     """
 
-    def __init__(self, seed: int, *, trusting: bool) -> None:
+    def __init__(self, seed: int, *, levels: tuple[Level, ...]) -> None:
         self.random = random.Random(seed)
-        self.trusting = trusting
+        self.levels = levels
         self.us = START
         self.drawn = 0
         self.known: list[Event] = []
@@ -74,7 +74,7 @@ class Life:
         target = self.random.choice(TARGETS)
         running = [("rearm", "loop", ""), ("pause", "loop", "running"), ("settings", "loop", HASH)]
         running += [("rearm", target, ""), ("pause", target, "running")]
-        running += [("level", "*/restart", "act")] if self.trusting else []
+        running += [("level", "*/restart", self.random.choice(self.levels))]
         return [*calm, *(self.ordered(*one) for one in running)]
 
     def event(self) -> Event:

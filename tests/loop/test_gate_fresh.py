@@ -46,7 +46,7 @@ ROOMY = GateSettings(
     entity_attempts="900/day",
     escalation_limit="900/hour",
     remembered=12,
-    concurrency=20,
+    concurrency=3,
     failed_least=2,
     failed_window_us=60 * SECOND,
     tracked=30,
@@ -63,15 +63,15 @@ class Twins(Life):
     """A `gate` that lives on and gets records in batches, and beside it one that is made anew for each record."""
 
     def __init__(self, seed: int, settings: GateSettings, levels: LevelSettings) -> None:
-        super().__init__(seed, trusting=levels.default == "act")
-        self.settings, self.levels = settings, levels
+        super().__init__(seed, levels=("act",) if levels is TRUSTED else ("observe", "approve"))
+        self.settings, self.stated = settings, levels
         self.gate = self.make()
         self.offset, self.silent_us = 0, 0
         self.give(self.begin())
 
     def make(self) -> Gate:
         return Gate(
-            self.settings, loop="lab", settings_hash=HASH, actions=ACTIONS, levels=self.levels, baseline="restart"
+            self.settings, loop="lab", settings_hash=HASH, actions=ACTIONS, levels=self.stated, baseline="restart"
         )
 
     def anew(self, state: bytes, fold: Callable[[Gate], list[Event]]) -> tuple[list[Event], bytes]:
