@@ -16,6 +16,7 @@ from tests.loop.gate_bench import SECOND
 from tests.loop.gate_life import ACTIONS, HASH, Life
 from tests.loop.test_gate_machine import EXAMPLES
 
+Fold = Callable[[Gate], list[Event]]
 TIGHT = GateSettings(
     loop_limit="9/20s and 90/10m",
     pattern_limit="2/20s",
@@ -74,13 +75,13 @@ class Twins(Life):
             self.settings, loop="lab", settings_hash=HASH, actions=ACTIONS, levels=self.stated, baseline="restart"
         )
 
-    def anew(self, state: bytes, fold: Callable[[Gate], list[Event]]) -> tuple[list[Event], bytes]:
+    def anew(self, state: bytes, fold: Fold) -> tuple[list[Event], bytes]:
         """Let a gate that is made of a state fold something; return what it says, and its state."""
         gate = self.make()
         gate.restore(state)
         return fold(gate), gate.snapshot()
 
-    def both(self, folds: list[Callable[[Gate], list[Event]]], fold: Callable[[Gate], list[Event]]) -> None:
+    def both(self, folds: list[Fold], fold: Fold) -> None:
         """Let the gate fold all at once, and one that is made anew for each of `folds`."""
         state, expected = self.gate.snapshot(), []
         for one in folds:
@@ -96,10 +97,7 @@ class Twins(Life):
         now = Now(self.us, self.us - self.silent_us)
         records = [Record(Cause("test", 0, self.offset + place), event) for place, event in enumerate(events)]
         self.offset += len(events)
-        self.both(
-            [lambda gate, record=record: gate.on_batch([record], now) for record in records],
-            lambda gate: gate.on_batch(records, now),
-        )
+        self.both([folding([record], now) for record in records], folding(records, now))
 
     def step(self) -> None:
         self.us += self.random.choice(STEPS_US)
@@ -112,7 +110,11 @@ class Twins(Life):
         self.give([self.event() for _ in range(self.random.randint(1, 8))])
 
 
-def encoded(event: Event) -> bytes:
+def folding(records: list[Record], now: Now) -> Fold:
+    return lambda gate: gate.on_batch(records, now)
+
+
+def encoded(event: Event) -> bytes | None:
     return wire.encode(event, loop="lab").value
 
 
