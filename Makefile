@@ -58,7 +58,8 @@ test: lint  ## Everything that must hold, on a real Kafka
 
 soak: $(VENV)/.test  ## The long versions of the same tests (hours)
 	$(BIN)/python -m pytest -m soak
-	FLYBALL_EXAMPLES=20000 $(BIN)/python -m pytest tests/loop/test_gate_machine.py tests/loop/test_level_machine.py
+	FLYBALL_EXAMPLES=20000 $(BIN)/python -m pytest tests/loop/test_gate_machine.py tests/loop/test_level_machine.py \
+		tests/loop/test_gate_fresh.py
 	$(BIN)/python -m tests.simulation.run --seeds $(SEEDS)
 
 bench: $(VENV)/.bench  ## The benchmarks that need no outside data, beside peers and baselines

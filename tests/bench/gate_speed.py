@@ -17,12 +17,11 @@ from typing import ParamSpec, TypeVar
 import msgspec
 
 from schemas import wire
-from schemas.events import Event, Experience, Proposal, Verdict
-from schemas.ids import derive
+from schemas.events import Event, Proposal
 from streams.loop.actions import ActionSettings
 from streams.loop.gate import GateSettings, LevelSettings
 from tests.bench.rows import Row, print_table, write_rows
-from tests.loop.gate_bench import Bench, actions, control, opened, outcome, proposal, verdicts
+from tests.loop.gate_bench import Bench, actions, control, experience, opened, outcome, proposal, verdicts
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
@@ -72,28 +71,6 @@ def proposals(keys: int, round_name: str) -> list[Proposal]:
     ]
 
 
-def experience(verdict: Verdict) -> Experience:
-    """Return what is told of an action that helped."""
-    one = verdict.proposal
-    return Experience(
-        id=derive("experience", one.id),
-        time_us=verdict.time_us,
-        proposal=one.id,
-        entity=one.entity,
-        episode=one.episode,
-        pattern=one.pattern,
-        arm="loop",
-        state="observed",
-        proposed=one.action,
-        effective=one.action,
-        effective_probability=one.propensity,
-        verdict=verdict.verdict,
-        reward=0.7,
-        action=verdict.action,
-        decided_us=verdict.time_us,
-    )
-
-
 def one_round(keys: int) -> dict[str, float]:
     """Return things per CPU second by name, and the bytes of the gate's state."""
     bench = Bench(settings=SETTINGS, levels=LevelSettings(default="act"), actions=ACTIONS)
@@ -110,7 +87,11 @@ def one_round(keys: int) -> dict[str, float]:
             clock.time("encode", _encode, verdicts(outputs))
             ends = [outcome(action, "succeeded") for action in actions(outputs)]
             clock.time("ends", bench.give, *ends)
-            told = [experience(verdict) for verdict in verdicts(outputs) if verdict.action is not None]
+            told = [
+                experience(verdict, reward=0.7, time_us=verdict.time_us)
+                for verdict in verdicts(outputs)
+                if verdict.action is not None
+            ]
             clock.time("learned", bench.give, *told)
     counts = {"allowed": keys, "refused": keys, "encode": 2 * keys, "ends": keys, "learned": keys}
     return {name: counts[name] / seconds for name, seconds in clock.seconds.items()} | {

@@ -4,7 +4,19 @@ from collections.abc import Callable
 
 import msgspec
 
-from schemas.events import Action, Approval, Census, Check, Control, Episode, Event, Outcome, Proposal, Verdict
+from schemas.events import (
+    Action,
+    Approval,
+    Census,
+    Check,
+    Control,
+    Episode,
+    Event,
+    Experience,
+    Outcome,
+    Proposal,
+    Verdict,
+)
 from schemas.ids import Cause, derive
 from streams.loop.actions import ActionSettings
 from streams.loop.gate import Gate, GateSettings, LevelSettings
@@ -159,6 +171,29 @@ def approval(asked: Verdict, *, time_us: int, person: str) -> Approval:
         person=person,
         not_after_us=time_us + 60 * SECOND,
     )
+
+
+def experience(verdict: Verdict, *, reward: float | None, time_us: int, state: str = "observed") -> Experience:
+    """Return what is told of what became of a proposal."""
+    one = verdict.proposal
+    values = {
+        "id": derive("experience", one.id, state),
+        "time_us": time_us,
+        "proposal": one.id,
+        "entity": one.entity,
+        "episode": one.episode,
+        "pattern": one.pattern,
+        "arm": one.hold_out.arm if one.hold_out else "loop",
+        "state": state,
+        "proposed": one.action,
+        "effective": one.action if verdict.verdict == "allow" else "none",
+        "effective_probability": one.propensity,
+        "verdict": verdict.verdict,
+        "reward": reward,
+        "action": verdict.action,
+        "decided_us": verdict.time_us,
+    }
+    return msgspec.convert(values, Experience)
 
 
 def verdicts(events: list[Event]) -> list[Verdict]:

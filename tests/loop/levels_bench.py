@@ -2,11 +2,10 @@
 
 import msgspec
 
-from schemas.events import Action, Approval, Event, Experience, LevelChange, Verdict
-from schemas.ids import derive
+from schemas.events import Action, Approval, Event, LevelChange, Verdict
 from streams.loop.actions import ActionSettings
 from streams.loop.gate import Gate, GateSettings, LevelSettings
-from tests.loop.gate_bench import SECOND, Bench, actions, approval, opened, outcome, proposal, verdicts
+from tests.loop.gate_bench import SECOND, Bench, actions, approval, experience, opened, outcome, proposal, verdicts
 
 ENDLESS = "10000/hour"
 WIDE = GateSettings(
@@ -104,25 +103,7 @@ class LevelBench(Bench):
     def learn(self, verdict: Verdict, reward: float | None, *, state: str = "observed") -> None:
         """Tell what came of a proposal."""
         self.us += 18 * SECOND
-        one = verdict.proposal
-        values = {
-            "id": derive("experience", one.id, state),
-            "time_us": self.us,
-            "proposal": one.id,
-            "entity": one.entity,
-            "episode": one.episode,
-            "pattern": one.pattern,
-            "arm": one.hold_out.arm if one.hold_out else "loop",
-            "state": state,
-            "proposed": one.action,
-            "effective": one.action if verdict.verdict == "allow" else "none",
-            "effective_probability": one.propensity,
-            "verdict": verdict.verdict,
-            "reward": reward,
-            "action": verdict.action,
-            "decided_us": verdict.time_us,
-        }
-        one_more = [msgspec.convert(values, Experience)]
+        one_more = [experience(verdict, reward=reward, time_us=self.us, state=state)]
         self.give(*one_more, *(one_more if self.again else ()))
 
     def nothing(self, times: int, reward: float = 0.0, *, would: str = "recycle") -> None:

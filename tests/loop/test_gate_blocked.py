@@ -7,7 +7,7 @@ from schemas.events import Blocked, Event
 from streams.loop.actions import ActionSettings
 from streams.loop.gate import Gate, GateSettings, LevelSettings
 from streams.loop.gate.orders import SCOPES_MAX, hear, stopped
-from streams.loop.gate.state import Order, Orders
+from streams.loop.gate.state import Order, Orders, read_state
 from tests.loop.gate_bench import SECOND, Bench, actions, census, control, opened, outcome, proposal
 
 QUICK = {"restart": ActionSettings(name="restart", limit="1000/hour", cooldown_us=0)}
@@ -147,3 +147,13 @@ def test_more_stops_than_can_be_remembered_stop_the_loop() -> None:
         hear(orders, msgspec.structs.replace(control("stop", f"entity:y{number}", ""), id=str(number)), 1)
         heard.append((stopped(orders, "loop", 1)[0], len(orders.stops)))
     assert heard == [(False, SCOPES_MAX - 1), (True, SCOPES_MAX), (True, SCOPES_MAX)]
+
+
+def test_that_an_order_of_too_much_stops_the_loop_is_told_at_once() -> None:
+    bench = ready(GateSettings())
+    bench.give(census(abnormal=0, live=10))
+    state = read_state(bench.gate.snapshot())
+    state.orders.times_us |= {f"pause/entity:x{number}": 0 for number in range(SCOPES_MAX)}
+    bench.gate.restore(msgspec.msgpack.encode(state))
+    calm = census(abnormal=0, live=10, time_us=bench.us + 1)
+    assert told(bench.give(calm, control("pause", "entity:y", "paused"))) == [{"loop": 0}]

@@ -81,10 +81,10 @@ class Blocks:
 
     def _touch_turned(self, orders: Orders, now_us: int) -> None:
         """Touch what was ordered until a time that has come. All orders are looked at only when one of them turns."""
-        for scope in self._book.touched & orders.pauses.keys():
-            until_us = orders.pauses[scope].until_us
-            if until_us is not None:
-                self._turn_us = min(self._turn_us, until_us)
+        for scope in self._book.touched:
+            order = orders.pauses.get(scope)
+            if order is not None and order.until_us is not None:
+                self._turn_us = min(self._turn_us, order.until_us)
         if now_us < self._turn_us:
             return
         ends = [(one.until_us, target) for target, one in orders.pauses.items() if one.until_us is not None]

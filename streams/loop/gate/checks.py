@@ -1,5 +1,6 @@
 """The gate's checks, one function per row of the table, each a fact about the present; and what they come to."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -28,19 +29,14 @@ class Findings(msgspec.Struct, frozen=True, gc=False):
 def findings_of(*checks: Check) -> Findings:
     """Return what checks in the table's order come to."""
     failed = [check for check in checks if not check.passed]
-    if not failed:
-        return Findings(checks)
-    first = failed[0]
-    ends_us = [check.next_us for check in failed if check.next_us is not None]
-    retry_after_us = None if first.next_us is None else max(ends_us)
-    return Findings(checks, BY_NAME[first.name].failed, first.name, retry_after_us)
+    return _refusal(checks, failed) if failed else Findings(checks)
 
 
 def all_checks(facts: Facts, question: Question) -> Findings:
     """Make every check, in the table's order."""
     moment = facts.moment.get(question.proposal.action) or _look_around(facts, question)
     scopes = question.scopes
-    made = [
+    made = (
         validity.duplicate(facts, question),
         validity.pause(facts, question),
         moment.control,
@@ -70,13 +66,19 @@ def all_checks(facts: Facts, question: Question) -> Findings:
         budgets.budget("loop-budget", scopes.loop, facts, question),
         budgets.exploration(facts, question),
         budgets.cost(facts, question),
-    ]
+    )
     failed = [check for check in made if not check.passed]
     if not failed:
-        return Findings(tuple(made))
-    for check in failed:
-        made[made.index(check)] = with_remedy(check, question)
-    return findings_of(*made)
+        return Findings(made)
+    return _refusal(tuple([check if check.passed else with_remedy(check, question) for check in made]), failed)
+
+
+def _refusal(checks: tuple[Check, ...], failed: Sequence[Check]) -> Findings:
+    """Return what checks come to of which some failed, in the table's order, with a remedy or without."""
+    first = failed[0]
+    ends_us = [check.next_us for check in failed if check.next_us is not None]
+    retry_after_us = None if first.next_us is None else max(ends_us)
+    return Findings(checks, BY_NAME[first.name].failed, first.name, retry_after_us)
 
 
 def _look_around(facts: Facts, question: Question) -> Moment:

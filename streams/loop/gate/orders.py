@@ -1,7 +1,5 @@
 """What people ordered on `control`: pauses, stops, levels, and which settings are in force."""
 
-import msgspec
-
 from schemas.events import NOVEL, Control
 from schemas.orders import scope_of, time_in_force
 from streams.loop.actions import ActionSettings
@@ -53,10 +51,12 @@ def stopped(orders: Orders, target: str, now_us: int) -> tuple[bool, int]:
 
 def first_stopped(orders: Orders, scopes: Scopes, now_us: int) -> tuple[str, int] | None:
     """Return the widest scope that is paused or stopped, and until when (0: not known), or None when none is."""
-    if "loop" not in orders.pauses:
-        return "loop", 0
-    alone = len(orders.pauses) == 1 and not orders.stops  # of nothing but the loop was anything ordered
-    for target in ("loop",) if alone else msgspec.structs.astuple(scopes):
+    paused, until_us = stopped(orders, "loop", now_us)
+    if paused:
+        return "loop", until_us
+    if len(orders.pauses) == 1 and not orders.stops:  # of nothing but the loop was anything ordered
+        return None
+    for target in (scopes.action, scopes.pattern, scopes.entity):
         paused, until_us = stopped(orders, target, now_us)
         if paused:
             return target, until_us
