@@ -16,6 +16,7 @@ from streams.loop.policy.lives import Lives
 from streams.loop.policy.reward_models import reward_model
 from streams.loop.policy.settings import PolicySettings
 from streams.loop.policy.state import STATE_VERSION, Open, State, Timer, Waiting
+from streams.loop.policy.why import why_of
 from streams.loop.processor import Input, Now
 from streams.loop.remembering import forget_oldest, remember
 
@@ -256,6 +257,7 @@ class Policy:
             blocked=blocked,
             hold_out=choice.hold_out,
             group=recurrence.group,
+            why=why_of(self._model, proposal_id, names, outlook, choice),
         )
         self._open[recurrence.entity] = Open(
             proposal=proposal.id, recurrence=recurrence, attempt=attempt, free_us=proposal.expires_us
