@@ -23,7 +23,7 @@ class Why(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     of another arm, and the rest says what the loop thinks of that. `runner_up` is the likeliest of all others, "" where
     none was eligible. `expected` are rewards, `spread` is the standard deviation of their difference (of `expected`
     without a runner-up). `parts` add to the difference, the largest three to each side: features, the `pattern` by
-    itself, the `cost`, and the `constant`, what is so on average. Without rewards: a rule on lives chose, by `features`.
+    itself, the `cost`, and the `constant`, what is so on average. Without rewards it was a rule on lives.
     """
 
     mode: Literal["best", "explored", "held-out"]

@@ -1,13 +1,16 @@
 """What a proposal says of why: the runner-up, how sure it is, what spoke on either side, and how it was chosen."""
 
 import msgspec
+import numpy as np
 import pytest
 
-from schemas.events import MetricSignature, Proposal
+from schemas.events import HoldOut, MetricSignature, Proposal
+from streams.learners.reward_model import Outlook, RewardModel
 from streams.loop.gate.state import is_exploring
 from streams.loop.policy import Policy
-from streams.loop.policy.why import largest
-from tests.loop.decided import blocked, experience, proposal, recurrence
+from streams.loop.policy.choice import Choice
+from streams.loop.policy.why import largest, why_of
+from tests.loop.decided import SHARES, blocked, experience, proposal, recurrence
 from tests.loop.test_policy import episode_of, fold, policy, taught
 
 HELPS = {"recycle": 0.8, "restart": 0.45, "shed": 0.1, "none": 0.0}
@@ -66,6 +69,21 @@ def test_without_another_eligible_action_there_is_no_runner_up() -> None:
     assert (one.action, one.why.mode, one.why.runner_up, one.why.parts) == ("none", "best", "", {})
     assert one.why.runner_up_expected is None
     assert one.why.expected == pytest.approx(0.0, abs=0.05)
+
+
+def test_the_runner_up_is_the_likeliest_even_where_more_is_expected_of_another() -> None:
+    """Of an action little is known of more may be hoped than is expected."""
+    model, names = RewardModel(), ("a", "b", "c")
+    model.decide("k", {"severity": 0.5}, actions=names)
+    choice = Choice(
+        action="a",
+        probabilities={"a": 0.7, "b": 0.2, "c": 0.1},
+        propensity=0.7,
+        hold_out=HoldOut(draw=0.1, arm="loop", shares=SHARES),
+    )
+    outlook = Outlook(np.array([0.5, 0.2, 0.3]), np.array([0.03, 0.4, 0.1]), 9.0)
+    why = why_of(model, "k", names, outlook, choice)
+    assert (why.runner_up, why.expected, why.runner_up_expected, why.spread) == ("b", 0.5, 0.2, 0.401)
 
 
 def test_what_is_told_adds_up_to_the_difference_where_nothing_is_left_out() -> None:
