@@ -35,12 +35,12 @@ def reasons_of(
     *,
     names: Sequence[str],
     weights: Vector,
-    shares: tuple[Vector, Vector],
+    shares: Sequence[Vector],
     priors: Sequence[float],
 ) -> Reasons:
     """Return what speaks for the first of two actions over the second: `pair` are their places in `weights`, of shape
-    (actions, models, width), as they were at the decision; `names` are the columns behind the constant, `shares` what
-    `believed` returned, `priors` one of each.
+    (actions, models, width), as they were at the decision; `names` are the columns behind the constant; of each action
+    there are the `shares` that `believed` returned and one of the `priors`.
     """
     (first, second), (of_first, of_second) = pair, shares
     weighed: Vector = (np.dot(of_first, weights[first]) - np.dot(of_second, weights[second])) * decision.row
@@ -54,14 +54,10 @@ def reasons_of(
     return Reasons(dict(zip(names, features, strict=True)), constant, pattern, priors[0] - priors[1])
 
 
-def believed(
-    mix: PatternMix, pattern: str | None, counts: Vector | None, pair: tuple[int, int]
-) -> tuple[Vector, Vector]:
-    """Return how far each model is believed of either action, shape (models,) each: in `PatternMix.means` the shares by
-    the features alone, and as far as an action is known on the pattern (by `counts`, as there) those with offsets.
+def believed(mix: PatternMix, pattern: str | None, counts: Vector | None) -> Vector:
+    """Return how far each model is believed of an action, shape (models,): in `PatternMix.means` the shares by the
+    features alone, and as far as it is known on the pattern those with offsets. `counts`, of the same shape, are how
+    often each model saw it there, None without a pattern.
     """
     alone, known = mix.of(None).shares, mix.known(counts)
-    if known is None:
-        return alone, alone
-    apart, (first, second) = mix.of(pattern).shares - alone, pair
-    return alone + known[first] * apart, alone + known[second] * apart
+    return alone if known is None else alone + known * (mix.of(pattern).shares - alone)

@@ -184,14 +184,14 @@ class RewardModel(base.Regressor):
         decision = self._memory.get(key)
         if decision is None or action not in self._slots or over not in self._slots:
             raise ValueError(f"expected a decision just made and two of its actions, got {key}, {action} and {over}")
-        pair = self._slots[action], self._slots[over]
-        _, counts = self._own(decision.pattern)
+        pair, pattern = (self._slots[action], self._slots[over]), decision.pattern
+        counts = [None if pattern is None else self._offsets.counts(pattern, slot) for slot in pair]
         return reasons_of(
             decision,
             pair,
             names=self.names,
             weights=self._bank.weights,
-            shares=believed(self._mix, decision.pattern, counts, pair),
+            shares=[believed(self._mix, pattern, seen) for seen in counts],
             priors=self._prior((action, over)).tolist(),
         )
 

@@ -13,9 +13,16 @@ GIVEN: dict[str, Any] = {
     "expected": 0.62,
     "runner_up_expected": 0.41,
     "spread": 0.1,
-    "parts": {"mean:latency": 0.18, "constant": -0.004, "pattern": 0.06, "severity": -0.03, "cost": -0.05},
+    "parts": {
+        "mean:latency": 0.18,
+        "constant": -0.14,
+        "trend": -0.004,
+        "pattern": 0.06,
+        "severity": -0.03,
+        "cost": -0.05,
+    },
 }
-PARTS = "; for it: mean:latency +0.18, pattern +0.06; against it: cost -0.05, severity -0.03"
+PARTS = "; for it: mean:latency +0.18, pattern +0.06; against it: on average -0.14, cost -0.05, severity -0.03"
 
 
 def said(arm: str = "loop", **fields: Any) -> str:
@@ -31,8 +38,8 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
         "given the benefit of the doubt: restart under scale-up by 0.01 (0.40 expected, not 0.41; 0.1 sd apart)",
     ),
     (
-        {"mode": "explored", "expected": 0.11, "parts": {"constant": -0.3}},
-        "tried, not the best known: restart under scale-up by 0.30 (0.11 expected, not 0.41; 3.0 sd apart); against it: on average -0.30",
+        {"mode": "explored", "expected": 0.11, "parts": {"cost": -0.3}, "spread": 0.0},
+        "tried, not the best known: restart under scale-up by 0.30 (0.11 expected, not 0.41); against it: cost -0.30",
     ),
     (
         {"mode": "explored", "parts": {}},

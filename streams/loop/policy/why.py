@@ -1,7 +1,6 @@
 """Why a choice was made: what spoke for it and against it, as a proposal carries it."""
 
 from collections.abc import Mapping, Sequence
-from heapq import nlargest
 from math import hypot
 from typing import Literal
 
@@ -11,8 +10,8 @@ from streams.loop.policy.choice import Choice
 
 FEW = 3
 """Parts that are told of either side."""
-DIGITS = 3
-"""Decimals of what is told: rewards are of the order of 1."""
+DIGITS, LEAST = 3, 0.0005
+"""Decimals of what is told, rewards being of the order of 1, and what would round to nothing."""
 
 
 def why_of(model: RewardModel, key: str, names: Sequence[str], outlook: Outlook, choice: Choice) -> Why:
@@ -20,19 +19,20 @@ def why_of(model: RewardModel, key: str, names: Sequence[str], outlook: Outlook,
     decision just made under `key`.
     """
     action, chances = choice.action, choice.probabilities
-    means, spreads = (dict(zip(names, numbers.tolist(), strict=True)) for numbers in outlook[:2])
+    means = dict(zip(names, outlook.means.tolist(), strict=True))
+    spreads = dict(zip(names, outlook.spreads.tolist(), strict=True))
     others = [name for name in names if name != action]
     if not others:
-        return Why(mode=mode_of(choice), expected=_rounded(means[action]), spread=_rounded(spreads[action]))
+        return Why(mode=mode_of(choice), expected=round(means[action], DIGITS), spread=round(spreads[action], DIGITS))
     runner_up = max(others, key=lambda name: (chances[name], means[name]))
     reasons = model.reasons(key, action, runner_up)
-    parts = reasons.features | {"constant": reasons.constant, "pattern": reasons.pattern, "cost": reasons.priors}
+    parts = {**reasons.features, "constant": reasons.constant, "pattern": reasons.pattern, "cost": reasons.priors}
     return Why(
         mode=mode_of(choice),
         runner_up=runner_up,
-        expected=_rounded(means[action]),
-        runner_up_expected=_rounded(means[runner_up]),
-        spread=_rounded(hypot(spreads[action], spreads[runner_up])),
+        expected=round(means[action], DIGITS),
+        runner_up_expected=round(means[runner_up], DIGITS),
+        spread=round(hypot(spreads[action], spreads[runner_up]), DIGITS),
         parts=largest(parts),
     )
 
@@ -47,12 +47,7 @@ def mode_of(choice: Choice) -> Literal["best", "explored", "held-out"]:
 
 def largest(parts: Mapping[str, float]) -> dict[str, float]:
     """Return the parts that count most on either side, rounded; those that round to nothing are left out."""
-    told = {}
-    for side in (1.0, -1.0):
-        of_side = [(side * part, name) for name, part in parts.items() if side * part > 0.0]
-        told |= {name: _rounded(side * size) for size, name in nlargest(FEW, of_side)}
-    return {name: part for name, part in told.items() if part}
-
-
-def _rounded(number: float) -> float:
-    return round(number, DIGITS)
+    ranked = sorted([(part, name) for name, part in parts.items() if not -LEAST <= part <= LEAST])
+    against = [pair for pair in ranked if pair[0] < 0.0][:FEW]
+    speaking = [pair for pair in ranked if pair[0] > 0.0][-FEW:]
+    return {name: round(part, DIGITS) for part, name in against + speaking}
