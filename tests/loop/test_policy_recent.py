@@ -41,6 +41,10 @@ def test_an_action_told_again_counts_once_and_old_ones_and_entities_are_forgotte
     for number in range(2 * KEPT):
         made.note("web-1", f"b{number}", START + number)
     assert list(made.columns()[0][1]) == [f"b{number}" for number in range(KEPT, 2 * KEPT)]
+    made.note("web-1", "c", START + HOUR_US + KEPT)
+    assert made.columns() == [
+        ("web-1", {**{f"b{n}": START + n for n in range(KEPT + 1, 2 * KEPT)}, "c": START + HOUR_US + KEPT})
+    ]
     for entity in ("web-2", "web-3"):
         made.note(entity, "a1", START)
     assert [entity for entity, _ in made.columns()] == ["web-2", "web-3"]

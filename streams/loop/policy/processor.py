@@ -181,7 +181,7 @@ class Policy:
         forget_oldest(self._waiting, self._settings.open_limit)
 
     def _answer(self, verdict: Verdict) -> None:
-        if verdict.verdict == "allow" and verdict.action is not None:
+        if verdict.action is not None:
             self._recent.note(verdict.proposal.entity, verdict.action, verdict.time_us)
         one = self._open.get(verdict.proposal.entity)
         if one is None or one.proposal != verdict.proposal.id:

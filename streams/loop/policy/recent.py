@@ -8,7 +8,7 @@ from streams.loop.remembering import forget_oldest
 HOUR_US = 3_600_000_000
 HALF_US = 600_000_000
 """Time after which the last action counts half as recent."""
-KEPT = 16
+KEPT = 8
 """Actions of an entity that are counted: the latest."""
 MANY = 4.0
 """Actions in an hour that count as many."""
@@ -23,10 +23,9 @@ class RecentActions:
 
     def note(self, entity: str, action: str, time_us: int) -> None:
         """Take it that an action, by its id, was let through; one that is told again counts once."""
-        times = self._times.setdefault(entity, {})
-        times.setdefault(action, time_us)
-        if len(times) > KEPT:
-            del times[next(iter(times))]
+        known = {action: time_us} | self._times.get(entity, {})
+        latest = sorted(known.items(), key=lambda pair: (pair[1], pair[0]))[-KEPT:]
+        self._times[entity] = {name: us for name, us in latest if latest[-1][1] - us < HOUR_US}
         self._times.move_to_end(entity)
         forget_oldest(self._times, self._limit)
 
