@@ -18,6 +18,7 @@ from .decisions import (
     Outcome,
     Proposal,
     Verdict,
+    Why,
 )
 from .insights import (
     Census,
@@ -118,4 +119,5 @@ __all__ = [
     "Telemetry",
     "TelemetryFrame",
     "Verdict",
+    "Why",
 ]

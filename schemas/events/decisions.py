@@ -16,6 +16,24 @@ class HoldOut(msgspec.Struct, frozen=True, kw_only=True):
     shares: dict[str, float]
 
 
+class Why(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Why the loop proposed an action, as it knew at the decision; of what a person proposed there is none.
+
+    `mode`: `best`, the likeliest choice of the loop's arm; `explored`, another was likelier; `held-out`, the episode is
+    of another arm, and the rest says what the loop thinks of that. `runner_up` is the likeliest of all others, "" where
+    none was eligible. `expected` are rewards, `spread` is the standard deviation of their difference (of `expected`
+    without a runner-up). `parts` add to the difference, the largest three to each side: features, the `pattern` by
+    itself, the `cost`, and the `constant`, what is so on average. Without rewards it was a rule on lives.
+    """
+
+    mode: Literal["best", "explored", "held-out"]
+    runner_up: str = ""
+    expected: float | None = None
+    runner_up_expected: float | None = None
+    spread: float | None = None
+    parts: dict[str, float] = {}
+
+
 class Proposal(Event, frozen=True, kw_only=True):
     """An action for an entity, or `none`, with the exact probability with which it was chosen.
 
@@ -42,6 +60,7 @@ class Proposal(Event, frozen=True, kw_only=True):
     group: str = ""
     by: str = "loop"
     reason: str = ""
+    why: Why | None = None
 
     def digest(self) -> str:
         """Return the SHA-256 (hex) of the canonical JSON: what an approval answers, to the last byte."""

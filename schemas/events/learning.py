@@ -8,9 +8,11 @@ from .base import Event
 class Experience(Event, frozen=True, kw_only=True):
     """Proposal, verdict and outcome joined: what the policy learns from, exactly once.
 
-    `effective` is the action that really happened (`none` when nothing ran) and `effective_probability` its
-    probability. `late` retracts `retracted_reward` and corrects it. Reward is in [0, 1] less the action's cost. `by` is
-    the person who proposed it, where the loop did not.
+    `effective` is the action that really happened (`none` when nothing ran). `effective_probability` is the propensity
+    of the one that was *proposed*: with it this came about only where `effective` is that one, it was sure to be let
+    through, and nothing else that could be drawn would have ended alike. What limits, people and executors make of
+    other draws no record says; `flyball evaluate` estimates it. `late` retracts `retracted_reward` and corrects it.
+    Reward is in [0, 1] less the action's cost. `by` is the person who proposed it, where the loop did not.
     """
 
     TYPE: ClassVar[str] = "flyball.experience.v1"

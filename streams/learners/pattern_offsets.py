@@ -64,6 +64,14 @@ class PatternOffsets:
         explained = np.vecdot(weights, sums[:, :, ROW])
         return (sums[:, :, REWARD] - explained) / (counts + self._weight), counts
 
+    def counts(self, pattern: str, action: int) -> Vector:
+        """Return the faded count of one action for each model, shape (models,), as `predict` does of all."""
+        sums = self._sums.get(pattern)
+        if sums is None or action >= len(sums):
+            return np.zeros(len(self._rate_of))
+        counts: Vector = sums[action, self._rate_of, COUNT]
+        return counts
+
     def variances(self, noisy: Vector, unknown: Vector, counts: Vector) -> tuple[Vector, Vector]:
         """Return the two parts of the variance with the offset, in units of the noise's and of the doubt at the start,
         of actions seen so often on a pattern, given those of their shared part: shape (actions, models) each.

@@ -24,6 +24,7 @@ from streams.learners.feature_scale import FeatureScale, ScaleColumns, Vector
 from streams.learners.model_mix import MixSums
 from streams.learners.pattern_mix import PatternMix
 from streams.learners.pattern_offsets import OffsetSums, PatternOffsets
+from streams.learners.reasons import Reasons, believed, reasons_of
 from streams.learners.reward_settings import RewardModelSettings
 from streams.learners.ridge_bank import RidgeBank, RidgeSums
 
@@ -175,6 +176,24 @@ class RewardModel(base.Regressor):
     def knows(self, key: str) -> bool:
         """Return whether a decision is remembered."""
         return self._memory.get(key) is not None
+
+    def reasons(self, key: str, action: str, over: str) -> Reasons:
+        """Return what spoke for an action over another at the decision just made under `key`; nothing may have been
+        learned since. Raises `ValueError` where no such decision or action is known.
+        """
+        decision = self._memory.get(key)
+        if decision is None or action not in self._slots or over not in self._slots:
+            raise ValueError(f"expected a decision just made and two of its actions, got {key}, {action} and {over}")
+        pair, pattern = (self._slots[action], self._slots[over]), decision.pattern
+        counts = [None if pattern is None else self._offsets.counts(pattern, slot) for slot in pair]
+        return reasons_of(
+            decision,
+            pair,
+            names=self.names,
+            weights=self._bank.weights,
+            shares=[believed(self._mix, pattern, seen) for seen in counts],
+            priors=self._prior((action, over)).tolist(),
+        )
 
     def snapshot(self) -> bytes:
         """Return the whole state; equal states give equal bytes."""

@@ -14,6 +14,7 @@ from schemas.events import (
     Storm,
     Verdict,
 )
+from streams.operate.why_text import why_text
 
 FEW = 5
 Told = Episode | Recurrence | Storm | Proposal | Approval | Verdict | Action | Outcome | Experience | LevelChange
@@ -89,7 +90,7 @@ def _episode_text(event: Episode) -> str:
 
 def _proposal_text(event: Proposal) -> str:
     if event.by != "loop":
-        return f"{event.by} proposed {event.action} on {event.entity}"
+        return f"{event.by} proposed {event.action} on {event.entity}{f': {event.reason}' if event.reason else ''}"
     likely = sorted(event.probabilities.items(), key=lambda pair: (-pair[1], pair[0]))[:FEW]
     chances = ", ".join(f"{name} {chance:.2f}" for name, chance in likely)
     arm = f"; arm {event.hold_out.arm}" if event.hold_out is not None else ""
@@ -97,7 +98,8 @@ def _proposal_text(event: Proposal) -> str:
     # runs of earlier versions logged the constant of the regression among the features
     features = ", ".join(f"{name} {value:.2f}" for name, value in sorted(event.features.items()) if name != "bias")
     chosen = f"propensity {event.propensity:.3f} of {chances}{arm}{blocked}"
-    return f"proposed {event.action} ({chosen}); {event.model} on {features}"
+    why = f"; {told}" if (told := why_text(event)) else ""
+    return f"proposed {event.action} ({chosen}){why}; {event.model} on {features}"
 
 
 def _verdict_text(event: Verdict) -> str:

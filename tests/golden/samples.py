@@ -49,6 +49,7 @@ from schemas.events import (
     StormMember,
     TelemetryFrame,
     Verdict,
+    Why,
 )
 from schemas.raw import Message
 
@@ -423,6 +424,17 @@ BY_TYPE = {type(event): event for event in SAMPLES}
 _with = msgspec.structs.replace
 LATER: dict[str, Event] = {
     "flyball.proposal.v1+reason": _with(PROPOSAL, by="ann", reason="it hangs"),
+    "flyball.proposal.v1+why": _with(
+        PROPOSAL,
+        why=Why(
+            mode="explored",
+            runner_up="scale-up",
+            expected=0.5,
+            runner_up_expected=0.625,
+            spread=0.25,
+            parts={"severity": -0.25, "pattern": 0.125},
+        ),
+    ),
     "flyball.approval.v1+action_hash": _with(BY_TYPE[Approval], action_hash="h2"),
     "flyball.approval.v1+signature": _with(BY_TYPE[Approval], action_hash="h2", signature="U1NIU0lH"),
     "flyball.verdict.v1+approvals": _with(BY_TYPE[Verdict], approvals=("ap1", "ap2")),

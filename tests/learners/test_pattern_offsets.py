@@ -30,6 +30,15 @@ def test_an_offset_is_the_mean_of_what_the_features_leave_unexplained_drawn_to_n
     assert made.predict("p", explaining)[0][1, 0] == pytest.approx(0.0)
 
 
+def test_the_counts_of_one_action_are_those_of_all() -> None:
+    made = offsets()
+    for action in (0, 1, 1):
+        learn(made, "p", action, 0.4)
+    for pattern in ("p", "never"):
+        counts = made.predict(pattern, np.zeros((4, 2, 2)))[1]
+        assert [made.counts(pattern, action).tolist() for action in range(4)] == counts.tolist()
+
+
 def test_patterns_have_nothing_to_do_with_each_other() -> None:
     made = offsets()
     learn(made, "p", 1, 0.4)

@@ -175,7 +175,7 @@ def test_what_every_decision_has_is_learned_from_however_many_metrics_there_are(
     for n in range(120):
         recurs = recurrence(f"e{n}", entity=f"web-{n}", severity=30.0 * (n % 2), signature=many)
         (one,) = fold(processor, recurs, first=2 * n)
-        assert len(one.features) == 43
+        assert len(one.features) == 47
         name = names[n // 2 % len(names)]
         reward = 0.9 * ((name == "shed") == (n % 2 == 1))
         fold(processor, experience(one, reward=reward, effective=name), first=2 * n + 1)

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from schemas.events import Event, Proposal
+from schemas.events import Event, Proposal, Why
 from streams.loop.policy import Policy, PolicySettings
 from tests.loop.decided import blocked, recorded, recurrence, verdict
 from tests.loop.plant import ACTIONS, HOUR, Plant, at, by_hand, done, in_hours, learned, policy, row, window
@@ -40,6 +40,7 @@ def test_a_proposal_says_what_it_rests_on() -> None:
     assert one.model == "lives/6"
     assert one.features["remaining_h"] <= one.features["level_h"]
     assert 0 < one.features["age_h"] < 140
+    assert one.why == Why(mode="best", runner_up="none")  # a rule on hours, not on rewards
 
 
 def test_its_action_is_no_arm_at_an_onset_any_more() -> None:
@@ -55,6 +56,7 @@ def test_lives_held_out_run_to_their_end_and_are_told_once() -> None:
     assert one.hold_out is not None
     assert one.hold_out.arm == "none"
     assert (one.propensity, one.probabilities) == (1.0, {"replace": 1.0, "none": 0.0})
+    assert one.why == Why(mode="held-out", runner_up="replace")
 
 
 def test_the_baseline_acts_at_its_age_whatever_was_learned() -> None:

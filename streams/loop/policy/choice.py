@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import cos, pi, sin
 from typing import Literal, cast
 
 import numpy as np
@@ -14,7 +15,8 @@ from streams.loop.policy.settings import ARMS, PolicySettings
 
 Arm = Literal["loop", "baseline", "none"]
 OF_EVERY_METRIC = ("severity", "strength", "trend")
-"""The features that every decision has."""
+"""The features that every decision has, whatever is measured."""
+DAY_US = 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +83,12 @@ def features_of(recurrence: Recurrence) -> dict[str, float]:
     return dict(zip(OF_EVERY_METRIC, base, strict=True)) | {
         f"mean:{name}": _squash(recurrence.signature[name].mean) for name in sorted(recurrence.signature)
     }
+
+
+def time_of_day(now_us: int) -> dict[str, float]:
+    """Return the time of the day (UTC) as a point on a circle, so that the last minute lies beside the first."""
+    angle = 2.0 * pi * (now_us % DAY_US) / DAY_US
+    return {"day:cos": cos(angle), "day:sin": sin(angle)}
 
 
 def _squash(value: float) -> float:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import msgspec
 
 from schemas.errors import RecoveryError
-from schemas.events import NONE, NOVEL, Event, Measurement, Outcome, Proposal, Verdict
+from schemas.events import NONE, NOVEL, Event, Measurement, Outcome, Proposal, Verdict, Why
 from schemas.ids import derive
 from streams.learners.renewal import Outlook, Renewal, RenewalModelSettings
 from streams.loop.occasion import Occasion
@@ -127,6 +127,10 @@ class Lives:
             features=_features(_hours(life.seen_us - life.began_us), outlook),
             hold_out=hold_out,
             group=seen.group,
+            why=Why(
+                mode="best" if hold_out.arm == "loop" else "held-out",
+                runner_up=self._renewal.action if action == NONE else NONE,
+            ),
         )
         if action != NONE:
             life.asked, life.until_us = proposal.id, on.now.us + self._settings.outcome_wait_us

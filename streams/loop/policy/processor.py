@@ -10,12 +10,14 @@ from schemas.events import NONE, Blocked, Episode, Event, Experience, Proposal, 
 from schemas.ids import Cause, Mint
 from streams.loop.actions import ActionSettings
 from streams.loop.occasion import Occasion, fold_events
-from streams.loop.policy.choice import choose, features_of, hold_out_of, uniform
+from streams.loop.policy.choice import choose, features_of, hold_out_of, time_of_day, uniform
 from streams.loop.policy.learning import teach
 from streams.loop.policy.lives import Lives
+from streams.loop.policy.recent import RecentActions
 from streams.loop.policy.reward_models import reward_model
 from streams.loop.policy.settings import PolicySettings
 from streams.loop.policy.state import STATE_VERSION, Open, State, Timer, Waiting
+from streams.loop.policy.why import why_of
 from streams.loop.processor import Input, Now
 from streams.loop.remembering import forget_oldest, remember
 
@@ -49,6 +51,7 @@ class Policy:
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._blocked: dict[str, int] = {}
         self._held: OrderedDict[str, int] = OrderedDict()
+        self._recent = RecentActions(limit=settings.open_limit)
         self._lives: Lives | None = None
         if renewal is not None:
             self._lives = Lives(settings, renewal, loop=loop, seed=seed, masks=self._masks)
@@ -84,6 +87,7 @@ class Policy:
             seen=list(self._seen),
             held=list(self._held.items()),
             lives=b"" if self._lives is None else self._lives.snapshot(),
+            recent=self._recent.columns(),
         )
         return msgspec.msgpack.encode(state)
 
@@ -100,6 +104,7 @@ class Policy:
         self._seen = OrderedDict((key, None) for key in state.seen)
         self._blocked = state.blocked
         self._held = OrderedDict(state.held)
+        self._recent.restore(state.recent)
         if self._lives is not None and state.lives:
             self._lives.restore(state.lives)
 
@@ -176,6 +181,8 @@ class Policy:
         forget_oldest(self._waiting, self._settings.open_limit)
 
     def _answer(self, verdict: Verdict) -> None:
+        if verdict.action is not None:
+            self._recent.note(verdict.proposal.entity, verdict.action, verdict.time_us)
         one = self._open.get(verdict.proposal.entity)
         if one is None or one.proposal != verdict.proposal.id:
             return
@@ -231,7 +238,7 @@ class Policy:
         everything = any(not scope.startswith("action:") for scope in blocked)
         eligible = [] if everything else [name for name in self._actions if f"action:{name}" not in blocked]
         names = sorted({*eligible, NONE})
-        proposal_id, features = on.id(), features_of(recurrence)
+        proposal_id, features = on.id(), self._features(recurrence, on.now.us)
         outlook = self._model.decide(proposal_id, features, actions=names, pattern=recurrence.pattern)
         choice = choose(
             names,
@@ -256,12 +263,17 @@ class Policy:
             blocked=blocked,
             hold_out=choice.hold_out,
             group=recurrence.group,
+            why=why_of(self._model, proposal_id, names, outlook, choice),
         )
         self._open[recurrence.entity] = Open(
             proposal=proposal.id, recurrence=recurrence, attempt=attempt, free_us=proposal.expires_us
         )
         forget_oldest(self._open, self._settings.open_limit)
         return proposal
+
+    def _features(self, recurrence: Recurrence, now_us: int) -> dict[str, float]:
+        """Return what is known of an episode, of what was done about its entity lately, and the time."""
+        return features_of(recurrence) | self._recent.features(recurrence.entity, now_us) | time_of_day(now_us)
 
     def _masks(self, entity: str, pattern: str, actions: tuple[str, ...], now_us: int) -> tuple[str, ...]:
         """Return the scopes in force that touch a decision."""

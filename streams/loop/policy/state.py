@@ -31,7 +31,8 @@ class Waiting(msgspec.Struct, kw_only=True):
 class State(msgspec.Struct):
     """The whole state, in the order in which things came. `seen` are proposals that ended, those of which a late
     outcome came (with `/late` behind the id) and `Blocked` events; `held` are episodes and the time until which they
-    wait for another entity to be acted on; `lives` is empty where none are followed.
+    wait for another entity to be acted on; `lives` is empty where none are followed; `recent` are the actions let
+    through by entity, none in a state that was written before they were looked at.
     """
 
     version: int
@@ -44,6 +45,7 @@ class State(msgspec.Struct):
     seen: list[str]
     held: list[tuple[str, int]]
     lives: bytes
+    recent: list[tuple[str, dict[str, int]]] = []
 
 
 Timer = tuple[int, Literal["free", "retry"], str]

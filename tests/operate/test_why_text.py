@@ -1,0 +1,99 @@
+from typing import Any
+
+import pytest
+
+from schemas.events import HoldOut, Why
+from streams.operate.story_text import text_of
+from streams.operate.why_text import why_text
+from tests.loop.decided import SHARES, proposal
+
+GIVEN: dict[str, Any] = {
+    "mode": "best",
+    "runner_up": "scale-up",
+    "expected": 0.62,
+    "runner_up_expected": 0.41,
+    "spread": 0.1,
+    "parts": {
+        "mean:latency": 0.18,
+        "constant": -0.14,
+        "trend": -0.004,
+        "pattern": 0.06,
+        "severity": -0.03,
+        "cost": -0.05,
+    },
+}
+PARTS = "; for it: mean:latency +0.18, pattern +0.06; against it: on average -0.14, cost -0.05, severity -0.03"
+
+
+def said(arm: str = "loop", **fields: Any) -> str:
+    given = {name: value for name, value in (GIVEN | fields).items() if value is not None}
+    hold_out = HoldOut(draw=0.1, arm=arm, shares=SHARES)  # type: ignore[arg-type]  # arms of the contract
+    return why_text(proposal("restart", why=Why(**given), hold_out=hold_out))
+
+
+SENTENCES: list[tuple[dict[str, Any], str]] = [
+    ({}, f"the best known: restart over scale-up by 0.21 (0.62 expected, not 0.41; 2.1 sd apart){PARTS}"),
+    (
+        {"expected": 0.4, "parts": {}},
+        "given the benefit of the doubt: restart under scale-up by 0.01 (0.40 expected, not 0.41; 0.1 sd apart)",
+    ),
+    (
+        {"mode": "explored", "expected": 0.11, "parts": {"cost": -0.3}, "spread": 0.0},
+        "tried, not the best known: restart under scale-up by 0.30 (0.11 expected, not 0.41); against it: cost -0.30",
+    ),
+    (
+        {"mode": "explored", "parts": {}},
+        "tried, not the likeliest: restart over scale-up by 0.21 (0.62 expected, not 0.41; 2.1 sd apart)",
+    ),
+    (
+        {"mode": "explored", "expected": 0.41, "parts": {}, "spread": 0.0},
+        "tried, not the likeliest: restart like scale-up (0.41 expected, not 0.41)",
+    ),
+    (
+        {"mode": "held-out", "arm": "baseline", "parts": {}},
+        "held out, the baseline's arm: restart over scale-up by 0.21 (0.62 expected, not 0.41; 2.1 sd apart)",
+    ),
+    (
+        {"runner_up": None, "runner_up_expected": None, "parts": {}},
+        "the best known: nothing else was eligible, 0.62 expected",
+    ),
+    (
+        {"expected": None, "runner_up_expected": None, "spread": None, "parts": {}, "runner_up": "none"},
+        "by the rule on lives, over none",
+    ),
+    (
+        {
+            "mode": "held-out",
+            "arm": "none",
+            "expected": None,
+            "runner_up_expected": None,
+            "spread": None,
+            "parts": {},
+            "runner_up": "replace",
+        },
+        "held out, the arm that does nothing, over replace",
+    ),
+]
+
+
+@pytest.mark.parametrize(("fields", "sentence"), SENTENCES)
+def test_it_is_a_sentence_that_a_person_can_follow(fields: dict[str, Any], sentence: str) -> None:
+    assert said(**fields) == sentence
+
+
+def test_the_story_tells_it_with_the_chances_and_the_features() -> None:
+    text = text_of(proposal("restart", why=Why(**GIVEN)), [])
+    assert text.startswith("proposed restart (propensity 0.400 of restart 1.00; arm loop); the best known: restart")
+    assert text.endswith("; ridge/0 on severity 0.50, strength 0.40, trend 0.10")
+
+
+def test_of_proposals_that_do_not_say_why_the_rest_is_told() -> None:
+    assert text_of(proposal("restart"), []) == (
+        "proposed restart (propensity 0.400 of restart 1.00; arm loop); "
+        "ridge/0 on severity 0.50, strength 0.40, trend 0.10"
+    )
+
+
+def test_a_person_says_why() -> None:
+    assert text_of(proposal("restart", by="ann"), []) == "ann proposed restart on web-1"
+    assert text_of(proposal("restart", by="ann", reason="it hangs"), []) == "ann proposed restart on web-1: it hangs"
