@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -11,12 +12,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tests.bench.incidents import main, played, within_week_auc
+from tests.bench.incidents import played, within_week_auc
 from tests.bench.incidents_data import FIELDS, Incident, incidents_of, load_incidents
 from tests.bench.incidents_desk import AdaGrad, Flyball, Learner, River, scores
 
 START = datetime.fromisoformat("2016-02-29")
 DAY = timedelta(days=1)
+ROOT = Path(__file__).parents[2]
 LEARNERS = (Flyball, River, AdaGrad)
 Play = Callable[[Sequence[Incident]], list[float]]
 
@@ -163,20 +165,25 @@ def test_a_folder_without_incidents_is_refused(tmp_path: Path) -> None:
         load_incidents(tmp_path)
 
 
-def test_the_command_scores_every_parquet_of_a_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_scores_every_parquet_of_a_folder(tmp_path: Path) -> None:
     table, out = rows(240), tmp_path / "out.json"
     for name, some in (("data", table), ("train", rows(300, seed=1))):
         (tmp_path / name).mkdir()
         for part in range(2):
             some.filter(pl.col("number") % 2 == part).write_parquet(tmp_path / name / f"{part}.parquet")
-    command = ["incidents", "--data", str(tmp_path / "data"), "--train", str(tmp_path / "train"), "--json", str(out)]
-    monkeypatch.setattr(sys, "argv", command)
-    main()
+    command = [
+        sys.executable,
+        "-m",
+        "tests.bench.incidents",
+        "--data",
+        tmp_path / "data",
+        "--train",
+        tmp_path / "train",
+    ]
+    said = subprocess.run([*command, "--json", out], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     found = {(row["case"], row["system"], row["metric"]) for row in json.loads(out.read_text())}
     for case in ("closings", "signals", "unresolved"):
         for system in ("flyball", "river", "adagrad", "trained first"):
             assert (case, system, "within_week_auc") in found
     assert ("closings", "opened_at", "pooled_auc") in found
-    assert "within_week_auc" in capsys.readouterr().out
+    assert "within_week_auc" in said
