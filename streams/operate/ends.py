@@ -1,0 +1,14 @@
+"""How actions ended, as executors told."""
+
+from collections.abc import Iterable
+
+from schemas.events import Outcome
+
+
+def states_of(outcomes: Iterable[Outcome]) -> dict[str, str]:
+    """Return the state of each action: its first end, as everybody counts it, or a claim while nothing ended it."""
+    states: dict[str, str] = {}
+    for event in outcomes:
+        if states.get(event.action, "claimed") == "claimed":
+            states[event.action] = event.state
+    return states
