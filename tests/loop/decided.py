@@ -123,7 +123,7 @@ def measured(text: str, *, entity: str = "web-1", first: int = 0) -> list[Measur
 
 
 def onset(episode: str = "e1", entity: str = "web-1", **shares: float) -> Episode:
-    """The metrics that made an episode."""
+    """Return what an onset says of the metrics that made the episode."""
     return Episode(
         id=derive("onset", episode),
         time_us=START,
