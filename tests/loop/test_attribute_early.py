@@ -118,6 +118,18 @@ def test_a_default_and_its_correction_each_take_the_place_of_what_was_told_befor
     assert (default.retracted_reward, late.retracted_reward) == (early.reward, default.reward)
 
 
+def test_late_ends_teach_what_the_signal_foretells_but_refusals_do_not() -> None:
+    for state, learns in (("succeeded", True), ("refused", False)):
+        story = Story()
+        for n in range(LEAST + PAIRS + 1):
+            given_verdict = story.decide(SLOW if n % 2 else QUICK, ends=("claimed",))
+            story.wait(DUE)
+            ended_us = given_verdict.time_us + S
+            story.give(outcome(given_verdict, state, 15, ended_us=ended_us, id=f"{given_verdict.id}/late"), seconds=15)
+        (early, _) = story.live(QUICK)
+        assert bool(early) == learns
+
+
 @pytest.mark.parametrize(
     ("windows", "late_end", "state"), [("xxxx      ", None, "unobservable"), (QUICK, "refused", "censored")]
 )

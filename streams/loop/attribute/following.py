@@ -1,7 +1,7 @@
 """The proposals that are followed, by every key that an event may name; and those of which all was told."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from streams.loop.attribute.joins import Join
 from streams.loop.attribute.settings import AttributeSettings
@@ -89,7 +89,7 @@ class Following:
         while self.late and (join := next(iter(self.late.values()))).due_us <= now_us:
             self.finish(join)
 
-    def snapshot(self) -> tuple[Sequence[Join], Sequence[Join], Sequence[str]]:
+    def snapshot(self) -> tuple[list[Join], list[Join], list[str]]:
         """Return the open ones, those that wait for a late end, and the ids of which all was told."""
         return list(self.open.values()), list(self.late.values()), list(self.done)
 
