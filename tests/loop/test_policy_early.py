@@ -1,7 +1,5 @@
 """What the policy makes of early signals: learned from at once, and gone when the outcome comes."""
 
-from typing import Any
-
 import msgspec
 import numpy as np
 import pytest
@@ -27,17 +25,12 @@ ENDS: dict[str, list[tuple[str, float | None]]] = {
 }
 
 
-def policy(**fields: Any) -> Policy:
-    return Policy(PolicySettings(**fields), loop="t", seed=7, actions=ACTIONS)
-
-
 class Run:
     """Episodes decided one after another, ended some episodes later."""
 
-    def __init__(self, *, with_early: bool) -> None:
-        self.policy = policy()
+    def __init__(self, *, with_early: bool, **fields: int) -> None:
+        self.policy = Policy(PolicySettings(**fields), loop="t", seed=7, actions=ACTIONS)
         self._with_early = with_early
-        self._offset = 0
 
     def fold(self, *events: Event, first: int) -> list[Proposal]:
         outputs = self.policy.on_batch(recorded(*events, first=first), at(0))
@@ -84,26 +77,18 @@ def test_once_the_outcomes_came_the_regressions_are_those_without_early_signals(
 
 
 def test_what_is_foretold_teaches_before_the_outcome_comes_and_once() -> None:
-    told, plain = policy(), policy()
-    for each in (told, plain):
+    told, plain = Run(with_early=True), Run(with_early=False)
+    for run in (told, plain):
         for n in range(30):
-            (one,) = [
-                event
-                for event in each.on_batch(recorded(recurrence(f"e{n}", entity=f"web-{n}"), first=10 * n), at(0))
-                if isinstance(event, Proposal)
-            ]
+            (one,) = run.fold(recurrence(f"e{n}", entity=f"web-{n}"), first=10 * n)
             action = sorted(REWARDS)[n % 4]
             early = experience(one, "early", REWARDS[action], effective=action)
-            if each is told:
-                told.on_batch(recorded(early, first=10 * n + 1), at(0))
-                before = told.snapshot()
-                told.on_batch(recorded(early, first=10 * n + 2), at(0))
-                assert told.snapshot() == before
-    first, second = (
-        each.on_batch(recorded(recurrence("last", entity="web-99"), first=900), at(0))[0] for each in (told, plain)
-    )
-    assert isinstance(first, Proposal)
-    assert isinstance(second, Proposal)
+            if run is told:
+                run.fold(early, first=10 * n + 1)
+                before = run.policy.snapshot()
+                run.fold(early, first=10 * n + 2)
+                assert run.policy.snapshot() == before
+    (first,), (second,) = (run.fold(recurrence("last", entity="web-99"), first=900) for run in (told, plain))
     assert first.probabilities["recycle"] > 0.7
     assert second.probabilities["recycle"] < 0.5
 
@@ -111,25 +96,11 @@ def test_what_is_foretold_teaches_before_the_outcome_comes_and_once() -> None:
 @pytest.mark.parametrize("kind", sorted(ENDS))
 def test_what_is_foretold_after_the_end_teaches_nothing(kind: str) -> None:
     run = Run(with_early=False)
-    run.live([kind], lag=0)
-    (one,) = run.fold(recurrence("e0", entity="web-0"), first=0) or [None]
+    (one,) = run.fold(recurrence("e0", entity="web-0"), first=0)
+    run.end(one, kind, number=0)
     before = run.policy.snapshot()
-    state = msgspec.msgpack.decode(before, type=State)
-    (proposal,) = [key for key in state.seen if not key.endswith("/late")]
-    early = experience(verdict_of(proposal), "early", 0.9)
-    run.fold(early, first=5_000)
+    run.fold(experience(one, "early", 0.9), first=5_000)
     assert run.policy.snapshot() == before
-    assert one is None
-
-
-def verdict_of(key: str) -> Proposal:
-    """Return a proposal of an id."""
-    (one,) = [
-        event
-        for event in policy().on_batch(recorded(recurrence("e0", entity="web-0")), at(0))
-        if isinstance(event, Proposal)
-    ]
-    return msgspec.structs.replace(one, id=key)
 
 
 def test_an_entity_is_kept_for_its_outcome_whatever_is_foretold() -> None:
@@ -142,13 +113,8 @@ def test_an_entity_is_kept_for_its_outcome_whatever_is_foretold() -> None:
 
 
 def test_what_was_foretold_of_a_decision_that_was_forgotten_is_not_made_up_for() -> None:
-    told, plain = (policy(remembered=3, open_limit=3) for _ in range(2))
-    for each in (told, plain):
-        first, *_ = [
-            event
-            for n in range(4)
-            for event in each.on_batch(recorded(recurrence(f"e{n}", entity=f"web-{n}"), first=n), at(0))
-            if isinstance(event, Proposal)
-        ]
-    told.on_batch(recorded(experience(first, "early", 0.9), first=9), at(0))
-    assert told.snapshot() == plain.snapshot()
+    told, plain = (Run(with_early=True, remembered=3, open_limit=3) for _ in range(2))
+    for run in (told, plain):
+        first, *_ = [run.fold(recurrence(f"e{n}", entity=f"web-{n}"), first=n)[0] for n in range(4)]
+    told.fold(experience(first, "early", 0.9), first=9)
+    assert told.policy.snapshot() == plain.policy.snapshot()
