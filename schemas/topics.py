@@ -90,7 +90,7 @@ def _table() -> tuple[Topic, ...]:
             name="insights",
             key="entity",
             partitions=1,
-            written_by=("detect", "ingest"),  # ingest tells of telemetry that was lost
+            written_by=("detect", "ingest", "decide"),  # ingest tells of telemetry that was lost, decide of drifts
             read_by=("decide", "gate", "improve", "console", "cli"),
             retention_ms=4 * _WEEK,
         ),

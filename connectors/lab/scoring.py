@@ -74,7 +74,7 @@ def score(faults: Sequence[FaultRecord], events: Iterable[Event]) -> LabScore:
     members = _members(recurrences, patterns, _moved(told))
     scores = [_score_pattern(pattern, members[pattern.pattern], found) for pattern in _recurring(patterns, members)]
     with_fault = {episode for episode, fault in found.items() if fault is not None}
-    experiences = [event for event in unique.values() if isinstance(event, Experience)]
+    experiences = [event for event in unique.values() if isinstance(event, Experience) and event.is_outcome]
     pure = [one.pattern for one in scores if one.purity >= PURE and one.kind != NO_FAULT]
     return LabScore(
         faults=len(faults),

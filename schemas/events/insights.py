@@ -96,6 +96,8 @@ class Drift(Event, frozen=True, kw_only=True):
 
     `subject`: `inputs/METRIC` (over the calm windows of a partition), `scores` (over those of warm entities), or of the
     occurrences of a pattern `patterns/PATTERN/distance` (to its template), `patterns/PATTERN/gap_s` (since the last).
+    Or `outcomes/early/error`: how much higher outcomes are than their early signal foretold, `outcomes/early/miss`: how
+    far off in either direction.
     """
 
     TYPE: ClassVar[str] = "flyball.drift.v1"
@@ -116,7 +118,8 @@ class Overflow(Event, frozen=True, kw_only=True):
     `rows` samples of `names` entities beyond `entity_limit`, or values of `names` metrics beyond `metric_limit` (1,000
     names are told apart at most); or samples beyond `window_rows_limit`, without names. Beyond `letter_limit` and
     `letter_bytes` are late samples of `names` entities that are in no dead letter. With the whole name of another
-    setting, `policy.renewal.entity_limit`: windows of `names` entities whose lives are not followed.
+    setting, `policy.renewal.entity_limit`: windows of `names` entities whose lives are not followed;
+    `outcome.late_limit`: defaults, on `names` entities, that a late end can no longer correct.
     """
 
     TYPE: ClassVar[str] = "flyball.overflow.v1"

@@ -13,6 +13,9 @@ class Experience(Event, frozen=True, kw_only=True):
     through, and nothing else that could be drawn would have ended alike. What limits, people and executors make of
     other draws no record says; `flyball evaluate` estimates it. `late` retracts `retracted_reward` and corrects it.
     Reward is in [0, 1] less the action's cost. `by` is the person who proposed it, where the loop did not.
+
+    `early` tells no outcome, but the reward that an early signal foretells; what comes next of the proposal retracts
+    it. `signal` is that signal: the share of the time until it was read that was left after a recovery, 0 without one.
     """
 
     TYPE: ClassVar[str] = "flyball.experience.v1"
@@ -24,7 +27,7 @@ class Experience(Event, frozen=True, kw_only=True):
     episode: str
     pattern: str
     arm: Literal["loop", "baseline", "none"]
-    state: Literal["observed", "defaulted", "late", "censored", "unobservable"]
+    state: Literal["observed", "defaulted", "late", "censored", "unobservable", "early"]
     proposed: str
     effective: str
     effective_probability: float
@@ -40,6 +43,12 @@ class Experience(Event, frozen=True, kw_only=True):
     availability: float | None = None
     features: dict[str, float] = {}
     by: str = "loop"
+    signal: float | None = None
+
+    @property
+    def is_outcome(self) -> bool:
+        """Whether it tells what came of the proposal, and not what is foretold of that."""
+        return self.state != "early"
 
     def key(self) -> str:
         return self.proposal

@@ -34,6 +34,14 @@ def print_summary(report: Report) -> None:
     _print_counts("decided by", report.reasons)
     _print_counts("outcomes", report.outcomes)
     _print_counts("learned from", report.experiences)
+    if report.outcomes_contradicted:
+        click.echo(f"WARNING: {report.outcomes_contradicted} actions have ends that differ; the first counts")
+    if report.early is not None:
+        early = report.early
+        click.echo(
+            f"early signals: used for {early.told} decisions; {early.explained:.0%} of what {early.pairs} outcomes "
+            "deviated was foretold"
+        )
     if report.observed_share is not None:
         click.echo(f"{report.observed_share:.0%} of executed actions have an observed outcome")
     _print_arms(report)

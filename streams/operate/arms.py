@@ -34,7 +34,7 @@ def arm_lines(entries: Sequence[LedgerEntry], experiences: Sequence[Experience])
 
 def _arm(entry: LedgerEntry, experiences: Sequence[Experience]) -> ArmLine:
     """Say what an arm was worth, from the last word on each of its proposals; the ledger may be one behind."""
-    latest = {event.proposal: event for event in experiences if event.arm == entry.arm}
+    latest = {event.proposal: event for event in experiences if event.arm == entry.arm and event.is_outcome}
     measured = [event for event in latest.values() if event.recovery_us is not None and event.episode]
     return ArmLine(
         decisions=len(latest),

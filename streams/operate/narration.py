@@ -100,7 +100,7 @@ class Narration:
         return f"new recurring sequence {event.sequence}: {event.name}" if is_new else None
 
     def _experience(self, event: Experience) -> str | None:
-        self.counts[f"outcome {event.state}"] += 1
+        self.counts[f"outcome {event.state}" if event.is_outcome else "outcomes foretold"] += 1
         if event.state != "observed" or event.recovery_us is None:
             return None
         took = f"{event.recovery_us / 1e6:.1f} s"
@@ -121,6 +121,7 @@ def overflow_line(event: Overflow) -> str:
         "letter_limit": f"late samples of {event.names} entities in dead letters",
         "letter_bytes": f"late samples of {event.names} entities in dead letters",
         "policy.renewal.entity_limit": f"windows of {event.names} entities whose lives are not followed",
+        "outcome.late_limit": f"defaults on {event.names} entities that a late end could correct",
     }
     what = kinds.get(event.limit, "samples of full windows")
     examples = ", ".join((*event.examples, *["..."] * (event.names > len(event.examples))))

@@ -26,6 +26,8 @@ from schemas.events import (
 )
 from schemas.ids import Cause
 from streams.operate.arms import ArmLine, arm_lines
+from streams.operate.ends import states_of
+from streams.operate.foretold import EarlyLine, early_line
 from streams.operate.topic_reader import StoredRecord
 
 EventType = TypeVar("EventType", bound=Event)
@@ -63,7 +65,8 @@ class DriftLine(msgspec.Struct, frozen=True, kw_only=True):
 
 class Report(msgspec.Struct, kw_only=True):
     """The sums of one run. Latency is from the append of the telemetry that completed an onset to the action's.
-    `undecided` are proposals that the gate had not answered when the run ended.
+    `undecided` are proposals that the gate had not answered when the run ended. `outcomes_contradicted` are actions of
+    which executors told different ends: the first counts.
 
     `lab` holds the loop against the lab's own log of faults, which the loop never sees.
     """
@@ -88,6 +91,8 @@ class Report(msgspec.Struct, kw_only=True):
     dead_letters: int
     restarts: int = 0
     undecided: int = 0
+    outcomes_contradicted: int = 0
+    early: EarlyLine | None = None
     storms: int = 0
     sequences: list[SequenceLine] = []
     drifts: list[DriftLine] = []
@@ -156,7 +161,7 @@ def build_report(
         if record is not None
     }
     latencies_ms = _latencies_ms(tally, telemetry_us)
-    last_states = _last_states(tally.of(Outcome))
+    last_states = states_of(tally.of(Outcome))
     executed = {action for action, state in last_states.items() if state in EXECUTED}
     verdicts = tally.of(Verdict)
     return Report(
@@ -173,9 +178,11 @@ def build_report(
         actions_executed_twice=_started_twice(tally.of(Outcome)),
         actions_without_outcome=sum(last_states.get(event.id, "claimed") == "claimed" for event in tally.of(Action)),
         outcomes=_counts(last_states.values()),
-        experiences=_counts(event.state for event in tally.of(Experience)),
+        outcomes_contradicted=_contradicted(tally.of(Outcome)),
+        experiences=_counts(event.state for event in tally.of(Experience) if event.is_outcome),
         observed_share=_observed_share(executed, tally.of(Experience)),
         arms=arm_lines(tally.of(LedgerEntry), tally.of(Experience)),
+        early=early_line(tally.of(Experience)),
         latency_ms_p50=_percentile(latencies_ms, 50),
         latency_ms_p99=_percentile(latencies_ms, 99),
         dead_letters=sum(1 for _ in reader.events("dead-letters")),
@@ -233,16 +240,13 @@ def _drifts(tally: Tally) -> list[DriftLine]:
     ]
 
 
-def _last_states(outcomes: list[Outcome]) -> dict[str, str]:
-    """Return as what each action was last known; that one group refused it does not undo what another started."""
-    states: dict[str, str] = {}
+def _contradicted(outcomes: list[Outcome]) -> int:
+    """Count actions of which executors told different ends; that one refuses what another does is no contradiction."""
+    ends: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for event in outcomes:
-        known = states.get(event.action)
-        if event.state == "claimed" or (event.state == "refused" and known in EXECUTED):
-            states.setdefault(event.action, event.state)
-        else:
-            states[event.action] = event.state
-    return states
+        if event.state not in ("claimed", "refused"):
+            ends[event.action].add((event.state, event.executor))
+    return sum(len(told) > 1 for told in ends.values())
 
 
 def _started_twice(outcomes: list[Outcome]) -> int:

@@ -126,7 +126,7 @@ def _faults(fleet: FleetWorld) -> Iterator[FaultRecord]:
 
 def _quarters(events: Iterator[Event]) -> tuple[QuarterLine, ...]:
     """Cut the decisions into quarters by their time; a corrected experience counts as last written."""
-    last = {event.proposal: event for event in events if isinstance(event, Experience)}
+    last = {event.proposal: event for event in events if isinstance(event, Experience) and event.is_outcome}
     decided = [event for event in last.values() if event.reward is not None]
     if not decided:
         return ()

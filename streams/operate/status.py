@@ -7,6 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from schemas.events import Blocked, Control, Drift, Event, Outcome, Overflow, Presence, Storm, Verdict
+from streams.operate.ends import states_of
 from streams.operate.in_force import orders_in_force
 from streams.operate.story import Reader
 from streams.operate.topic_reader import TopicReader
@@ -184,10 +185,7 @@ def read_parts(
 
 def _outcome_states(reader: TopicReader) -> dict[str, int]:
     """Count actions by their last state; a claim counts only while nothing ended it."""
-    states: dict[str, str] = {}
-    for _, event in reader.events("outcomes"):
-        if isinstance(event, Outcome) and (event.state != "claimed" or event.action not in states):
-            states[event.action] = event.state
+    states = states_of(event for _, event in reader.events("outcomes") if isinstance(event, Outcome))
     return dict(sorted(Counter(states.values()).items()))
 
 

@@ -218,7 +218,7 @@ def _missing_after(action: Action, events: list[Told]) -> Iterator[str]:
     ends = [one for one in events if isinstance(one, Outcome) and one.action == action.id and one.state != "claimed"]
     if not ends:
         yield f"the end of action {action.id[:12]}"
-    if not any(isinstance(one, Experience) and one.proposal == action.proposal for one in events):
+    if not any(isinstance(one, Experience) and one.is_outcome and one.proposal == action.proposal for one in events):
         yield f"what was learned from action {action.id[:12]}"
 
 

@@ -124,4 +124,5 @@ def _experience_text(event: Experience, models: list[tuple[int, str]]) -> str:
     what = "nothing was done" if event.effective == NONE else f"{event.effective} was done"
     learned = next((model for time_us, model in models if time_us > event.time_us), None)
     counts = f"; counts from model {learned} on" if learned else "; no decision was made since"
-    return f"learned ({event.state}): {what}, {reward}, cost {event.cost:.2f}{counts}"
+    signal = "" if event.signal is None else f", early signal {event.signal:.2f}"
+    return f"learned ({event.state}): {what}, {reward}, cost {event.cost:.2f}{signal}{counts}"

@@ -101,7 +101,7 @@ def read_decisions(events: Iterable[Event], *, horizon_us: int, wait_us: int, mo
                 older += bool(gone.by_loop())
                 for one in gone.proposals:
                     del places[one.id]
-        elif isinstance(event, Experience) and event.proposal in places:
+        elif isinstance(event, Experience) and event.is_outcome and event.proposal in places:
             episodes[places[event.proposal]].ends[event.proposal] = _end(event)
     mine = [one for one in episodes.values() if one.by_loop()]
     ended = [one.decided(horizon_us) for one in mine[: _first_open(mine, last_us - wait_us)]]

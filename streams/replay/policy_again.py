@@ -49,7 +49,7 @@ class _Learner:
     def teach(self, experience: Experience) -> None:
         remembered = self._chooser.policy.remembered
         teach(self._model, experience, self._seen, remembered=remembered)
-        if experience.state != "late":
+        if experience.is_outcome and experience.state != "late":
             remember(self._seen, experience.proposal, remembered)
 
     def choose(self, proposal: Proposal, names: Sequence[str]) -> dict[str, float]:

@@ -158,7 +158,7 @@ def experiences_of(driver: Driver) -> list[Experience]:
     if batch is None:
         return []
     events = (wire.decode(batch.topic, *pair) for pair in zip(batch.values, batch.headers, strict=True))
-    return [event for event in events if isinstance(event, Experience)]
+    return [event for event in events if isinstance(event, Experience) and event.is_outcome]
 
 
 def interval_of(values: Sequence[float]) -> tuple[float, float, float]:

@@ -46,6 +46,7 @@ def _run(settings: Settings, folder: Path) -> RecordedRun:
 
 
 def _mean(run: RecordedRun) -> float:
-    last = {event.proposal: event.reward for _, event in run.events("experience") if isinstance(event, Experience)}
+    told = (event for _, event in run.events("experience") if isinstance(event, Experience) and event.is_outcome)
+    last = {event.proposal: event.reward for event in told}
     rewards = [reward for reward in last.values() if reward is not None]
     return sum(rewards) / len(rewards)

@@ -7,6 +7,7 @@ from connectors.lab.intervals import Interval
 from connectors.lab.scoring import score
 from streams.cli.summary import print_summary
 from streams.operate.arms import ArmLine
+from streams.operate.foretold import EarlyLine
 from streams.operate.report import DriftLine, PatternLine, Report, SequenceLine
 
 TWO = Interval(mean=2.0, low=1.5, high=2.5)
@@ -46,6 +47,15 @@ def test_what_happened_is_counted_in_words(capsys: pytest.CaptureFixture[str]) -
     assert "cpu up" in said
     assert "49 proposals, 30 actions" in said
     assert "49 proposals (1 not decided when it ended), 30 actions" in printed(report(undecided=1), capsys)
+
+
+def test_ends_that_differ_and_early_signals_are_told_where_there_are_any(capsys: pytest.CaptureFixture[str]) -> None:
+    said = printed(report(), capsys)
+    assert "ends that differ" not in said
+    assert "early signals" not in said
+    said = printed(report(outcomes_contradicted=2, early=EarlyLine(told=9, explained=0.75, pairs=40)), capsys)
+    assert "WARNING: 2 actions have ends that differ; the first counts" in said
+    assert "early signals: used for 9 decisions; 75% of what 40 outcomes deviated was foretold" in said
 
 
 def test_what_follows_what_and_what_changed_is_shown_where_patterns_are(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from typing import Literal
 
 import pytest
+from msgspec import structs
 
 from connectors.lab.record import FaultRecord
 from connectors.lab.scoring import LabScore, score
@@ -176,3 +177,10 @@ def test_an_arm_is_scored_by_when_the_faults_it_decided_really_ended() -> None:
 def test_a_run_without_anything_scores_nothing() -> None:
     result = score([], [])
     assert (result.faults, result.patterns, result.held_share) == (0, (), 0.0)
+
+
+def test_what_is_foretold_is_no_decision_that_ended() -> None:
+    end = experience(1, "loop", effective="fix", decided_s=11, availability=0.9)
+    early = structs.replace(end, id="early-1", state="early", availability=0.1)
+    assert scored(end, early).arms == scored(end).arms
+    assert scored(early).arms[0].decisions == 0

@@ -455,6 +455,7 @@ LATER: dict[str, Event] = {
     "flyball.action.v1+answers": _with(BY_TYPE[Action], answers=(BY_TYPE[Approval],)),
     "flyball.measurement.v1+group": _with(BY_TYPE[Measurement], episode="", group="web"),
     "flyball.experience.v1+by": _with(BY_TYPE[Experience], by="ann"),
+    "flyball.experience.v1+signal": _with(BY_TYPE[Experience], state="early", signal=0.25),
     "flyball.pattern.v1+split_from": Pattern(
         **BASE,  # type: ignore[arg-type]
         pattern="P2",

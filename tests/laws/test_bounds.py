@@ -13,6 +13,7 @@ from schemas.events import Experience
 from schemas.ids import Cause
 from streams.loop.account import Account, AccountSettings
 from streams.loop.attribute import Attribute, AttributeSettings
+from streams.loop.attribute.settings import EarlySettings
 from streams.loop.detect import Detect, DetectSettings
 from streams.loop.gate import Gate, GateSettings, LevelSettings
 from streams.loop.ingest import Ingest, IngestSettings
@@ -23,6 +24,7 @@ from streams.loop.telemetry import TelemetryBatch
 from tests.laws.recorded import LIVES, PROCESSORS, Call, calls_of, give
 from tests.simulation.loop import ACTIONS, LOOP, SETTINGS_HASH
 
+EARLY = EarlySettings(after_us=2_000_000)
 SEATS = DetectSettings(entity_limit=20, aside_limit=20, aside_us=0, gone_us=15_000_000, warmup_windows=5)
 GENERATION_US = 400_000_000
 FULL, LATER = 6, 12
@@ -41,7 +43,9 @@ def tight(name: str) -> Processor:
             graph=GraphSettings(member_limit=6, storm_limit=3, open_limit=20, order_limit=20),
         ),
         "attribute": Attribute(
-            AttributeSettings(horizon_us=6_000_000, late_us=20_000_000, open_limit=5, remembered=20, windows_limit=20),
+            AttributeSettings(
+                horizon_us=6_000_000, late_limit=5, open_limit=5, remembered=20, windows_limit=20, early=EARLY
+            ),
             loop=LOOP,
             actions=ACTIONS,
         ),

@@ -187,10 +187,10 @@ def live(model: RewardModel, told: Story, lags: list[int], *, default: dict[int,
             model.learn(str(one), told[one][1], told[one][3])
 
 
-def learned(model: RewardModel) -> np.ndarray:
-    """Return all numbers of the regressions and the offsets, of three actions."""
+def learned(model: RewardModel, *, actions: int = 3) -> np.ndarray:
+    """Return all numbers of the regressions and the offsets, of so many actions."""
     state = msgspec.msgpack.decode(model.snapshot())
-    room = 3 * len(set(RewardModelSettings().own_forgetting)) * 4 * 8
+    room = actions * len(set(RewardModelSettings().own_forgetting)) * (2 + state["bank"][1]) * 8
     sums = sorted((pattern, one["sums"].ljust(room, b"\0")) for pattern, one in state["offsets"])
     return np.concatenate([np.frombuffer(part) for part in (*state["bank"][3:], *(some for _, some in sums))])
 

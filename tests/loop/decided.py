@@ -122,6 +122,22 @@ def measured(text: str, *, entity: str = "web-1", first: int = 0) -> list[Measur
     ]
 
 
+def onset(episode: str = "e1", entity: str = "web-1", **shares: float) -> Episode:
+    """Return what an onset says of the metrics that made the episode."""
+    return Episode(
+        id=derive("onset", episode),
+        time_us=START,
+        episode=episode,
+        entity=entity,
+        phase="onset",
+        opened_us=START - 5 * S,
+        windows=4,
+        severity=6.0,
+        confidence=0.9,
+        shares=shares,
+    )
+
+
 def closed(seconds: float, episode: str = "e1", entity: str = "web-1") -> Episode:
     return Episode(
         id=derive("closed", episode),

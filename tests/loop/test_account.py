@@ -16,8 +16,8 @@ APPROVAL = Approval(
 PAUSE = Control(id="pause", time_us=START, kind="pause", target="loop", value="paused", by="ada", reason="x" * 999)
 
 
-def account(every: int = 100) -> Account:
-    return Account(AccountSettings(every=every), loop="t")
+def account(every: int = 100, **fields: int) -> Account:
+    return Account(AccountSettings(every=every, **fields), loop="t")
 
 
 def fold(processor: Account, *events: Event, seconds: float = 0.0, first: int = 0) -> list[Event]:
@@ -139,6 +139,56 @@ def test_a_late_reward_replaces_the_default_and_counts_once() -> None:
     entries = ledger(fold(processor, decision(1, "defaulted", -0.1), late, late, decision(2, reward=0.6)))
     assert (entries["loop"].decisions, entries["loop"].observed) == (2, 2)
     assert entries["loop"].reward_mean == pytest.approx(0.7)
+
+
+def test_what_is_foretold_is_in_the_chain_and_not_in_the_ledger() -> None:
+    processor = account(every=1)
+    outputs = fold(processor, decision(1, "early", 0.9, signal=0.25))
+    (link,) = links(outputs)
+    assert (link.kind, link.facts["state"], link.facts["signal"]) == ("experience", "early", "0.25")
+    assert ledger(outputs) == {}
+    assert processor.next_time() is None
+    (entry,) = ledger(fold(processor, decision(1, "observed", 0.4, retracted_reward=0.9), first=5)).values()
+    assert (entry.decisions, entry.observed, entry.reward_mean) == (1, 1, 0.4)
+
+
+@pytest.mark.parametrize(
+    ("said", "contradicts"),
+    [
+        ([("claimed", 1), ("succeeded", 1)], ["", ""]),
+        ([("claimed", 1), ("succeeded", 1), ("succeeded", 1)], ["", "", ""]),
+        ([("claimed", 1), ("claimed", 2), ("succeeded", 1)], ["", "", ""]),
+        ([("claimed", 1), ("failed", 2), ("succeeded", 1)], ["", "claimed by executor-1", ""]),
+        ([("succeeded", 1), ("failed", 1)], ["", "succeeded by executor-1"]),
+        ([("succeeded", 1), ("refused", 1)], ["", "succeeded by executor-1"]),
+        ([("succeeded", 1), ("refused", 2), ("failed", 1)], ["", "", "succeeded by executor-1"]),
+        ([("refused", 2), ("claimed", 1), ("succeeded", 1), ("failed", 1)], ["", "", "", "succeeded by executor-1"]),
+        ([("succeeded", 1), ("succeeded", 2)], ["", "succeeded by executor-1"]),
+        ([("unknown", 1), ("succeeded", 1), ("failed", 1)], ["", "unknown by executor-1", "unknown by executor-1"]),
+    ],
+)
+def test_an_end_that_contradicts_what_was_said_before_says_so(
+    said: list[tuple[str, int]], contradicts: list[str]
+) -> None:
+    allowed = verdict(proposal())
+    ends = [
+        outcome(allowed, state, n, executor=f"executor-{number}", id=f"o{n}") for n, (state, number) in enumerate(said)
+    ]
+    first, restored = account(), account()
+    chain = links(fold(first, *ends[:1]))
+    restored.restore(first.snapshot())
+    chain += links(fold(restored, *ends[1:], first=1))
+    assert [link.facts.get("contradicts", "") for link in chain] == contradicts
+    assert verify_chain(chain) is None
+
+
+def test_of_so_many_actions_the_oldest_ends_are_forgotten() -> None:
+    processor = account(remembered=2)
+    several = [verdict(proposal(episode=f"e{n}")) for n in range(3)]
+    fold(processor, *[outcome(one, "succeeded", 1) for one in several])
+    again = [several[1], several[2], several[0]]
+    chain = links(fold(processor, *[outcome(one, "failed", 2) for one in again], first=5))
+    assert ["contradicts" in link.facts for link in chain] == [True, True, False]
 
 
 def test_the_ledger_is_written_ten_seconds_after_the_first_news() -> None:

@@ -1,12 +1,14 @@
 from collections.abc import Iterable
 from itertools import pairwise
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from schemas.events import Event, Experience, Proposal
+from schemas.errors import RecoveryError
+from schemas.events import Event, Experience, Measurement, Overflow, Proposal
 from streams.loop.attribute import Attribute, AttributeSettings
 from streams.loop.processor import Record
 from tests.loop.decided import (
@@ -17,6 +19,7 @@ from tests.loop.decided import (
     closed,
     measured,
     measurement,
+    onset,
     outcome,
     proposal,
     recorded,
@@ -82,6 +85,57 @@ def test_the_reward_is_what_recovery_left_of_the_horizon(
     assert experience.reward == (None if reward is None else pytest.approx(reward))
     assert experience.recovery_us == (None if recovery_s is None else recovery_s * S)
     assert experience.recovered is recovered
+
+
+def told(text: str) -> list[Measurement]:
+    """One window per second: `x` abnormal, `.` normal, `-` normal without the metric that was abnormal."""
+    return [
+        measurement(n, abnormal=letter == "x", values={"rate": 1.0} | ({} if letter == "-" else {"cpu": 1.0}))
+        for n, letter in enumerate(text)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("windows", "shares", "close", "state", "reward"),
+    [
+        ("xxx.......", {"cpu": 1.0}, None, "observed", 0.7 - 0.1),
+        ("xxx-------", {"cpu": 1.0}, None, "unobservable", None),  # silenced: who knows
+        ("xxx-------", {"cpu": 1.0}, 5, "unobservable", None),  # nor does it help that the episode was closed for it
+        ("xxxxxxx---", {"cpu": 1.0}, 9, "observed", 0.0 - 0.1),  # it lasted for most of the horizon
+        ("xxx-------", {"cpu": 0.5, "rate": 0.5}, None, "observed", 0.7 - 0.1),  # half of it is told
+        ("xxx-------", {"cpu": 0.6, "rate": 0.4}, None, "unobservable", None),
+        ("xxx-------", {}, None, "observed", 0.7 - 0.1),  # nobody knows what made it
+        ("xxx-.-.-.-", {"cpu": 1.0}, None, "observed", 0.6 - 0.1),  # told in every second window
+        ("xxx--..x..", {"cpu": 1.0}, None, "observed", 0.5 - 0.1),
+        ("xxx-.-----", {"cpu": 1.0}, 6, "observed", 0.4 - 0.1),
+    ],
+)
+def test_windows_that_do_not_tell_what_made_the_episode_are_no_recovery(
+    windows: str, shares: dict[str, float], close: int | None, state: str, reward: float | None
+) -> None:
+    closes = [] if close is None else [closed(close)]
+    ended = [CLAIM, outcome(ALLOWED, "succeeded", 1.0)]
+    (one,) = run(attribute(), onset(**shares), ALLOWED, *ended, *told(windows), *closes)
+    assert one.state == state
+    assert one.reward == (None if reward is None else pytest.approx(reward))
+
+
+@pytest.mark.parametrize(
+    ("windows", "close", "state", "reward"),
+    [
+        ("xx........", 2, "unobservable", None),  # what is normal now is another normal
+        ("xxxxxx....", 6, "observed", 0.0 - 0.1),
+        ("xxxxxx....", 0, "observed", 0.4 - 0.1),  # over before anything was decided
+        ("          ", 1, "unobservable", None),
+    ],
+)
+def test_an_episode_that_closed_while_abnormal_has_not_recovered(
+    windows: str, close: int, state: str, reward: float | None
+) -> None:
+    ended = [CLAIM, outcome(ALLOWED, "succeeded", 1.0)]
+    (one,) = run(attribute(), ALLOWED, *ended, *measured(windows), closed(close))
+    assert one.state == state
+    assert one.reward == (None if reward is None else pytest.approx(reward))
 
 
 RECOVERS = measured("xxx.......")
@@ -155,6 +209,38 @@ def test_an_end_long_after_the_default_comes_too_late() -> None:
     assert processor.next_time() == START + 70 * S
     assert processor.on_time(at(70)) == []
     assert processor.on_batch(recorded(outcome(ALLOWED, "succeeded", 80), first=50), at(80)) == []
+
+
+def test_an_end_after_days_still_corrects_the_default() -> None:
+    processor = Attribute(AttributeSettings(), loop="t", actions=ACTIONS)
+    days = 5 * 86_400.0
+    (default,) = run(processor, ALLOWED, CLAIM, until=18)
+    assert run(processor, until=days) == []
+    (late,) = processor.on_batch(recorded(outcome(ALLOWED, "succeeded", days), first=50), at(days))
+    assert isinstance(late, Experience)
+    assert (default.state, late.state, late.retracted_reward) == ("defaulted", "late", default.reward)
+
+
+def test_of_too_many_defaults_that_wait_for_their_ends_the_oldest_stand_and_are_told_of() -> None:
+    processor = fresh(late_limit=2)
+    several = [verdict(proposal("restart", episode=f"e{n}", entity=f"web-{n}"), seconds=n / 8) for n in range(6)]
+    processor.on_batch(recorded(*several), at(1))
+    outputs = processor.on_time(at(DUE + 1))
+    assert [one.state for one in outputs if isinstance(one, Experience)] == ["defaulted"] * 6
+    first = [one for one in outputs if isinstance(one, Overflow)]
+    assert [(one.limit, one.rows, one.examples) for one in first] == [("outcome.late_limit", 1, ("web-0",))]
+    ends = [outcome(one, "succeeded", 20) for one in several]
+    late = processor.on_batch(recorded(*ends, first=50), at(20))
+    assert [one.proposal for one in late if isinstance(one, Experience)] == [one.proposal.id for one in several[4:]]
+    again = [verdict(proposal("restart", episode=f"f{n}", entity=f"web-{n}"), seconds=70 + n / 8) for n in range(3)]
+    processor.on_batch(recorded(*again, first=90), at(71))
+    (second,) = [one for one in processor.on_time(at(90)) if isinstance(one, Overflow)]
+    assert (second.rows, second.names, second.examples) == (4, 4, ("web-1", "web-2", "web-3", "web-0"))
+
+
+def test_a_state_of_another_version_is_refused() -> None:
+    with pytest.raises(RecoveryError, match="state of attribute must have version 2, got 1"):
+        attribute().restore(msgspec.msgpack.encode({"version": 1, "joins": []}))
 
 
 def test_an_approved_escalation_counts_from_its_final_verdict() -> None:

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from streams.loop.gate.state import read_state
 from tests.loop.gate_bench import outcome
 from tests.loop.levels_bench import BAD, GOOD, WIDE, LevelBench, acting, asked, harmful, told
 
@@ -37,6 +38,27 @@ def test_an_outcome_after_its_default_counts_as_both() -> None:
     bench.learn(verdict, GOOD, state="late")
     bench.rounds(40, GOOD)
     assert (bench.changes[0].outcomes, bench.changes[0].missing) == (20, 1)
+
+
+def test_what_is_foretold_is_neither_an_outcome_nor_missing_nor_feedback() -> None:
+    plain, told_early = acting(), acting()
+    for bench in (plain, told_early):
+        for end in ("succeeded", "", "failed"):
+            verdict = bench.decide("recycle")
+            if bench is told_early:
+                bench.learn(verdict, BAD, state="early")
+                bench.us -= 18 * 1_000_000
+            if end:
+                bench.give(outcome(bench.started[0], end))
+            bench.learn(verdict, BAD, state="observed" if end else "defaulted")
+        nothing = bench.decide("none")
+        if bench is told_early:
+            bench.learn(nothing, GOOD, state="early")
+            bench.us -= 18 * 1_000_000
+        bench.learn(nothing, BAD)
+    with_early, without = (read_state(bench.gate.snapshot()).ladder for bench in (told_early, plain))
+    assert (with_early.pairs, with_early.feedback) == (without.pairs, without.feedback)
+    assert [run for _, run in with_early.runs] == [run for _, run in without.runs]
 
 
 FORGETFUL = msgspec.structs.replace(WIDE, remembered=5)

@@ -57,6 +57,12 @@ def test_a_corrected_outcome_counts_once_and_as_corrected() -> None:
     assert lines["loop"].recovery_s.mean == 4.0
 
 
+def test_what_is_foretold_is_no_decision_that_ended() -> None:
+    early = msgspec.structs.replace(experience(2, recovery_s=None), state="early", reward=0.9)
+    line = arm_lines([entry("loop")], [experience(1, recovery_s=4.0), early])["loop"]
+    assert (line.decisions, line.observed) == (1, 1)
+
+
 def test_the_ledgers_own_intervals_are_handed_on_as_last_written() -> None:
     told = {"recovery_s_mean": 4.0, "recovery_s_low": 1.0, "recovery_s_high": 9.0}
     line = arm_lines([entry("loop"), entry("loop", **told)], [])["loop"]

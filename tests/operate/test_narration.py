@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.events import Drift, Experience, LevelChange, Pattern, Sequence, Storm, StormMember
+from schemas.events import Drift, Experience, LevelChange, Overflow, Pattern, Sequence, Storm, StormMember
 from streams.operate.narration import Narration
 
 
@@ -36,7 +36,18 @@ def test_only_what_recovered_is_told_to_be_normal_again(fields: dict[str, object
 def test_an_outcome_that_nobody_measured_is_counted_and_not_told() -> None:
     narration = Narration()
     assert narration.tell(experience(state="unobservable", recovery_us=None, recovered=None)) is None
-    assert narration.counts == {"outcome unobservable": 1}
+    assert narration.tell(experience(state="early", recovery_us=None, recovered=None)) is None
+    assert narration.counts == {"outcome unobservable": 1, "outcomes foretold": 1}
+
+
+def test_defaults_that_can_no_longer_be_corrected_are_told_of() -> None:
+    overflow = Overflow(
+        id="o", time_us=0, partition=0, limit="outcome.late_limit", rows=3, names=2, examples=("a", "b")
+    )  # fmt: skip
+    line = (
+        "no room for 3 defaults on 2 entities that a late end could correct (a, b) in partition 0: outcome.late_limit"
+    )
+    assert Narration().tell(overflow) == f"00:00:00  {line}"
 
 
 def test_a_change_of_level_is_told() -> None:

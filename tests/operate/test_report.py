@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
-from schemas.events import Event, Storm
+from schemas.events import Event, Outcome, Storm, Verdict
+from streams.operate.foretold import EarlyLine, early_line
 from streams.operate.report import build_report
 from streams.operate.topic_reader import StoredRecord
-from tests.loop.decided import outcome, proposal, verdict
+from tests.loop.decided import experience, outcome, proposal, verdict
 
 
 class Log:
@@ -59,3 +60,33 @@ def test_a_refusal_by_another_group_does_not_undo_an_end() -> None:
         "refused": 1,
         "succeeded": 1,
     }
+
+
+def test_the_first_end_of_an_action_counts_and_others_are_told_of() -> None:
+    first, second = (verdict(proposal(episode=name)) for name in ("a", "b"))
+
+    def end(of: Verdict, state: str, number: int) -> Outcome:
+        return outcome(of, state, number, id=f"{of.id}-{number}")
+
+    told = [end(first, "claimed", 0), end(first, "failed", 1), end(first, "succeeded", 2), end(first, "claimed", 3)]
+    found = build_report(Log(*told, *[end(second, "succeeded", n) for n in (4, 5)]), broker="memory", seconds=1.0)
+    assert (found.outcomes, found.outcomes_contradicted) == ({"failed": 1, "succeeded": 1}, 1)
+
+
+def test_the_validity_of_early_signals_is_that_of_the_pairs_of_the_run() -> None:
+    """A signal that tells which of two outcomes will come, in three cases of four."""
+    told: list[Event] = [experience(proposal(id="other"), signal=None)]
+    for n in range(400):
+        one = proposal(id=f"p{n}")
+        signal, outcome_value = float(n % 2), 0.8 if (n % 2) != (n % 8 in (0, 1)) else 0.2
+        if n % 4 == 0:
+            told.append(experience(one, "early", 0.5, signal=signal))
+        told.append(experience(one, "observed", outcome_value - 0.1, cost=0.1, signal=signal))
+    told.append(experience(proposal(id="lost"), "unobservable", None, signal=1.0))
+    report = build_report(Log(*told), broker="memory", seconds=1.0)
+    assert report.experiences == {"observed": 401, "unobservable": 1}
+    assert report.early is not None
+    assert (report.early.told, report.early.pairs) == (100, 380)
+    assert 0.1 < report.early.explained < 0.35
+    assert early_line([experience(proposal())]) is None
+    assert early_line([experience(proposal(), "early", 0.5)]) == EarlyLine(told=1, explained=0.0, pairs=0)

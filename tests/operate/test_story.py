@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from schemas.events import Action, Episode, Event, Experience, LevelChange, Outcome, Proposal, Verdict
 from streams.operate.memory_reader import MemoryReader
@@ -111,6 +112,22 @@ def test_a_missing_link_is_named(reader: Held, kind: type[Event], says: str) -> 
     action = finished(reader)[0]
     (story,) = stories(reader.without(kind), {action.episode}).values()
     assert any(gap.startswith(says) for gap in story.missing), story.missing
+
+
+def test_what_is_foretold_is_told_and_is_not_what_was_learned(reader: Held) -> None:
+    action = finished(reader)[0]
+    early = [
+        (record, structs.replace(event, state="early", reward=0.5, retracted_reward=None, signal=0.25))
+        for record, event in reader.events("experience")
+        if isinstance(event, Experience) and event.proposal == action.proposal
+    ]
+    told = Held([*reader.without(Experience).found, *early])
+    (story,) = stories(told, {action.episode}).values()
+    assert f"what was learned from action {action.id[:12]}" in story.missing
+    (text,) = {step.text for step in story.steps if step.kind == "experience"}
+    assert text.startswith("learned (early)")
+    assert "reward 0.50" in text
+    assert "early signal 0.25" in text
 
 
 def test_the_episodes_of_an_entity_are_known_and_which_are_open(reader: Held) -> None:

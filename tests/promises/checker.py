@@ -242,12 +242,23 @@ def _signatures(evidence: Evidence, verify: Callable[[LogRecord], None]) -> Iter
 
 
 def each_outcome_is_learned_once(evidence: Evidence) -> Iterator[Violation]:
-    """P5: one experience per proposal; only a default may be corrected, once, and what it retracts is what it said."""
+    """P5: one experience per proposal; only a default may be corrected, once, and what it retracts is what it said.
+    What is foretold comes before it, once, and is retracted by it.
+    """
     told: defaultdict[str, list[Experience]] = defaultdict(list)
+    foretold: dict[str, Experience] = {}
     for experience in evidence.events(Experience):
-        told[experience.proposal].append(experience)
+        proposal = experience.proposal
+        if experience.is_outcome:
+            told[proposal].append(experience)
+        elif proposal in told or proposal in foretold:
+            yield Violation("P5", f"the proposal {proposal} was foretold twice, or after it was learned")
+        else:
+            foretold[proposal] = experience
     for proposal, experiences in told.items():
         states = [experience.state for experience in experiences]
+        if proposal in foretold and experiences[0].retracted_reward != foretold[proposal].reward:
+            yield Violation("P5", f"the proposal {proposal} does not retract the reward that was foretold")
         if states not in (["observed"], ["defaulted"], ["censored"], ["unobservable"], ["defaulted", "late"]):
             yield Violation("P5", f"the proposal {proposal} was learned as {', '.join(states)}")
         elif states[-1] == "late" and experiences[1].retracted_reward != experiences[0].reward:

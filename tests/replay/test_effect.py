@@ -74,11 +74,15 @@ def test_only_what_the_loop_chose_and_what_happened_so_teaches() -> None:
             earned("by-ada", "restart", 0.1, by="ada"),
             earned("censored", "restart", 0.1, state="censored"),
             earned("not-run", "restart", 0.1, effective="none", state="defaulted"),
+            earned("foretold", "restart", 0.9, state="early"),
             earned("d1", "restart", 0.3, state="defaulted"),
             earned("d1", "restart", 0.8, state="late"),
         ]
     )
-    assert [told.reward(name) for name in ("by-ada", "censored", "not-run", "d1")] == [None, None, None, 0.8]
+    assert [told.reward(name) for name in ("by-ada", "censored", "not-run", "foretold", "d1")] == [
+        *[None] * 4,
+        0.8,
+    ]
 
 
 def test_an_unanswered_question_stays_one_and_an_answered_one_does_not() -> None:

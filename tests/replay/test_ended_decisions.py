@@ -37,6 +37,15 @@ def test_what_happened_counts_and_the_last_word_on_it() -> None:
     assert became(verdict(one), experience(one, "defaulted", 0.1), late) == {"a": ("none", 0.9)}
 
 
+def test_what_is_foretold_is_no_end() -> None:
+    one = asked("a")
+    early = experience(one, "early", 0.9)
+    assert (read(verdict(one), early).decided, read(verdict(one), early).open) == ([], 1)
+    assert became(verdict(one), early, experience(one, "unobservable", None, retracted_reward=0.9)) == {
+        "a": ("recycle", None)
+    }
+
+
 def test_what_the_loop_did_for_a_life_as_a_whole_is_no_decision_of_this_kind() -> None:
     one, life = asked("a"), asked("b", episode="", probabilities={"recycle": 1.0, "none": 0.0})
     found = read(*ran(one, 0.5), *ran(life, 0.9), verdict(asked("c", episode="")))

@@ -25,7 +25,9 @@ def run() -> tuple[list[Proposal], list[Experience]]:
         (one,) = policy.on_batch(recorded(asked, first=number), at(number * 60))
         assert isinstance(one, Proposal)
         state = "defaulted" if number % 9 == 0 else "observed"
-        told = [experience(one, state, 0.8 if one.action == "recycle" else 0.3)]
+        reward = 0.8 if one.action == "recycle" else 0.3
+        told = [experience(one, "early", 0.6)] if number % 2 else []
+        told.append(experience(one, state, reward, retracted_reward=0.6 if number % 2 else None))
         if state == "defaulted":
             told.append(experience(one, "late", 0.6, retracted_reward=0.3))
         policy.on_batch(recorded(verdict(one), *told, first=10 * number), at(number * 60 + 30))

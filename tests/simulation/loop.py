@@ -8,6 +8,7 @@ from schemas.raw import Headers, RawBatch
 from streams.loop.account import Account, AccountSettings
 from streams.loop.actions import ActionSettings
 from streams.loop.attribute import Attribute, AttributeSettings
+from streams.loop.attribute.settings import EarlySettings
 from streams.loop.decode import make_decode
 from streams.loop.detect import Detect, DetectSettings
 from streams.loop.gate import Gate, GateSettings, LevelSettings
@@ -69,7 +70,13 @@ _Columns = tuple[tuple[int, ...], tuple[bytes | None, ...], tuple[bytes | None, 
 """Offsets, keys, values and headers of records."""
 POLICY = PolicySettings(hold_us=1_000_000, hold_out={"loop": 0.5, "baseline": 0.45, "none": 0.05})
 """Many episodes under the baseline, which always acts: a loop that has learned to wait would leave limits untried."""
-ATTRIBUTE = AttributeSettings(horizon_us=6_000_000, grace_us=2_000_000, late_us=30_000_000)
+ATTRIBUTE = AttributeSettings(
+    horizon_us=6_000_000,
+    grace_us=2_000_000,
+    late_us=30_000_000,
+    early=EarlySettings(after_us=2_500_000, validity=0.0, pairs=5),
+)
+"""Much is foretold, and much of that is wrong."""
 
 
 def processors_of(role: str, partition: int, *, seed: int) -> list[Processor]:

@@ -3,6 +3,8 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import pytest
 from msgspec import structs
@@ -67,6 +69,27 @@ def by_a_zombie(records: Records) -> Records:
 
 def test_a_good_run_is_found_good(good: Evidence) -> None:
     assert check_promises(good) == []
+
+
+def foretold(records: Records, *, reward: float, times: int = 1, after: bool = False) -> Records:
+    """Let the reward of the first experience be foretold, which retracts 0.5."""
+    first = json.loads(records[0].value or b"")
+    early = structs.replace(records[0], value=json.dumps(first | {"state": "early", "reward": reward}).encode())
+    end = structs.replace(records[0], value=json.dumps(first | {"retracted_reward": 0.5}).encode())
+    told = [end, *[early] * times] if after else [*[early] * times, end]
+    return [structs.replace(one, offset=offset) for offset, one in enumerate([*told, *records[1:]])]
+
+
+@pytest.mark.parametrize(
+    ("changes", "promises"),
+    [({"reward": 0.5}, False), ({"reward": 0.4}, True), ({"reward": 0.5, "times": 2}, True),
+     ({"reward": 0.5, "after": True}, True)],
+)  # fmt: skip
+def test_what_is_foretold_is_retracted_once_by_what_comes_next(
+    good: Evidence, changes: dict[str, Any], promises: bool
+) -> None:
+    altered_run = altered(good, "experience", partial(foretold, **changes))
+    assert ("P5" in told(altered_run)) == promises
 
 
 @pytest.mark.parametrize(

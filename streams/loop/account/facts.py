@@ -27,7 +27,12 @@ def entry_of(event: Event) -> Entry | None:
             facts = {"value": event.value, "by": event.by, "reason": event.reason}
         case _:
             return None
-    return subject, kind, {"event": event.id} | {name: fact[:FACT_LENGTH] for name, fact in facts.items() if fact}
+    return subject, kind, {"event": event.id} | short(facts)
+
+
+def short(facts: dict[str, str]) -> dict[str, str]:
+    """Return facts that are not empty, cut to a length."""
+    return {name: fact[:FACT_LENGTH] for name, fact in facts.items() if fact}
 
 
 def _verdict(verdict: Verdict) -> dict[str, str]:
@@ -58,6 +63,7 @@ def _experience(experience: Experience) -> dict[str, str]:
         "action": experience.action or "",
         "outcome": experience.outcome or "",
         "arm": experience.arm,
+        "signal": "" if experience.signal is None else repr(experience.signal),
     }
 
 

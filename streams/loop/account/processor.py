@@ -6,17 +6,18 @@ from typing import Any
 
 import msgspec
 
-from schemas.errors import RecoveryError
-from schemas.events import AuditEntry, Event, Experience, LedgerEntry
+from schemas.events import AuditEntry, Event, Experience, LedgerEntry, Outcome
 from schemas.ids import Cause, Mint
 from streams.loop.account.chain import GENESIS, link_hash
-from streams.loop.account.facts import entry_of
+from streams.loop.account.ends import Ends
+from streams.loop.account.facts import entry_of, short
 from streams.loop.account.ledger import ARMS, Arm, ArmSums, Score, score_of
 from streams.loop.account.settings import AccountSettings
 from streams.loop.processor import Input, Now, Record
 from streams.loop.remembering import forget_oldest, remember
+from streams.loop.versions import refuse_other_version
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 LOOP = "loop"
 """Who proposed what the ledger counts: arms are the loop's, and what a person decides is in none of them."""
 
@@ -28,6 +29,7 @@ class _State(msgspec.Struct):
     arms: dict[str, ArmSums]
     defaults: list[tuple[str, Score]]
     seen: list[str]
+    ends: list[tuple[str, tuple[str, str]]]
     fresh: int
     fresh_us: int | None
 
@@ -35,7 +37,8 @@ class _State(msgspec.Struct):
 class Account:
     """Writes one link of the audit chain per verdict, approval, outcome, experience and order, and the ledger.
 
-    A late experience takes the place of the default that it corrects.
+    A late experience takes the place of the default that it corrects; an early one is in the chain, not in the ledger.
+    An outcome that contradicts what was said of its action before names that among its facts.
     """
 
     name = "account"
@@ -48,6 +51,7 @@ class Account:
         self._arms: dict[str, ArmSums] = {arm: ArmSums() for arm in ARMS}
         self._defaults: OrderedDict[str, Score] = OrderedDict()
         self._seen: OrderedDict[str, None] = OrderedDict()
+        self._ends = Ends(limit=settings.remembered)
         self._fresh = 0
         self._fresh_us: int | None = None
 
@@ -60,8 +64,10 @@ class Account:
                 if record.event.id in self._seen:
                     continue
                 remember(self._seen, record.event.id, self._settings.remembered)
+                if isinstance(record.event, Outcome):
+                    entry[2].update(short(self._ends.note(record.event)))
                 outputs.append(self._link(entry, record.cause, now, mint))
-                if isinstance(record.event, Experience) and record.event.by == LOOP:
+                if isinstance(record.event, Experience) and record.event.by == LOOP and record.event.is_outcome:
                     outputs += self._count(record.event, record.cause, now, mint)
         return outputs
 
@@ -86,6 +92,7 @@ class Account:
             arms=self._arms,
             defaults=list(self._defaults.items()),
             seen=list(self._seen),
+            ends=self._ends.columns(),
             fresh=self._fresh,
             fresh_us=self._fresh_us,
         )
@@ -93,13 +100,13 @@ class Account:
 
     def restore(self, snapshot: bytes) -> None:
         """Replace the state; raises `RecoveryError` when it is of another version."""
+        refuse_other_version(snapshot, of=self.name, version=STATE_VERSION)
         state = msgspec.msgpack.decode(snapshot, type=_State)
-        if state.version != STATE_VERSION:
-            raise RecoveryError(f"state of account must have version {STATE_VERSION}, got {state.version}")
         self._sequence, self._previous = state.sequence, state.previous
         self._arms = state.arms
         self._defaults = OrderedDict(state.defaults)
         self._seen = OrderedDict((key, None) for key in state.seen)
+        self._ends.restore(state.ends)
         self._fresh, self._fresh_us = state.fresh, state.fresh_us
 
     def _link(self, entry: tuple[str, str, dict[str, str]], cause: Cause, now: Now, mint: Mint) -> AuditEntry:

@@ -1,31 +1,42 @@
 """What is known of one proposal while its outcome window is open: plain structs, written to the snapshot."""
 
+from collections.abc import Mapping
+
 import msgspec
 
-from schemas.events import Measurement, Outcome, Proposal, Verdict
+from schemas.events import NONE, Measurement, Outcome, Proposal, Verdict
 from schemas.keyring import LOOP
 from streams.loop.attribute.settings import AttributeSettings
 
 
 class Window(msgspec.Struct, frozen=True, array_like=True):
-    """One measured window of the entity; `availability` is None where the metric was absent."""
+    """One measured window of the entity; `availability` is None where the metric was absent, `tells` is whether it
+    holds enough of what made the episode to say whether that is over.
+    """
 
     start_us: int
     end_us: int
     abnormal: bool
     availability: float | None
+    tells: bool
 
 
 class Join(msgspec.Struct, kw_only=True):
-    """One proposal and what has been heard of it. `due_us` is when its timer fires."""
+    """One proposal and what has been heard of it. `due_us` is when its timer fires, `early_us` when its early signal is
+    read, None where that was done or none is.
+    """
 
     verdict: Verdict
     verdict_at: str
     due_us: int
+    early_us: int | None = None
     claim: Outcome | None = None
     end: Outcome | None = None
     end_at: str | None = None
     windows: list[Window] = []
+    signal: float | None = None
+    foretold: float | None = None
+    """The reward that was handed out for an early signal, until something takes its place."""
     defaulted: float | None = None
     """The reward that was handed out for want of an outcome; set when only a late end is still waited for."""
 
@@ -39,14 +50,21 @@ class Join(msgspec.Struct, kw_only=True):
         """Return whether a default was handed out."""
         return self.defaulted is not None
 
+    @property
+    def retracted(self) -> float | None:
+        """Return the reward, handed out before, whose place the next one takes."""
+        return self.foretold if self.defaulted is None else self.defaulted
 
-def window_of(measurement: Measurement, metric: str) -> Window:
-    """Return what outcomes need of a measurement."""
+
+def window_of(measurement: Measurement, settings: AttributeSettings, shares: Mapping[str, float]) -> Window:
+    """Return what outcomes need of a measurement; `shares` are those of the metrics that made the episode."""
+    heard = sum(share for name, share in shares.items() if name in measurement.values)
     return Window(
         start_us=measurement.start_us,
         end_us=measurement.end_us,
         abnormal=measurement.abnormal,
-        availability=measurement.values.get(metric),
+        availability=measurement.values.get(settings.availability),
+        tells=heard >= settings.coverage * sum(shares.values()),
     )
 
 
@@ -76,3 +94,10 @@ def ended_us_of(join: Join) -> int:
     if join.claim is not None:
         return join.claim.started_us or join.claim.time_us
     return join.verdict.time_us
+
+
+def begun(join: Join) -> str | None:
+    """Return the action that is known to have begun, `none` where nothing was to be done; None while nobody says."""
+    if join.verdict.action is None:
+        return NONE
+    return None if join.claim is None and join.end is None else join.proposal.action

@@ -2,34 +2,42 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Literal
 
 import msgspec
 
-from schemas.errors import RecoveryError
 from schemas.events import NONE, Episode, Event, Experience, Measurement, Outcome, Verdict
 from schemas.ids import Cause, Mint
+from schemas.keyring import LOOP
 from streams.loop.actions import ActionSettings
-from streams.loop.attribute.joins import Join, Window, ended_us_of, is_judged, keep, settles, window_of
+from streams.loop.attribute.experiences import State, experience_of
+from streams.loop.attribute.following import Following
+from streams.loop.attribute.foretelling import Foretelling
+from streams.loop.attribute.joins import Join, Window, begun, ended_us_of, is_judged, keep, settles, window_of
 from streams.loop.attribute.reward import Measured, measure
 from streams.loop.attribute.settings import AttributeSettings
 from streams.loop.occasion import Occasion, fold_events
 from streams.loop.processor import Input, Now
 from streams.loop.remembering import forget_oldest
+from streams.loop.turned_away import TurnedAway, Untold
+from streams.loop.versions import refuse_other_version
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 RECENT_WINDOWS = 8
 """Windows kept per entity before its verdict comes: verdicts and measurements travel on different topics."""
-State = Literal["observed", "defaulted", "late", "censored", "unobservable"]
+LATE_LIMIT = "outcome.late_limit"
 
 
 class _State(msgspec.Struct):
     version: int
     joins: list[Join]
+    late: list[Join]
     recent: list[tuple[str, list[Window]]]
+    shares: list[tuple[str, dict[str, float]]]
     closed: list[tuple[str, int]]
     done: list[str]
-    early: list[tuple[str, list[tuple[str, Outcome]]]]
+    ahead: list[tuple[str, list[tuple[str, Outcome]]]]
+    stood: Untold
+    foretelling: bytes
 
 
 class Attribute:
@@ -39,6 +47,9 @@ class Attribute:
     measurements when the horizon ends: `observed`, or `unobservable` when they tell nothing. No end heard by then:
     `defaulted`; the effective action is the proposed one if it was claimed and `none` if nobody started it. An end
     that comes after that gives `late`. An end `unknown` was started: it is observed, and `outcome` says so.
+
+    With early signals, what they foretell of the loop's own decision on an episode is told before: `early`. Whatever
+    comes next of it retracts that.
     """
 
     name = "attribute"
@@ -47,65 +58,74 @@ class Attribute:
         self._settings = settings
         self._loop = loop
         self._costs = {name: action.cost for name, action in actions.items()}
-        self._joins: OrderedDict[str, Join] = OrderedDict()
-        self._by_action: dict[str, str] = {}
-        self._by_entity: dict[str, list[str]] = {}
+        self._following = Following(settings)
         self._recent: OrderedDict[str, list[Window]] = OrderedDict()
+        self._shares: OrderedDict[str, dict[str, float]] = OrderedDict()
+        """Of what an episode was made, of those heard of last."""
         self._closed: OrderedDict[str, int] = OrderedDict()
-        self._done: OrderedDict[str, None] = OrderedDict()
-        self._early: OrderedDict[str, list[tuple[str, Outcome]]] = OrderedDict()
+        self._ahead: OrderedDict[str, list[tuple[str, Outcome]]] = OrderedDict()
+        """Outcomes heard ahead of their verdict."""
+        self._stood = TurnedAway(LATE_LIMIT)
+        self._foretelling = None if settings.early is None else Foretelling(settings.early)
 
     def on_batch(self, inputs: Sequence[Input], now: Now) -> list[Event]:
         """Fold records in order."""
         return fold_events(inputs, now, Mint(loop=self._loop, processor=self.name), self._fold)
 
     def on_time(self, now: Now) -> list[Event]:
-        """Judge the proposals whose window ended."""
+        """Read early signals, judge the proposals whose window ended, and let defaults stand that nobody corrected."""
         mint = Mint(loop=self._loop, processor=self.name)
+        self._following.let_stand(now.us)
         outputs: list[Event] = []
-        due = sorted((join.due_us, key) for key, join in self._joins.items() if join.due_us <= now.us)
-        for due_us, key in due:
-            outputs += self._end_window(
-                self._joins[key], Occasion(Cause(f"timer:{self.name}:{key}", 0, due_us), now, mint)
-            )
+        for due_us, key in self._following.due(now.us):
+            join = self._following.open[key]
+            if join.early_us == due_us:
+                on = Occasion(Cause(f"timer:{self.name}:early/{key}", 0, due_us), now, mint)
+                outputs += self._read_signal(join, on)
+            else:
+                outputs += self._end_window(join, Occasion(Cause(f"timer:{self.name}:{key}", 0, due_us), now, mint))
         return outputs
 
     def next_time(self) -> int | None:
-        """Return when the next window ends."""
-        return min((join.due_us for join in self._joins.values()), default=None)
+        """Return when the next window ends, or the next early signal is read."""
+        return self._following.next_us()
 
     def snapshot(self) -> bytes:
         """Return the whole state."""
+        joins, late, done = self._following.snapshot()
         state = _State(
             version=STATE_VERSION,
-            joins=list(self._joins.values()),
+            joins=joins,
+            late=late,
             recent=list(self._recent.items()),
+            shares=list(self._shares.items()),
             closed=list(self._closed.items()),
-            done=list(self._done),
-            early=list(self._early.items()),
+            done=done,
+            ahead=list(self._ahead.items()),
+            stood=self._stood.columns(),
+            foretelling=b"" if self._foretelling is None else self._foretelling.snapshot(),
         )
         return msgspec.msgpack.encode(state)
 
     def restore(self, snapshot: bytes) -> None:
         """Replace the state; raises `RecoveryError` when it is of another version."""
+        refuse_other_version(snapshot, of=self.name, version=STATE_VERSION)
         state = msgspec.msgpack.decode(snapshot, type=_State)
-        if state.version != STATE_VERSION:
-            raise RecoveryError(f"state of attribute must have version {STATE_VERSION}, got {state.version}")
-        self._joins, self._by_action, self._by_entity = OrderedDict(), {}, {}
-        for join in state.joins:
-            self._follow(join)
+        self._following.adopt(open_=state.joins, late=state.late, done=state.done)
         self._recent = OrderedDict(state.recent)
+        self._shares = OrderedDict(state.shares)
         self._closed = OrderedDict(state.closed)
-        self._done = OrderedDict((key, None) for key in state.done)
-        self._early = OrderedDict(state.early)
+        self._ahead = OrderedDict(state.ahead)
+        self._stood.restore(state.stood)
+        if self._foretelling is not None and state.foretelling:
+            self._foretelling.restore(state.foretelling)
 
     def _fold(self, event: Event, on: Occasion) -> list[Event]:
         match event:
             case Measurement():
                 self._see(event)
-            case Episode() if event.phase == "closed" and event.closed_us is not None:
-                self._closed.setdefault(event.episode, event.closed_us)
-                forget_oldest(self._closed, self._settings.remembered)
+            case Episode():
+                self._follow_episode(event)
             case Verdict():
                 return self._decided(event, on)
             case Outcome():
@@ -114,50 +134,70 @@ class Attribute:
                 pass
         return []
 
+    def _follow_episode(self, episode: Episode) -> None:
+        """Note what made an episode, and when it was over."""
+        if episode.phase == "closed" and episode.closed_us is not None:
+            self._closed.setdefault(episode.episode, episode.closed_us)
+            forget_oldest(self._closed, self._settings.remembered)
+        elif episode.shares:
+            self._shares[episode.episode] = episode.shares
+            forget_oldest(self._shares, self._settings.open_limit)
+
     def _see(self, measurement: Measurement) -> None:
         """Keep a window for the open proposals of its entity, and for a verdict that is still under way. Of the parts
         of a window that a silence cut in two, which begin at the same time, the first counts.
         """
-        window = window_of(measurement, self._settings.availability)
+        window = self._window(measurement, measurement.episode)
         recent = self._recent.setdefault(measurement.entity, [])
         self._recent.move_to_end(measurement.entity)
         if not recent or window.start_us > recent[-1].start_us:
             recent.append(window)
             del recent[:-RECENT_WINDOWS]
         forget_oldest(self._recent, self._settings.open_limit)
-        for key in self._by_entity.get(measurement.entity, ()):
-            keep(self._joins[key], window, self._settings)
+        for join in self._following.of_entity(measurement.entity):
+            keep(join, self._window(measurement, join.proposal.episode), self._settings)
+
+    def _window(self, measurement: Measurement, episode: str) -> Window:
+        return window_of(measurement, self._settings, self._shares.get(episode, {}))
 
     def _decided(self, verdict: Verdict, on: Occasion) -> list[Event]:
-        key = verdict.proposal.id
-        known = self._joins.get(key)
-        if key in self._done or (known is not None and not settles(known.verdict, verdict)):
+        following, key = self._following, verdict.proposal.id
+        known = following.open.get(key) or following.late.get(key)
+        if key in following.done or (known is not None and not settles(known.verdict, verdict)):
             return []
         if known is not None:
-            self._unfollow(known)
+            following.leave(known)
         join = Join(verdict=msgspec.structs.replace(verdict, checks=()), verdict_at=str(on.cause), due_us=0)
         if verdict.verdict in ("deny", "shadow"):
             return [self._censor(join, on)]
-        window_us = self._settings.horizon_us + self._settings.grace_us
-        join.due_us = verdict.time_us + (self._settings.escalation_us if verdict.verdict == "escalate" else window_us)
+        self._set_timers(join)
         for window in self._recent.get(verdict.proposal.entity, ()):
             keep(join, window, self._settings)
         outputs = self._make_room(on)
-        self._follow(join)
-        for at, outcome in self._early.pop(verdict.action or "", ()):
+        following.follow(join)
+        for at, outcome in self._ahead.pop(verdict.action or "", ()):
             outputs += self._hear(join, outcome, at, on)
         return outputs
 
+    def _set_timers(self, join: Join) -> None:
+        settings, decided_us = self._settings, join.verdict.time_us
+        if join.verdict.verdict == "escalate":
+            join.due_us = decided_us + settings.escalation_us
+            return
+        join.due_us = decided_us + settings.horizon_us + settings.grace_us
+        if settings.early is not None and join.proposal.episode and join.proposal.by == LOOP:
+            join.early_us = decided_us + settings.early.after_us + settings.grace_us
+
     def _ended(self, outcome: Outcome, on: Occasion) -> list[Event]:
-        key = self._by_action.get(outcome.action)
-        if key is not None:
-            return self._hear(self._joins[key], outcome, str(on.cause), on)
-        if outcome.action in self._done:
+        join = self._following.of_action(outcome.action)
+        if join is not None:
+            return self._hear(join, outcome, str(on.cause), on)
+        if outcome.action in self._following.done:
             return []
-        heard = self._early.setdefault(outcome.action, [])
+        heard = self._ahead.setdefault(outcome.action, [])
         if len(heard) < 4 and all(other.id != outcome.id for _, other in heard):
             heard.append((str(on.cause), outcome))
-        forget_oldest(self._early, self._settings.open_limit)
+        forget_oldest(self._ahead, self._settings.open_limit)
         return []
 
     def _hear(self, join: Join, outcome: Outcome, at: str, on: Occasion) -> list[Event]:
@@ -169,42 +209,66 @@ class Attribute:
             return []
         join.end, join.end_at = outcome, at
         if join.waits_for_late:
-            return [self._correct(join, on)]
+            return self._correct(join, on)
         return [self._censor(join, on)] if outcome.state == "refused" else []
 
-    def _end_window(self, join: Join, on: Occasion) -> list[Event]:
-        if join.waits_for_late:
-            self._finish(join)
+    def _read_signal(self, join: Join, on: Occasion) -> list[Event]:
+        """Read how far the recovery is, and hand out the reward that this foretells."""
+        join.early_us = None
+        effective = begun(join)
+        if self._settings.early is None or self._foretelling is None or effective is None:
             return []
+        so_far = self._measure(join, effective, self._settings.early.after_us)
+        join.signal = None if so_far is None else so_far.left
+        expected = None if join.signal is None else self._foretelling.expect(join.signal)
+        if expected is None or join.due_us <= on.now.us:
+            return []
+        reward = expected - self._cost(effective)
+        experience = self._write(join, on, None, state="early", effective=effective, reward=reward)
+        join.foretold = reward
+        return [experience]
+
+    def _end_window(self, join: Join, on: Occasion) -> list[Event]:
         if join.verdict.verdict == "escalate":
             return [self._censor(join, on)]
         if join.end is None and join.verdict.action is not None and is_judged(join.proposal):
-            return [self._default(join, on)]
+            return self._default(join, on)
         effective = join.proposal.action
-        measured = self._measure(join, effective)
-        self._finish(join)
-        return [self._write(join, on, measured, state="observed" if measured else "unobservable", effective=effective)]
+        measured = self._measure(join, effective, self._settings.horizon_us)
+        self._following.finish(join)
+        state: State = "observed" if measured else "unobservable"
+        return [self._write(join, on, measured, state=state, effective=effective), *self._learn(join, measured, on)]
 
-    def _default(self, join: Join, on: Occasion) -> Experience:
+    def _default(self, join: Join, on: Occasion) -> list[Event]:
         effective = join.proposal.action if join.claim else NONE
-        measured = self._measure(join, effective)
-        join.defaulted = measured.reward if measured else -self._cost(effective)
+        measured = self._measure(join, effective, self._settings.horizon_us)
+        reward = self._reward(measured, effective)
+        experience = self._write(join, on, measured, state="defaulted", effective=effective, reward=reward)
+        join.defaulted = reward
         join.due_us = join.verdict.time_us + self._settings.horizon_us + self._settings.late_us
-        return self._write(join, on, measured, state="defaulted", effective=effective, reward=join.defaulted)
+        stands = self._following.wait_for_late(join)
+        return [experience, *([] if stands is None else self._stood.note(stands.proposal.entity, on))]
 
-    def _correct(self, join: Join, on: Occasion) -> Experience:
+    def _correct(self, join: Join, on: Occasion) -> list[Event]:
         refused = join.end is not None and join.end.state == "refused"
         effective = NONE if refused else join.proposal.action
-        measured = self._measure(join, effective)
-        self._finish(join)
-        reward = measured.reward if measured else -self._cost(effective)
-        return self._write(join, on, measured, state="late", effective=effective, reward=reward)
+        measured = self._measure(join, effective, self._settings.horizon_us)
+        self._following.finish(join)
+        reward = self._reward(measured, effective)
+        experience = self._write(join, on, measured, state="late", effective=effective, reward=reward)
+        return [experience, *([] if refused else self._learn(join, measured, on))]
 
     def _censor(self, join: Join, on: Occasion) -> Experience:
-        self._finish(join)
+        self._following.finish(join)
         return self._write(join, on, None, state="censored", effective=NONE)
 
-    def _measure(self, join: Join, effective: str) -> Measured | None:
+    def _learn(self, join: Join, measured: Measured | None, on: Occasion) -> list[Event]:
+        """Learn how the early signal of a decision foretold its outcome, where both are known."""
+        if self._foretelling is None or join.signal is None or measured is None:
+            return []
+        return self._foretelling.learn(join.signal, measured.left, on)
+
+    def _measure(self, join: Join, effective: str, horizon_us: int) -> Measured | None:
         """Return what became of the episode, or of an entity that the loop acted on without one; a person's proposal
         about that teaches nothing.
         """
@@ -216,12 +280,16 @@ class Attribute:
             decided_us=decided_us,
             ended_us=decided_us if effective == NONE else max(decided_us, ended_us_of(join)),
             closed_us=self._closed.get(join.proposal.episode),
-            cost=self._cost(effective),
+            horizon_us=horizon_us,
             settings=self._settings,
         )
 
     def _cost(self, effective: str) -> float:
         return 0.0 if effective == NONE else self._costs.get(effective, 0.0)
+
+    def _reward(self, measured: Measured | None, effective: str) -> float:
+        """Return the share of the horizon that recovery left over, less the action's cost."""
+        return (measured.left if measured else 0.0) - self._cost(effective)
 
     def _write(
         self,
@@ -233,66 +301,16 @@ class Attribute:
         effective: str,
         reward: float | None = None,
     ) -> Experience:
-        proposal = join.proposal
-        heard = join.end or join.claim
         if measured is not None and reward is None:
-            reward = measured.reward
-        causes = dict.fromkeys(text for text in (str(on.cause), join.verdict_at, join.end_at) if text)
-        return Experience(
-            id=on.id(),
-            time_us=on.now.us,
-            causes=tuple(causes),
-            proposal=proposal.id,
-            entity=proposal.entity,
-            episode=proposal.episode,
-            pattern=proposal.pattern,
-            arm=proposal.hold_out.arm if proposal.hold_out else "loop",
-            state=state,
-            proposed=proposal.action,
-            effective=effective,
-            effective_probability=proposal.propensity,
-            verdict=join.verdict.verdict,
-            reward=reward,
-            retracted_reward=join.defaulted if state == "late" else None,
-            cost=self._cost(effective),
-            action=join.verdict.action,
-            outcome=heard.state if heard else None,
-            decided_us=join.verdict.time_us,
-            recovery_us=measured.recovery_us if measured else None,
-            recovered=measured.recovered if measured else None,
-            availability=measured.availability if measured else None,
-            features=proposal.features,
-            by=proposal.by,
+            reward = self._reward(measured, effective)
+        return experience_of(
+            join, on, measured, state=state, effective=effective, reward=reward, cost=self._cost(effective)
         )
-
-    def _follow(self, join: Join) -> None:
-        key = join.proposal.id
-        self._joins[key] = join
-        self._by_entity.setdefault(join.proposal.entity, []).append(key)
-        if join.verdict.action is not None:
-            self._by_action[join.verdict.action] = key
-
-    def _unfollow(self, join: Join) -> None:
-        key, entity = join.proposal.id, join.proposal.entity
-        self._joins.pop(key, None)
-        self._by_action.pop(join.verdict.action or "", None)
-        rest = [other for other in self._by_entity.pop(entity, ()) if other != key]
-        if rest:
-            self._by_entity[entity] = rest
-
-    def _finish(self, join: Join) -> None:
-        self._unfollow(join)
-        self._done[join.proposal.id] = None
-        if join.verdict.action is not None:
-            self._done[join.verdict.action] = None
-        forget_oldest(self._done, self._settings.remembered)
 
     def _make_room(self, on: Occasion) -> list[Event]:
         """Give up the oldest proposal when too many are followed; it is still told once."""
-        if len(self._joins) < self._settings.open_limit:
+        if len(self._following.open) < self._settings.open_limit:
             return []
-        oldest = next(iter(self._joins.values()))
-        self._finish(oldest)
-        if oldest.waits_for_late:
-            return []
+        oldest = next(iter(self._following.open.values()))
+        self._following.finish(oldest)
         return [self._write(oldest, on, None, state="unobservable", effective=oldest.proposal.action)]

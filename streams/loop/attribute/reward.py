@@ -9,12 +9,14 @@ from streams.loop.attribute.settings import AttributeSettings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """What the windows of one horizon say. `recovery_us` counts from the decision and is the horizon at most."""
+    """What the windows of one horizon say. `recovery_us` counts from the decision and is the horizon at most; `left` is
+    the share of the horizon that it left over.
+    """
 
     recovered: bool
     recovery_us: int
     availability: float | None
-    reward: float
+    left: float
 
 
 def measure(
@@ -23,24 +25,31 @@ def measure(
     decided_us: int,
     ended_us: int,
     closed_us: int | None,
-    cost: float,
+    horizon_us: int,
     settings: AttributeSettings,
 ) -> Measured | None:
     """Return what the horizon after `decided_us` says, or None when too little of it was measured.
 
-    The windows are in order of time.
+    The windows are in order of time. Normal ones that do not tell what made the episode say nothing of it, nor do those
+    after an episode that closed while abnormal: the entity was gone, or that is its normal now.
     Recovery is the start of the first run of normal windows at or after `ended_us` (when the action had ended), or the
-    episode's close. The reward is the share of the horizon that recovery left over, less the action's cost.
+    episode's close.
     """
-    horizon_us = settings.horizon_us
     until_us = decided_us + horizon_us
     inside = [window for window in windows if window.end_us > decided_us and window.start_us < until_us]
-    recovered_us = _recovered(inside, ended_us, settings.normal_windows)
-    if closed_us is not None and closed_us >= decided_us and _closed_well(inside, closed_us):
-        closed_us = max(closed_us, ended_us)
-        recovered_us = closed_us if recovered_us is None else min(recovered_us, closed_us)
+    told = [window for window in inside if window.abnormal or window.tells]
+    recovered_us = None
+    if closed_us is not None and closed_us > decided_us:
+        before = [window for window in told if window.start_us < closed_us]
+        if before and not before[-1].abnormal:
+            recovered_us = max(closed_us, ended_us)
+        else:
+            told = before
+    run_us = _recovered(told, ended_us, settings.normal_windows)
+    if run_us is not None:
+        recovered_us = run_us if recovered_us is None else min(recovered_us, run_us)
     recovered = recovered_us is not None and recovered_us < until_us
-    if not recovered and _covered_us(inside, decided_us, until_us) < settings.coverage * horizon_us:
+    if not recovered and _covered_us(told, decided_us, until_us) < settings.coverage * horizon_us:
         return None
     recovery_us = max(0, recovered_us - decided_us) if recovered and recovered_us is not None else horizon_us
     known = [window.availability for window in inside if window.availability is not None]
@@ -48,7 +57,7 @@ def measure(
         recovered=recovered,
         recovery_us=recovery_us,
         availability=sum(known) / len(known) if known else None,
-        reward=1.0 - recovery_us / horizon_us - cost,
+        left=1.0 - recovery_us / horizon_us,
     )
 
 
@@ -70,9 +79,3 @@ def _covered_us(windows: Sequence[Window], start_us: int, stop_us: int) -> int:
     if not windows:
         return 0
     return min(windows[-1].end_us, stop_us) - max(windows[0].start_us, start_us)
-
-
-def _closed_well(windows: Sequence[Window], closed_us: int) -> bool:
-    """Return whether an episode closed because the entity was normal again: not when it vanished while abnormal."""
-    before = [window for window in windows if window.start_us < closed_us]
-    return not before or not before[-1].abnormal

@@ -103,7 +103,11 @@ class Ladder:
         self._runs.end(action, state)
 
     def learned(self, experience: Experience, verdict: Verdict | None, orders: Orders, on: Occasion) -> list[Event]:
-        """Count what became of a proposal; `verdict` is the gate's own, None where it is forgotten."""
+        """Count what became of a proposal; `verdict` is the gate's own, None where it is forgotten. What is
+        foretold alone proves nothing.
+        """
+        if not experience.is_outcome:
+            return []
         given = Given(orders, on, experience.proposal, experience.episode)
         issued = experience.action if verdict is None else verdict.action
         run = self._runs.of(issued or "", experience)

@@ -7,23 +7,27 @@ from schemas.keyring import LOOP
 from streams.learners.reward_model import RewardModel, is_reward
 from streams.loop.remembering import remember
 
-LEARNED = ("observed", "defaulted", "late")
+LEARNED = ("observed", "defaulted", "late", "early")
 
 
 def teach(model: RewardModel, experience: Experience, seen: OrderedDict[str, None], *, remembered: int) -> None:
-    """Fold a reward in once, for the action that really ran; a late one takes the default's place. Only as long as the
-    decision is remembered: of the loop's own that was forgotten, nothing is learned. Nor is it without an episode: what
-    lives are worth, lives tell. `seen` are the proposals that ended, and the late ends.
+    """Fold a reward in once, for the action that really ran; a late one takes the default's place, and what ends a
+    proposal that of an early signal, whether it tells a reward or not. Only as long as the decision is remembered: of
+    the loop's own that was forgotten, nothing is learned. Nor is it without an episode: what lives are worth, lives
+    tell. `seen` are the proposals that ended, and the late ends.
     """
-    reward = experience.reward
+    key, reward, has_ended = experience.proposal, experience.reward, experience.proposal in seen
+    if experience.state == "early" and has_ended:
+        return
+    if experience.state != "late" and experience.retracted_reward is not None and not has_ended:
+        model.retract(key)
     if not experience.episode or experience.state not in LEARNED or reward is None or not is_reward(reward):
         return
-    key = experience.proposal
     if experience.state == "late":
         if f"{key}/late" in seen:
             return
         remember(seen, f"{key}/late", remembered)
         model.retract(key)
-    elif experience.by != LOOP and not model.knows(key) and key not in seen:  # a person's own: nobody asked the model
+    elif experience.by != LOOP and not model.knows(key) and not has_ended:  # a person's own: nobody asked the model
         model.decide(key, experience.features, actions=(experience.effective,), pattern=experience.pattern)
     model.learn(key, experience.effective, reward)

@@ -200,7 +200,7 @@ class Policy:
 
     def _learn(self, experience: Experience, on: Occasion) -> list[Event]:
         teach(self._model, experience, self._seen, remembered=self._settings.remembered)
-        if experience.state == "late" or experience.proposal in self._seen:
+        if not experience.is_outcome or experience.state == "late" or experience.proposal in self._seen:
             return []
         remember(self._seen, experience.proposal, self._settings.remembered)
         one = self._open.get(experience.entity)

@@ -8,16 +8,13 @@ from collections import OrderedDict
 
 import msgspec
 
-from schemas.events import Event, Overflow
+from schemas.events import Event
 from streams.learners.life_course import LifeCourse
 from streams.loop.occasion import Occasion
 from streams.loop.remembering import forget_oldest
+from streams.loop.turned_away import NAMES_LIMIT, TurnedAway, Untold
 
 LIMIT = "policy.renewal.entity_limit"
-TOLD_EVERY_US = 60_000_000
-NAMES_LIMIT = 1_000
-"""Different names that are told apart at most."""
-EXAMPLES = 5
 SETTLED_LIMIT = 4
 """Actions of an entity that are remembered as settled: it has one under way at a time."""
 
@@ -85,10 +82,8 @@ class Seats:
         self._silence_us = silence_us
         self._lives: OrderedDict[str, Life] = OrderedDict()
         self._crowded = False
-        self._rows = 0
-        self._names: dict[str, None] = {}
+        self._away = TurnedAway(LIMIT)
         self._counted: OrderedDict[str, int] = OrderedDict()
-        self._told_us: int | None = None
 
     def get(self, entity: str) -> Life | None:
         """Return the life of one that has a seat."""
@@ -120,33 +115,18 @@ class Seats:
         self._counted[entity] = start_us
         self._counted.move_to_end(entity)
         forget_oldest(self._counted, NAMES_LIMIT)
-        self._rows += 1
-        if len(self._names) < NAMES_LIMIT:
-            self._names[entity] = None
-        if self._told_us is not None and on.now.us < self._told_us + TOLD_EVERY_US:
-            return []
-        overflow = Overflow(
-            id=on.id(),
-            time_us=on.now.us,
-            causes=on.causes,
-            partition=0,
-            limit=LIMIT,
-            rows=self._rows,
-            names=len(self._names),
-            examples=tuple(self._names)[:EXAMPLES],
-        )
-        self._rows, self._names, self._told_us = 0, {}, on.now.us
-        return [overflow]
+        return self._away.note(entity, on)
 
     def columns(self) -> SeatsState:
         """Return the whole state."""
+        away = self._away.columns()
         return SeatsState(
             lives=list(self._lives.items()),
             crowded=self._crowded,
-            rows=self._rows,
-            names=list(self._names),
+            rows=away.rows,
+            names=away.names,
             counted=list(self._counted.items()),
-            told_us=self._told_us,
+            told_us=away.told_us,
         )
 
     def restore(self, state: SeatsState) -> None:
@@ -156,5 +136,5 @@ class Seats:
         self._lives = OrderedDict(state.lives)
         self._crowded = state.crowded or len(self._lives) > self._limit
         forget_oldest(self._lives, self._limit)
-        self._rows, self._names, self._told_us = state.rows, dict.fromkeys(state.names), state.told_us
+        self._away.restore(Untold(state.rows, state.names, state.told_us))
         self._counted = OrderedDict(state.counted)

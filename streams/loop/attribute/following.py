@@ -1,0 +1,102 @@
+"""The proposals that are followed, by every key that an event may name; and those of which all was told."""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+
+from streams.loop.attribute.joins import Join
+from streams.loop.attribute.settings import AttributeSettings
+from streams.loop.remembering import forget_oldest
+
+
+class Following:
+    """The open proposals, in the order of their verdicts, and those whose default a late end may still correct."""
+
+    def __init__(self, settings: AttributeSettings) -> None:
+        self._settings = settings
+        self.open: OrderedDict[str, Join] = OrderedDict()
+        self.late: OrderedDict[str, Join] = OrderedDict()
+        self.done: OrderedDict[str, None] = OrderedDict()
+        self._by_action: dict[str, str] = {}
+        self._by_entity: dict[str, list[str]] = {}
+
+    def adopt(self, *, open_: Iterable[Join], late: Iterable[Join], done: Iterable[str]) -> None:
+        """Replace all of them."""
+        self.open, self.late = OrderedDict(), OrderedDict()
+        self._by_action, self._by_entity = {}, {}
+        for join in open_:
+            self.follow(join)
+        for join in late:
+            self._await(join)
+        self.done = OrderedDict.fromkeys(done)
+
+    def of_action(self, action: str) -> Join | None:
+        """Return the proposal that became an action."""
+        key = self._by_action.get(action, "")
+        return self.open.get(key) or self.late.get(key)
+
+    def of_entity(self, entity: str) -> list[Join]:
+        """Return the open proposals about an entity."""
+        return [self.open[key] for key in self._by_entity.get(entity, ())]
+
+    def due(self, now_us: int) -> list[tuple[int, str]]:
+        """Return the open proposals with something to do by now, by when that was due; each once per thing."""
+        times = [(us, key) for key, join in self.open.items() for us in (join.early_us, join.due_us) if us is not None]
+        return sorted((us, key) for us, key in times if us <= now_us)
+
+    def next_us(self) -> int | None:
+        """Return when the next one is due, or the first default stands for good."""
+        times = [join.due_us if join.early_us is None else join.early_us for join in self.open.values()]
+        times += [join.due_us for join in self.late.values()][:1]
+        return min(times, default=None)
+
+    def follow(self, join: Join) -> None:
+        """Follow a proposal."""
+        key = join.proposal.id
+        self.open[key] = join
+        self._by_entity.setdefault(join.proposal.entity, []).append(key)
+        self._name(join)
+
+    def leave(self, join: Join) -> None:
+        """Follow a proposal no longer."""
+        key, entity = join.proposal.id, join.proposal.entity
+        self.late.pop(key, None)
+        if self.open.pop(key, None) is not None:
+            rest = [other for other in self._by_entity.pop(entity) if other != key]
+            if rest:
+                self._by_entity[entity] = rest
+        self._by_action.pop(join.verdict.action or "", None)
+
+    def finish(self, join: Join) -> None:
+        """Note that all was told of a proposal."""
+        self.leave(join)
+        self.done[join.proposal.id] = None
+        if join.verdict.action is not None:
+            self.done[join.verdict.action] = None
+        forget_oldest(self.done, self._settings.remembered)
+
+    def wait_for_late(self, join: Join) -> Join | None:
+        """Wait for nothing but a late end; return the oldest of those that do where there are too many."""
+        self.leave(join)
+        self._await(join)
+        if len(self.late) <= self._settings.late_limit:
+            return None
+        oldest = next(iter(self.late.values()))
+        self.finish(oldest)
+        return oldest
+
+    def let_stand(self, now_us: int) -> None:
+        """Wait no longer for ends that are later than late; the first to wait is the first to be due."""
+        while self.late and (join := next(iter(self.late.values()))).due_us <= now_us:
+            self.finish(join)
+
+    def snapshot(self) -> tuple[list[Join], list[Join], list[str]]:
+        """Return the open ones, those that wait for a late end, and the ids of which all was told."""
+        return list(self.open.values()), list(self.late.values()), list(self.done)
+
+    def _await(self, join: Join) -> None:
+        self.late[join.proposal.id] = join
+        self._name(join)
+
+    def _name(self, join: Join) -> None:
+        if join.verdict.action is not None:
+            self._by_action[join.verdict.action] = join.proposal.id
