@@ -161,8 +161,7 @@ class LevelChange(Event, frozen=True, kw_only=True):
 
     `level` holds from now on, instead of `was`; `start` is what settings and orders say. Of the effect (reward above
     what it is `compared` with: `none`, or the baseline's action) `effect_low` is the bound that holds at every peek.
-    `earned`: the level that its outcomes would carry, and a person has to order. `sparse`: why outcomes do not carry
-    more. `promotion` (`*` and `*`): nothing acts by itself until `until_us`. `ordered`: a person's word holds again.
+    `earned`: the level that its outcomes would carry, and a person has to order. XX. `promotion` (`*` and `*`): nothing acts by itself until `until_us`. `ordered`: a person's word holds again.
     """
 
     TYPE: ClassVar[str] = "flyball.level.v1"

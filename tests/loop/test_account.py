@@ -141,6 +141,12 @@ def test_a_late_reward_replaces_the_default_and_counts_once() -> None:
     assert entries["loop"].reward_mean == pytest.approx(0.7)
 
 
+def test_a_late_reward_counts_where_the_default_had_none() -> None:
+    late = decision(1, "late", 0.8)
+    entries = ledger(fold(account(every=2), decision(1, "defaulted", None), late, late))
+    assert (entries["loop"].decisions, entries["loop"].observed, entries["loop"].reward_mean) == (1, 1, 0.8)
+
+
 def test_the_ledger_is_written_ten_seconds_after_the_first_news() -> None:
     processor = account()
     assert processor.next_time() is None

@@ -26,18 +26,15 @@ class Join(msgspec.Struct, kw_only=True):
     end: Outcome | None = None
     end_at: str | None = None
     windows: list[Window] = []
+    waits_for_late: bool = False
+    """Whether a default was handed out for want of an outcome, and only a late end is still waited for."""
     defaulted: float | None = None
-    """The reward that was handed out for want of an outcome; set when only a late end is still waited for."""
+    """The reward that the default was; None where nothing was measured."""
 
     @property
     def proposal(self) -> Proposal:
         """Return the proposal that the verdict embeds."""
         return self.verdict.proposal
-
-    @property
-    def waits_for_late(self) -> bool:
-        """Return whether a default was handed out."""
-        return self.defaulted is not None
 
 
 def window_of(measurement: Measurement, metric: str) -> Window:

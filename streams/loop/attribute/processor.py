@@ -17,7 +17,7 @@ from streams.loop.occasion import Occasion, fold_events
 from streams.loop.processor import Input, Now
 from streams.loop.remembering import forget_oldest
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 RECENT_WINDOWS = 8
 """Windows kept per entity before its verdict comes: verdicts and measurements travel on different topics."""
 State = Literal["observed", "defaulted", "late", "censored", "unobservable"]
@@ -38,7 +38,8 @@ class Attribute:
     Not executed (denied, shadowed, refused, never approved): `censored`, at once. Executed: judged from the entity's
     measurements when the horizon ends: `observed`, or `unobservable` when they tell nothing. No end heard by then:
     `defaulted`; the effective action is the proposed one if it was claimed and `none` if nobody started it. An end
-    that comes after that gives `late`. An end `unknown` was started: it is observed, and `outcome` says so.
+    that comes after that gives `late`. Neither has a reward where nothing was measured: that says nothing, and what is
+    missing more often would look worse. An end `unknown` was started: it is observed, and `outcome` says so.
     """
 
     name = "attribute"
@@ -188,17 +189,16 @@ class Attribute:
     def _default(self, join: Join, on: Occasion) -> Experience:
         effective = join.proposal.action if join.claim else NONE
         measured = self._measure(join, effective)
-        join.defaulted = measured.reward if measured else -self._cost(effective)
+        join.waits_for_late, join.defaulted = True, measured.reward if measured else None
         join.due_us = join.verdict.time_us + self._settings.horizon_us + self._settings.late_us
-        return self._write(join, on, measured, state="defaulted", effective=effective, reward=join.defaulted)
+        return self._write(join, on, measured, state="defaulted", effective=effective)
 
     def _correct(self, join: Join, on: Occasion) -> Experience:
         refused = join.end is not None and join.end.state == "refused"
         effective = NONE if refused else join.proposal.action
         measured = self._measure(join, effective)
         self._finish(join)
-        reward = measured.reward if measured else -self._cost(effective)
-        return self._write(join, on, measured, state="late", effective=effective, reward=reward)
+        return self._write(join, on, measured, state="late", effective=effective)
 
     def _censor(self, join: Join, on: Occasion) -> Experience:
         self._finish(join)
@@ -231,12 +231,9 @@ class Attribute:
         *,
         state: State,
         effective: str,
-        reward: float | None = None,
     ) -> Experience:
         proposal = join.proposal
         heard = join.end or join.claim
-        if measured is not None and reward is None:
-            reward = measured.reward
         causes = dict.fromkeys(text for text in (str(on.cause), join.verdict_at, join.end_at) if text)
         return Experience(
             id=on.id(),
@@ -252,7 +249,7 @@ class Attribute:
             effective=effective,
             effective_probability=proposal.propensity,
             verdict=join.verdict.verdict,
-            reward=reward,
+            reward=measured.reward if measured else None,
             retracted_reward=join.defaulted if state == "late" else None,
             cost=self._cost(effective),
             action=join.verdict.action,
