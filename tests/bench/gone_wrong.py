@@ -10,8 +10,8 @@ attribute and what the policy learns of it; a decision is made when the window o
 * `all`: biased, late, twice and negated, all at once.
 
 `share_of_clean` is the score of `drift` over that of the product without trouble; `regret` is what the best arm of each
-decision earns more, on average, over that of the product without trouble. Beside, under the same trouble: `no repair`,
-the same models told every experience as one more observation, and linear Thompson sampling, likewise.
+decision earns more, on average, over that of the product without trouble. Beside, under `all`: `no repair`,
+the same models told every experience as one more observation, and linear Thompson sampling, likewise, without forgetting.
 """
 
 import argparse
@@ -44,6 +44,10 @@ ATTRIBUTE = AttributeSettings(
     horizon_us=HORIZON_S * S, grace_us=GRACE_S * S, late_us=(LATE_BY + 2) * EVERY_S * S, normal_windows=1
 )
 NAMES = [f"arm-{number:02d}" for number in range(ARMS)]
+PROPOSAL = proposal()
+VERDICT = verdict(PROPOSAL)
+ENDS = outcome(VERDICT, "claimed", 0.0), outcome(VERDICT, "succeeded", 0.0)
+MEASUREMENT = measurement(0.0, abnormal=False)
 ACTIONS = {name: ActionSettings(name=name, cost=0.0) for name in NAMES}
 THOMPSON = 0.25
 """Width of the posterior of linear Thompson sampling, in standard deviations of a reward."""
@@ -189,10 +193,13 @@ class Troubled:
         wrong = self._chance.of(number, arm, reward)
         key, begin_s = f"decision-{number}", number * EVERY_S
         self._wrong[key] = number, wrong
-        decided = verdict(proposal(NAMES[arm], id=key, episode=key, entity=key), seconds=begin_s)
-        claim, end = (outcome(decided, state, begin_s) for state in ("claimed", "succeeded"))
-        end_us = START + (begin_s + HORIZON_S) * S
-        seen = measurement(begin_s, abnormal=(reward < HALF) != wrong.swapped, entity=key, end_us=end_us)
+        begin_us, end_us = START + begin_s * S, START + (begin_s + HORIZON_S) * S
+        what = replace(PROPOSAL, id=key, episode=key, entity=key, action=NAMES[arm])
+        decided = replace(VERDICT, id=f"{key}-verdict", time_us=begin_us, proposal=what, action=f"{key}-action")
+        claim, end = (replace(one, id=f"{key}-{one.id}", action=decided.action, started_us=begin_us) for one in ENDS)
+        end = replace(end, ended_us=begin_us)
+        abnormal = (reward < HALF) != wrong.swapped
+        seen = replace(MEASUREMENT, id=f"{key}-seen", entity=key, start_us=begin_us, end_us=end_us, abnormal=abnormal)
         known: list[Event] = [end] if self._trouble.told else []
         if not wrong.silent:
             known = [seen, end]
@@ -225,8 +232,8 @@ def run_seed(seed: int, *, kind: str, changes: int) -> dict[str, Found]:
     found = {"flyball/clean": played(Product(), CLEAN, made, seed=seed)}
     for name, trouble in TROUBLES.items():
         found[f"flyball/{name}"] = played(Product(), trouble, made, seed=seed)
-        found[f"no repair/{name}"] = played(NoRepair(), trouble, made, seed=seed)
-        found[f"thompson/{name}"] = played(Thompson(seed), trouble, made, seed=seed)
+    found["no repair/all"] = played(NoRepair(), TROUBLES["all"], made, seed=seed)
+    found["thompson/all"] = played(Thompson(seed), TROUBLES["all"], made, seed=seed)
     oracle = play(partial(Flyball, FEATURES, ARMS, settings=AS_POLICY), made.game, made.at)
     return found | {"oracle": Found(oracle, 0.0), "uniform": Found(float(made.game.rewards.mean()), 0.0)}
 
@@ -241,10 +248,10 @@ def rows_of(case: str, runs: Sequence[dict[str, Found]]) -> list[Row]:
         _row(case, "flyball", "share_of_oracle", clean / oracle, "share"),
         _row(case, "flyball", "regret_a_decision", regret["flyball/clean"], "reward"),
     ]
-    for name in earned:
+    for name, value in earned.items():
         system, _, trouble = name.partition("/")
         if trouble and trouble != "clean":
-            share = (earned[name] - earned["uniform"]) / clean
+            share = (value - earned["uniform"]) / clean
             rows.append(_row(f"{case} {trouble}", system, "share_of_clean", share, "share"))
             rows.append(_row(f"{case} {trouble}", system, "regret", regret[name] / regret["flyball/clean"], "x clean"))
     return rows

@@ -228,6 +228,7 @@ SAMPLES: list[Event] = [
                 "start": "suggest",
                 "reason": "earned",
                 "detail": "why",
+                "remedy": "what would help",
                 "earned": "act",
                 "decided": 3,
                 "outcomes": 40,

@@ -92,8 +92,11 @@ class LevelMachine(GateMachine):
                 assert change.reason == "decided" or change.level == "act"
             case "harm" | "worse" | "missing":
                 assert step == -1
-            case "sparse":
+            case "unknown":
                 assert step == 0
+            case "unmeasured" | "needless" | "slow" | "sparse" | "noisy":
+                assert step == 0 or change.level == (change.start if change.start == "approve" else "suggest")
+                assert step <= 0
             case "merged":
                 assert step < 0
             case "ordered":

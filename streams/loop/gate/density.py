@@ -127,7 +127,7 @@ def too_thin(
     if room <= max(0.0, settings.effect):
         return Thin(
             "needless",
-            f"doing nothing earns {feedback.mean:.2f} already, {room:.2f} more is the most that can be gained",
+            f"doing nothing earns {feedback.mean:.2f} already, and the action {1.0 - cost:.2f} at most",
             "a shorter attribute.horizon would count what a faster recovery is worth",
         )
     return _beyond(feedback, settings, now_us, gain=_HOPED * room, times=_LOWERED_AT if raised else 1)

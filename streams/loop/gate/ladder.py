@@ -76,7 +76,7 @@ class Ladder:
         suffice to learn from. What people ordered is theirs.
         """
         pair = self._pairs.find(proposal.pattern, proposal.action)
-        if pair is None or pair.level is None or proposal.action not in self._actions:
+        if pair is None or pair.level is None or proposal.action not in self._actions or proposal.by != LOOP:
             return []
         start = self._pairs.raised(pair, orders)
         if start is None or pair.level in ("observe", "suggest"):
@@ -170,7 +170,7 @@ class Ladder:
         for action, level in stood.items():
             own = self._pairs.standing(orders, into, action)
             pair = self._pairs.follow(into, action) if lower(level, own) != own else None
-            outputs += [] if pair is None else self._pairs.change(pair, level, Given(orders, on), reason="merged")
+            outputs += [] if pair is None else self._pairs.change(pair, level, Given(orders, on), why="merged")
         return outputs
 
     def ordered(self, target: str, orders: Orders, on: Occasion) -> list[Event]:
