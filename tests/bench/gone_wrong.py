@@ -10,8 +10,8 @@ attribute and what the policy learns of it; a decision is made when the window o
 * `all`: biased, late, twice and negated, all at once.
 
 `share_of_clean` is the score of `drift` over that of the product without trouble; `regret` is what the best arm of each
-decision earns more, on average, over that of the product without trouble. Beside, under `all`: `no repair`,
-the same models told every experience as one more observation, and linear Thompson sampling, likewise, without forgetting.
+decision earns more, on average, over that of the product without trouble. Beside, under `all`: `no repair`, the same
+models told every experience as one more observation, and linear Thompson sampling, which forgets nothing, likewise.
 """
 
 import argparse
@@ -223,7 +223,7 @@ def played(hearer: Hearer, trouble: Trouble, made: World, *, seed: int) -> Found
     player = Troubled(hearer, trouble, seed=seed)
     earned = play(lambda: player, made.game)
     best = made.means.max(axis=1)
-    return Found(earned, float(np.mean(best - made.means[np.arange(DECISIONS), player.arms])))
+    return Found(earned, float(np.mean(best - made.means[np.arange(len(best)), player.arms])))
 
 
 def run_seed(seed: int, *, kind: str, changes: int) -> dict[str, Found]:

@@ -228,7 +228,6 @@ SAMPLES: list[Event] = [
                 "start": "suggest",
                 "reason": "earned",
                 "detail": "why",
-                "remedy": "what would help",
                 "earned": "act",
                 "decided": 3,
                 "outcomes": 40,
@@ -444,6 +443,7 @@ LATER: dict[str, Event] = {
     "flyball.action.v1+answers": _with(BY_TYPE[Action], answers=(BY_TYPE[Approval],)),
     "flyball.measurement.v1+group": _with(BY_TYPE[Measurement], episode="", group="web"),
     "flyball.experience.v1+by": _with(BY_TYPE[Experience], by="ann"),
+    "flyball.level.v1+remedy": _with(BY_TYPE[LevelChange], level="suggest", reason="slow", remedy="what would help"),
     "flyball.pattern.v1+split_from": Pattern(
         **BASE,  # type: ignore[arg-type]
         pattern="P2",
