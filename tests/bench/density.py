@@ -18,6 +18,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from statistics import median
 from time import process_time
 from typing import NamedTuple
 
@@ -28,7 +29,7 @@ from streams.loop.attribute import AttributeSettings
 from streams.loop.gate import LevelSettings
 from streams.loop.gate.density import LACKS
 from streams.worlds.fleet_settings import FleetSettings
-from tests.bench.levels_run import ATTRIBUTE, SECOND_US, LevelsRun
+from tests.bench.levels_run import ATTRIBUTE, SECOND_US, START_US, LevelsRun
 from tests.bench.rows import Row, print_table, write_rows
 
 MINUTE_US = 60 * SECOND_US
@@ -126,15 +127,20 @@ def rows_of(case: str, system: str, runs: Sequence[Run], *, world: World) -> lis
         *((f"told_{name}", told[name], "times") for name in LACKS if told[name]),
     ]
     if world.then is not None:
-        left = [(run, key) for run, some in zip(runs, raised, strict=True) for key, one in some.items() if _stood(one)]
-        lowered = [change for run, key in left if (change := _lowered(run, key)) is not None]
-        found += [("stood_at_the_turn", len(left), "pairs"), ("lowered_after_it", len(lowered), "pairs")]
+        for level in ("approve", "act"):
+            left = [
+                (run, key)
+                for run, some in zip(runs, raised, strict=True)
+                for key, one in some.items()
+                if one.level == level
+            ]
+            lowered = [one for run, key in left if (one := _lowered(run, key)) is not None]
+            turned_us = START_US + world.minutes * MINUTE_US
+            after = [(one.time_us - turned_us) / MINUTE_US for one in lowered]
+            found += [(f"at_{level}_at_the_turn", len(left), "pairs"), (f"at_{level}_lowered", len(lowered), "pairs")]
+            found += [(f"at_{level}_minutes_to_it", median(after), "min")] if after else []
     found.append(("seconds_per_seed", sum(run.seconds for run in runs) / len(runs), "s"))
     return [Row(benchmark="density", case=case, system=system, metric=m, value=v, unit=u) for m, v, u in found]
-
-
-def _stood(change: LevelChange) -> bool:
-    return change.level in ("approve", "act")
 
 
 def _lowered(run: Run, key: tuple[str, str]) -> LevelChange | None:

@@ -23,6 +23,7 @@ HASTY = {
     "alarm_every": 3,
     "missing": 0.4,
     "probation_us": 5 * SECOND,
+    "earn_within_us": 40 * SECOND,
     "exact": {"p-1/restart": "observe", "p-2/restart": "approve", "p-1/shed": "suggest"},
 }
 """Little proves much here: levels change all the time."""
