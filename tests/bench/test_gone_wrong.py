@@ -56,6 +56,13 @@ def test_without_trouble_and_with_all_told_twice_it_is_the_bandit_of_the_other_b
         assert played(Product(), trouble, made, seed=3).earned == directly
 
 
+def test_whether_the_ends_of_what_is_not_measured_are_told_is_all_the_same() -> None:
+    made = part()
+    unseen, silent = (played(Product(), TROUBLES[name], made, seed=3) for name in ("unseen", "silent"))
+    assert unseen == silent
+    assert unseen != played(Product(), CLEAN, made, seed=3)
+
+
 @pytest.mark.parametrize("name", ["unseen", "silent", "biased"])
 def test_of_what_is_not_measured_no_reward_is_told(name: str) -> None:
     hearer, true = heard(TROUBLES[name])
