@@ -180,8 +180,12 @@ class LevelChange(Event, frozen=True, kw_only=True):
 
     `level` holds from now on, instead of `was`; `start` is what settings and orders say. Of the effect (reward above
     what it is `compared` with: `none`, or the baseline's action) `effect_low` is the bound that holds at every peek.
-    `earned`: the level that its outcomes would carry, and a person has to order. `sparse`: why outcomes do not carry
-    more. `promotion` (`*` and `*`): nothing acts by itself until `until_us`. `ordered`: a person's word holds again.
+    `earned`: the level that its outcomes would carry, and a person has to order. `promotion` (`*` and `*`): nothing
+    acts by itself until `until_us`. `ordered`: a person's word holds again.
+
+    Where outcomes do not carry more than `suggest`, `detail` says why with numbers, and `remedy` what would change it:
+    nothing is known of them yet (`unknown`), too few are measured (`unmeasured`), doing nothing does as well
+    (`needless`), they come too late (`slow`), too rarely (`sparse`), or tell too little from chance (`noisy`).
     """
 
     TYPE: ClassVar[str] = "flyball.level.v1"
@@ -192,8 +196,12 @@ class LevelChange(Event, frozen=True, kw_only=True):
     level: Literal["observe", "suggest", "approve", "act"]
     was: Literal["observe", "suggest", "approve", "act"]
     start: Literal["observe", "suggest", "approve", "act"]
-    reason: Literal["decided", "earned", "harm", "worse", "missing", "sparse", "merged", "promotion", "ordered"]
+    reason: Literal[
+        "decided", "earned", "harm", "worse", "missing", "merged", "promotion", "ordered",
+        "unknown", "unmeasured", "needless", "slow", "sparse", "noisy",
+    ]  # fmt: skip
     detail: str = ""
+    remedy: str = ""
     earned: Literal["act"] | None = None
     decided: int = 0
     outcomes: int = 0

@@ -76,12 +76,15 @@ def story_of(reader: Reader, beginning: str) -> Story:
 
 
 def stories(reader: Reader, episodes: set[str]) -> dict[str, Story]:
-    """Return the stories of some episodes (or of persons' own proposals, by their ids)."""
+    """Return the stories of some episodes (or of persons' own proposals, by their ids). Where a level kept an action
+    back, what changed it last, or says why it stays, is a part of it.
+    """
     of_proposal: dict[str, str] = {}
     of_action: dict[str, str] = {}
     found: dict[str, list[tuple[StoredRecord, Told]]] = {key: [] for key in episodes}
     later: list[tuple[StoredRecord, Outcome | Approval]] = []
     models: list[tuple[int, str]] = []
+    levels: dict[tuple[str, str], tuple[StoredRecord, LevelChange]] = {}
     for record, event in _relevant(reader):
         match event:
             case Proposal():
@@ -89,6 +92,13 @@ def stories(reader: Reader, episodes: set[str]) -> dict[str, Story]:
                 models.append((event.time_us, event.model))
             case Action():
                 of_action[event.id] = event.episode or event.proposal
+            case LevelChange():
+                levels[event.pattern, event.action] = record, event
+            case Verdict() if event.decided_by == "level" and _key(event) in found:
+                change = levels.get((event.proposal.pattern, event.proposal.action))
+                told = found[_key(event)]
+                if change is not None and all(one.id != change[1].id for _, one in told):
+                    told.append(change)
         for key in [_key(event)] if not isinstance(event, Storm) else [one.episode for one in event.members]:
             if key in found:
                 found[key].append((record, event))

@@ -24,7 +24,12 @@ _REASONS = {
     "harm": "surely worse than what it is compared with",
     "worse": "worse than it was",
     "missing": "too often nobody told what came of it",
-    "sparse": "its outcomes are too thin",
+    "unknown": "nothing is known of its outcomes",
+    "unmeasured": "its outcomes are not measured",
+    "needless": "there is nothing to gain",
+    "slow": "its outcomes come too late",
+    "sparse": "its outcomes are too rare",
+    "noisy": "its outcomes tell too little from chance",
     "merged": "with the pattern that was merged into it",
     "promotion": "other models propose now",
     "ordered": "by a person",
@@ -72,6 +77,7 @@ def level_text(change: LevelChange) -> str:
     what = change.level if change.level == change.was else f"{change.was} -> {change.level}"
     order = f"; flyball level {change.pattern}/{change.action} {change.earned} raises it" if to_sign else ""
     told = [f"{what}, {_REASONS[change.reason]}{f' ({change.detail})' if change.detail else ''}"]
+    told += [f"what would change that: {change.remedy}"] if change.remedy else []
     told += [f"proposed {change.decided} times"] if change.decided else []
     told += [f"{change.outcomes} outcomes, {change.missing} missing"] if change.outcomes or change.missing else []
     told += [f"reward {change.reward:.2f}"] if change.reward is not None else []

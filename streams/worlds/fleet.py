@@ -151,7 +151,9 @@ class FleetWorld:
         self._next_storm_us = now_us + self._interval(self.settings.storm_every_us)
 
     def _strike(self, slot: _Slot, kind: int, now_us: int) -> None:
-        slot.fault = Fault(entity=slot.entity, kind=kind, start_us=now_us, end_us=now_us + self.settings.fault_us)
+        lasts_us = self.settings.fault_us
+        end_us = now_us + (self._interval(lasts_us) if self.settings.by_chance else lasts_us)
+        slot.fault = Fault(entity=slot.entity, kind=kind, start_us=now_us, end_us=end_us)
         self.faults.append(slot.fault)
 
     def _heal(self, slot: _Slot, now_us: int) -> None:

@@ -29,7 +29,9 @@ class FleetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     fault_every_us: Interval = 30_000_000
     """Of one healthy entity."""
     fault_us: Interval = 45_000_000
-    """After this time a fault ends by itself."""
+    """After this time a fault ends by itself, ..."""
+    by_chance: bool = False
+    """... or at any time, as likely as at any other, after this time on average."""
     worse_us: Delay = 20_000_000
     """How much longer the harmful action makes a fault."""
     depth: float = 8.0

@@ -12,6 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from msgspec.structs import replace
@@ -19,7 +20,7 @@ from msgspec.structs import replace
 from streams.learners.reward_settings import RewardModelSettings
 from streams.learners.ridge_bank import Ridge
 from streams.loop.policy.reward_models import reward_model_settings
-from tests.bench.bandit_play import FLOOR, POLICY, Flyball, Game, play
+from tests.bench.bandit_play import FLOOR, POLICY, Floats, Flyball, Game, play
 from tests.bench.rows import Row, print_table, write_rows
 
 DECISIONS = 4_000
@@ -31,8 +32,16 @@ SETTLED = 100
 """Decisions before the first change and behind the last, at least."""
 
 
-def world(kind: str, changes: int, seed: int) -> tuple[Game, list[int]]:
-    """Return a game and the numbers of the decisions at which it changes."""
+class World(NamedTuple):
+    """A game, the numbers of the decisions at which it changes, and what every arm is expected to earn in every row."""
+
+    game: Game
+    at: list[int]
+    means: Floats
+
+
+def world(kind: str, changes: int, seed: int) -> World:
+    """Return a world that changes at so many unknown times."""
     rng = np.random.default_rng((seed, changes, len(kind)))
     at = sorted(rng.choice(np.arange(SETTLED, DECISIONS - SETTLED), changes, replace=False).tolist())
     epoch = np.searchsorted(at, np.arange(DECISIONS), side="right")
@@ -44,7 +53,7 @@ def world(kind: str, changes: int, seed: int) -> tuple[Game, list[int]]:
         slanted = np.einsum("nad,nd->na", slopes[epoch], np.column_stack((np.ones(DECISIONS), rows)))
         means = np.clip(0.5 + 0.35 * slanted, 0.0, 1.0)
     rewards = (rng.random((DECISIONS, ARMS)) < means).astype(float)
-    return Game(rows, rewards, rng.random(DECISIONS)), at
+    return World(Game(rows, rewards, rng.random(DECISIONS)), at, means)
 
 
 def fixed(forgetting: float) -> RewardModelSettings:
@@ -62,7 +71,7 @@ SYSTEMS: dict[str, RewardModelSettings] = {"flyball": AS_POLICY} | {f"fixed {rat
 
 def earned(seed: int, *, kind: str, changes: int, systems: Sequence[str]) -> dict[str, float]:
     """Return the mean reward of each system, of the oracle and of the uniform choice."""
-    game, at = world(kind, changes, seed)
+    game, at, _ = world(kind, changes, seed)
     makes: dict[str, Callable[[], Flyball]] = {
         name: partial(Flyball, FEATURES, ARMS, settings=SYSTEMS[name]) for name in systems
     }

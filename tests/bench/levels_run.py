@@ -65,6 +65,7 @@ GATE = GateSettings(
     failed_share=1.0,
 )
 LEVELS = LevelSettings(default="suggest", raising="auto")
+ATTRIBUTE = AttributeSettings()
 POLICY = PolicySettings()
 
 
@@ -90,7 +91,14 @@ class Seen:
 class LevelsRun:
     """A loop over one fleet. `live` lets time pass; `seen` is what became of it."""
 
-    def __init__(self, world: FleetSettings, *, seed: int, levels: LevelSettings = LEVELS) -> None:
+    def __init__(
+        self,
+        world: FleetSettings,
+        *,
+        seed: int,
+        levels: LevelSettings = LEVELS,
+        attribute: AttributeSettings = ATTRIBUTE,
+    ) -> None:
         self.fleet = FleetWorld(world, seed=seed, start_us=START_US)
         self.seen = Seen()
         self.us = START_US
@@ -101,7 +109,7 @@ class LevelsRun:
             for name in world.actions
         }
         self.gate = Gate(GATE, loop=LOOP, settings_hash=HASH, actions=actions, levels=levels, baseline=POLICY.baseline)
-        self._attribute = Attribute(AttributeSettings(), loop=LOOP, actions=actions)
+        self._attribute = Attribute(attribute, loop=LOOP, actions=actions)
         self._others: tuple[Processor, ...] = (
             Policy(POLICY, loop=LOOP, seed=seed_of(LOOP, seed), actions=actions),
             self.gate,

@@ -56,15 +56,16 @@ def test_the_player_is_the_policy_s_but_for_two_settings() -> None:
 @pytest.mark.parametrize("kind", ["linear", "plain"])
 @pytest.mark.parametrize("changes", CHANGES)
 def test_a_world_changes_all_arms_when_it_says_and_only_then(kind: str, changes: int) -> None:
-    made, at = world(kind, changes, 3)
+    made, at, means = world(kind, changes, 3)
     assert made.rows.shape == (DECISIONS, FEATURES)
     assert made.rewards.shape == (DECISIONS, ARMS)
     assert set(np.unique(made.rewards)) == {0.0, 1.0}
     assert len(set(at)) == changes
     assert all(SETTLED <= one < DECISIONS - SETTLED for one in at)
     if kind == "plain":
-        means = [part.mean(axis=0) for part in np.split(made.rewards, at)]
-        assert all(np.abs(one - other).max() > 0.1 for one, other in pairwise(means))
+        parts = [part.mean(axis=0) for part in np.split(made.rewards, at)]
+        assert all(np.abs(one - other).max() > 0.1 for one, other in pairwise(parts))
+    assert np.abs(made.rewards.mean(axis=0) - means.mean(axis=0)).max() < 0.05
 
 
 def test_a_score_is_the_share_of_what_the_oracle_earns_above_any_arm() -> None:

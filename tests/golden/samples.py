@@ -456,6 +456,7 @@ LATER: dict[str, Event] = {
     "flyball.measurement.v1+group": _with(BY_TYPE[Measurement], episode="", group="web"),
     "flyball.experience.v1+by": _with(BY_TYPE[Experience], by="ann"),
     "flyball.experience.v1+signal": _with(BY_TYPE[Experience], state="early", signal=0.25),
+    "flyball.level.v1+remedy": _with(BY_TYPE[LevelChange], level="suggest", reason="slow", remedy="what would help"),
     "flyball.pattern.v1+split_from": Pattern(
         **BASE,  # type: ignore[arg-type]
         pattern="P2",

@@ -191,6 +191,12 @@ def test_of_so_many_actions_the_oldest_ends_are_forgotten() -> None:
     assert ["contradicts" in link.facts for link in chain] == [True, True, False]
 
 
+def test_a_late_reward_counts_where_the_default_had_none() -> None:
+    late = decision(1, "late", 0.8)
+    entries = ledger(fold(account(every=2), decision(1, "defaulted", None), late, late))
+    assert (entries["loop"].decisions, entries["loop"].observed, entries["loop"].reward_mean) == (1, 1, 0.8)
+
+
 def test_the_ledger_is_written_ten_seconds_after_the_first_news() -> None:
     processor = account()
     assert processor.next_time() is None

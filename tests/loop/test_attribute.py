@@ -163,7 +163,7 @@ RECOVERS = measured("xxx.......")
         ("no claim", [ALLOWED, outcome(ALLOWED, "succeeded", 1), *RECOVERS], "observed", "restart", 0.6, "succeeded"),
         ("unseen", [ALLOWED, CLAIM, outcome(ALLOWED, "succeeded", 1)], "unobservable", "restart", None, "succeeded"),
         ("no end", [ALLOWED, CLAIM, *RECOVERS], "defaulted", "restart", 0.6, "claimed"),
-        ("no end unseen", [ALLOWED, CLAIM], "defaulted", "restart", -0.1, "claimed"),
+        ("no end unseen", [ALLOWED, CLAIM], "defaulted", "restart", None, "claimed"),
         ("never begun", [ALLOWED, *RECOVERS], "defaulted", "none", 0.7, None),
     ],
 )
@@ -193,6 +193,25 @@ def test_an_end_after_the_default_corrects_it_once(state: str, effective: str, r
     assert late.reward == pytest.approx(reward)
     assert processor.on_batch(recorded(end, first=60), at(31)) == []
     assert processor.next_time() is None
+
+
+def test_where_nothing_was_measured_the_default_is_no_reward_and_what_is_measured_late_counts() -> None:
+    processor = attribute()
+    (default,) = run(processor, ALLOWED, CLAIM)
+    assert (default.state, default.reward) == ("defaulted", None)
+    processor.restore(processor.snapshot())
+    (late,) = processor.on_batch(recorded(*RECOVERS, outcome(ALLOWED, "succeeded", 1), first=50), at(30))
+    assert isinstance(late, Experience)
+    assert (late.state, late.retracted_reward, late.reward) == ("late", None, pytest.approx(0.6))
+
+
+def test_an_end_after_all_that_was_measured_takes_the_default_s_reward_back() -> None:
+    processor = attribute()
+    (default,) = run(processor, ALLOWED, CLAIM, *measured("x...      "))
+    assert default.reward == pytest.approx(0.8)
+    (late,) = processor.on_batch(recorded(outcome(ALLOWED, "succeeded", 9), first=50), at(30))
+    assert isinstance(late, Experience)
+    assert (late.state, late.retracted_reward, late.reward) == ("late", default.reward, None)
 
 
 def test_of_the_parts_of_a_window_that_a_silence_cut_the_first_counts() -> None:

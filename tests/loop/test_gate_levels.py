@@ -31,9 +31,9 @@ def test_an_episode_in_which_it_was_wanted_twice_counts_once() -> None:
 
 THIN: list[tuple[dict[str, object], float, int, str]] = [
     # settings, what doing nothing earns, how often it is known, what is said
-    ({}, 0.0, 1, "1 outcomes of doing nothing are known, at least 2 must be; policy.hold_out brings them"),
-    ({}, 1.0, 5, "doing nothing earns 1.00 already: there is nothing to gain"),
-    ({"earn_within_us": 300 * SECOND}, 0.0, 5, "10 outcomes, one in "),
+    ({}, 0.0, 1, "unknown: 1 outcomes of doing nothing are known, at least 2 must be"),
+    ({}, 1.0, 5, "needless: doing nothing earns 1.00 already, and the action 0.95 at most"),
+    ({"earn_within_us": 300 * SECOND}, 0.0, 5, "sparse: 10 outcomes of doing nothing, one in "),
 ]
 
 
@@ -45,8 +45,10 @@ def test_where_outcomes_are_too_thin_nothing_is_raised_above_suggest_and_it_says
     bench.nothing(times, nothing)
     for _ in range(9):
         assert bench.decide("recycle").level == "suggest"
-    assert told(bench) == [("p-1/recycle", "suggest", "suggest", "sparse")]
-    assert bench.changes[0].detail.startswith(says)
+    (change,) = bench.changes
+    assert (change.was, change.level) == ("suggest", "suggest")
+    assert f"{change.reason}: {change.detail}".startswith(says)
+    assert "policy.hold_out" in change.remedy or "attribute.horizon" in change.remedy
 
 
 def test_where_nothing_could_be_measured_nothing_is_raised_either() -> None:

@@ -23,6 +23,7 @@ HASTY = {
     "alarm_every": 3,
     "missing": 0.4,
     "probation_us": 5 * SECOND,
+    "earn_within_us": 40 * SECOND,
     "exact": {"p-1/restart": "observe", "p-2/restart": "approve", "p-1/shed": "suggest"},
 }
 """Little proves much here: levels change all the time."""
@@ -92,8 +93,11 @@ class LevelMachine(GateMachine):
                 assert change.reason == "decided" or change.level == "act"
             case "harm" | "worse" | "missing":
                 assert step == -1
-            case "sparse":
+            case "unknown":
                 assert step == 0
+            case "unmeasured" | "needless" | "slow" | "sparse" | "noisy":
+                assert step == 0 or change.level == (change.start if change.start == "approve" else "suggest")
+                assert step <= 0
             case "merged":
                 assert step < 0
             case "ordered":

@@ -14,11 +14,11 @@ from streams.loop.policy.state import State
 from tests.learners.test_reward_model import learned
 from tests.loop.decided import ACTIONS, at, experience, recorded, recurrence, verdict
 
-REWARDS = {"restart": 0.2, "recycle": 0.8, "shed": -0.1, "none": 0.4}
+REWARDS = {"restart": 0.2, "recycle": 0.8, "shed": 0.0, "none": 0.4}
 ENDS: dict[str, list[tuple[str, float | None]]] = {
     "observed": [("observed", 0.1)],
-    "defaulted": [("defaulted", -0.1)],
-    "late": [("defaulted", -0.1), ("late", 0.3)],
+    "defaulted": [("defaulted", 0.0)],
+    "late": [("defaulted", 0.0), ("late", 0.3)],
     "unobservable": [("unobservable", None)],
     "censored": [("censored", None)],
     "broken": [("observed", float("nan"))],

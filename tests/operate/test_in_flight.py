@@ -153,7 +153,11 @@ CHANGES: list[tuple[list[Event], str, str]] = [
         "approve",
         "approve, by what came of it; flyball level p-1/restart act raises it",
     ),
-    ([change("suggest", "suggest", "sparse", detail="why")], "suggest", "suggest, its outcomes are too thin (why)"),
+    (
+        [change("suggest", "suggest", "slow", detail="30 minutes", remedy="a shorter horizon")],
+        "suggest",
+        "suggest, its outcomes come too late (30 minutes); what would change that: a shorter horizon",
+    ),
     (
         [change("act", "approve", "earned"), control("level", "p-1/restart", "observe"),
          change("observe", "act", "ordered")],

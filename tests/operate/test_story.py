@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+import msgspec
 import pytest
 from msgspec import structs
 
@@ -77,6 +78,31 @@ def test_an_id_that_nothing_has_or_many_have_says_so(reader: Held) -> None:
         story_of(reader, "zz")
     with pytest.raises(UnknownIdError, match="stories have ids that begin so"):
         story_of(reader, "")
+
+
+def test_where_a_level_kept_an_action_back_its_story_says_why_that_stays(reader: Held) -> None:
+    record, refused = [pair for pair in reader.events("verdicts") if isinstance(pair[1], Verdict)][-1]
+    assert isinstance(refused, Verdict)
+    one = refused.proposal
+    refused = msgspec.structs.replace(refused, id="d" * 32, verdict="shadow", decided_by="level", level="suggest")
+    values = {"pattern": one.pattern, "action": one.action, "level": "suggest", "was": "suggest", "start": "suggest"}
+    changes = [
+        LevelChange(
+            id=name * 32,
+            time_us=refused.time_us,
+            reason=reason,
+            detail="40m late",
+            remedy="a shorter horizon",
+            episode="another one",
+            **values,  # type: ignore[arg-type]  # levels of the contract
+        )
+        for name, reason in (("a", "unknown"), ("b", "slow"))
+    ]
+    later = [(replace(record, offset=1_000_000 + number), event) for number, event in enumerate((*changes, refused))]
+    story = story_of(Held([*reader.found, *later]), refused.id)
+    (told,) = [step for step in story.steps if step.id in {change.id for change in changes}]
+    assert told.text.endswith("its outcomes come too late (40m late); what would change that: a shorter horizon")
+    assert story.steps.index(told) < [step.kind for step in story.steps].index("proposal")
 
 
 def test_a_level_that_an_episode_tipped_belongs_to_its_story(reader: Held) -> None:

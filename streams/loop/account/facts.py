@@ -84,6 +84,7 @@ def _level(change: LevelChange) -> dict[str, str]:
         "start": change.start,
         "reason": change.reason,
         "detail": change.detail,
+        "remedy": change.remedy,
         "earned": change.earned or "",
         "compared": change.compared,
         "proposal": change.proposal,

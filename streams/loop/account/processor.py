@@ -27,7 +27,7 @@ class _State(msgspec.Struct):
     sequence: int
     previous: str
     arms: dict[str, ArmSums]
-    defaults: list[tuple[str, Score]]
+    defaults: list[tuple[str, Score | None]]
     seen: list[str]
     ends: list[tuple[str, tuple[str, str]]]
     fresh: int
@@ -49,7 +49,7 @@ class Account:
         self._sequence = 0
         self._previous = GENESIS
         self._arms: dict[str, ArmSums] = {arm: ArmSums() for arm in ARMS}
-        self._defaults: OrderedDict[str, Score] = OrderedDict()
+        self._defaults: OrderedDict[str, Score | None] = OrderedDict()
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._ends = Ends(limit=settings.remembered)
         self._fresh = 0
@@ -136,18 +136,19 @@ class Account:
     def _count(self, experience: Experience, cause: Cause, now: Now, mint: Mint) -> list[Event]:
         arm = self._arms[experience.arm]
         if experience.state == "late":
-            default = self._defaults.pop(experience.proposal, None)
-            if default is None:
+            if experience.proposal not in self._defaults:
                 return []  # what it corrects is no longer known: counting both would count one decision twice
-            arm.remove(default)
+            default = self._defaults.pop(experience.proposal)
+            if default is not None:
+                arm.remove(default)
         else:
             arm.decisions += 1
         score = score_of(experience)
         if score is not None:
             arm.add(score)
-            if experience.state == "defaulted":
-                self._defaults[experience.proposal] = score
-                forget_oldest(self._defaults, self._settings.remembered)
+        if experience.state == "defaulted":
+            self._defaults[experience.proposal] = score
+            forget_oldest(self._defaults, self._settings.remembered)
         self._fresh += 1
         self._fresh_us = now.us if self._fresh_us is None else self._fresh_us
         return self._write(cause, now, mint) if self._fresh >= self._settings.every else []

@@ -35,8 +35,8 @@ class Following:
         return self.open.get(key) or self.late.get(key)
 
     def of_entity(self, entity: str) -> list[Join]:
-        """Return the open proposals about an entity."""
-        return [self.open[key] for key in self._by_entity.get(entity, ())]
+        """Return the proposals about an entity: measurements of their horizon may come later than a default."""
+        return [self.open.get(key) or self.late[key] for key in self._by_entity.get(entity, ())]
 
     def due(self, now_us: int) -> list[tuple[int, str]]:
         """Return the open proposals with something to do by now, by when that was due; each once per thing."""
@@ -51,16 +51,13 @@ class Following:
 
     def follow(self, join: Join) -> None:
         """Follow a proposal."""
-        key = join.proposal.id
-        self.open[key] = join
-        self._by_entity.setdefault(join.proposal.entity, []).append(key)
+        self.open[join.proposal.id] = join
         self._name(join)
 
     def leave(self, join: Join) -> None:
         """Follow a proposal no longer."""
         key, entity = join.proposal.id, join.proposal.entity
-        self.late.pop(key, None)
-        if self.open.pop(key, None) is not None:
+        if (self.open.pop(key, None) or self.late.pop(key, None)) is not None:
             rest = [other for other in self._by_entity.pop(entity) if other != key]
             if rest:
                 self._by_entity[entity] = rest
@@ -98,5 +95,6 @@ class Following:
         self._name(join)
 
     def _name(self, join: Join) -> None:
+        self._by_entity.setdefault(join.proposal.entity, []).append(join.proposal.id)
         if join.verdict.action is not None:
             self._by_action[join.verdict.action] = join.proposal.id

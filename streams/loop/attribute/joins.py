@@ -37,8 +37,10 @@ class Join(msgspec.Struct, kw_only=True):
     signal: float | None = None
     foretold: float | None = None
     """The reward that was handed out for an early signal, until something takes its place."""
+    waits_for_late: bool = False
+    """Whether a default was handed out for want of an outcome, and only a late end is still waited for."""
     defaulted: float | None = None
-    """The reward that was handed out for want of an outcome; set when only a late end is still waited for."""
+    """The reward that the default was; None where nothing was measured."""
 
     @property
     def proposal(self) -> Proposal:
@@ -46,14 +48,9 @@ class Join(msgspec.Struct, kw_only=True):
         return self.verdict.proposal
 
     @property
-    def waits_for_late(self) -> bool:
-        """Return whether a default was handed out."""
-        return self.defaulted is not None
-
-    @property
     def retracted(self) -> float | None:
         """Return the reward, handed out before, whose place the next one takes."""
-        return self.foretold if self.defaulted is None else self.defaulted
+        return self.defaulted if self.waits_for_late else self.foretold
 
 
 def window_of(measurement: Measurement, settings: AttributeSettings, shares: Mapping[str, float]) -> Window:

@@ -46,7 +46,8 @@ class Attribute:
     Not executed (denied, shadowed, refused, never approved): `censored`, at once. Executed: judged from the entity's
     measurements when the horizon ends: `observed`, or `unobservable` when they tell nothing. No end heard by then:
     `defaulted`; the effective action is the proposed one if it was claimed and `none` if nobody started it. An end
-    that comes after that gives `late`. An end `unknown` was started: it is observed, and `outcome` says so.
+    that comes after that gives `late`. Neither has a reward where nothing was measured: that says nothing, and what is
+    missing more often would look worse. An end `unknown` was started: it is observed, and `outcome` says so.
 
     With early signals, what they foretell of the loop's own decision on an episode is told before: `early`. Whatever
     comes next of it retracts that.
@@ -224,7 +225,7 @@ class Attribute:
         if expected is None or join.due_us <= on.now.us:
             return []
         reward = expected - self._cost(effective)
-        experience = self._write(join, on, None, state="early", effective=effective, reward=reward)
+        experience = self._write(join, on, None, state="early", effective=effective, foretold=reward)
         join.foretold = reward
         return [experience]
 
@@ -242,9 +243,8 @@ class Attribute:
     def _default(self, join: Join, on: Occasion) -> list[Event]:
         effective = join.proposal.action if join.claim else NONE
         measured = self._measure(join, effective, self._settings.horizon_us)
-        reward = self._reward(measured, effective)
-        experience = self._write(join, on, measured, state="defaulted", effective=effective, reward=reward)
-        join.defaulted = reward
+        experience = self._write(join, on, measured, state="defaulted", effective=effective)
+        join.waits_for_late, join.defaulted = True, experience.reward
         join.due_us = join.verdict.time_us + self._settings.horizon_us + self._settings.late_us
         stands = self._following.wait_for_late(join)
         return [experience, *([] if stands is None else self._stood.note(stands.proposal.entity, on))]
@@ -254,8 +254,7 @@ class Attribute:
         effective = NONE if refused else join.proposal.action
         measured = self._measure(join, effective, self._settings.horizon_us)
         self._following.finish(join)
-        reward = self._reward(measured, effective)
-        experience = self._write(join, on, measured, state="late", effective=effective, reward=reward)
+        experience = self._write(join, on, measured, state="late", effective=effective)
         return [experience, *([] if refused else self._learn(join, measured, on))]
 
     def _censor(self, join: Join, on: Occasion) -> Experience:
@@ -287,10 +286,6 @@ class Attribute:
     def _cost(self, effective: str) -> float:
         return 0.0 if effective == NONE else self._costs.get(effective, 0.0)
 
-    def _reward(self, measured: Measured | None, effective: str) -> float:
-        """Return the share of the horizon that recovery left over, less the action's cost."""
-        return (measured.left if measured else 0.0) - self._cost(effective)
-
     def _write(
         self,
         join: Join,
@@ -299,13 +294,14 @@ class Attribute:
         *,
         state: State,
         effective: str,
-        reward: float | None = None,
+        foretold: float | None = None,
     ) -> Experience:
-        if measured is not None and reward is None:
-            reward = self._reward(measured, effective)
-        return experience_of(
-            join, on, measured, state=state, effective=effective, reward=reward, cost=self._cost(effective)
-        )
+        """Write an experience: its reward is the share of the horizon that recovery left over, less the action's cost;
+        where nothing was measured, what was `foretold`.
+        """
+        cost = self._cost(effective)
+        reward = foretold if measured is None else measured.left - cost
+        return experience_of(join, on, measured, state=state, effective=effective, reward=reward, cost=cost)
 
     def _make_room(self, on: Occasion) -> list[Event]:
         """Give up the oldest proposal when too many are followed; it is still told once."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from schemas.events import NONE, NOVEL, Event, Experience, LevelChange, Pattern, Promotion, Proposal, Verdict
 from schemas.keyring import LOOP
 from streams.loop.actions import ActionSettings
-from streams.loop.gate.density import Feedback, too_thin
+from streams.loop.gate.density import Feedback, Thin, too_thin
 from streams.loop.gate.evidence import Compared, Pair
 from streams.loop.gate.orders import is_named, lower
 from streams.loop.gate.pairs import Given, Pairs
@@ -70,6 +70,23 @@ class Ladder:
     def begin_moment(self) -> None:
         """Look levels up again: time went on, or what came may have changed them."""
         self._levels.clear()
+
+    def proposed(self, proposal: Proposal, orders: Orders, on: Occasion) -> list[Event]:
+        """Lower what the gate raised above `suggest`, before it acts or people are asked, where outcomes no longer
+        suffice to learn from. What people ordered is theirs.
+        """
+        pair = self._pairs.find(proposal.pattern, proposal.action)
+        if pair is None or pair.level is None or proposal.action not in self._actions or proposal.by != LOOP:
+            return []
+        start = self._pairs.raised(pair, orders)
+        if start is None or pair.level in ("observe", "suggest"):
+            return []
+        thin = self._too_thin(pair, on.now.us, raised=True)
+        if thin is None or thin.lack == "unknown":
+            return []
+        self._levels.clear()
+        given = Given(orders, on, proposal.id, proposal.episode)
+        return self._pairs.change(pair, start if start == "approve" else "suggest", given, why=thin)
 
     def decided(self, verdict: Verdict, orders: Orders, on: Occasion) -> list[Event]:
         """Note that the loop wanted an action which its level kept back; of an episode once."""
@@ -157,7 +174,7 @@ class Ladder:
         for action, level in stood.items():
             own = self._pairs.standing(orders, into, action)
             pair = self._pairs.follow(into, action) if lower(level, own) != own else None
-            outputs += [] if pair is None else self._pairs.change(pair, level, Given(orders, on), reason="merged")
+            outputs += [] if pair is None else self._pairs.change(pair, level, Given(orders, on), why="merged")
         return outputs
 
     def ordered(self, target: str, orders: Orders, on: Occasion) -> list[Event]:
@@ -175,10 +192,14 @@ class Ladder:
         if pair.decided < enough or not self._may_rise(pair, raised):
             return []
         if raised == "approve":
-            thin = too_thin(self._feedback.get(pair.pattern), self._settings, given.on.now.us)
+            thin = self._too_thin(pair, given.on.now.us)
             if thin is not None:
-                return self._pairs.say(pair, given, reason="sparse", detail=thin)
-        return self._pairs.change(pair, raised, given, reason="decided")
+                return self._pairs.say(pair, given, why=thin)
+        return self._pairs.change(pair, raised, given, why="decided")
+
+    def _too_thin(self, pair: Pair, now_us: int, *, raised: bool = False) -> Thin | None:
+        feedback, cost = self._feedback.get(pair.pattern), self._actions[pair.action].cost
+        return too_thin(feedback, self._settings, now_us, cost=cost, raised=raised)
 
     def _left_alone(self, experience: Experience, proposal: Proposal, given: Given) -> list[Event]:
         """Count what doing nothing came to."""
@@ -206,8 +227,15 @@ class Ladder:
         """Count towards how dense outcomes are; one of a life as a whole says nothing of episodes."""
         if not experience.episode:
             return
-        known = self._feedback.setdefault(self._pairs.name_of(pattern), Feedback(experience.decided_us))
-        known.add(decided_us=experience.decided_us, now_us=given.on.now.us, reward=experience.reward, nothing=nothing)
+        decided_us, now_us = experience.decided_us, given.on.now.us
+        known = self._feedback.setdefault(self._pairs.name_of(pattern), Feedback(decided_us, decided_us))
+        known.add(
+            decided_us=decided_us,
+            now_us=now_us,
+            reward=experience.reward,
+            nothing=nothing,
+            fade_us=self._settings.earn_within_us,
+        )
         forget_oldest(self._feedback, self._settings.pairs)
 
     def _count(self, reward: float, run: Run, given: Given) -> list[Event]:
@@ -246,16 +274,16 @@ class Ladder:
         below = LEVELS[LEVELS.index(standing) - 1]
         bars: Iterable[Compared] = pair.against if pair.level == "act" else ("none",)  # those that it was raised over
         if any(pair.against[one].harms(high=self._pairs.span(pair, one)[1], alpha=alpha) for one in bars):
-            return self._pairs.change(pair, below, given, reason="harm")
+            return self._pairs.change(pair, below, given, why="harm")
         if standing == "act" and pair.falling >= rich:
-            return self._pairs.change(pair, below, given, reason="worse")
+            return self._pairs.change(pair, below, given, why="worse")
         if standing == "act" and pair.silence >= rich:
-            return self._pairs.change(pair, below, given, reason="missing")
+            return self._pairs.change(pair, below, given, why="missing")
         if standing == "act" or pair.silence >= rich or not self._has_earned(pair, alpha):
             return []
         if self._settings.raising == "signed":
-            return self._pairs.say(pair, given, reason="earned")
-        return self._pairs.change(pair, "act", given, reason="earned")
+            return self._pairs.say(pair, given, why="earned")
+        return self._pairs.change(pair, "act", given, why="earned")
 
     def _has_earned(self, pair: Pair, alpha: float) -> bool:
         return (

@@ -9,6 +9,7 @@ import msgspec
 from schemas.events import Event, LevelChange
 from schemas.ids import derive
 from streams.loop.actions import ActionSettings
+from streams.loop.gate.density import Lack, Thin
 from streams.loop.gate.evidence import Compared, Contrast, Pair
 from streams.loop.gate.orders import level_of, lower, most_of
 from streams.loop.gate.settings import Level, LevelSettings
@@ -20,7 +21,7 @@ Key = tuple[str, str]
 """Pattern and action."""
 _OTHER_SETTINGS = "other settings"
 """What is told of an order that is no person's on `control`, but settings that they activated."""
-Reason = Literal["decided", "earned", "harm", "worse", "missing", "sparse", "merged", "ordered"]
+Reason = Literal["decided", "earned", "harm", "worse", "missing", "merged", "ordered"] | Lack
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -129,19 +130,20 @@ class Pairs:
         saved = (other.cost if other is not None else 0.0) - self._actions[pair.action].cost
         return saved - 1.0, saved + 1.0
 
-    def say(self, pair: Pair, given: Given, *, reason: Reason, detail: str = "") -> list[Event]:
+    def say(self, pair: Pair, given: Given, *, why: Reason | Thin) -> list[Event]:
         """Tell, once, why a level stays as it is."""
+        reason = why.lack if isinstance(why, Thin) else why
         if pair.said == reason:
             return []
         pair.said = reason
-        return [self._told(pair, self._standing_of(pair, given.orders), given, reason=reason, detail=detail)]
+        return [self._told(pair, self._standing_of(pair, given.orders), given, why=why)]
 
-    def change(self, pair: Pair, level: Level, given: Given, *, reason: Reason) -> list[Event]:
+    def change(self, pair: Pair, level: Level, given: Given, *, why: Reason | Thin) -> list[Event]:
         """Give a pair another level, and tell it with the numbers that led to it; what follows is counted afresh."""
         was = self._standing_of(pair, given.orders)
         pair.start = level_of(given.orders, self._settings, pair.pattern, self._actions[pair.action])
         pair.level = level
-        told = self._told(pair, was, given, reason=reason)
+        told = self._told(pair, was, given, why=why)
         pair.begin(lowered=lower(level, was) == level)
         return [told]
 
@@ -151,14 +153,14 @@ class Pairs:
         if pair is None or pair.was is None or action not in self._actions:
             return []
         was, pair.was = pair.was, None
-        return [self._told(pair, was, given, reason="ordered", detail=_OTHER_SETTINGS)]
+        return [self._told(pair, was, given, why="ordered", detail=_OTHER_SETTINGS)]
 
     def restart(self, pair: Pair, given: Given) -> list[Event]:
         """Let what people say hold again; it is told where the gate had made something else of it."""
         was, pair.level, pair.fell = pair.level, None, False
         outputs: list[Event] = []
         if was is not None and pair.action in self._actions:
-            outputs.append(self._told(pair, was, given, reason="ordered"))
+            outputs.append(self._told(pair, was, given, why="ordered"))
         pair.begin()
         return outputs
 
@@ -209,7 +211,12 @@ class Pairs:
     def _standing_of(self, pair: Pair, orders: Orders) -> Level:
         return self.standing(orders, pair.pattern, pair.action)
 
-    def _told(self, pair: Pair, was: Level, given: Given, *, reason: Reason, detail: str = "") -> LevelChange:
+    def raised(self, pair: Pair, orders: Orders) -> Level | None:
+        """Return what people say of a pair that the gate raised above that; None of one that it did not raise."""
+        start = level_of(orders, self._settings, pair.pattern, self._actions[pair.action])
+        return start if lower(self._standing_of(pair, orders), start) != self._standing_of(pair, orders) else None
+
+    def _told(self, pair: Pair, was: Level, given: Given, *, why: Reason | Thin, detail: str = "") -> LevelChange:
         """Return the event of a change with its numbers: of the effect, those against what it exceeds least."""
         alpha = pair.alpha(self._settings.wrong)
         found = [
@@ -228,9 +235,10 @@ class Pairs:
             level=self._standing_of(pair, given.orders),
             was=was,
             start=level_of(given.orders, self._settings, pair.pattern, self._actions[pair.action]),
-            reason=reason,
-            detail=detail,
-            earned="act" if reason == "earned" else None,
+            reason=why.lack if isinstance(why, Thin) else why,
+            detail=why.detail if isinstance(why, Thin) else detail,
+            remedy=why.remedy if isinstance(why, Thin) else "",
+            earned="act" if why == "earned" else None,
             decided=pair.decided,
             outcomes=pair.outcomes,
             missing=pair.missing,

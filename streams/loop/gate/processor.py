@@ -196,11 +196,12 @@ class Gate:
         recorded = self._decider.recorded.get(proposal.id)
         if recorded is not None:
             return [recorded]
+        outputs = self._ladder.proposed(proposal, self._facts.orders, on)
         question = self._decider.question(proposal, on, proposal.expires_us)
         if proposal.action == NONE:
             check = with_remedy(validity.duplicate(self._facts, question), question)
             return self._decider.decide(question, findings_of(check), on)
-        outputs = self._decider.decide(question, all_checks(self._facts, question), on)
+        outputs += self._decider.decide(question, all_checks(self._facts, question), on)
         verdict = self._decider.recorded[proposal.id]
         if proposal.by == LOOP:
             outputs += self._ladder.decided(verdict, self._facts.orders, on)

@@ -11,7 +11,7 @@ from streams.loop.gate.settings import Level
 from streams.loop.gate.spending import Spent
 from streams.loop.limits import SlidingWindowsState
 
-STATE_VERSION = 5
+STATE_VERSION = 6
 
 
 class Order(msgspec.Struct, frozen=True, array_like=True):
