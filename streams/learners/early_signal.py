@@ -1,7 +1,7 @@
 """What a signal that is known soon foretells of an outcome that is known late, and how well it does."""
 
 import math
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -28,6 +28,16 @@ class Validity(NamedTuple):
 
     explained: float
     pairs: int
+
+
+class Drifted(NamedTuple):
+    """How outcomes left the relation, as means before and after: of the `error` (the outcome less what was foretold),
+    or of how far off that was in either direction (`miss`).
+    """
+
+    kind: Literal["error", "miss"]
+    before: float
+    after: float
 
 
 class _State(msgspec.Struct):
@@ -65,6 +75,8 @@ class EarlySignal:
         if limit < LEAST:
             raise ValueError(f"limit must be at least {LEAST} pairs, got {limit}")
         self._limit = limit
+        self.drift: Drifted | None = None
+        """How the relation has drifted, if the last pair showed that it did."""
         self._begin()
 
     @property
@@ -87,14 +99,15 @@ class EarlySignal:
         teaches nothing.
         """
         if not (_is_known(signal) and _is_known(outcome)):
+            self.drift = None
             return False
         expected = self.expect(signal)
-        has_drifted = expected is not None and self._judge(outcome - expected, outcome)
-        if has_drifted:
+        self.drift = None if expected is None else self._judge(outcome - expected, outcome)
+        if self.drift is not None:
             self._begin()
         self._signals = np.append(self._signals, signal)[-self._limit :]
         self._outcomes = np.append(self._outcomes, outcome)[-self._limit :]
-        return has_drifted
+        return self.drift is not None
 
     def snapshot(self) -> bytes:
         """Return the whole state; equal states give equal bytes."""
@@ -127,16 +140,19 @@ class EarlySignal:
         self._judged = 0
         self._errors, self._sizes = DriftWatch(), DriftWatch()
 
-    def _judge(self, error: float, outcome: float) -> bool:
-        """Count how far off an outcome was foretold; returns whether such errors are others than they were."""
+    def _judge(self, error: float, outcome: float) -> Drifted | None:
+        """Count how far off an outcome was foretold; returns how such errors are others than they were."""
         kept = 1.0 - 1.0 / self._limit
         self._missed = kept * self._missed + error**2
         self._varied = kept * self._varied + (outcome - float(self._outcomes.mean())) ** 2
         self._judged += 1
         self._errors.update(error)
         self._sizes.update(abs(error))
-        farther = self._sizes.shift is not None and self._sizes.shift.after > self._sizes.shift.before
-        return self._errors.shift is not None or farther
+        if (shift := self._errors.shift) is not None:
+            return Drifted("error", shift.before, shift.after)
+        if (shift := self._sizes.shift) is not None and shift.after > shift.before:
+            return Drifted("miss", shift.before, shift.after)
+        return None
 
 
 def _line(weights: Vector, apart: Vector, outcomes: Vector) -> float:

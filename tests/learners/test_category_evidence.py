@@ -83,6 +83,14 @@ def test_names_and_values_are_not_mixed_up() -> None:
     assert model.evidence({"a=b": "c"})["a=b"] == 0.0
 
 
+def test_the_order_of_the_names_does_not_matter() -> None:
+    pairs = rows(300)
+    model, other = taught(CategoryEvidence(), pairs), CategoryEvidence()
+    taught(other, [(dict(reversed(x.items())), y) for x, y in pairs])
+    assert other.snapshot() == model.snapshot()
+    assert [other.predict_one(dict(reversed(x.items()))) for x, _ in pairs] == [model.predict_one(x) for x, _ in pairs]
+
+
 def test_the_order_in_which_late_outcomes_come_does_not_matter() -> None:
     one, other = (CategoryEvidence(half_life=100) for _ in range(2))
     pairs = rows(400)

@@ -139,6 +139,17 @@ def test_chances_that_change_are_told_though_each_outcome_lies_as_far_away() -> 
     assert len(told(early, [(0.0, outcome) for outcome in mostly])) == 1
 
 
+def test_it_is_said_how_outcomes_left_the_relation() -> None:
+    early = learned(straight)
+    pairs = [(signal, outcome + 1.5) for signal, outcome in pairs_of(straight, 1, 400)]
+    (drift,) = [early.drift for pair in pairs if early.learn(*pair)]
+    assert drift is not None
+    assert drift.kind == "error"
+    assert drift.before == pytest.approx(0.0, abs=0.1)
+    assert drift.after == pytest.approx(1.5, abs=0.3)
+    assert early.drift is None
+
+
 def test_an_outcome_that_gets_surer_is_no_drift() -> None:
     early = learned(straight)
     assert told(early, [(signal, 2.0 * signal) for signal, _ in pairs_of(straight, 1, 800)]) == []
