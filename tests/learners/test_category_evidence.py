@@ -16,7 +16,7 @@ Row = Mapping[str, object]
 def rows(count: int, *, seed: int = 0) -> list[tuple[Row, float]]:
     """Return rows with outcomes: the team tells much, the caller, one of many, a little, and the floor nothing."""
     rng = np.random.default_rng(seed)
-    found = []
+    found: list[tuple[Row, float]] = []
     for _ in range(count):
         team, caller, floor = int(rng.integers(4)), int(rng.integers(40)), int(rng.integers(3))
         chance = (0.2, 0.4, 0.6, 0.8)[team] + (0.15 if caller % 2 else -0.15)
