@@ -171,16 +171,9 @@ def test_the_command_scores_every_parquet_of_a_folder(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         for part in range(2):
             some.filter(pl.col("number") % 2 == part).write_parquet(tmp_path / name / f"{part}.parquet")
-    command = [
-        sys.executable,
-        "-m",
-        "tests.bench.incidents",
-        "--data",
-        tmp_path / "data",
-        "--train",
-        tmp_path / "train",
-    ]
-    said = subprocess.run([*command, "--json", out], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    places = ["--data", str(tmp_path / "data"), "--train", str(tmp_path / "train"), "--json", str(out)]
+    command = [sys.executable, "-m", "tests.bench.incidents", *places]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     found = {(row["case"], row["system"], row["metric"]) for row in json.loads(out.read_text())}
     for case in ("closings", "signals", "unresolved"):
         for system in ("flyball", "river", "adagrad", "trained first"):

@@ -1,6 +1,7 @@
 """What categories are found to say of an outcome, and that late, wrong and absent ones do no harm."""
 
 import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -9,13 +10,13 @@ from schemas.errors import RecoveryError
 from streams.learners.category_evidence import CategoryEvidence
 from tests.learners.regressor_conventions import CONVENTIONS, check_convention
 
-Row = dict[str, object]
+Row = Mapping[str, object]
 
 
 def rows(count: int, *, seed: int = 0) -> list[tuple[Row, float]]:
     """Return rows with outcomes: the team tells much, the caller, one of many, a little, and the floor nothing."""
     rng = np.random.default_rng(seed)
-    found = []
+    found: list[tuple[Row, float]] = []
     for _ in range(count):
         team, caller, floor = int(rng.integers(4)), int(rng.integers(40)), int(rng.integers(3))
         chance = (0.2, 0.4, 0.6, 0.8)[team] + (0.15 if caller % 2 else -0.15)
@@ -23,7 +24,7 @@ def rows(count: int, *, seed: int = 0) -> list[tuple[Row, float]]:
     return found
 
 
-def taught(model: CategoryEvidence, pairs: list[tuple[Row, float]]) -> CategoryEvidence:
+def taught(model: CategoryEvidence, pairs: Sequence[tuple[Row, float]]) -> CategoryEvidence:
     for x, y in pairs:
         model.learn_one(x, y)
     return model
@@ -81,6 +82,16 @@ def test_names_and_values_are_not_mixed_up() -> None:
     model = taught(CategoryEvidence(), [({"a": "b=c"}, 1.0)] * 20 + [({"other": 1}, 0.0)] * 20)
     assert model.evidence({"a": "b=c"})["a"] > 1.0
     assert model.evidence({"a=b": "c"})["a=b"] == 0.0
+
+
+def test_the_order_of_the_names_does_not_matter() -> None:
+    pairs = rows(300)
+    model, other = taught(CategoryEvidence(), pairs), CategoryEvidence()
+    taught(other, [(dict(reversed(list(x.items()))), y) for x, y in pairs])
+    assert other.snapshot() == model.snapshot()
+    assert [other.predict_one(dict(reversed(list(x.items())))) for x, _ in pairs] == [
+        model.predict_one(x) for x, _ in pairs
+    ]
 
 
 def test_the_order_in_which_late_outcomes_come_does_not_matter() -> None:
