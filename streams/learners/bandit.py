@@ -14,7 +14,8 @@ def explore(arms: Sequence[str], outlook: Outlook, *, gamma: float, optimism: fl
     """Return each arm's probability by what is expected of it: a gap counts `gamma` times the evidence there is, and
     `optimism` standard deviations are added to every mean.
     """
-    hoped = (outlook.means + optimism * outlook.spreads).tolist()
+    told = zip(outlook.means.tolist(), outlook.spreads.tolist(), strict=True)
+    hoped = [mean + optimism * spread for mean, spread in told]
     return dict(zip(arms, inverse_gap(hoped, gamma=gamma * (1.0 + outlook.evidence), floor=floor), strict=True))
 
 

@@ -1,10 +1,13 @@
 """Named features as a vector for linear models: centred, scaled and squashed by what was seen so far."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
+
+from streams.learners.compiled import compiled
 
 Vector = npt.NDArray[np.float64]
 SQUASH = 2.0
@@ -64,7 +67,9 @@ class FeatureScale:
 
     def raw(self, x: Mapping[str, float]) -> Vector:
         """Return 1 and the values in the order of the columns, NaN where there is none: shape (1 + features,)."""
-        return np.array([1.0, *map(x.get, self._names)], dtype=np.float64)  # None becomes NaN
+        raw = self._blank.copy()
+        raw[1:] = [*map(x.get, self._names)]  # None becomes NaN
+        return raw
 
     def learn_row(self, raw: Vector) -> Vector:
         """Fold the values of one row into means and variances, and return what `row` then says of it (Welford,
@@ -72,14 +77,15 @@ class FeatureScale:
         so that rows of kinds that take turns are learned alike.
         """
         self._rows += 1
-        tamed = self._tamed(raw)
         if self._rows <= SETTLED or _mixed(self._rows) % EVERY == 0:
-            self._learn(np.isfinite(raw), tamed - self._means)
-        return self._squashed(tamed)
+            _learn(raw, self._counts, self._means, self._variances, self._scales, self._reach)
+        return self.row(raw)
 
     def row(self, raw: Vector) -> Vector:
         """Return the values scaled and squashed, with the constant before them: shape (1 + features,)."""
-        return self._squashed(self._tamed(raw))
+        row = np.empty(len(raw))
+        _squash(raw, self._means, self._scales, row)
+        return row
 
     def rows(self, raw: Vector) -> Vector:
         """Return the rows of values of shape (n, features): shape (n, 1 + features), each equal to what `row` says."""
@@ -106,37 +112,10 @@ class FeatureScale:
     def _adopt(self, names: Sequence[str], counts: Vector, means: Vector, variances: Vector) -> None:
         self._names = tuple(names)
         self._known = frozenset(names)
+        self._blank = np.ones(1 + len(names))
         self._counts, self._means, self._variances = counts, means, variances
-        self._rescale()
-
-    def _squashed(self, tamed: Vector) -> Vector:
-        row = tamed - self._means
-        row *= self._scales
-        np.tanh(row, out=row)
-        return row
-
-    def _tamed(self, raw: Vector) -> Vector:
-        """Return values with the mean in place of what is none, and none so large that its square is none."""
-        if np.abs(raw).max() < _LARGEST:
-            return raw
-        return np.clip(np.where(np.isfinite(raw), raw, self._means), -_LARGEST, _LARGEST)
-
-    def _learn(self, seen: npt.NDArray[np.bool_], apart: Vector) -> None:
-        self._counts += seen
-        apart = np.minimum(np.maximum(apart, -self._reach), self._reach)
-        step = seen / np.minimum(np.maximum(self._counts, 1.0), HORIZON)
-        moved = step * apart
-        moved[0] = 0.0
-        self._means += moved
-        self._variances += moved * apart
-        self._variances *= 1.0 - step
-        self._rescale()
-
-    def _rescale(self) -> None:
-        self._scales = 1.0 / (SQUASH * np.sqrt(self._variances + _LEAST_VARIANCE))
-        # of what never varied, the order of magnitude is all that is known
-        spread = np.where(self._variances > 0.0, np.sqrt(self._variances), 1.0 + np.abs(self._means))
-        self._reach = np.where(self._counts >= KNOWN, REACH * spread, np.inf)
+        self._scales, self._reach = np.empty(len(counts)), np.empty(len(counts))
+        _rescale(counts, means, variances, self._scales, self._reach)
 
 
 def _mixed(number: int) -> int:
@@ -145,3 +124,44 @@ def _mixed(number: int) -> int:
     number = ((number ^ (number >> 30)) * 0xBF58476D1CE4E5B9) & _BITS
     number = ((number ^ (number >> 27)) * 0x94D049BB133111EB) & _BITS
     return number ^ (number >> 31)
+
+
+@compiled("f8(f8, f8)")
+def _tame(value: float, mean: float) -> float:
+    """Return a value, the mean in place of what is none, and none so large that its square is none."""
+    if not math.isfinite(value):
+        return mean
+    return min(max(value, -_LARGEST), _LARGEST)
+
+
+@compiled("void(f8[::1], f8[::1], f8[::1], f8[::1])")
+def _squash(raw: Vector, means: Vector, scales: Vector, row: Vector) -> None:
+    """Write what `FeatureScale.row` returns; the constant has a scale of its own."""
+    for n in range(len(raw)):
+        row[n] = math.tanh((_tame(raw[n], means[n]) - means[n]) * scales[n])
+
+
+@compiled("void(f8[::1], f8[::1], f8[::1], f8[::1], f8[::1])")
+def _rescale(counts: Vector, means: Vector, variances: Vector, scales: Vector, reach: Vector) -> None:
+    """Write by what values are scaled, and how far from its mean one may lie to be learned as it is."""
+    for n in range(len(counts)):
+        scales[n] = 1.0 / (SQUASH * math.sqrt(variances[n] + _LEAST_VARIANCE))
+        # of what never varied, the order of magnitude is all that is known
+        spread = math.sqrt(variances[n]) if variances[n] > 0.0 else 1.0 + abs(means[n])
+        reach[n] = REACH * spread if counts[n] >= KNOWN else math.inf
+
+
+@compiled("void(f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1])")
+def _learn(raw: Vector, counts: Vector, means: Vector, variances: Vector, scales: Vector, reach: Vector) -> None:
+    """Fold in one row; the constant stays apart from its mean of 0."""
+    for n in range(len(raw)):
+        if not math.isfinite(raw[n]):
+            continue
+        counts[n] += 1.0
+        apart = min(max(_tame(raw[n], means[n]) - means[n], -reach[n]), reach[n])
+        step = 1.0 / min(counts[n], HORIZON)
+        moved = step * apart if n > 0 else 0.0
+        means[n] += moved
+        variances[n] += moved * apart
+        variances[n] *= 1.0 - step
+    _rescale(counts, means, variances, scales, reach)

@@ -2,12 +2,17 @@
 that is known, by those of the features alone where it is new.
 """
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
-from streams.learners.model_mix import MixSums, ModelMix
+from streams.learners.compiled import compiled
+from streams.learners.model_mix import PRIOR_VARIANCE, MixSums, ModelMix
 
 Vector = npt.NDArray[np.float64]
+Places = npt.NDArray[np.intp]
 
 
 class PatternMix:
@@ -25,39 +30,36 @@ class PatternMix:
         """Return the mix by the errors on patterns, or by those of the features alone."""
         return self._alone if pattern is None else self._joint
 
-    def known(self, counts: Vector | None) -> Vector | None:
-        """Return by how much each action is foretold with its offset, shape (actions,), given how often each model saw
-        it on the pattern: shape (actions, models), None without a pattern.
-        """
-        if counts is None:
-            return None
-        seen: Vector = np.dot(counts, self._joint.shares)
-        return seen / (seen + self._weight)
+    def outlook(
+        self, expected: Vector, noisy: Vector, unknown: Vector, counts: Vector, *, offset: bool, places: Places
+    ) -> tuple[Vector, Vector, float]:
+        """Return what is expected of the actions at some places, its standard deviation, and how often they were seen,
+        given what each model expects (with the offset, where there is one), the two parts of its variance as in
+        `RidgeBank.outlook`, and how often each model saw each action (on the pattern): shape (actions, models) each.
 
-    def means(self, expected: Vector, known: Vector | None) -> Vector:
-        """Return what is expected of each action, shape (actions,), given what each model says (with the offset, where
-        there is one), shape (actions, models), and what `known` returned.
+        What is not known is as doubtful in a quiet world as in a noisy one.
         """
-        alone: Vector = np.dot(expected, self._alone.shares)
-        if known is None:
-            return alone
-        joint: Vector = np.dot(expected, self._joint.shares)
-        return alone + known * (joint - alone)
+        alone, joint = self._alone, self._joint
+        means, spreads = np.empty(len(places)), np.empty(len(places))
+        seen = _outlook(
+            expected,
+            noisy,
+            unknown,
+            counts,
+            places,
+            alone.shares,
+            alone.variance,
+            joint.shares,
+            joint.variance,
+            self._weight if offset else math.inf,
+            means,
+            spreads,
+        )
+        return means, spreads, seen
 
-    def variances(self, noisy: Vector, unknown: Vector, known: Vector | None) -> Vector:
-        """Return the variance of these means: of the same two mixes, in the same parts. `noisy` and `unknown` are as in
-        `ModelMix.variances`.
-        """
-        alone = self._alone.variances(noisy, unknown)
-        if known is None:
-            return alone
-        return alone + known * (self._joint.variances(noisy, unknown) - alone)
-
-    def learn(self, expected: Vector, reward: float, *, decided: int, now: int, weight: float) -> None:
-        """Fold in `weight` times what each model expected by the features alone and, on a pattern, with its offset:
-        shape (1 or 2, models).
-        """
-        for mix, said in zip((self._alone, self._joint), expected.tolist(), strict=False):  # no offset: the first alone
+    def learn(self, expected: Sequence[Vector], reward: float, *, decided: int, now: int, weight: float) -> None:
+        """Fold in `weight` times what each model expected by the features alone and, on a pattern, with its offset."""
+        for mix, said in zip((self._alone, self._joint), expected, strict=False):  # no offset: the first alone
             mix.learn(said, reward, decided=decided, now=now, weight=weight)
 
     def columns(self) -> tuple[MixSums, MixSums]:
@@ -68,3 +70,38 @@ class PatternMix:
         """Replace the state by what `columns` returned."""
         for mix, one in zip((self._alone, self._joint), sums, strict=True):
             mix.restore(one)
+
+
+@compiled("f8(f8[:,::1], f8[:,::1], f8[:,::1], f8[:,::1], i8[::1], f8[::1], f8, f8[::1], f8, f8, f8[::1], f8[::1])")
+def _outlook(
+    expected: Vector,
+    noisy: Vector,
+    unknown: Vector,
+    counts: Vector,
+    places: Places,
+    alone: Vector,
+    alone_variance: float,
+    joint: Vector,
+    joint_variance: float,
+    weight: float,
+    means: Vector,
+    spreads: Vector,
+) -> float:
+    """Write what `PatternMix.outlook` returns; without an offset its weight is infinite."""
+    observed, trusted = 0.0, alone if weight == math.inf else joint
+    for n in range(len(places)):
+        action = places[n]
+        seen, mean, variance, other_mean, other_variance = 0.0, 0.0, 0.0, 0.0, 0.0
+        for model in range(len(alone)):
+            said, noise, doubt = expected[action, model], noisy[action, model], unknown[action, model] * PRIOR_VARIANCE
+            seen += counts[action, model] * trusted[model]
+            mean += said * alone[model]
+            variance += (noise * alone_variance + doubt) * alone[model]
+            other_mean += said * joint[model]
+            other_variance += (noise * joint_variance + doubt) * joint[model]
+        known = seen / (seen + weight)
+        observed += seen
+        means[n] = mean + known * (other_mean - mean)
+        variance += known * (other_variance - variance)
+        spreads[n] = math.sqrt(max(variance, 0.0))  # by rounding, what is certain may fall short of 0
+    return observed

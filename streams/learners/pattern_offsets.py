@@ -7,8 +7,11 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from streams.learners.compiled import compiled
+
 Vector = npt.NDArray[np.float64]
-COUNT, REWARD, ROW = 0, 1, slice(2, None)
+Places = npt.NDArray[np.intp]
+COUNT, REWARD, ROW = 0, 1, 2
 
 
 class OffsetSums(msgspec.Struct):
@@ -34,6 +37,7 @@ class PatternOffsets:
         self._limit = limit
         self._clocks: OrderedDict[str, int] = OrderedDict()
         self._sums: dict[str, Vector] = {}
+        self._nothing = np.zeros((0, len(self._rates), ROW))
 
     def clock(self, pattern: str) -> int:
         """Return how many decisions there were on a pattern."""
@@ -44,7 +48,7 @@ class PatternOffsets:
         self._clocks[pattern] = self.clock(pattern) + 1
         self._clocks.move_to_end(pattern)
         if pattern in self._sums:
-            self._sums[pattern] *= self._rates[:, None]
+            _fade(self._sums[pattern], self._rates)
         gone = []
         while len(self._clocks) > self._limit:
             oldest, _ = self._clocks.popitem(last=False)
@@ -52,25 +56,17 @@ class PatternOffsets:
             gone.append(oldest)
         return gone
 
-    def predict(self, pattern: str, weights: Vector) -> tuple[Vector, Vector]:
-        """Return offset and faded count of each action and model, shape (actions, models) each, for these weights of
-        shape (actions, models, width).
+    def outlook(
+        self, pattern: str, weights: Vector, said: Vector, noisy: Vector, unknown: Vector
+    ) -> tuple[Vector, Vector, Vector, Vector]:
+        """Return what each model says of each action with its offset, the two parts of the variance of that, and how
+        often the action was seen on the pattern, faded; given the models' weights, shape (actions, models, width), and
+        what `RidgeBank.outlook` returned by them: shape (actions, models) each.
         """
-        actions, models, width = weights.shape
-        if pattern not in self._sums:
-            return np.zeros((actions, models)), np.zeros((actions, models))
-        sums = self._fitted(self._sums[pattern], actions, width)[:, self._rate_of]
-        counts = sums[:, :, COUNT]
-        explained = np.vecdot(weights, sums[:, :, ROW])
-        return (sums[:, :, REWARD] - explained) / (counts + self._weight), counts
-
-    def variances(self, noisy: Vector, unknown: Vector, counts: Vector) -> tuple[Vector, Vector]:
-        """Return the two parts of the variance with the offset, in units of the noise's and of the doubt at the start,
-        of actions seen so often on a pattern, given those of their shared part: shape (actions, models) each.
-        """
-        left = self._weight / (counts + self._weight)
-        squared = left * left
-        return squared * noisy + left / self._weight, squared * unknown
+        own, own_noisy, own_unknown, counts = said.copy(), noisy.copy(), unknown.copy(), np.zeros(said.shape)
+        sums = self._sums.get(pattern, self._nothing)
+        _outlook(sums, self._rate_of, self._weight, weights, own, own_noisy, own_unknown, counts)
+        return own, own_noisy, own_unknown, counts
 
     def learn(
         self, pattern: str, action: int, row: Vector, reward: float, *, clock: int, actions: int, weight: float = 1.0
@@ -79,9 +75,8 @@ class PatternOffsets:
         if pattern not in self._clocks:
             return
         kept = weight * self._rates ** (self._clocks[pattern] - clock)
-        nothing = np.zeros((0, len(self._rates), 2 + len(row)))
-        sums = self._sums[pattern] = self._fitted(self._sums.get(pattern, nothing), actions, len(row))
-        sums[action] += kept[:, None] * np.concatenate(((1.0, reward), row))
+        sums = self._room(pattern, actions, len(row))
+        _learn(sums, action, row, reward, kept)
 
     def forget_action(self, action: int) -> None:
         """Forget what an action earned, on every pattern: its place is given to another."""
@@ -91,11 +86,10 @@ class PatternOffsets:
 
     def columns(self) -> list[tuple[str, OffsetSums]]:
         """Return the whole state, the pattern that was decided longest ago first."""
-        nothing = np.zeros((0, len(self._rates), 2))
         return [
             (pattern, OffsetSums(clock=clock, shape=sums.shape, sums=sums.tobytes()))
             for pattern, clock in self._clocks.items()
-            for sums in (self._sums.get(pattern, nothing),)
+            for sums in (self._sums.get(pattern, self._nothing),)
         ]
 
     def restore(self, columns: Sequence[tuple[str, OffsetSums]]) -> None:
@@ -105,8 +99,64 @@ class PatternOffsets:
             pattern: np.frombuffer(cells.sums).reshape(cells.shape).copy() for pattern, cells in columns if cells.sums
         }
 
-    @staticmethod
-    def _fitted(sums: Vector, actions: int, width: int) -> Vector:
-        """Return sums with room for so many actions and numbers."""
-        more, wider = actions - len(sums), 2 + width - sums.shape[2]
-        return np.pad(sums, ((0, more), (0, 0), (0, wider))) if more or wider else sums
+    def _room(self, pattern: str, actions: int, width: int) -> Vector:
+        """Return a pattern's sums, with room for so many actions and numbers from now on."""
+        sums = self._sums.get(pattern)
+        if sums is None:
+            sums = self._sums[pattern] = np.zeros((actions, len(self._rates), ROW + width))
+        more, wider = actions - sums.shape[0], ROW + width - sums.shape[2]
+        if more or wider:
+            sums = self._sums[pattern] = np.pad(sums, ((0, more), (0, 0), (0, wider)))
+        return sums
+
+
+@compiled("void(f8[:,:,::1], f8[::1])")
+def _fade(sums: Vector, rates: Vector) -> None:
+    """Let what was observed weigh less: at each rate by its own factor."""
+    actions, _, height = sums.shape
+    for action in range(actions):
+        for rate in range(len(rates)):
+            for n in range(height):
+                sums[action, rate, n] *= rates[rate]
+
+
+@compiled("void(f8[:,:,::1], i8[::1], f8, f8[:,:,:], f8[:,::1], f8[:,::1], f8[:,::1], f8[:,::1])")
+def _outlook(
+    sums: Vector,
+    rate_of: Places,
+    weight: float,
+    weights: Vector,
+    said: Vector,
+    noisy: Vector,
+    unknown: Vector,
+    counts: Vector,
+) -> None:
+    """Bring what the features say up to what `PatternOffsets.outlook` returns; of what has no sums, nothing is known of
+    its own.
+    """
+    actions, models = said.shape
+    known, width = min(sums.shape[0], actions), min(sums.shape[2] - ROW, weights.shape[2])
+    for action in range(actions):
+        for model in range(models):
+            count = 0.0
+            if action < known:
+                found, explaining = sums[action, rate_of[model]], weights[action, model]
+                explained, count = 0.0, found[COUNT]
+                for n in range(width):
+                    explained += explaining[n] * found[ROW + n]
+                said[action, model] += (found[REWARD] - explained) / (count + weight)
+            left = weight / (count + weight)
+            noisy[action, model] = left * left * noisy[action, model] + left / weight
+            unknown[action, model] *= left * left
+            counts[action, model] = count
+
+
+@compiled("void(f8[:,:,::1], i8, f8[::1], f8, f8[::1])")
+def _learn(sums: Vector, action: int, row: Vector, reward: float, kept: Vector) -> None:
+    """Add an observation that weighs so much at each rate."""
+    for rate in range(len(kept)):
+        found = sums[action, rate]
+        found[COUNT] += kept[rate]
+        found[REWARD] += kept[rate] * reward
+        for n in range(len(row)):
+            found[ROW + n] += kept[rate] * row[n]
