@@ -100,7 +100,9 @@ class DecisionMemory:
                     clock=one.clock,
                     pattern_clock=one.pattern_clock,
                     row=np.frombuffer(one.row).copy(),
-                    expected=tuple(np.frombuffer(one.expected).reshape(1 if one.pattern is None else 2, -1, models).copy()),
+                    expected=tuple(
+                        np.frombuffer(one.expected).reshape(1 if one.pattern is None else 2, -1, models).copy()
+                    ),
                     action=one.action,
                     excess=one.excess,
                 ),

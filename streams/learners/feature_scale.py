@@ -1,28 +1,17 @@
 """Named features as a vector for linear models: centred, scaled and squashed by what was seen so far."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from streams.learners.compiled import compiled
+from streams.learners.kernels import scales
 
 Vector = npt.NDArray[np.float64]
-SQUASH = 2.0
-"""In standard deviations: about where a feature reaches its limit of 1, however far out it lies."""
-HORIZON = 10_000.0
-"""Observations over which mean and variance are taken, at most: a scale that drifts is followed."""
 SETTLED, EVERY = 200, 8
 """After how many rows one of how many of them is learned."""
-REACH, KNOWN = 10.0, 30
-"""So many standard deviations from the mean a value may lie to be learned as it is, once so many are known; one farther
-out counts as one there: a single absurd value does not flatten what comes after it.
-"""
-_LARGEST = 1e100
 _BITS = 2**64 - 1
-_LEAST_VARIANCE = 1e-200
 
 
 class ScaleColumns(msgspec.Struct, array_like=True):
@@ -78,13 +67,13 @@ class FeatureScale:
         """
         self._rows += 1
         if self._rows <= SETTLED or _mixed(self._rows) % EVERY == 0:
-            _learn(raw, self._counts, self._means, self._variances, self._scales, self._reach)
+            scales.learn(raw, self._counts, self._means, self._variances, self._scales, self._reach)
         return self.row(raw)
 
     def row(self, raw: Vector) -> Vector:
         """Return the values scaled and squashed, with the constant before them: shape (1 + features,)."""
         row = np.empty(len(raw))
-        _squash(raw, self._means, self._scales, row)
+        scales.squash(raw, self._means, self._scales, row)
         return row
 
     def rows(self, raw: Vector) -> Vector:
@@ -115,7 +104,7 @@ class FeatureScale:
         self._blank = np.ones(1 + len(names))
         self._counts, self._means, self._variances = counts, means, variances
         self._scales, self._reach = np.empty(len(counts)), np.empty(len(counts))
-        _rescale(counts, means, variances, self._scales, self._reach)
+        scales.rescale(counts, means, variances, self._scales, self._reach)
 
 
 def _mixed(number: int) -> int:
@@ -124,44 +113,3 @@ def _mixed(number: int) -> int:
     number = ((number ^ (number >> 30)) * 0xBF58476D1CE4E5B9) & _BITS
     number = ((number ^ (number >> 27)) * 0x94D049BB133111EB) & _BITS
     return number ^ (number >> 31)
-
-
-@compiled("f8(f8, f8)")
-def _tame(value: float, mean: float) -> float:
-    """Return a value, the mean in place of what is none, and none so large that its square is none."""
-    if not math.isfinite(value):
-        return mean
-    return min(max(value, -_LARGEST), _LARGEST)
-
-
-@compiled("void(f8[::1], f8[::1], f8[::1], f8[::1])")
-def _squash(raw: Vector, means: Vector, scales: Vector, row: Vector) -> None:
-    """Write what `FeatureScale.row` returns; the constant has a scale of its own."""
-    for n in range(len(raw)):
-        row[n] = math.tanh((_tame(raw[n], means[n]) - means[n]) * scales[n])
-
-
-@compiled("void(f8[::1], f8[::1], f8[::1], f8[::1], f8[::1])")
-def _rescale(counts: Vector, means: Vector, variances: Vector, scales: Vector, reach: Vector) -> None:
-    """Write by what values are scaled, and how far from its mean one may lie to be learned as it is."""
-    for n in range(len(counts)):
-        scales[n] = 1.0 / (SQUASH * math.sqrt(variances[n] + _LEAST_VARIANCE))
-        # of what never varied, the order of magnitude is all that is known
-        spread = math.sqrt(variances[n]) if variances[n] > 0.0 else 1.0 + abs(means[n])
-        reach[n] = REACH * spread if counts[n] >= KNOWN else math.inf
-
-
-@compiled("void(f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1])")
-def _learn(raw: Vector, counts: Vector, means: Vector, variances: Vector, scales: Vector, reach: Vector) -> None:
-    """Fold in one row; the constant stays apart from its mean of 0."""
-    for n in range(len(raw)):
-        if not math.isfinite(raw[n]):
-            continue
-        counts[n] += 1.0
-        apart = min(max(_tame(raw[n], means[n]) - means[n], -reach[n]), reach[n])
-        step = 1.0 / min(counts[n], HORIZON)
-        moved = step * apart if n > 0 else 0.0
-        means[n] += moved
-        variances[n] += moved * apart
-        variances[n] *= 1.0 - step
-    _rescale(counts, means, variances, scales, reach)

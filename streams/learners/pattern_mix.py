@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from streams.learners.compiled import compiled
-from streams.learners.model_mix import PRIOR_VARIANCE, MixSums, ModelMix
+from streams.learners.kernels import mixes
+from streams.learners.kernels.mixes import Places
+from streams.learners.model_mix import MixSums, ModelMix
 
 Vector = npt.NDArray[np.float64]
-Places = npt.NDArray[np.intp]
 
 
 class PatternMix:
@@ -31,18 +31,18 @@ class PatternMix:
         return self._alone if pattern is None else self._joint
 
     def outlook(
-        self, expected: Vector, noisy: Vector, unknown: Vector, counts: Vector, *, offset: bool, places: Places
+        self, expected: Sequence[Vector], noisy: Vector, unknown: Vector, counts: Vector, places: Places
     ) -> tuple[Vector, Vector, float]:
         """Return what is expected of the actions at some places, its standard deviation, and how often they were seen,
-        given what each model expects (with the offset, where there is one), the two parts of its variance as in
+        given what each model expects (as in `learn`), the two parts of the variance of the last of that as in
         `RidgeBank.outlook`, and how often each model saw each action (on the pattern): shape (actions, models) each.
 
         What is not known is as doubtful in a quiet world as in a noisy one.
         """
         alone, joint = self._alone, self._joint
         means, spreads = np.empty(len(places)), np.empty(len(places))
-        seen = _outlook(
-            expected,
+        seen = mixes.outlook(
+            expected[-1],
             noisy,
             unknown,
             counts,
@@ -51,7 +51,7 @@ class PatternMix:
             alone.variance,
             joint.shares,
             joint.variance,
-            self._weight if offset else math.inf,
+            self._weight if len(expected) > 1 else math.inf,
             means,
             spreads,
         )
@@ -70,38 +70,3 @@ class PatternMix:
         """Replace the state by what `columns` returned."""
         for mix, one in zip((self._alone, self._joint), sums, strict=True):
             mix.restore(one)
-
-
-@compiled("f8(f8[:,::1], f8[:,::1], f8[:,::1], f8[:,::1], i8[::1], f8[::1], f8, f8[::1], f8, f8, f8[::1], f8[::1])")
-def _outlook(
-    expected: Vector,
-    noisy: Vector,
-    unknown: Vector,
-    counts: Vector,
-    places: Places,
-    alone: Vector,
-    alone_variance: float,
-    joint: Vector,
-    joint_variance: float,
-    weight: float,
-    means: Vector,
-    spreads: Vector,
-) -> float:
-    """Write what `PatternMix.outlook` returns; without an offset its weight is infinite."""
-    observed, trusted = 0.0, alone if weight == math.inf else joint
-    for n in range(len(places)):
-        action = places[n]
-        seen, mean, variance, other_mean, other_variance = 0.0, 0.0, 0.0, 0.0, 0.0
-        for model in range(len(alone)):
-            said, noise, doubt = expected[action, model], noisy[action, model], unknown[action, model] * PRIOR_VARIANCE
-            seen += counts[action, model] * trusted[model]
-            mean += said * alone[model]
-            variance += (noise * alone_variance + doubt) * alone[model]
-            other_mean += said * joint[model]
-            other_variance += (noise * joint_variance + doubt) * joint[model]
-        known = seen / (seen + weight)
-        observed += seen
-        means[n] = mean + known * (other_mean - mean)
-        variance += known * (other_variance - variance)
-        spreads[n] = math.sqrt(max(variance, 0.0))  # by rounding, what is certain may fall short of 0
-    return observed

@@ -7,11 +7,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from streams.learners.compiled import compiled
+from streams.learners.kernels import offsets
+from streams.learners.kernels.offsets import ROW
 
 Vector = npt.NDArray[np.float64]
-Places = npt.NDArray[np.intp]
-COUNT, REWARD, ROW = 0, 1, 2
 
 
 class OffsetSums(msgspec.Struct):
@@ -48,7 +47,7 @@ class PatternOffsets:
         self._clocks[pattern] = self.clock(pattern) + 1
         self._clocks.move_to_end(pattern)
         if pattern in self._sums:
-            _fade(self._sums[pattern], self._rates)
+            offsets.fade(self._sums[pattern], self._rates)
         gone = []
         while len(self._clocks) > self._limit:
             oldest, _ = self._clocks.popitem(last=False)
@@ -65,7 +64,7 @@ class PatternOffsets:
         """
         own, own_noisy, own_unknown, counts = said.copy(), noisy.copy(), unknown.copy(), np.zeros(said.shape)
         sums = self._sums.get(pattern, self._nothing)
-        _outlook(sums, self._rate_of, self._weight, weights, own, own_noisy, own_unknown, counts)
+        offsets.outlook(sums, self._rate_of, self._weight, weights, own, own_noisy, own_unknown, counts)
         return own, own_noisy, own_unknown, counts
 
     def learn(
@@ -76,7 +75,7 @@ class PatternOffsets:
             return
         kept = weight * self._rates ** (self._clocks[pattern] - clock)
         sums = self._room(pattern, actions, len(row))
-        _learn(sums, action, row, reward, kept)
+        offsets.learn(sums, action, row, reward, kept)
 
     def forget_action(self, action: int) -> None:
         """Forget what an action earned, on every pattern: its place is given to another."""
@@ -108,55 +107,3 @@ class PatternOffsets:
         if more or wider:
             sums = self._sums[pattern] = np.pad(sums, ((0, more), (0, 0), (0, wider)))
         return sums
-
-
-@compiled("void(f8[:,:,::1], f8[::1])")
-def _fade(sums: Vector, rates: Vector) -> None:
-    """Let what was observed weigh less: at each rate by its own factor."""
-    actions, _, height = sums.shape
-    for action in range(actions):
-        for rate in range(len(rates)):
-            for n in range(height):
-                sums[action, rate, n] *= rates[rate]
-
-
-@compiled("void(f8[:,:,::1], i8[::1], f8, f8[:,:,:], f8[:,::1], f8[:,::1], f8[:,::1], f8[:,::1])")
-def _outlook(
-    sums: Vector,
-    rate_of: Places,
-    weight: float,
-    weights: Vector,
-    said: Vector,
-    noisy: Vector,
-    unknown: Vector,
-    counts: Vector,
-) -> None:
-    """Bring what the features say up to what `PatternOffsets.outlook` returns; of what has no sums, nothing is known of
-    its own.
-    """
-    actions, models = said.shape
-    known, width = min(sums.shape[0], actions), min(sums.shape[2] - ROW, weights.shape[2])
-    for action in range(actions):
-        for model in range(models):
-            count = 0.0
-            if action < known:
-                found, explaining = sums[action, rate_of[model]], weights[action, model]
-                explained, count = 0.0, found[COUNT]
-                for n in range(width):
-                    explained += explaining[n] * found[ROW + n]
-                said[action, model] += (found[REWARD] - explained) / (count + weight)
-            left = weight / (count + weight)
-            noisy[action, model] = left * left * noisy[action, model] + left / weight
-            unknown[action, model] *= left * left
-            counts[action, model] = count
-
-
-@compiled("void(f8[:,:,::1], i8, f8[::1], f8, f8[::1])")
-def _learn(sums: Vector, action: int, row: Vector, reward: float, kept: Vector) -> None:
-    """Add an observation that weighs so much at each rate."""
-    for rate in range(len(kept)):
-        found = sums[action, rate]
-        found[COUNT] += kept[rate]
-        found[REWARD] += kept[rate] * reward
-        for n in range(len(row)):
-            found[ROW + n] += kept[rate] * row[n]

@@ -21,7 +21,7 @@ from schemas.errors import RecoveryError
 from streams.learners.decision_memory import Decision, DecisionMemory, Remembered
 from streams.learners.feature_scale import FeatureScale, ScaleColumns, Vector
 from streams.learners.model_mix import MixSums
-from streams.learners.pattern_mix import PatternMix, Places
+from streams.learners.pattern_mix import PatternMix
 from streams.learners.pattern_offsets import OffsetSums, PatternOffsets
 from streams.learners.reward_settings import RewardModelSettings
 from streams.learners.ridge_bank import RidgeBank, RidgeSums
@@ -48,15 +48,10 @@ class Outlook(NamedTuple):
     evidence: float
 
 
-class _Look(NamedTuple):
-    """What each model expects by the features alone and, on a pattern, with its offset; the two parts of the variance of
-    the last of them, and how often the model saw each action (on the pattern): shape (actions, models) each.
-    """
-
-    expected: tuple[Vector, ...]
-    noisy: Vector
-    unknown: Vector
-    counts: Vector
+Look = tuple[tuple[Vector, ...], Vector, Vector, Vector]
+"""What each model expects by the features alone and, on a pattern, with its offset; the two parts of the variance of
+the last of them, and how often the model saw each action (on the pattern): shape (actions, models) each.
+"""
 
 
 class _State(msgspec.Struct):
@@ -110,7 +105,7 @@ class RewardModel(base.Regressor):
         unknown = self._bank.actions
         known, everywhere = np.zeros((len(rows), unknown + 1)), np.arange(unknown)
         for number, row in enumerate(self._scale.rows(rows)):
-            known[number, :unknown] = self._expect(self._look(row, pattern), pattern, everywhere).means
+            known[number, :unknown] = self._mix.outlook(*self._look(row, pattern), everywhere)[0]
         return known[:, [self._slots.get(action, unknown) for action in actions]] + self._prior(actions)
 
     def learn_one(self, x: Mapping[Any, float], y: float, *, action: str = ANY, pattern: str | None = None) -> None:
@@ -138,9 +133,8 @@ class RewardModel(base.Regressor):
         self._scale.grow(x)
         decision, look = self._count(self._scale.raw(x), pattern)
         self._memory.add(key, decision)
-        outlook = self._expect(look, pattern, self._latest_slots)
-        np.add(outlook.means, self._latest_priors, out=outlook.means)
-        return outlook
+        means, spreads, evidence = self._mix.outlook(*look, self._latest_slots)
+        return Outlook(means + self._latest_priors, spreads, evidence)
 
     def learn(self, key: str, action: str, reward: float) -> bool:
         """Learn what the action earned that really ran after a decision, be it another than was chosen. Returns whether
@@ -198,7 +192,7 @@ class RewardModel(base.Regressor):
         self._memory.restore(state.remembered, models=len(self._settings.models))
         self.updates = state.updates
 
-    def _count(self, raw: Vector, pattern: str | None) -> tuple[Decision, _Look]:
+    def _count(self, raw: Vector, pattern: str | None) -> tuple[Decision, Look]:
         """Count one more decision, and return it with what is to be seen there."""
         bank, pattern_clock = self._bank, 0
         bank.grow(actions=len(self._slots), width=len(raw))
@@ -208,21 +202,15 @@ class RewardModel(base.Regressor):
             pattern_clock = self._offsets.clock(pattern)
         row = self._scale.learn_row(raw)
         look = self._look(row, pattern)
-        return Decision(pattern, bank.clock, pattern_clock, row, look.expected), look
+        return Decision(pattern, bank.clock, pattern_clock, row, look[0]), look
 
-    def _look(self, row: Vector, pattern: str | None) -> _Look:
+    def _look(self, row: Vector, pattern: str | None) -> Look:
         bank = self._bank
         said, noisy, unknown = bank.outlook(row)
         if pattern is None:
-            return _Look((said,), noisy, unknown, bank.counts)
+            return (said,), noisy, unknown, bank.counts
         own, noisy, unknown, counts = self._offsets.outlook(pattern, bank.weights, said, noisy, unknown)
-        return _Look((said, own), noisy, unknown, counts)
-
-    def _expect(self, look: _Look, pattern: str | None, places: Places) -> Outlook:
-        """Return what is expected of the actions at some places, above their priors."""
-        expected, noisy, unknown, counts = look
-        offset = pattern is not None
-        return Outlook(*self._mix.outlook(expected[-1], noisy, unknown, counts, offset=offset, places=places))
+        return (said, own), noisy, unknown, counts
 
     def _learn(self, decision: Decision, action: str, reward: float) -> None:
         """Fold in what an action earned above its prior of today."""

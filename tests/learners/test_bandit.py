@@ -13,7 +13,7 @@ FLOORS = st.floats(0, 1)
 
 @given(REWARDS, GAMMAS, FLOORS)
 def test_probabilities_add_up_to_one_and_keep_the_floor(rewards: list[float], gamma: float, floor: float) -> None:
-    probabilities = inverse_gap(rewards, gamma=gamma, floor=floor)
+    probabilities = inverse_gap(np.array(rewards), gamma=gamma, floor=floor)
     assert len(probabilities) == len(rewards)
     assert sum(probabilities) == pytest.approx(1.0, abs=1e-12)
     assert min(probabilities) >= floor / len(rewards) - 1e-12
@@ -21,14 +21,14 @@ def test_probabilities_add_up_to_one_and_keep_the_floor(rewards: list[float], ga
 
 @given(REWARDS, GAMMAS, FLOORS)
 def test_a_better_arm_is_never_less_likely(rewards: list[float], gamma: float, floor: float) -> None:
-    pairs = list(zip(rewards, inverse_gap(rewards, gamma=gamma, floor=floor), strict=True))
+    pairs = list(zip(rewards, inverse_gap(np.array(rewards), gamma=gamma, floor=floor), strict=True))
     for worse, less in pairs:
         for better, more in pairs:
             assert better <= worse or more >= less - 1e-12
 
 
 def test_the_weights_are_those_of_the_paper() -> None:
-    first, second, third = inverse_gap([0.5, 0.3, 0.0], gamma=10.0, floor=0.0)
+    first, second, third = inverse_gap(np.array([0.5, 0.3, 0.0]), gamma=10.0, floor=0.0)
     assert second == pytest.approx(1 / (3 + 10 * 0.2))
     assert third == pytest.approx(1 / (3 + 10 * 0.5))
     assert first == pytest.approx(1 - 1 / 5 - 1 / 8)
@@ -36,7 +36,7 @@ def test_the_weights_are_those_of_the_paper() -> None:
 
 def test_without_an_arm_there_is_nothing_to_choose() -> None:
     with pytest.raises(ValueError, match="at least one eligible arm"):
-        inverse_gap([], gamma=1.0, floor=0.1)
+        inverse_gap(np.zeros(0), gamma=1.0, floor=0.1)
 
 
 def test_the_doubt_about_an_arm_speaks_for_it_and_evidence_against_the_worse() -> None:
@@ -51,7 +51,9 @@ def test_the_doubt_about_an_arm_speaks_for_it_and_evidence_against_the_worse() -
 
 @given(st.dictionaries(st.sampled_from("abcdefgh"), st.floats(-1, 1), min_size=1), st.floats(0, 1, exclude_max=True))
 def test_a_draw_falls_on_the_arm_whose_share_holds_it(rewards: dict[str, float], draw: float) -> None:
-    probabilities = dict(zip(rewards, inverse_gap(list(rewards.values()), gamma=5.0, floor=0.05), strict=True))
+    probabilities = dict(
+        zip(rewards, inverse_gap(np.array(list(rewards.values())), gamma=5.0, floor=0.05), strict=True)
+    )
     chosen = pick(probabilities, draw)
     below = sum(probabilities[name] for name in sorted(probabilities) if name < chosen)
     assert below - 1e-12 <= draw <= below + probabilities[chosen] + 1e-9

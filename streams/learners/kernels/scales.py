@@ -1,0 +1,61 @@
+"""What `FeatureScale` works out."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.learners.kernels.compiled import compiled
+
+Vector = npt.NDArray[np.float64]
+SQUASH = 2.0
+"""In standard deviations: about where a feature reaches its limit of 1, however far out it lies."""
+HORIZON = 10_000.0
+"""Observations over which mean and variance are taken, at most: a scale that drifts is followed."""
+REACH, KNOWN = 10.0, 30
+"""So many standard deviations from the mean a value may lie to be learned as it is, once so many are known; one farther
+out counts as one there: a single absurd value does not flatten what comes after it.
+"""
+_LARGEST = 1e100
+_LEAST_VARIANCE = 1e-200
+
+
+@compiled("f8(f8, f8)")
+def _tame(value: float, mean: float) -> float:
+    """Return a value, the mean in place of what is none, and none so large that its square is none."""
+    if not math.isfinite(value):
+        return mean
+    return min(max(value, -_LARGEST), _LARGEST)
+
+
+@compiled("void(f8[::1], f8[::1], f8[::1], f8[::1])")
+def squash(raw: Vector, means: Vector, scales: Vector, row: Vector) -> None:
+    """Write what `FeatureScale.row` returns; the constant has a scale of its own."""
+    for n in range(len(raw)):
+        row[n] = math.tanh((_tame(raw[n], means[n]) - means[n]) * scales[n])
+
+
+@compiled("void(f8[::1], f8[::1], f8[::1], f8[::1], f8[::1])")
+def rescale(counts: Vector, means: Vector, variances: Vector, scales: Vector, reach: Vector) -> None:
+    """Write by what values are scaled, and how far from its mean one may lie to be learned as it is."""
+    for n in range(len(counts)):
+        scales[n] = 1.0 / (SQUASH * math.sqrt(variances[n] + _LEAST_VARIANCE))
+        # of what never varied, the order of magnitude is all that is known
+        spread = math.sqrt(variances[n]) if variances[n] > 0.0 else 1.0 + abs(means[n])
+        reach[n] = REACH * spread if counts[n] >= KNOWN else math.inf
+
+
+@compiled("void(f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1])")
+def learn(raw: Vector, counts: Vector, means: Vector, variances: Vector, scales: Vector, reach: Vector) -> None:
+    """Fold in one row; the constant stays apart from its mean of 0."""
+    for n in range(len(raw)):
+        if not math.isfinite(raw[n]):
+            continue
+        counts[n] += 1.0
+        apart = min(max(_tame(raw[n], means[n]) - means[n], -reach[n]), reach[n])
+        step = 1.0 / min(counts[n], HORIZON)
+        moved = step * apart if n > 0 else 0.0
+        means[n] += moved
+        variances[n] += moved * apart
+        variances[n] *= 1.0 - step
+    rescale(counts, means, variances, scales, reach)
