@@ -73,9 +73,8 @@ class PatternOffsets:
         """Fold in `weight` times an observation of the pattern's decision counted `clock`; none of a forgotten one."""
         if pattern not in self._clocks:
             return
-        kept = weight * self._rates ** (self._clocks[pattern] - clock)
-        sums = self._room(pattern, actions, len(row))
-        offsets.learn(sums, action, row, reward, kept)
+        sums, ago = self._room(pattern, actions, len(row)), self._clocks[pattern] - clock
+        offsets.learn(sums, action, row, reward, self._rates, ago, weight)
 
     def forget_action(self, action: int) -> None:
         """Forget what an action earned, on every pattern: its place is given to another."""

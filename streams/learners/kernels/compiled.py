@@ -22,7 +22,7 @@ def compiled(signature: str) -> Callable[[Function], Function]:
     def compile_for(function: Function) -> Function:
         try:
             made = numba.njit(signature, error_model="numpy", cache=True)(function)
-        except (RuntimeError, OSError, EOFError):  # no place, no room, or half of a file
+        except Exception:  # no place, no room, half of a file: what is wrong with the function itself, shows below
             made = numba.njit(signature, error_model="numpy")(function)
         return cast("Function", made)
 

@@ -52,12 +52,12 @@ def outlook(
             counts[action, model] = count
 
 
-@compiled("void(f8[:,:,::1], i8, f8[::1], f8, f8[::1])")
-def learn(sums: Vector, action: int, row: Vector, reward: float, kept: Vector) -> None:
-    """Add an observation that weighs so much at each rate."""
-    for rate in range(len(kept)):
-        found = sums[action, rate]
-        found[COUNT] += kept[rate]
-        found[REWARD] += kept[rate] * reward
+@compiled("void(f8[:,:,::1], i8, f8[::1], f8, f8[::1], i8, f8)")
+def learn(sums: Vector, action: int, row: Vector, reward: float, rates: Vector, ago: int, weight: float) -> None:
+    """Add `weight` times an observation of so many decisions ago."""
+    for rate in range(len(rates)):
+        found, kept = sums[action, rate], weight * rates[rate] ** ago
+        found[COUNT] += kept
+        found[REWARD] += kept * reward
         for n in range(len(row)):
-            found[ROW + n] += kept[rate] * row[n]
+            found[ROW + n] += kept * row[n]
