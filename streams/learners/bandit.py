@@ -10,29 +10,20 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from streams.learners.kernels import gaps
-from streams.learners.reward_model import Outlook, Vector
+from streams.learners.reward_model import Outlook
 
 
 def explore(arms: Sequence[str], outlook: Outlook, *, gamma: float, optimism: float, floor: float) -> dict[str, float]:
-    """Return each arm's probability by what is expected of it: a gap counts `gamma` times the evidence there is, and
-    `optimism` standard deviations are added to every mean.
+    """Return each arm's probability by what is expected of it; they add up to 1. To every mean are added `optimism`
+    standard deviations; how strongly a gap to the best arm then counts, grows with the evidence: it is `gamma` >= 0
+    without any (0: even). `floor` in [0, 1] is the share of the decisions that is spread evenly. Ties of the best go to
+    the first arm. Raises `ValueError` without an arm.
     """
-    hoped = outlook.means + optimism * outlook.spreads
-    probabilities = inverse_gap(hoped, gamma=gamma * (1.0 + outlook.evidence), floor=floor)
-    return dict(zip(arms, probabilities.tolist(), strict=True))
-
-
-def inverse_gap(rewards: Vector, *, gamma: float, floor: float) -> Vector:
-    """Return each arm's probability by its reward; they add up to 1.
-
-    `gamma` >= 0 is how strongly a gap to the best arm counts (0: even), `floor` in [0, 1] the share of the decisions
-    that is spread evenly. Ties of the best go to the first arm. Raises `ValueError` without an arm.
-    """
-    if not len(rewards):
+    if not len(outlook.means):
         raise ValueError("expected at least one eligible arm, got none")
-    probabilities = np.empty(len(rewards))
-    gaps.inverse_gap(rewards, gamma, floor, probabilities)
-    return probabilities
+    probabilities = np.empty(len(outlook.means))
+    gaps.explore(outlook.means, outlook.spreads, optimism, gamma * (1.0 + outlook.evidence), floor, probabilities)
+    return dict(zip(arms, probabilities.tolist(), strict=True))
 
 
 def pick(probabilities: Mapping[str, float], draw: float) -> str:

@@ -2,7 +2,6 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import msgspec
 import numpy as np
@@ -11,8 +10,7 @@ import numpy.typing as npt
 Vector = npt.NDArray[np.float64]
 
 
-@dataclass(slots=True)
-class Decision:
+class Decision(msgspec.Struct):
     """`clock` and `pattern_clock` count decisions; `row` are the features as they were scaled then, `expected` what
     each model said of each action by the features alone and, on a pattern, with its offset: shape (actions, models) of
     each. `action` is what was learned about, None before, and `excess` the reward above its prior of the day.

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.learners.bandit import explore, inverse_gap, pick
+from streams.learners.bandit import explore, pick
 from streams.learners.reward_model import Outlook
 
 REWARDS = st.lists(st.floats(-1, 1), min_size=1, max_size=8)
@@ -11,9 +11,16 @@ GAMMAS = st.floats(0, 1e4)
 FLOORS = st.floats(0, 1)
 
 
+def inverse_gap(rewards: list[float], *, gamma: float, floor: float) -> list[float]:
+    """Return each arm's probability by rewards that are certain."""
+    arms, certain = [f"{number:02d}" for number in range(len(rewards))], np.zeros(len(rewards))
+    outlook = Outlook(np.array(rewards), certain, evidence=0.0)
+    return list(explore(arms, outlook, gamma=gamma, optimism=0.7, floor=floor).values())
+
+
 @given(REWARDS, GAMMAS, FLOORS)
 def test_probabilities_add_up_to_one_and_keep_the_floor(rewards: list[float], gamma: float, floor: float) -> None:
-    probabilities = inverse_gap(np.array(rewards), gamma=gamma, floor=floor)
+    probabilities = inverse_gap(rewards, gamma=gamma, floor=floor)
     assert len(probabilities) == len(rewards)
     assert sum(probabilities) == pytest.approx(1.0, abs=1e-12)
     assert min(probabilities) >= floor / len(rewards) - 1e-12
@@ -21,14 +28,14 @@ def test_probabilities_add_up_to_one_and_keep_the_floor(rewards: list[float], ga
 
 @given(REWARDS, GAMMAS, FLOORS)
 def test_a_better_arm_is_never_less_likely(rewards: list[float], gamma: float, floor: float) -> None:
-    pairs = list(zip(rewards, inverse_gap(np.array(rewards), gamma=gamma, floor=floor), strict=True))
+    pairs = list(zip(rewards, inverse_gap(rewards, gamma=gamma, floor=floor), strict=True))
     for worse, less in pairs:
         for better, more in pairs:
             assert better <= worse or more >= less - 1e-12
 
 
 def test_the_weights_are_those_of_the_paper() -> None:
-    first, second, third = inverse_gap(np.array([0.5, 0.3, 0.0]), gamma=10.0, floor=0.0)
+    first, second, third = inverse_gap([0.5, 0.3, 0.0], gamma=10.0, floor=0.0)
     assert second == pytest.approx(1 / (3 + 10 * 0.2))
     assert third == pytest.approx(1 / (3 + 10 * 0.5))
     assert first == pytest.approx(1 - 1 / 5 - 1 / 8)
@@ -36,7 +43,7 @@ def test_the_weights_are_those_of_the_paper() -> None:
 
 def test_without_an_arm_there_is_nothing_to_choose() -> None:
     with pytest.raises(ValueError, match="at least one eligible arm"):
-        inverse_gap(np.zeros(0), gamma=1.0, floor=0.1)
+        inverse_gap([], gamma=1.0, floor=0.1)
 
 
 def test_the_doubt_about_an_arm_speaks_for_it_and_evidence_against_the_worse() -> None:
@@ -51,9 +58,7 @@ def test_the_doubt_about_an_arm_speaks_for_it_and_evidence_against_the_worse() -
 
 @given(st.dictionaries(st.sampled_from("abcdefgh"), st.floats(-1, 1), min_size=1), st.floats(0, 1, exclude_max=True))
 def test_a_draw_falls_on_the_arm_whose_share_holds_it(rewards: dict[str, float], draw: float) -> None:
-    probabilities = dict(
-        zip(rewards, inverse_gap(np.array(list(rewards.values())), gamma=5.0, floor=0.05), strict=True)
-    )
+    probabilities = dict(zip(rewards, inverse_gap(list(rewards.values()), gamma=5.0, floor=0.05), strict=True))
     chosen = pick(probabilities, draw)
     below = sum(probabilities[name] for name in sorted(probabilities) if name < chosen)
     assert below - 1e-12 <= draw <= below + probabilities[chosen] + 1e-9

@@ -14,7 +14,7 @@ from streams.learners.ridge_bank import Ridge, RidgeBank
 
 PROGRAM = (
     "import numpy as np; from streams.learners.kernels import gaps, compiled; out = np.zeros(2); "
-    "gaps.inverse_gap(np.array([0.5, 0.3]), 10.0, 0.0, out); print(compiled.__file__, out.tolist())"
+    "gaps.explore(np.array([0.5, 0.3]), out.copy(), 0.0, 10.0, 0.0, out); print(compiled.__file__, out.tolist())"
 )
 ANSWER = "[0.75, 0.25]"
 

@@ -1,4 +1,4 @@
-"""What `inverse_gap` works out."""
+"""What `bandit.explore` works out."""
 
 import numpy as np
 import numpy.typing as npt
@@ -8,13 +8,18 @@ from streams.learners.kernels.compiled import compiled
 Vector = npt.NDArray[np.float64]
 
 
-@compiled("void(f8[::1], f8, f8, f8[::1])")
-def inverse_gap(rewards: Vector, gamma: float, floor: float, probabilities: Vector) -> None:
-    """Write what `inverse_gap` returns; what the others leave is the best arm's."""
-    count, best, others = len(rewards), rewards.argmax(), 0.0
+@compiled("void(f8[::1], f8[::1], f8, f8, f8, f8[::1])")
+def explore(means: Vector, spreads: Vector, optimism: float, gamma: float, floor: float, probabilities: Vector) -> None:
+    """Write what `bandit.explore` returns; the best arm has what the others leave."""
+    count, best, top, others = len(probabilities), 0, -np.inf, 0.0
+    for n in range(count):
+        hoped = means[n] + optimism * spreads[n]
+        probabilities[n] = hoped
+        if hoped > top:
+            best, top = n, hoped
     for n in range(count):
         if n != best:
-            probabilities[n] = 1.0 / (count + gamma * (rewards[best] - rewards[n]))
+            probabilities[n] = 1.0 / (count + gamma * (top - probabilities[n]))
             others += probabilities[n]
     probabilities[best] = 1.0 - others
     for n in range(count):
