@@ -1,6 +1,7 @@
 """Named features as a vector for linear models: centred, scaled and squashed by what was seen so far."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
 
 import msgspec
 import numpy as np
@@ -60,6 +61,20 @@ class FeatureScale:
         raw[1:] = [*map(x.get, self._names)]  # None becomes NaN
         return raw
 
+    def take_in(self, x: Mapping[str, float]) -> Vector:
+        """Give columns to features not seen before, and return what `raw` then returns; the names of the features are
+        looked at only where they are others than the last time.
+        """
+        names = tuple(x)
+        if names != self._latest:
+            self.grow(names)
+            self._latest, self._values = names, _getter(self._names, names)
+        if self._values is None:
+            return self.raw(x)
+        raw = self._blank.copy()
+        raw[1:] = self._values(x)
+        return raw
+
     def learn_row(self, raw: Vector) -> Vector:
         """Fold the values of one row into means and variances, and return what `row` then says of it (Welford,
         Technometrics 1962). Once they are settled, some of the rows will do; which ones derives from their numbers,
@@ -102,9 +117,16 @@ class FeatureScale:
         self._names = tuple(names)
         self._known = frozenset(names)
         self._blank = np.ones(1 + len(names))
+        self._latest: tuple[str, ...] = ()
+        self._values: Callable[[Mapping[str, float]], Sequence[float]] | None = None
         self._counts, self._means, self._variances = counts, means, variances
         self._scales, self._reach = np.empty(len(counts)), np.empty(len(counts))
         scales.rescale(counts, means, variances, self._scales, self._reach)
+
+
+def _getter(columns: Sequence[str], names: Iterable[str]) -> Callable[[Mapping[str, float]], Sequence[float]] | None:
+    """Return how the values of all columns are got at once, if features of these names have them."""
+    return itemgetter(*columns) if len(columns) > 1 and set(names).issuperset(columns) else None
 
 
 def _mixed(number: int) -> int:

@@ -112,8 +112,7 @@ class RewardModel(base.Regressor):
         """Learn what an action earned."""
         if not is_reward(y):
             return
-        self._scale.grow(x)
-        self.learn_many(self._scale.raw(x)[None, 1:], [y], actions=(action,), pattern=pattern)
+        self.learn_many(self._scale.take_in(x)[None, 1:], [y], actions=(action,), pattern=pattern)
 
     def learn_many(
         self, rows: Vector, rewards: Sequence[float], *, actions: Sequence[str], pattern: str | None = None
@@ -130,8 +129,7 @@ class RewardModel(base.Regressor):
     ) -> Outlook:
         """Return what is expected of the eligible actions, and remember under `key` what it rests on."""
         self._admit(tuple(actions))
-        self._scale.grow(x)
-        decision, look = self._count(self._scale.raw(x), pattern)
+        decision, look = self._count(self._scale.take_in(x), pattern)
         self._memory.add(key, decision)
         means, spreads, evidence = self._mix.outlook(*look, self._latest_slots)
         return Outlook(means + self._latest_priors, spreads, evidence)

@@ -10,8 +10,7 @@ from streams.learners.kernels.scales import KNOWN, SQUASH
 def fed(rows: list[dict[str, float]], limit: int = 10, first: tuple[str, ...] = ()) -> FeatureScale:
     scale = FeatureScale(limit=limit, first=first)
     for x in rows:
-        scale.grow(x)
-        scale.learn_row(scale.raw(x))
+        scale.learn_row(scale.take_in(x))
     return scale
 
 
@@ -40,6 +39,23 @@ def test_columns_come_by_first_appearance_and_then_by_name_up_to_the_limit() -> 
     scale = fed([{"b": 1.0, "a": 2.0}, {"d": 0.0, "c": 1.0}], limit=3)
     assert scale.names == ("a", "b", "c")
     assert scale.row(scale.raw({"d": 1e9, "c": 1.0})).tolist() == [1.0, 0.0, 0.0, 0.0]
+
+
+def test_what_is_taken_in_is_what_raw_returns_whatever_came_before() -> None:
+    scale, plain = FeatureScale(limit=3, first=("b",)), FeatureScale(limit=3, first=("b",))
+    told: list[dict[str, float]] = [{}, {"b": 1.0}, {"b": 2.0, "a": 3.0}, {"b": 4.0, "a": 5.0}, {"a": 6.0, "b": 7.0}]
+    told += [{"a": 8.0}, {"c": 1.0, "b": 2.0, "a": 3.0, "d": 4.0}, {"c": 5.0, "b": 6.0, "a": 7.0, "d": 8.0}, {}]
+    for x in told:
+        plain.grow(x)
+        assert str(scale.take_in(x)) == str(plain.raw(x))
+    assert scale.names == ("b", "a", "c")
+
+
+def test_what_is_taken_in_after_a_restore_has_the_columns_that_were_restored() -> None:
+    scale, x = FeatureScale(limit=9), {"a": 1.0, "b": 2.0}
+    assert scale.take_in(x).tolist() == [1.0, 1.0, 2.0]
+    scale.restore(FeatureScale(limit=9, first=("b", "a")).columns())
+    assert scale.take_in(x).tolist() == [1.0, 2.0, 1.0]
 
 
 def test_the_first_ones_have_their_columns_before_all_others() -> None:
