@@ -10,9 +10,6 @@ import numpy.typing as npt
 from streams.learners.kernels import scales
 
 Vector = npt.NDArray[np.float64]
-SETTLED, EVERY = 200, 8
-"""After how many rows one of how many of them is learned."""
-_BITS = 2**64 - 1
 
 
 class ScaleColumns(msgspec.Struct, array_like=True):
@@ -81,9 +78,9 @@ class FeatureScale:
         so that rows of kinds that take turns are learned alike.
         """
         self._rows += 1
-        if self._rows <= SETTLED or _mixed(self._rows) % EVERY == 0:
-            scales.learn(raw, self._counts, self._means, self._variances, self._scales, self._reach)
-        return self.row(raw)
+        row = np.empty(len(raw))
+        scales.learn_row(raw, self._rows, self._counts, self._means, self._variances, self._scales, self._reach, row)
+        return row
 
     def row(self, raw: Vector) -> Vector:
         """Return the values scaled and squashed, with the constant before them: shape (1 + features,)."""
@@ -127,11 +124,3 @@ class FeatureScale:
 def _getter(columns: Sequence[str], names: Iterable[str]) -> Callable[[Mapping[str, float]], Sequence[float]] | None:
     """Return how the values of all columns are got at once, if features of these names have them."""
     return itemgetter(*columns) if len(columns) > 1 and set(names).issuperset(columns) else None
-
-
-def _mixed(number: int) -> int:
-    """Return 64 bits that look random (splitmix64: Steele, Lea and Flood, OOPSLA 2014)."""
-    number = (number * 0x9E3779B97F4A7C15) & _BITS
-    number = ((number ^ (number >> 30)) * 0xBF58476D1CE4E5B9) & _BITS
-    number = ((number ^ (number >> 27)) * 0x94D049BB133111EB) & _BITS
-    return number ^ (number >> 31)

@@ -31,8 +31,10 @@ class ModelMix:
 
     def learn(self, expected: Vector, reward: float, *, decided: int, now: int, weight: float = 1.0) -> None:
         """Fold in `weight` times what each model expected at the decision counted `decided`."""
-        faded, weight = self._fading ** (now - self._clock), weight * self._fading ** (now - decided)
-        self.variance = mixes.learn(self._sums, expected, reward, faded, weight, self._trust, self.shares)
+        since, ago = now - self._clock, now - decided
+        self.variance = mixes.learn(
+            self._sums, expected, reward, self._fading, since, ago, weight, self._trust, self.shares
+        )
         self._clock = now
 
     def columns(self) -> MixSums:

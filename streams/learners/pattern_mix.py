@@ -31,11 +31,19 @@ class PatternMix:
         return self._alone if pattern is None else self._joint
 
     def outlook(
-        self, expected: Sequence[Vector], noisy: Vector, unknown: Vector, counts: Vector, places: Places
+        self,
+        expected: Sequence[Vector],
+        noisy: Vector,
+        unknown: Vector,
+        counts: Vector,
+        *,
+        places: Places,
+        priors: Vector,
     ) -> tuple[Vector, Vector, float]:
-        """Return what is expected of the actions at some places, its standard deviation, and how often they were seen,
-        given what each model expects (as in `learn`), the two parts of the variance of the last of that as in
-        `RidgeBank.outlook`, and how often each model saw each action (on the pattern): shape (actions, models) each.
+        """Return what the actions at some places are expected to earn, its standard deviation, and how often they were
+        seen: given what each model expects (as in `learn`), above these priors, the two parts of the variance of the
+        last of that as in `RidgeBank.outlook`, and how often each model saw each action (on the pattern): shape
+        (actions, models) each.
 
         What is not known is as doubtful in a quiet world as in a noisy one.
         """
@@ -47,6 +55,7 @@ class PatternMix:
             unknown,
             counts,
             places,
+            priors,
             alone.shares,
             alone.variance,
             joint.shares,

@@ -57,15 +57,15 @@ class PatternOffsets:
 
     def outlook(
         self, pattern: str, weights: Vector, said: Vector, noisy: Vector, unknown: Vector
-    ) -> tuple[Vector, Vector, Vector, Vector]:
-        """Return what each model says of each action with its offset, the two parts of the variance of that, and how
-        often the action was seen on the pattern, faded; given the models' weights, shape (actions, models, width), and
-        what `RidgeBank.outlook` returned by them: shape (actions, models) each.
+    ) -> tuple[Vector, Vector]:
+        """Return what each model says of each action with its offset, and how often the action was seen on the pattern,
+        faded; given the models' weights, shape (actions, models, width), and what `RidgeBank.outlook` returned: shape
+        (actions, models) each. The two parts of the variance become those with the offset, in place.
         """
-        own, own_noisy, own_unknown, counts = said.copy(), noisy.copy(), unknown.copy(), np.zeros(said.shape)
+        own, counts = said.copy(), np.zeros(said.shape)
         sums = self._sums.get(pattern, self._nothing)
-        offsets.outlook(sums, self._rate_of, self._weight, weights, own, own_noisy, own_unknown, counts)
-        return own, own_noisy, own_unknown, counts
+        offsets.outlook(sums, self._rate_of, self._weight, weights, own, noisy, unknown, counts)
+        return own, counts
 
     def learn(
         self, pattern: str, action: int, row: Vector, reward: float, *, clock: int, actions: int, weight: float = 1.0

@@ -103,9 +103,10 @@ class RewardModel(base.Regressor):
         order of `names`, NaN where absent.
         """
         unknown = self._bank.actions
-        known, everywhere = np.zeros((len(rows), unknown + 1)), np.arange(unknown)
+        known, everywhere, none = np.zeros((len(rows), unknown + 1)), np.arange(unknown), np.zeros(unknown)
         for number, row in enumerate(self._scale.rows(rows)):
-            known[number, :unknown] = self._mix.outlook(*self._look(row, pattern), everywhere)[0]
+            look = self._look(row, pattern)
+            known[number, :unknown] = self._mix.outlook(*look, places=everywhere, priors=none)[0]
         return known[:, [self._slots.get(action, unknown) for action in actions]] + self._prior(actions)
 
     def learn_one(self, x: Mapping[Any, float], y: float, *, action: str = ANY, pattern: str | None = None) -> None:
@@ -131,8 +132,7 @@ class RewardModel(base.Regressor):
         self._admit(tuple(actions))
         decision, look = self._count(self._scale.take_in(x), pattern)
         self._memory.add(key, decision)
-        means, spreads, evidence = self._mix.outlook(*look, self._latest_slots)
-        return Outlook(means + self._latest_priors, spreads, evidence)
+        return Outlook(*self._mix.outlook(*look, places=self._latest_slots, priors=self._latest_priors))
 
     def learn(self, key: str, action: str, reward: float) -> bool:
         """Learn what the action earned that really ran after a decision, be it another than was chosen. Returns whether
@@ -207,7 +207,7 @@ class RewardModel(base.Regressor):
         said, noisy, unknown = bank.outlook(row)
         if pattern is None:
             return (said,), noisy, unknown, bank.counts
-        own, noisy, unknown, counts = self._offsets.outlook(pattern, bank.weights, said, noisy, unknown)
+        own, counts = self._offsets.outlook(pattern, bank.weights, said, noisy, unknown)
         return (said, own), noisy, unknown, counts
 
     def _learn(self, decision: Decision, action: str, reward: float) -> None:

@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from streams.learners.feature_scale import SETTLED, FeatureScale
-from streams.learners.kernels.scales import KNOWN, SQUASH
+from streams.learners.feature_scale import FeatureScale
+from streams.learners.kernels.scales import KNOWN, SETTLED, SQUASH
 
 
 def fed(rows: list[dict[str, float]], limit: int = 10, first: tuple[str, ...] = ()) -> FeatureScale:

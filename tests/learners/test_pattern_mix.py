@@ -29,7 +29,7 @@ def outlook(
     """Return means and variances of both actions, counted as seen so often on a pattern; None without one."""
     expected = (SAID,) if counts is None else (NOTHING, SAID)
     given = NOTHING if counts is None else counts
-    means, spreads, _ = made.outlook(expected, noisy, unknown, given, np.arange(2))
+    means, spreads, _ = made.outlook(expected, noisy, unknown, given, places=np.arange(2), priors=np.zeros(2))
     return means, spreads**2
 
 
@@ -65,8 +65,11 @@ def test_the_variance_is_of_the_models_that_the_mean_is_of() -> None:
 def test_only_the_actions_asked_about_count_each_as_often_as_the_trusted_models_saw_it() -> None:
     made, counts = taught(), np.array([[3.0, 5.0], [7.0, 11.0]])
     for expected, trusted in (((SAID,), 0), ((NOTHING, SAID), 1)):
-        both, one = (made.outlook(expected, SAID, SAID, counts, np.array(places)) for places in ([1, 0], [1]))
-        assert one[0] == pytest.approx(both[0][:1], rel=1e-12)
+        both, one = (
+            made.outlook(expected, SAID, SAID, counts, places=np.array(places), priors=np.array(priors))
+            for places, priors in (([1, 0], [0.0, 0.3]), ([1], [0.2]))
+        )
+        assert one[0] == pytest.approx(both[0][:1] + 0.2, rel=1e-12)
         assert one[1] == pytest.approx(both[1][:1], rel=1e-12)
         assert (one[2], both[2]) == pytest.approx((counts[1, trusted], counts[:, trusted].sum()), rel=1e-9)
 

@@ -19,9 +19,7 @@ def learn(made: PatternOffsets, pattern: str, action: int, reward: float) -> Non
 
 def predict(made: PatternOffsets, pattern: str, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return a pattern's offsets and counts."""
-    nothing = np.zeros(weights.shape[:2])
-    own, _, _, counts = made.outlook(pattern, weights, nothing, nothing, nothing)
-    return own, counts
+    return made.outlook(pattern, weights, *np.zeros((3, *weights.shape[:2])))
 
 
 def test_an_offset_is_the_mean_of_what_the_features_leave_unexplained_drawn_to_nothing() -> None:
@@ -52,7 +50,8 @@ def test_the_more_was_seen_the_less_the_variance() -> None:
     made, shared, counts, found = offsets(), np.full((3, 2), 0.5), [0, 1, 10, 1_000], []
     for seen in range(1_001):
         if seen in counts:
-            _, noisy, unknown, _ = made.outlook("p", NOTHING, shared, shared, shared)
+            noisy, unknown = shared.copy(), shared.copy()
+            made.outlook("p", NOTHING, shared, noisy, unknown)
             found.append((noisy[1, 0], unknown[1, 0]))
         learn(made, "p", 1, 0.4)
     assert found[0] == pytest.approx((1.5, 0.5))
@@ -62,12 +61,12 @@ def test_the_more_was_seen_the_less_the_variance() -> None:
         assert variances[-1] < 2e-3
 
 
-def test_what_is_given_is_left_as_it_was_and_the_offset_comes_on_top() -> None:
-    made, shared = offsets(), np.full((3, 2), 0.5)
+def test_the_offset_comes_on_top_of_what_the_features_say_and_leaves_that_as_it_was() -> None:
+    made, said = offsets(), np.full((3, 2), 0.5)
     learn(made, "p", 1, 0.4)
-    own = made.outlook("p", NOTHING, shared, shared, shared)[0]
+    own = made.outlook("p", NOTHING, said, said.copy(), said.copy())[0]
     assert own.tolist() == [[0.5, 0.5], [0.7, 0.7], [0.5, 0.5]]
-    assert shared.tolist() == [[0.5, 0.5]] * 3
+    assert said.tolist() == [[0.5, 0.5]] * 3
 
 
 def test_the_pattern_decided_longest_ago_is_forgotten_beyond_the_limit() -> None:

@@ -26,26 +26,39 @@ def weigh(sums: Vector, trust: float, shares: Vector) -> float:
     return (max(0.0, error) + PRIOR_VARIANCE) / (sums[models] + 1.0)
 
 
-@compiled("f8(f8[::1], f8[::1], f8, f8, f8, f8, f8[::1])")
+@compiled("f8(f8[::1], f8[::1], f8, f8, i8, i8, f8, f8, f8[::1])")
 def learn(
-    sums: Vector, expected: Vector, reward: float, faded: float, weight: float, trust: float, shares: Vector
+    sums: Vector,
+    expected: Vector,
+    reward: float,
+    fading: float,
+    since: int,
+    ago: int,
+    weight: float,
+    trust: float,
+    shares: Vector,
 ) -> float:
-    """Let the sums fade, add one outcome, and return what `weigh` then does."""
-    models = len(expected)
+    """Let the sums fade by the decisions since they were true, add `weight` times one outcome of a decision so long
+    ago, and return what `weigh` then does.
+    """
+    faded, kept, models = fading**since, weight * fading**ago, len(expected)
     for n in range(models):
         missed = expected[n] - reward
-        sums[n] = faded * sums[n] + weight * missed * missed
-    sums[models] = max(0.0, faded * sums[models] + weight)
+        sums[n] = faded * sums[n] + kept * missed * missed
+    sums[models] = max(0.0, faded * sums[models] + kept)
     return weigh(sums, trust, shares)
 
 
-@compiled("f8(f8[:,::1], f8[:,::1], f8[:,::1], f8[:,::1], i8[::1], f8[::1], f8, f8[::1], f8, f8, f8[::1], f8[::1])")
+@compiled(
+    "f8(f8[:,::1], f8[:,::1], f8[:,::1], f8[:,::1], i8[::1], f8[::1], f8[::1], f8, f8[::1], f8, f8, f8[::1], f8[::1])"
+)
 def outlook(
     expected: Vector,
     noisy: Vector,
     unknown: Vector,
     counts: Vector,
     places: Places,
+    priors: Vector,
     alone: Vector,
     alone_variance: float,
     joint: Vector,
@@ -68,7 +81,7 @@ def outlook(
             other_variance += (noise * joint_variance + doubt) * joint[model]
         known = seen / (seen + weight)
         observed += seen
-        means[n] = mean + known * (other_mean - mean)
+        means[n] = (mean + known * (other_mean - mean)) + priors[n]
         variance += known * (other_variance - variance)
         spreads[n] = math.sqrt(max(variance, 0.0))  # by rounding, what is certain may fall short of 0
     return observed
