@@ -41,6 +41,10 @@ def test_the_weights_are_those_of_the_paper() -> None:
     assert first == pytest.approx(1 - 1 / 5 - 1 / 8)
 
 
+def test_of_the_best_the_first_is_taken() -> None:
+    assert inverse_gap([0.3, 0.5, 0.5], gamma=10.0, floor=0.0) == pytest.approx([1 / 5, 1 - 1 / 5 - 1 / 3, 1 / 3])
+
+
 def test_without_an_arm_there_is_nothing_to_choose() -> None:
     with pytest.raises(ValueError, match="at least one eligible arm"):
         inverse_gap([], gamma=1.0, floor=0.1)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from streams.learners.feature_scale import FeatureScale
-from streams.learners.kernels.scales import KNOWN, SETTLED, SQUASH
+from streams.learners.kernels.scales import EVERY, KNOWN, SETTLED, SQUASH
 
 
 def fed(rows: list[dict[str, float]], limit: int = 10, first: tuple[str, ...] = ()) -> FeatureScale:
@@ -70,6 +70,13 @@ def test_a_restored_scale_of_more_columns_than_the_limit_takes_in_none() -> None
     narrow.restore(wide.columns())
     narrow.grow({"d": 1.0, "e": 1.0, "f": 1.0})
     assert narrow.names == ("a", "b", "c")
+
+
+def test_once_settled_one_of_some_rows_is_learned() -> None:
+    rows = 8_000
+    scale = fed([{"a": math.sin(n)} for n in range(rows)])
+    counted = np.frombuffer(scale.columns().counts)[1]
+    assert counted == pytest.approx(SETTLED + (rows - SETTLED) / EVERY, rel=0.1)
 
 
 @pytest.mark.parametrize("period", [2, 4, 8])

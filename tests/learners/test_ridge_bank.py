@@ -10,22 +10,23 @@ MODELS = (Ridge(penalty=0.5), Ridge(penalty=5.0), Ridge(penalty=2.0, forgetting=
 ACTIONS, WIDTH = 3, 4
 
 
-def bank() -> RidgeBank:
+def bank(width: int = WIDTH) -> RidgeBank:
     made = RidgeBank(MODELS)
-    made.grow(actions=ACTIONS, width=WIDTH)
+    made.grow(actions=ACTIONS, width=width)
     return made
 
 
-def story(length: int, seed: int = 0) -> list[tuple[int, np.ndarray, float]]:
+def story(length: int, seed: int = 0, width: int = WIDTH) -> list[tuple[int, np.ndarray, float]]:
     rng = np.random.default_rng(seed)
-    rows = rng.uniform(-1, 1, (length, WIDTH))
+    rows = rng.uniform(-1, 1, (length, width))
     rows[:, 0] = 1.0
     return [(int(rng.integers(ACTIONS)), row, float(rng.normal())) for row in rows]
 
 
 def closed_form(told: list[tuple[int, np.ndarray, float]], model: Ridge, action: int) -> tuple[np.ndarray, np.ndarray]:
     every = round(np.log(FADE) / np.log(model.forgetting)) if model.forgetting < 1.0 else len(told) + 1
-    squares, moments = model.penalty * np.eye(WIDTH), np.zeros(WIDTH)
+    width = len(told[0][1])
+    squares, moments = model.penalty * np.eye(width), np.zeros(width)
     for clock, (one, row, reward) in enumerate(told, 1):
         if one == action:
             kept = FADE ** (len(told) // every - clock // every)
@@ -35,12 +36,13 @@ def closed_form(told: list[tuple[int, np.ndarray, float]], model: Ridge, action:
     return covariance @ moments, covariance
 
 
-def test_it_solves_every_ridge_regression_with_what_has_not_faded() -> None:
-    told, made = story(200), bank()
+@pytest.mark.parametrize("width", [1, 4, 7, 8, 9, 13, 16, 22])
+def test_it_solves_every_ridge_regression_with_what_has_not_faded(width: int) -> None:
+    told, made = story(200, width=width), bank(width)
     for clock, (action, row, reward) in enumerate(told, 1):
         made.tick()
         made.learn(action, row, reward, clock=clock)
-    probe = np.array([1.0, 0.3, -0.7, 0.2])
+    probe = story(1, seed=1, width=width)[0][1]
     for number, model in enumerate(MODELS):
         for action in range(ACTIONS):
             weights, covariance = closed_form(told, model, action)
