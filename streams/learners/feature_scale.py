@@ -32,6 +32,8 @@ class FeatureScale:
     def __init__(self, *, limit: int, first: Sequence[str] = ()) -> None:
         self._limit = limit
         self._rows = 0
+        self._latest: tuple[str, ...] = ()
+        self._values: Callable[[Mapping[str, float]], Sequence[float]] | None = None
         names = tuple(first)[:limit]
         self._adopt(names, *(np.zeros(1 + len(names)) for _ in range(3)))
 
@@ -114,8 +116,7 @@ class FeatureScale:
         self._names = tuple(names)
         self._known = frozenset(names)
         self._blank = np.ones(1 + len(names))
-        self._latest: tuple[str, ...] = ()
-        self._values: Callable[[Mapping[str, float]], Sequence[float]] | None = None
+        self._latest, self._values = (), None
         self._counts, self._means, self._variances = counts, means, variances
         self._scales, self._reach = np.empty(len(counts)), np.empty(len(counts))
         scales.rescale(counts, means, variances, self._scales, self._reach)

@@ -27,7 +27,9 @@ class ModelMix:
     def __init__(self, models: int, *, trust: float, fading: float) -> None:
         self._trust = trust
         self._fading = fading
-        self.restore(MixSums(errors=[0.0] * models, observed=0.0, clock=0))
+        self._clock = 0
+        self._sums, self.shares = np.zeros(models + 1), np.empty(models)
+        self.variance = mixes.weigh(self._sums, trust, self.shares)
 
     def learn(self, expected: Vector, reward: float, *, decided: int, now: int, weight: float = 1.0) -> None:
         """Fold in `weight` times what each model expected at the decision counted `decided`."""

@@ -23,7 +23,7 @@ def weigh(sums: Vector, trust: float, shares: Vector) -> float:
     for n in range(models):
         shares[n] /= total
         error += shares[n] * sums[n]
-    return (max(0.0, error) + PRIOR_VARIANCE) / (sums[models] + 1.0)
+    return float((max(0.0, error) + PRIOR_VARIANCE) / (sums[models] + 1.0))
 
 
 @compiled("f8(f8[::1], f8[::1], f8, f8, i8, i8, f8, f8, f8[::1])")
