@@ -68,7 +68,7 @@ bench: $(VENV)/.bench  ## The benchmarks that need no outside data, beside peers
 	$(BIN)/python -m tests.bench.latency
 	$(BIN)/python -m tests.bench.gate_speed
 	$(BIN)/python -m tests.bench.fleet
-	$(BIN)/python -m tests.bench.bandit
+	$(BIN)/python -m tests.bench.decide_speed
 	$(BIN)/python -m tests.bench.drift --seeds 4 --workers 2
 	$(BIN)/python -m tests.bench.ope
 	$(BIN)/python -m tests.bench.alarms --stated 200 --workers 2

@@ -3,10 +3,12 @@
 import subprocess
 import sys
 
+import pytest
+
 READ_SETTINGS = "import streams.settings"
-MAKE_GATE = (
+MAKE_ROLE = (
     "from streams.app import make_decoded_role; from streams.settings import EXAMPLE, parse; "
-    "make_decoded_role(parse(EXAMPLE, name='example'), role='gate', partition=0)"
+    "make_decoded_role(parse(EXAMPLE, name='example'), role={role!r}, partition=0)"
 )
 
 
@@ -21,4 +23,14 @@ def test_settings_are_read_without_numbers_or_learners() -> None:
 
 
 def test_the_process_of_the_gate_holds_no_learner() -> None:
-    assert loaded_by(MAKE_GATE).isdisjoint({"river", "sklearn", "scipy"})
+    assert loaded_by(MAKE_ROLE.format(role="gate")).isdisjoint({"river", "sklearn", "scipy", "numba"})
+
+
+@pytest.mark.parametrize(
+    ("program", "loads"),
+    [("import streams.cli", False)]
+    + [(MAKE_ROLE.format(role=role), role == "decide") for role in ("ingest", "detect", "decide", "improve")],
+    ids=["command line", "ingest", "detect", "decide", "improve"],
+)
+def test_only_the_role_that_decides_loads_a_compiler(program: str, loads: bool) -> None:
+    assert ("numba" in loaded_by(program)) is loads

@@ -7,32 +7,23 @@ of off-policy estimates.
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
+from streams.learners.kernels import gaps
 from streams.learners.reward_model import Outlook
 
 
 def explore(arms: Sequence[str], outlook: Outlook, *, gamma: float, optimism: float, floor: float) -> dict[str, float]:
-    """Return each arm's probability by what is expected of it: a gap counts `gamma` times the evidence there is, and
-    `optimism` standard deviations are added to every mean.
+    """Return each arm's probability by what is expected of it; they add up to 1. To every mean are added `optimism`
+    standard deviations; how strongly a gap to the best arm then counts, grows with the evidence: it is `gamma` >= 0
+    without any (0: even). `floor` in [0, 1] is the share of the decisions that is spread evenly. Ties of the best go to
+    the first arm. Raises `ValueError` without an arm.
     """
-    hoped = (outlook.means + optimism * outlook.spreads).tolist()
-    return dict(zip(arms, inverse_gap(hoped, gamma=gamma * (1.0 + outlook.evidence), floor=floor), strict=True))
-
-
-def inverse_gap(rewards: Sequence[float], *, gamma: float, floor: float) -> list[float]:
-    """Return each arm's probability by its reward; they add up to 1.
-
-    `gamma` >= 0 is how strongly a gap to the best arm counts (0: even), `floor` in [0, 1] the share of the decisions
-    that is spread evenly. Ties of the best go to the first arm. Raises `ValueError` without an arm.
-    """
-    if not rewards:
+    if not len(outlook.means):
         raise ValueError("expected at least one eligible arm, got none")
-    top, count, left = max(rewards), len(rewards), 1.0 - floor
-    best = rewards.index(top)
-    weights = [1.0 / (count + gamma * (top - reward)) for reward in rewards]
-    weights[best] = 0.0
-    weights[best] = 1.0 - sum(weights)
-    even = floor / count
-    return [even + left * weight for weight in weights]
+    probabilities = np.empty(len(outlook.means))
+    gaps.explore(outlook.means, outlook.spreads, optimism, gamma * (1.0 + outlook.evidence), floor, probabilities)
+    return dict(zip(arms, probabilities.tolist(), strict=True))
 
 
 def pick(probabilities: Mapping[str, float], draw: float) -> str:

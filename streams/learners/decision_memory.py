@@ -2,7 +2,6 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import msgspec
 import numpy as np
@@ -11,18 +10,17 @@ import numpy.typing as npt
 Vector = npt.NDArray[np.float64]
 
 
-@dataclass(slots=True)
-class Decision:
+class Decision(msgspec.Struct):
     """`clock` and `pattern_clock` count decisions; `row` are the features as they were scaled then, `expected` what
-    each model said of each action by the features alone and, on a pattern, with its offset: shape (1 or 2, actions,
-    models). `action` is what was learned about, None before, and `excess` the reward above its prior of the day.
+    each model said of each action by the features alone and, on a pattern, with its offset: shape (actions, models) of
+    each. `action` is what was learned about, None before, and `excess` the reward above its prior of the day.
     """
 
     pattern: str | None
     clock: int
     pattern_clock: int
     row: Vector
-    expected: Vector
+    expected: tuple[Vector, ...]
     action: str | None = None
     excess: float = 0.0
 
@@ -62,8 +60,10 @@ class DecisionMemory:
         for key, decision in list(self._decisions.items()):
             if decision.action == action:
                 del self._decisions[key]
-            elif slot < decision.expected.shape[1]:
-                decision.expected[:, slot] = 0.0
+                continue
+            for said in decision.expected:
+                if slot < len(said):
+                    said[slot] = 0.0
 
     def forget_patterns(self, patterns: Sequence[str]) -> None:
         """Forget the decisions on patterns that are themselves forgotten."""
@@ -81,7 +81,7 @@ class DecisionMemory:
                 clock=one.clock,
                 pattern_clock=one.pattern_clock,
                 row=one.row.tobytes(),
-                expected=one.expected.tobytes(),
+                expected=b"".join(said.tobytes() for said in one.expected),
                 action=one.action,
                 excess=one.excess,
             )
@@ -97,8 +97,10 @@ class DecisionMemory:
                     pattern=one.pattern,
                     clock=one.clock,
                     pattern_clock=one.pattern_clock,
-                    row=np.frombuffer(one.row),
-                    expected=np.frombuffer(one.expected).reshape(1 if one.pattern is None else 2, -1, models).copy(),
+                    row=np.frombuffer(one.row).copy(),
+                    expected=tuple(
+                        np.frombuffer(one.expected).reshape(1 if one.pattern is None else 2, -1, models).copy()
+                    ),
                     action=one.action,
                     excess=one.excess,
                 ),

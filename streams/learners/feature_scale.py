@@ -1,25 +1,15 @@
 """Named features as a vector for linear models: centred, scaled and squashed by what was seen so far."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from streams.learners.kernels import scales
+
 Vector = npt.NDArray[np.float64]
-SQUASH = 2.0
-"""In standard deviations: about where a feature reaches its limit of 1, however far out it lies."""
-HORIZON = 10_000.0
-"""Observations over which mean and variance are taken, at most: a scale that drifts is followed."""
-SETTLED, EVERY = 200, 8
-"""After how many rows one of how many of them is learned."""
-REACH, KNOWN = 10.0, 30
-"""So many standard deviations from the mean a value may lie to be learned as it is, once so many are known; one farther
-out counts as one there: a single absurd value does not flatten what comes after it.
-"""
-_LARGEST = 1e100
-_BITS = 2**64 - 1
-_LEAST_VARIANCE = 1e-200
 
 
 class ScaleColumns(msgspec.Struct, array_like=True):
@@ -42,6 +32,8 @@ class FeatureScale:
     def __init__(self, *, limit: int, first: Sequence[str] = ()) -> None:
         self._limit = limit
         self._rows = 0
+        self._latest: tuple[str, ...] = ()
+        self._values: Callable[[Mapping[str, float]], Sequence[float]] | None = None
         names = tuple(first)[:limit]
         self._adopt(names, *(np.zeros(1 + len(names)) for _ in range(3)))
 
@@ -64,7 +56,23 @@ class FeatureScale:
 
     def raw(self, x: Mapping[str, float]) -> Vector:
         """Return 1 and the values in the order of the columns, NaN where there is none: shape (1 + features,)."""
-        return np.array([1.0, *map(x.get, self._names)], dtype=np.float64)  # None becomes NaN
+        raw = self._blank.copy()
+        raw[1:] = [*map(x.get, self._names)]  # None becomes NaN
+        return raw
+
+    def take_in(self, x: Mapping[str, float]) -> Vector:
+        """Give columns to features not seen before, and return what `raw` then returns; the names of the features are
+        looked at only where they are others than the last time.
+        """
+        names = tuple(x)
+        if names != self._latest:
+            self.grow(names)
+            self._latest, self._values = names, _getter(self._names, names)
+        if self._values is None:
+            return self.raw(x)
+        raw = self._blank.copy()
+        raw[1:] = self._values(x)
+        return raw
 
     def learn_row(self, raw: Vector) -> Vector:
         """Fold the values of one row into means and variances, and return what `row` then says of it (Welford,
@@ -72,14 +80,15 @@ class FeatureScale:
         so that rows of kinds that take turns are learned alike.
         """
         self._rows += 1
-        tamed = self._tamed(raw)
-        if self._rows <= SETTLED or _mixed(self._rows) % EVERY == 0:
-            self._learn(np.isfinite(raw), tamed - self._means)
-        return self._squashed(tamed)
+        row = np.empty(len(raw))
+        scales.learn_row(raw, self._rows, self._counts, self._means, self._variances, self._scales, self._reach, row)
+        return row
 
     def row(self, raw: Vector) -> Vector:
         """Return the values scaled and squashed, with the constant before them: shape (1 + features,)."""
-        return self._squashed(self._tamed(raw))
+        row = np.empty(len(raw))
+        scales.squash(raw, self._means, self._scales, row)
+        return row
 
     def rows(self, raw: Vector) -> Vector:
         """Return the rows of values of shape (n, features): shape (n, 1 + features), each equal to what `row` says."""
@@ -106,42 +115,13 @@ class FeatureScale:
     def _adopt(self, names: Sequence[str], counts: Vector, means: Vector, variances: Vector) -> None:
         self._names = tuple(names)
         self._known = frozenset(names)
+        self._blank = np.ones(1 + len(names))
+        self._latest, self._values = (), None
         self._counts, self._means, self._variances = counts, means, variances
-        self._rescale()
-
-    def _squashed(self, tamed: Vector) -> Vector:
-        row = tamed - self._means
-        row *= self._scales
-        np.tanh(row, out=row)
-        return row
-
-    def _tamed(self, raw: Vector) -> Vector:
-        """Return values with the mean in place of what is none, and none so large that its square is none."""
-        if np.abs(raw).max() < _LARGEST:
-            return raw
-        return np.clip(np.where(np.isfinite(raw), raw, self._means), -_LARGEST, _LARGEST)
-
-    def _learn(self, seen: npt.NDArray[np.bool_], apart: Vector) -> None:
-        self._counts += seen
-        apart = np.minimum(np.maximum(apart, -self._reach), self._reach)
-        step = seen / np.minimum(np.maximum(self._counts, 1.0), HORIZON)
-        moved = step * apart
-        moved[0] = 0.0
-        self._means += moved
-        self._variances += moved * apart
-        self._variances *= 1.0 - step
-        self._rescale()
-
-    def _rescale(self) -> None:
-        self._scales = 1.0 / (SQUASH * np.sqrt(self._variances + _LEAST_VARIANCE))
-        # of what never varied, the order of magnitude is all that is known
-        spread = np.where(self._variances > 0.0, np.sqrt(self._variances), 1.0 + np.abs(self._means))
-        self._reach = np.where(self._counts >= KNOWN, REACH * spread, np.inf)
+        self._scales, self._reach = np.empty(len(counts)), np.empty(len(counts))
+        scales.rescale(counts, means, variances, self._scales, self._reach)
 
 
-def _mixed(number: int) -> int:
-    """Return 64 bits that look random (splitmix64: Steele, Lea and Flood, OOPSLA 2014)."""
-    number = (number * 0x9E3779B97F4A7C15) & _BITS
-    number = ((number ^ (number >> 30)) * 0xBF58476D1CE4E5B9) & _BITS
-    number = ((number ^ (number >> 27)) * 0x94D049BB133111EB) & _BITS
-    return number ^ (number >> 31)
+def _getter(columns: Sequence[str], names: Iterable[str]) -> Callable[[Mapping[str, float]], Sequence[float]] | None:
+    """Return how the values of all columns are got at once, if features of these names have them."""
+    return itemgetter(*columns) if len(columns) > 1 and set(names).issuperset(columns) else None

@@ -2,9 +2,14 @@
 that is known, by those of the features alone where it is new.
 """
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
+from streams.learners.kernels import mixes
+from streams.learners.kernels.mixes import Places
 from streams.learners.model_mix import MixSums, ModelMix
 
 Vector = npt.NDArray[np.float64]
@@ -25,39 +30,56 @@ class PatternMix:
         """Return the mix by the errors on patterns, or by those of the features alone."""
         return self._alone if pattern is None else self._joint
 
-    def known(self, counts: Vector | None) -> Vector | None:
-        """Return by how much each action is foretold with its offset, shape (actions,), given how often each model saw
-        it on the pattern: shape (actions, models), None without a pattern.
+    def outlook(
+        self,
+        expected: Sequence[Vector],
+        noisy: Vector,
+        unknown: Vector,
+        counts: Vector,
+        *,
+        places: Places,
+        priors: Vector,
+    ) -> tuple[Vector, Vector, float]:
+        """Return what the actions at some places are expected to earn, its standard deviation, and how often they were
+        seen: given what each model expects (as in `learn`), above these priors, the two parts of the variance of the
+        last of that as in `RidgeBank.outlook`, and how often each model saw each action (on the pattern): shape
+        (actions, models) each.
+
+        What is not known is as doubtful in a quiet world as in a noisy one.
         """
+        alone, joint = self._alone, self._joint
+        means, spreads = np.empty(len(places)), np.empty(len(places))
+        seen = mixes.outlook(
+            expected[-1],
+            noisy,
+            unknown,
+            counts,
+            places,
+            priors,
+            alone.shares,
+            alone.variance,
+            joint.shares,
+            joint.variance,
+            self._weight if len(expected) > 1 else math.inf,
+            means,
+            spreads,
+        )
+        return means, spreads, seen
+
+    def believed(self, counts: Vector | None) -> Vector:
+        """Return how far each model is believed of an action, shape (models,): by the shares of the features alone, and
+        as far as the action is known on the pattern, by those with offsets. `counts`, of the same shape, are how often
+        each model saw it there, None without a pattern.
+        """
+        alone, joint = self._alone.shares, self._joint.shares
         if counts is None:
-            return None
-        seen: Vector = np.dot(counts, self._joint.shares)
-        return seen / (seen + self._weight)
-
-    def means(self, expected: Vector, known: Vector | None) -> Vector:
-        """Return what is expected of each action, shape (actions,), given what each model says (with the offset, where
-        there is one), shape (actions, models), and what `known` returned.
-        """
-        alone: Vector = np.dot(expected, self._alone.shares)
-        if known is None:
             return alone
-        joint: Vector = np.dot(expected, self._joint.shares)
-        return alone + known * (joint - alone)
+        seen = float(np.dot(counts, joint))
+        return alone + seen / (seen + self._weight) * (joint - alone)
 
-    def variances(self, noisy: Vector, unknown: Vector, known: Vector | None) -> Vector:
-        """Return the variance of these means: of the same two mixes, in the same parts. `noisy` and `unknown` are as in
-        `ModelMix.variances`.
-        """
-        alone = self._alone.variances(noisy, unknown)
-        if known is None:
-            return alone
-        return alone + known * (self._joint.variances(noisy, unknown) - alone)
-
-    def learn(self, expected: Vector, reward: float, *, decided: int, now: int, weight: float) -> None:
-        """Fold in `weight` times what each model expected by the features alone and, on a pattern, with its offset:
-        shape (1 or 2, models).
-        """
-        for mix, said in zip((self._alone, self._joint), expected.tolist(), strict=False):  # no offset: the first alone
+    def learn(self, expected: Sequence[Vector], reward: float, *, decided: int, now: int, weight: float) -> None:
+        """Fold in `weight` times what each model expected by the features alone and, on a pattern, with its offset."""
+        for mix, said in zip((self._alone, self._joint), expected, strict=False):  # no offset: the first alone
             mix.learn(said, reward, decided=decided, now=now, weight=weight)
 
     def columns(self) -> tuple[MixSums, MixSums]:

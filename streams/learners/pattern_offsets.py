@@ -7,8 +7,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from streams.learners.kernels import offsets
+from streams.learners.kernels.offsets import COUNT, ROW
+
 Vector = npt.NDArray[np.float64]
-COUNT, REWARD, ROW = 0, 1, slice(2, None)
 
 
 class OffsetSums(msgspec.Struct):
@@ -34,6 +36,7 @@ class PatternOffsets:
         self._limit = limit
         self._clocks: OrderedDict[str, int] = OrderedDict()
         self._sums: dict[str, Vector] = {}
+        self._nothing = np.zeros((0, len(self._rates), ROW))
 
     def clock(self, pattern: str) -> int:
         """Return how many decisions there were on a pattern."""
@@ -44,7 +47,7 @@ class PatternOffsets:
         self._clocks[pattern] = self.clock(pattern) + 1
         self._clocks.move_to_end(pattern)
         if pattern in self._sums:
-            self._sums[pattern] *= self._rates[:, None]
+            offsets.fade(self._sums[pattern], self._rates)
         gone = []
         while len(self._clocks) > self._limit:
             oldest, _ = self._clocks.popitem(last=False)
@@ -52,33 +55,25 @@ class PatternOffsets:
             gone.append(oldest)
         return gone
 
-    def predict(self, pattern: str, weights: Vector) -> tuple[Vector, Vector]:
-        """Return offset and faded count of each action and model, shape (actions, models) each, for these weights of
-        shape (actions, models, width).
+    def outlook(
+        self, pattern: str, weights: Vector, said: Vector, noisy: Vector, unknown: Vector
+    ) -> tuple[Vector, Vector]:
+        """Return what each model says of each action with its offset, and how often the action was seen on the pattern,
+        faded; given the models' weights, shape (actions, models, width), and what `RidgeBank.outlook` returned: shape
+        (actions, models) each. The two parts of the variance become those with the offset, in place.
         """
-        actions, models, width = weights.shape
-        if pattern not in self._sums:
-            return np.zeros((actions, models)), np.zeros((actions, models))
-        sums = self._fitted(self._sums[pattern], actions, width)[:, self._rate_of]
-        counts = sums[:, :, COUNT]
-        explained = np.vecdot(weights, sums[:, :, ROW])
-        return (sums[:, :, REWARD] - explained) / (counts + self._weight), counts
+        own, counts = said.copy(), np.zeros(said.shape)
+        sums = self._sums.get(pattern, self._nothing)
+        offsets.outlook(sums, self._rate_of, self._weight, weights, own, noisy, unknown, counts)
+        return own, counts
 
     def counts(self, pattern: str, action: int) -> Vector:
-        """Return the faded count of one action for each model, shape (models,), as `predict` does of all."""
+        """Return the faded count of one action for each model, shape (models,), as `outlook` does of all."""
         sums = self._sums.get(pattern)
         if sums is None or action >= len(sums):
             return np.zeros(len(self._rate_of))
         counts: Vector = sums[action, self._rate_of, COUNT]
         return counts
-
-    def variances(self, noisy: Vector, unknown: Vector, counts: Vector) -> tuple[Vector, Vector]:
-        """Return the two parts of the variance with the offset, in units of the noise's and of the doubt at the start,
-        of actions seen so often on a pattern, given those of their shared part: shape (actions, models) each.
-        """
-        left = self._weight / (counts + self._weight)
-        squared = left * left
-        return squared * noisy + left / self._weight, squared * unknown
 
     def learn(
         self, pattern: str, action: int, row: Vector, reward: float, *, clock: int, actions: int, weight: float = 1.0
@@ -86,10 +81,8 @@ class PatternOffsets:
         """Fold in `weight` times an observation of the pattern's decision counted `clock`; none of a forgotten one."""
         if pattern not in self._clocks:
             return
-        kept = weight * self._rates ** (self._clocks[pattern] - clock)
-        nothing = np.zeros((0, len(self._rates), 2 + len(row)))
-        sums = self._sums[pattern] = self._fitted(self._sums.get(pattern, nothing), actions, len(row))
-        sums[action] += kept[:, None] * np.concatenate(((1.0, reward), row))
+        sums, ago = self._room(pattern, actions, len(row)), self._clocks[pattern] - clock
+        offsets.learn(sums, action, row, reward, self._rates, ago, weight)
 
     def forget_action(self, action: int) -> None:
         """Forget what an action earned, on every pattern: its place is given to another."""
@@ -99,11 +92,10 @@ class PatternOffsets:
 
     def columns(self) -> list[tuple[str, OffsetSums]]:
         """Return the whole state, the pattern that was decided longest ago first."""
-        nothing = np.zeros((0, len(self._rates), 2))
         return [
             (pattern, OffsetSums(clock=clock, shape=sums.shape, sums=sums.tobytes()))
             for pattern, clock in self._clocks.items()
-            for sums in (self._sums.get(pattern, nothing),)
+            for sums in (self._sums.get(pattern, self._nothing),)
         ]
 
     def restore(self, columns: Sequence[tuple[str, OffsetSums]]) -> None:
@@ -113,8 +105,12 @@ class PatternOffsets:
             pattern: np.frombuffer(cells.sums).reshape(cells.shape).copy() for pattern, cells in columns if cells.sums
         }
 
-    @staticmethod
-    def _fitted(sums: Vector, actions: int, width: int) -> Vector:
-        """Return sums with room for so many actions and numbers."""
-        more, wider = actions - len(sums), 2 + width - sums.shape[2]
-        return np.pad(sums, ((0, more), (0, 0), (0, wider))) if more or wider else sums
+    def _room(self, pattern: str, actions: int, width: int) -> Vector:
+        """Return a pattern's sums, with room for so many actions and numbers from now on."""
+        sums = self._sums.get(pattern)
+        if sums is None:
+            sums = self._sums[pattern] = np.zeros((actions, len(self._rates), ROW + width))
+        more, wider = actions - sums.shape[0], ROW + width - sums.shape[2]
+        if more or wider:
+            sums = self._sums[pattern] = np.pad(sums, ((0, more), (0, 0), (0, wider)))
+        return sums

@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.learners.decision_memory import Decision
-from streams.learners.pattern_mix import PatternMix
 
 Vector = npt.NDArray[np.float64]
 
@@ -40,7 +39,7 @@ def reasons_of(
 ) -> Reasons:
     """Return what speaks for the first of two actions over the second: `pair` are their places in `weights`, of shape
     (actions, models, width), as they were at the decision; `names` are the columns behind the constant; of each action
-    there are the `shares` that `believed` returned and one of the `priors`.
+    there are the `shares` that `PatternMix.believed` returned and one of the `priors`.
     """
     (first, second), (of_first, of_second) = pair, shares
     weighed: Vector = (np.dot(of_first, weights[first]) - np.dot(of_second, weights[second])) * decision.row
@@ -52,12 +51,3 @@ def reasons_of(
         )
     constant, *features = weighed.tolist()
     return Reasons(dict(zip(names, features, strict=True)), constant, pattern, priors[0] - priors[1])
-
-
-def believed(mix: PatternMix, pattern: str | None, counts: Vector | None) -> Vector:
-    """Return how far each model is believed of an action, shape (models,): in `PatternMix.means` the shares by the
-    features alone, and as far as it is known on the pattern those with offsets. `counts`, of the same shape, are how
-    often each model saw it there, None without a pattern.
-    """
-    alone, known = mix.of(None).shares, mix.known(counts)
-    return alone if known is None else alone + known * (mix.of(pattern).shares - alone)

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 from river import base
 
 from schemas.errors import RecoveryError
@@ -24,7 +23,7 @@ from streams.learners.feature_scale import FeatureScale, ScaleColumns, Vector
 from streams.learners.model_mix import MixSums
 from streams.learners.pattern_mix import PatternMix
 from streams.learners.pattern_offsets import OffsetSums, PatternOffsets
-from streams.learners.reasons import Reasons, believed, reasons_of
+from streams.learners.reasons import Reasons, reasons_of
 from streams.learners.reward_settings import RewardModelSettings
 from streams.learners.ridge_bank import RidgeBank, RidgeSums
 
@@ -50,15 +49,10 @@ class Outlook(NamedTuple):
     evidence: float
 
 
-class _Look(NamedTuple):
-    """A decision with the variances of what is expected and how often each action was seen on its pattern, None without
-    one: shape (actions, models) each.
-    """
-
-    decision: Decision
-    noisy: Vector
-    unknown: Vector
-    counts: Vector | None
+Look = tuple[tuple[Vector, ...], Vector, Vector, Vector]
+"""What each model expects by the features alone and, on a pattern, with its offset; the two parts of the variance of
+the last of them, and how often the model saw each action (on the pattern): shape (actions, models) each.
+"""
 
 
 class _State(msgspec.Struct):
@@ -92,7 +86,7 @@ class RewardModel(base.Regressor):
         self._memory = DecisionMemory(limit=chosen.remembered)
         self._slots: OrderedDict[str, int] = OrderedDict()
         self._latest: tuple[str, ...] = ()
-        self._latest_slots: slice | npt.NDArray[np.intp] = slice(None)
+        self._latest_slots = np.zeros(0, dtype=np.intp)
         self._latest_priors = np.zeros(0)
         self.updates = 0
 
@@ -109,20 +103,18 @@ class RewardModel(base.Regressor):
         """Return what `predict_one` says of each row and action, shape (n, actions); the rows hold the features in the
         order of `names`, NaN where absent.
         """
-        own, counts = self._own(pattern)
         unknown = self._bank.actions
-        known, share = np.zeros((len(rows), unknown + 1)), self._mix.known(counts)
+        known, everywhere, none = np.zeros((len(rows), unknown + 1)), np.arange(unknown), np.zeros(unknown)
         for number, row in enumerate(self._scale.rows(rows)):
-            shared = self._bank.predict(row)
-            known[number, :unknown] = self._mix.means(shared if own is None else shared + own, share)
+            look = self._look(row, pattern)
+            known[number, :unknown] = self._mix.outlook(*look, places=everywhere, priors=none)[0]
         return known[:, [self._slots.get(action, unknown) for action in actions]] + self._prior(actions)
 
     def learn_one(self, x: Mapping[Any, float], y: float, *, action: str = ANY, pattern: str | None = None) -> None:
         """Learn what an action earned."""
         if not is_reward(y):
             return
-        self._scale.grow(x)
-        self.learn_many(self._scale.raw(x)[None, 1:], [y], actions=(action,), pattern=pattern)
+        self.learn_many(self._scale.take_in(x)[None, 1:], [y], actions=(action,), pattern=pattern)
 
     def learn_many(
         self, rows: Vector, rewards: Sequence[float], *, actions: Sequence[str], pattern: str | None = None
@@ -132,23 +124,16 @@ class RewardModel(base.Regressor):
         for raw, reward, action in zip(np.concatenate((constant, rows), axis=1), rewards, actions, strict=True):
             if is_reward(reward):
                 self._admit((action,))
-                self._learn(self._look(raw, pattern).decision, action, reward)
+                self._learn(self._count(raw, pattern)[0], action, reward)
 
     def decide(
         self, key: str, x: Mapping[str, float], *, actions: Sequence[str], pattern: str | None = None
     ) -> Outlook:
         """Return what is expected of the eligible actions, and remember under `key` what it rests on."""
         self._admit(tuple(actions))
-        self._scale.grow(x)
-        decision, noisy, unknown, counts = self._look(self._scale.raw(x), pattern)
+        decision, look = self._count(self._scale.take_in(x), pattern)
         self._memory.add(key, decision)
-        where = self._latest_slots
-        share = self._mix.known(counts)
-        means = self._mix.means(decision.expected[-1], share)
-        variances = self._mix.variances(noisy, unknown, share)
-        spreads = np.sqrt(np.maximum(variances, 0.0))  # by rounding, what is certain may fall short of 0
-        observed = np.dot(self._bank.counts if counts is None else counts, self._mix.of(pattern).shares)
-        return Outlook(means[where] + self._latest_priors, spreads[where], float(observed[where].sum()))
+        return Outlook(*self._mix.outlook(*look, places=self._latest_slots, priors=self._latest_priors))
 
     def learn(self, key: str, action: str, reward: float) -> bool:
         """Learn what the action earned that really ran after a decision, be it another than was chosen. Returns whether
@@ -159,6 +144,7 @@ class RewardModel(base.Regressor):
             return False
         if action not in self._slots:
             self._admit((action,))
+            self._bank.grow(actions=len(self._slots), width=self._bank.width)
         self._learn(decision, action, reward)
         return True
 
@@ -191,7 +177,7 @@ class RewardModel(base.Regressor):
             pair,
             names=self.names,
             weights=self._bank.weights,
-            shares=[believed(self._mix, pattern, seen) for seen in counts],
+            shares=[self._mix.believed(seen) for seen in counts],
             priors=self._prior((action, over)).tolist(),
         )
 
@@ -215,7 +201,7 @@ class RewardModel(base.Regressor):
         if state.version != VERSION:
             raise RecoveryError(f"state of the reward model must have version {VERSION}, got {state.version}")
         self._slots = OrderedDict(state.actions)
-        self._latest = ()
+        self._latest, self._latest_slots, self._latest_priors = (), np.zeros(0, dtype=np.intp), np.zeros(0)
         self._scale.restore(state.scale)
         self._bank.restore(state.bank)
         self._offsets.restore(state.offsets)
@@ -223,22 +209,25 @@ class RewardModel(base.Regressor):
         self._memory.restore(state.remembered, models=len(self._settings.models))
         self.updates = state.updates
 
-    def _look(self, raw: Vector, pattern: str | None) -> "_Look":
-        """Count one more decision, and return what is to be seen there."""
-        bank = self._bank
+    def _count(self, raw: Vector, pattern: str | None) -> tuple[Decision, Look]:
+        """Count one more decision, and return it with what is to be seen there."""
+        bank, pattern_clock = self._bank, 0
         bank.grow(actions=len(self._slots), width=len(raw))
         bank.tick()
+        if pattern is not None:
+            self._memory.forget_patterns(self._offsets.tick(pattern))
+            pattern_clock = self._offsets.clock(pattern)
         row = self._scale.learn_row(raw)
-        shared, noisy, unknown = bank.outlook(row)
+        look = self._look(row, pattern)
+        return Decision(pattern, bank.clock, pattern_clock, row, look[0]), look
+
+    def _look(self, row: Vector, pattern: str | None) -> Look:
+        bank = self._bank
+        said, noisy, unknown = bank.outlook(row)
         if pattern is None:
-            return _Look(Decision(None, bank.clock, 0, row, shared[None]), noisy, unknown, None)
-        self._memory.forget_patterns(self._offsets.tick(pattern))
-        own, counts = self._offsets.predict(pattern, bank.weights)
-        expected = np.empty((2, *shared.shape))
-        expected[0] = shared
-        np.add(shared, own, out=expected[1])
-        decision = Decision(pattern, bank.clock, self._offsets.clock(pattern), row, expected)
-        return _Look(decision, *self._offsets.variances(noisy, unknown, counts), counts)
+            return (said,), noisy, unknown, bank.counts
+        own, counts = self._offsets.outlook(pattern, bank.weights, said, noisy, unknown)
+        return (said, own), noisy, unknown, counts
 
     def _learn(self, decision: Decision, action: str, reward: float) -> None:
         """Fold in what an action earned above its prior of today."""
@@ -250,12 +239,10 @@ class RewardModel(base.Regressor):
         """Fold in (or, with a weight of -1, take out) what an action earned; what was expected of it is what the models
         said when it was decided, and of an action that came later the prior.
         """
-        bank, slot = self._bank, self._slots[action]
-        bank.grow(actions=len(self._slots), width=bank.width)
-        row, expected = decision.row, decision.expected
+        bank, slot, row = self._bank, self._slots[action], decision.row
         if len(row) < bank.width:
             row = np.concatenate((row, np.zeros(bank.width - len(row))))
-        foretold = expected[:, slot] if slot < expected.shape[1] else np.zeros((len(expected), expected.shape[2]))
+        foretold = [said[slot] if slot < len(said) else np.zeros(said.shape[1]) for said in decision.expected]
         self._mix.learn(foretold, excess, decided=decision.clock, now=bank.clock, weight=weight)
         bank.learn(slot, row, excess, clock=decision.clock, weight=weight)
         if decision.pattern is not None:
@@ -269,10 +256,6 @@ class RewardModel(base.Regressor):
                 weight=weight,
             )
         self.updates += 1
-
-    def _own(self, pattern: str | None) -> tuple[Vector, Vector] | tuple[None, None]:
-        """Return a pattern's offsets, and how often each action was seen on it: shape (actions, models) each."""
-        return (None, None) if pattern is None else self._offsets.predict(pattern, self._bank.weights)
 
     def _prior(self, actions: Sequence[str]) -> Vector:
         return np.array([self._priors.get(action, self._settings.prior) for action in actions])
@@ -291,8 +274,7 @@ class RewardModel(base.Regressor):
         for action in new:
             self._slots[action] = self._vacate() if len(self._slots) >= self._settings.actions else len(self._slots)
         self._refresh(actions)  # in their order, as it is when they are admitted again
-        slots = [self._slots[action] for action in actions]
-        self._latest_slots = slice(None) if slots == list(range(len(self._slots))) else np.array(slots, dtype=np.intp)
+        self._latest_slots = np.array([self._slots[action] for action in actions], dtype=np.intp)
         self._latest_priors = self._prior(actions)
 
     def _refresh(self, actions: Iterable[str]) -> None:

@@ -5,7 +5,6 @@ Every parquet of the folder is a set: features, and the column `label`; an arm e
 orders of the rows. All sets see one configuration, the policy's but for floor and prior (see `POLICY`). Beside: linear
 Thompson sampling (the better of two widths), Vowpal Wabbit (the best of 36 settings: how it explores, its rate, raw or
 standardised features, costs of -1 or 0 or of 0 or 1) and any arm; "standardised" is by the whole set, in hindsight.
-`decisions_per_s` are decisions with learning per CPU second with 20 features and 8 arms, ours also with 50 patterns.
 """
 
 import argparse
@@ -14,19 +13,15 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import product
 from pathlib import Path
-from statistics import median
-from time import process_time
 
 import numpy as np
 import polars as pl
 
 from tests.bench.bandit_play import FLOOR, POLICY, Flyball, Game, LinearThompson, Player, Uniform, play
-from tests.bench.bandit_vw import COSTS, EXPLORATIONS, RATES, VowpalWabbit, is_installed
+from tests.bench.bandit_vw import COSTS, EXPLORATIONS, NO_VW, RATES, VowpalWabbit, is_installed
 from tests.bench.rows import Row, print_table, write_rows
 
 WIDTHS = (0.1, 0.25)
-SPEED_FEATURES, SPEED_ARMS, SPEED_PATTERNS, SPEED_DECISIONS, SPEED_ROUNDS = 20, 8, 50, 4_000, 5
-NO_VW = "vowpal wabbit is not installed, so its rows are left out: `make bench` installs it"
 
 
 def games(path: Path, seeds: int) -> Iterator[Game]:
@@ -82,36 +77,9 @@ def losses(path: Path, seeds: int, *, with_vw: bool) -> list[Row]:
     return [*rows, _row(path.stem, "flyball", "cost_of_the_floor", FLOOR * (arms - 1) / arms, "share")]
 
 
-def speed(*, with_vw: bool) -> list[Row]:
-    """Return decisions with learning per CPU second, interleaved."""
-    rng = np.random.default_rng(0)
-    shape = (SPEED_DECISIONS, SPEED_ARMS)
-    rewards = (rng.random(shape) < rng.random(SPEED_ARMS)).astype(np.float64)
-    game = Game(rng.standard_normal((SPEED_DECISIONS, SPEED_FEATURES)), rewards, rng.random(SPEED_DECISIONS))
-    ours = partial(Flyball, SPEED_FEATURES, SPEED_ARMS)
-    makes: dict[str, Callable[[], Player]] = {
-        "flyball": ours,
-        "flyball, patterns": partial(ours, patterns=SPEED_PATTERNS),
-    }
-    if with_vw:
-        makes["vowpal wabbit"] = partial(
-            VowpalWabbit, SPEED_ARMS, exploration=EXPLORATIONS[0], rate=RATES[1], costs="-1/0"
-        )
-    seconds: dict[str, list[float]] = {name: [] for name in makes}
-    for _ in range(SPEED_ROUNDS):
-        for name, make in makes.items():
-            began = process_time()
-            play(make, game)
-            seconds[name].append(process_time() - began)
-    case = f"{SPEED_FEATURES} x {SPEED_ARMS}"
-    return [
-        _row(case, name, "decisions_per_s", SPEED_DECISIONS / median(taken), "1/s") for name, taken in seconds.items()
-    ]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.bandit", description=__doc__)
-    parser.add_argument("--data", type=Path, help="a folder of parquet files; without it the speed alone")
+    parser.add_argument("--data", type=Path, required=True, help="a folder of parquet files")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--no-vw", action="store_true", help="without Vowpal Wabbit, which takes most of the time")
     parser.add_argument("--json", type=Path)
@@ -121,13 +89,11 @@ def main() -> None:
         print(NO_VW, file=sys.stderr)
     print(f"floor {FLOOR}, gamma {POLICY.gamma:g}, optimism {POLICY.optimism:g}, prior {POLICY.reward_prior:g}")
     rows: list[Row] = []
-    for path in sorted(arguments.data.glob("*.parquet")) if arguments.data else ():
+    for path in sorted(arguments.data.glob("*.parquet")):
         found = losses(path, arguments.seeds, with_vw=with_vw)
         print_table(found)
         rows += found
-    measured = speed(with_vw=with_vw)
-    print_table(measured)
-    write_rows(arguments.json, rows + measured)
+    write_rows(arguments.json, rows)
 
 
 def _row(case: str, system: str, metric: str, value: float, unit: str) -> Row:

@@ -11,6 +11,7 @@ EXPLORATIONS = ("--squarecb", "--squarecb --gamma_scale 100", "--epsilon 0")
 RATES = (0.05, 0.5, 2.0)
 COSTS = {"-1/0": 0.0, "0/1": 1.0}
 """How a reward of 1 or 0 is told as a cost: the name of the way, and what to earn nothing costs by it."""
+NO_VW = "vowpal wabbit is not installed, so its rows are left out: `make bench` installs it"
 COMMON = "--cb_explore_adf -q sa --ignore_linear s --quiet"
 
 

@@ -3,12 +3,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.learners.bandit import explore, inverse_gap, pick
+from streams.learners.bandit import explore, pick
 from streams.learners.reward_model import Outlook
 
 REWARDS = st.lists(st.floats(-1, 1), min_size=1, max_size=8)
 GAMMAS = st.floats(0, 1e4)
 FLOORS = st.floats(0, 1)
+
+
+def inverse_gap(rewards: list[float], *, gamma: float, floor: float) -> list[float]:
+    """Return each arm's probability by rewards that are certain."""
+    arms, certain = [f"{number:02d}" for number in range(len(rewards))], np.zeros(len(rewards))
+    outlook = Outlook(np.array(rewards), certain, evidence=0.0)
+    return list(explore(arms, outlook, gamma=gamma, optimism=0.7, floor=floor).values())
 
 
 @given(REWARDS, GAMMAS, FLOORS)
@@ -32,6 +39,10 @@ def test_the_weights_are_those_of_the_paper() -> None:
     assert second == pytest.approx(1 / (3 + 10 * 0.2))
     assert third == pytest.approx(1 / (3 + 10 * 0.5))
     assert first == pytest.approx(1 - 1 / 5 - 1 / 8)
+
+
+def test_of_the_best_the_first_is_taken() -> None:
+    assert inverse_gap([0.3, 0.5, 0.5], gamma=10.0, floor=0.0) == pytest.approx([1 / 5, 1 - 1 / 5 - 1 / 3, 1 / 3])
 
 
 def test_without_an_arm_there_is_nothing_to_choose() -> None:

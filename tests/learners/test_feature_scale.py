@@ -3,14 +3,14 @@ import math
 import numpy as np
 import pytest
 
-from streams.learners.feature_scale import KNOWN, SETTLED, SQUASH, FeatureScale
+from streams.learners.feature_scale import FeatureScale
+from streams.learners.kernels.scales import EVERY, KNOWN, SETTLED, SQUASH
 
 
 def fed(rows: list[dict[str, float]], limit: int = 10, first: tuple[str, ...] = ()) -> FeatureScale:
     scale = FeatureScale(limit=limit, first=first)
     for x in rows:
-        scale.grow(x)
-        scale.learn_row(scale.raw(x))
+        scale.learn_row(scale.take_in(x))
     return scale
 
 
@@ -41,6 +41,23 @@ def test_columns_come_by_first_appearance_and_then_by_name_up_to_the_limit() -> 
     assert scale.row(scale.raw({"d": 1e9, "c": 1.0})).tolist() == [1.0, 0.0, 0.0, 0.0]
 
 
+def test_what_is_taken_in_is_what_raw_returns_whatever_came_before() -> None:
+    scale, plain = FeatureScale(limit=3, first=("b",)), FeatureScale(limit=3, first=("b",))
+    told: list[dict[str, float]] = [{}, {"b": 1.0}, {"b": 2.0, "a": 3.0}, {"b": 4.0, "a": 5.0}, {"a": 6.0, "b": 7.0}]
+    told += [{"a": 8.0}, {"c": 1.0, "b": 2.0, "a": 3.0, "d": 4.0}, {"c": 5.0, "b": 6.0, "a": 7.0, "d": 8.0}, {}]
+    for x in told:
+        plain.grow(x)
+        assert str(scale.take_in(x)) == str(plain.raw(x))
+    assert scale.names == ("b", "a", "c")
+
+
+def test_what_is_taken_in_after_a_restore_has_the_columns_that_were_restored() -> None:
+    scale, x = FeatureScale(limit=9), {"a": 1.0, "b": 2.0}
+    assert scale.take_in(x).tolist() == [1.0, 1.0, 2.0]
+    scale.restore(FeatureScale(limit=9, first=("b", "a")).columns())
+    assert scale.take_in(x).tolist() == [1.0, 2.0, 1.0]
+
+
 def test_the_first_ones_have_their_columns_before_all_others() -> None:
     many = {f"mean:{number:02d}": 1.0 for number in range(40)}
     scale = fed([many, many | {"severity": 0.5, "trend": 0.1}], limit=32, first=("severity", "trend"))
@@ -53,6 +70,13 @@ def test_a_restored_scale_of_more_columns_than_the_limit_takes_in_none() -> None
     narrow.restore(wide.columns())
     narrow.grow({"d": 1.0, "e": 1.0, "f": 1.0})
     assert narrow.names == ("a", "b", "c")
+
+
+def test_once_settled_one_of_some_rows_is_learned() -> None:
+    rows = 8_000
+    scale = fed([{"a": math.sin(n)} for n in range(rows)])
+    counted = np.frombuffer(scale.columns().counts)[1]
+    assert counted == pytest.approx(SETTLED + (rows - SETTLED) / EVERY, rel=0.1)
 
 
 @pytest.mark.parametrize("period", [2, 4, 8])

@@ -1,0 +1,1 @@
+"""Loops over small arrays, compiled: the one place that knows numba."""

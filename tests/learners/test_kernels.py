@@ -1,0 +1,87 @@
+"""Machine code is there when its module is imported, wherever it can or cannot be kept."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import streams.learners.kernels as package
+from streams.learners.ridge_bank import Ridge, RidgeBank
+
+PROGRAM = (
+    "import numpy as np; from streams.learners.kernels import gaps, compiled; out = np.zeros(2); "
+    "gaps.explore(np.array([0.5, 0.3]), out.copy(), 0.0, 10.0, 0.0, out); print(compiled.__file__, out.tolist())"
+)
+ANSWER = "[0.75, 0.25]"
+
+
+def copy_to(place: Path) -> Path:
+    """Copy what the smallest kernel needs, without its machine code; return where it lies."""
+    kernels = place / "streams" / "learners" / "kernels"
+    kernels.mkdir(parents=True)
+    for folder in (kernels, kernels.parent, kernels.parent.parent):
+        (folder / "__init__.py").touch()
+    for name in ("compiled.py", "gaps.py"):
+        shutil.copy(Path(package.__file__).parent / name, kernels / name)
+    return kernels
+
+
+def start(place: Path, home: Path) -> subprocess.Popen[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("NUMBA_", "XDG_", "PYTHONPATH"))}
+    path = os.pathsep.join([str(place), *filter(None, sys.path)])
+    environment = kept | {"HOME": str(home), "PYTHONPATH": path}
+    return subprocess.Popen(
+        [sys.executable, "-P", "-c", PROGRAM], cwd=place, env=environment, stdout=subprocess.PIPE, text=True
+    )
+
+
+def answer(process: subprocess.Popen[str], kernels: Path) -> str:
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 0
+    where, _, numbers = said.strip().partition(" ")
+    assert Path(where).parent == kernels
+    return numbers
+
+
+def test_processes_that_start_at_once_share_what_is_kept_beside_the_source(tmp_path: Path) -> None:
+    kernels = copy_to(tmp_path)
+    started = [start(tmp_path, Path("/dev/null")) for _ in range(3)]
+    assert [answer(one, kernels) for one in started] == [ANSWER] * 3
+    kept = {path: path.stat().st_mtime_ns for path in (kernels / "__pycache__").glob("*.nbc")}
+    assert len(kept) == 1
+    assert answer(start(tmp_path, Path("/dev/null")), kernels) == ANSWER
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+
+
+def test_where_the_source_cannot_be_written_it_is_kept_in_the_users_cache(tmp_path: Path) -> None:
+    kernels, home = copy_to(tmp_path / "code"), tmp_path / "home"
+    (kernels / "__pycache__").touch()  # no folder can be made of that name, whoever asks
+    assert answer(start(tmp_path / "code", home), kernels) == ANSWER
+    assert list(home.rglob("*.nbc"))
+
+
+def test_where_nothing_can_be_written_every_process_compiles_for_itself(tmp_path: Path) -> None:
+    kernels = copy_to(tmp_path)
+    (kernels / "__pycache__").touch()
+    assert answer(start(tmp_path, Path("/dev/null")), kernels) == ANSWER
+
+
+def test_half_of_what_was_kept_is_as_good_as_none(tmp_path: Path) -> None:
+    kernels = copy_to(tmp_path)
+    assert answer(start(tmp_path, Path("/dev/null")), kernels) == ANSWER
+    for path in (kernels / "__pycache__").glob("*.nb?"):
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert answer(start(tmp_path, Path("/dev/null")), kernels) == ANSWER
+
+
+def test_a_row_of_another_width_is_refused_before_memory_is_read_that_is_not_its_own() -> None:
+    bank = RidgeBank([Ridge(penalty=1.0)])
+    bank.grow(actions=1, width=3)
+    with pytest.raises(ValueError, match="a row of the bank's width"):
+        bank.outlook(np.ones(2))
+    with pytest.raises(ValueError, match="a row of the bank's width"):
+        bank.learn(0, np.ones(4), 1.0, clock=0)
