@@ -13,7 +13,7 @@ class RewardModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
         Ridge(penalty=2.5),
         Ridge(penalty=25.0),
         Ridge(penalty=2.5, forgetting=0.99),
-        Ridge(penalty=2.5, forgetting=0.97),
+        Ridge(penalty=2.5, forgetting=0.96),
     )
     own_forgetting: tuple[float, ...] = (1.0, 0.97, 1.0, 0.95, 0.9)
     own_weight: float = 1.0
