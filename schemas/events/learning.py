@@ -92,7 +92,11 @@ class AuditEntry(Event, frozen=True, kw_only=True):
 
 
 class LedgerEntry(Event, frozen=True, kw_only=True):
-    """What one hold-out arm has been worth so far: counts, mean reward, and a 95 % interval of the mean."""
+    """What one hold-out arm has been worth so far: counts, mean reward, and a 95 % interval of the mean.
+
+    `value` is the sum of the rewards, costs taken off; `cost` that of the actions; `answers` of people to what the arm
+    asked, and the `minutes` they took.
+    """
 
     TYPE: ClassVar[str] = "flyball.ledger.v1"
     TOPIC: ClassVar[str] = "audit"
@@ -111,6 +115,9 @@ class LedgerEntry(Event, frozen=True, kw_only=True):
     availability_low: float | None = None
     availability_high: float | None = None
     cost: float = 0.0
+    value: float = 0.0
+    answers: int = 0
+    minutes: float = 0.0
 
     def key(self) -> str:
         return f"ledger/{self.arm}"

@@ -127,3 +127,14 @@ def foretell(
         whole = (sums.sum(axis=1) + BEFORE) / (counts.sum(axis=1) + 1.0)
         found[row] = (sums[:, kinds[row]] + SHRINKAGE * whole) / (counts[:, kinds[row]] + SHRINKAGE)
     return np.clip(found, MARGIN, 1.0 - MARGIN)
+
+
+def likeliest(
+    rewards: Vector, foretold: Vector, *, chance: Vector, took: npt.NDArray[np.bool_], actions: int
+) -> Differences:
+    """Return how much more the likeliest of so many `actions` earns than a draw among them, per decision. `chance` is
+    its probability, at least 1 / `actions`; `took` where it was drawn; `foretold` what is foretold of the reward.
+    """
+    values = foretold + np.where(took, 1.0 / chance, 0.0) * (rewards - foretold) - rewards
+    furthest = (1.0 - MARGIN) * max(1.0, actions - 1.0)
+    return Differences(values, -furthest, furthest)

@@ -26,7 +26,10 @@ from schemas.events import (
 )
 from schemas.ids import Cause
 from streams.operate.arms import ArmLine, arm_lines
+from streams.operate.proof import Proof
+from streams.operate.proving import prove
 from streams.operate.topic_reader import StoredRecord
+from streams.settings import Settings
 
 EventType = TypeVar("EventType", bound=Event)
 EXECUTED = ("succeeded", "failed", "unknown")
@@ -65,7 +68,8 @@ class Report(msgspec.Struct, kw_only=True):
     """The sums of one run. Latency is from the append of the telemetry that completed an onset to the action's.
     `undecided` are proposals that the gate had not answered when the run ended.
 
-    `lab` holds the loop against the lab's own log of faults, which the loop never sees.
+    `lab` holds the loop against the lab's own log of faults, which the loop never sees; `proof` is what the hold-out
+    says the loop was worth.
     """
 
     broker: str
@@ -92,6 +96,7 @@ class Report(msgspec.Struct, kw_only=True):
     sequences: list[SequenceLine] = []
     drifts: list[DriftLine] = []
     lab: LabScore | None = None
+    proof: Proof | None = None
 
 
 class Tally:
@@ -147,8 +152,11 @@ def build_report(
     seconds: float,
     restarts: int = 0,
     faults: Items[FaultRecord] | None = None,
+    settings: Settings | None = None,
 ) -> Report:
-    """Read a loop's topics to their end and sum up; raises `BrokerError`."""
+    """Read a loop's topics to their end and sum up; `settings` are those of the run, without which nothing is proven.
+    Raises `BrokerError`.
+    """
     tally = Tally(row for topic in TOPICS_OF_A_REPORT for row in reader.events(topic))
     telemetry_us = {
         Cause(record.topic, record.partition, record.offset): record.timestamp_us
@@ -184,6 +192,7 @@ def build_report(
         sequences=_sequences(tally),
         drifts=_drifts(tally),
         lab=None if faults is None else score(faults, tally.all()),
+        proof=None if settings is None else prove(reader, settings),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from schemas.errors import RecoveryError
-from schemas.events import AuditEntry, Event, Experience, LedgerEntry
+from schemas.events import Approval, AuditEntry, Event, Experience, LedgerEntry, Verdict
 from schemas.ids import Cause, Mint
 from streams.loop.account.chain import GENESIS, link_hash
 from streams.loop.account.facts import entry_of
@@ -30,6 +30,7 @@ class _State(msgspec.Struct):
     seen: list[str]
     fresh: int
     fresh_us: int | None
+    asked: list[tuple[str, Arm]] = []
 
 
 class Account:
@@ -48,6 +49,7 @@ class Account:
         self._arms: dict[str, ArmSums] = {arm: ArmSums() for arm in ARMS}
         self._defaults: OrderedDict[str, Score] = OrderedDict()
         self._seen: OrderedDict[str, None] = OrderedDict()
+        self._asked: OrderedDict[str, Arm] = OrderedDict()
         self._fresh = 0
         self._fresh_us: int | None = None
 
@@ -61,8 +63,7 @@ class Account:
                     continue
                 remember(self._seen, record.event.id, self._settings.remembered)
                 outputs.append(self._link(entry, record.cause, now, mint))
-                if isinstance(record.event, Experience) and record.event.by == LOOP:
-                    outputs += self._count(record.event, record.cause, now, mint)
+                outputs += self._fold(record.event, record.cause, now, mint)
         return outputs
 
     def on_time(self, now: Now) -> list[Event]:
@@ -88,6 +89,7 @@ class Account:
             seen=list(self._seen),
             fresh=self._fresh,
             fresh_us=self._fresh_us,
+            asked=list(self._asked.items()),
         )
         return msgspec.msgpack.encode(state)
 
@@ -101,6 +103,7 @@ class Account:
         self._defaults = OrderedDict(state.defaults)
         self._seen = OrderedDict((key, None) for key in state.seen)
         self._fresh, self._fresh_us = state.fresh, state.fresh_us
+        self._asked = OrderedDict(state.asked)
 
     def _link(self, entry: tuple[str, str, dict[str, str]], cause: Cause, now: Now, mint: Mint) -> AuditEntry:
         subject, kind, facts = entry
@@ -126,6 +129,21 @@ class Account:
         self._sequence, self._previous = self._sequence + 1, digest
         return link
 
+    def _fold(self, event: Event, cause: Cause, now: Now, mint: Mint) -> list[Event]:
+        match event:
+            case Experience() if event.by == LOOP:
+                return self._count(event, cause, now, mint)
+            case Verdict() if event.verdict == "escalate" and event.proposal.by == LOOP and event.proposal.episode:
+                hold_out = event.proposal.hold_out
+                self._asked[event.proposal.id] = hold_out.arm if hold_out else "loop"
+                forget_oldest(self._asked, self._settings.remembered)
+            case Approval() if event.proposal in self._asked:
+                self._arms[self._asked[event.proposal]].answers += 1
+                return self._is_fresh(cause, now, mint)
+            case _:
+                pass
+        return []
+
     def _count(self, experience: Experience, cause: Cause, now: Now, mint: Mint) -> list[Event]:
         arm = self._arms[experience.arm]
         if experience.state == "late":
@@ -141,6 +159,10 @@ class Account:
             if experience.state == "defaulted":
                 self._defaults[experience.proposal] = score
                 forget_oldest(self._defaults, self._settings.remembered)
+        return self._is_fresh(cause, now, mint)
+
+    def _is_fresh(self, cause: Cause, now: Now, mint: Mint) -> list[Event]:
+        """Note that something is not in the ledger yet, and write it where that was the last that it waits for."""
         self._fresh += 1
         self._fresh_us = now.us if self._fresh_us is None else self._fresh_us
         return self._write(cause, now, mint) if self._fresh >= self._settings.every else []
@@ -148,10 +170,13 @@ class Account:
     def _write(self, cause: Cause, now: Now, mint: Mint) -> list[Event]:
         self._fresh, self._fresh_us = 0, None
         return [
-            self._entry(arm, self._arms[arm].numbers(), cause, now, mint(cause))
+            self._entry(arm, self._numbers(arm), cause, now, mint(cause))
             for arm in ARMS
-            if self._arms[arm].decisions
+            if self._arms[arm].decisions or self._arms[arm].answers
         ]
+
+    def _numbers(self, arm: Arm) -> dict[str, float | int]:
+        return self._arms[arm].numbers(minutes_per_answer=self._settings.minutes_per_answer)
 
     def _entry(self, arm: Arm, numbers: dict[str, Any], cause: Cause, now: Now, event_id: str) -> LedgerEntry:
         return LedgerEntry(id=event_id, time_us=now.us, causes=(str(cause),), arm=arm, **numbers)
