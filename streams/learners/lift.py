@@ -119,7 +119,7 @@ def foretell(
     found = np.empty((len(arms), len(ARMS)))
     waiting, at = np.argsort(told, kind="stable"), 0
     for row in np.argsort(decided, kind="stable"):
-        while at < len(waiting) and told[waiting[at]] <= decided[row]:
+        while at < len(waiting) and told[waiting[at]] < decided[row]:
             known = waiting[at]
             sums[arms[known], kinds[known]] += rewards[known]
             counts[arms[known], kinds[known]] += 1.0
