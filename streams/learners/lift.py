@@ -8,7 +8,6 @@ difference of two intervals. What is foretold rests on rewards that were known w
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import product
 
 import numpy as np
@@ -66,10 +65,10 @@ class Differences:
     least: float
     most: float
 
-    @cached_property
-    def mean(self) -> float:
-        """The mean; 0 without values."""
-        return float(self.values.mean()) if len(self.values) else 0.0
+    def mean(self, stop: int | None = None) -> float:
+        """Return the mean of the first `stop` values, cut to what a difference can be; 0 without values."""
+        some = self.values[:stop]
+        return float(np.clip(some.mean(), *CENTRES)) if len(some) else 0.0
 
     def interval(self, stop: int | None = None, *, alpha: float = ALPHA) -> tuple[float, float]:
         """Return the interval of the average expectation of the first `stop` values: it may change on the way, and

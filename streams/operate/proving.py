@@ -136,7 +136,7 @@ def _lift(table: _Table, arm: int, rows: Rows) -> Lift | None:
     return Lift(
         over=ARMS[arm],
         episodes=int(rows.sum()),
-        lift=table.scale * found.mean,
+        lift=table.scale * found.mean(),
         low=table.scale * low,
         high=table.scale * high,
         proven_after=after,
@@ -152,7 +152,7 @@ def _course(table: _Table) -> tuple[Peek, ...]:
     for stop in sorted({max(1, count * step // MOST_PEEKS) for step in range(1, MOST_PEEKS + 1)} if count else ()):
         low, high = found.interval(stop)
         time_us = table.time_us(rows, stop) or 0
-        lift = table.scale * float(found.values[:stop].mean())
+        lift = table.scale * found.mean(stop)
         peeks.append(Peek(episodes=stop, time_us=time_us, lift=lift, low=table.scale * low, high=table.scale * high))
     return tuple(peeks)
 
@@ -172,7 +172,7 @@ def _exploring(table: _Table) -> Exploring | None:
     low, high = found.interval()
     return Exploring(
         decisions=len(own),
-        price=table.scale * found.mean,
+        price=table.scale * found.mean(),
         low=table.scale * low,
         high=table.scale * high,
         total=table.scale * float(found.values.sum()),

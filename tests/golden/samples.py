@@ -443,6 +443,9 @@ LATER: dict[str, Event] = {
     "flyball.action.v1+answers": _with(BY_TYPE[Action], answers=(BY_TYPE[Approval],)),
     "flyball.measurement.v1+group": _with(BY_TYPE[Measurement], episode="", group="web"),
     "flyball.experience.v1+by": _with(BY_TYPE[Experience], by="ann"),
+    "flyball.ledger.v1+value": _with(BY_TYPE[LedgerEntry], value=4.0),
+    "flyball.ledger.v1+answers": _with(BY_TYPE[LedgerEntry], answers=3),
+    "flyball.ledger.v1+minutes": _with(BY_TYPE[LedgerEntry], minutes=6.0),
     "flyball.pattern.v1+split_from": Pattern(
         **BASE,  # type: ignore[arg-type]
         pattern="P2",

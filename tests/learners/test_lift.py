@@ -74,7 +74,7 @@ def test_the_mean_is_right_however_badly_rewards_are_foretold() -> None:
             HoldOut(arms=log.arms, shares=log.shares, rewards=log.rewards, foretold=np.full((EPISODES, 3), foretold))
             for log in logs
         ]
-        means = [between(log, LOOP, BASELINE).mean for log in fixed]
+        means = [between(log, LOOP, BASELINE).mean() for log in fixed]
         assert np.mean(means) == pytest.approx(truth(LOOP, BASELINE)[-1], abs=4 * np.std(means) / 7)
 
 
@@ -112,7 +112,7 @@ def test_no_value_is_beyond_its_range_even_where_shares_differ() -> None:
 
 
 def test_what_was_earned_beyond_an_arm_is_what_the_others_earn_by_their_shares() -> None:
-    found = [beyond(hold_out(seed), BASELINE).mean for seed in range(100)]
+    found = [beyond(hold_out(seed), BASELINE).mean() for seed in range(100)]
     right = SHARES[LOOP] * truth(LOOP, BASELINE)[-1] + SHARES[NOTHING] * truth(NOTHING, BASELINE)[-1]
     assert np.mean(found) == pytest.approx(right, abs=4 * np.std(found) / 10)
 
@@ -151,7 +151,7 @@ def test_the_price_of_exploring_is_what_the_likeliest_action_earns_more() -> Non
         rewards = (rng.random(EPISODES) < np.where(took, 0.8, 0.2)) * 1.0
         priced = likeliest(rewards, np.full(EPISODES, 0.5), chance=np.full(EPISODES, 0.7), took=took, actions=4)
         assert priced.least <= priced.values.min() <= priced.values.max() <= priced.most
-        found.append(priced.mean)
+        found.append(priced.mean())
     assert np.mean(found) == pytest.approx(0.3 * 0.6, abs=4 * np.std(found) / 10)
 
 
@@ -163,6 +163,12 @@ def test_where_the_likeliest_is_certain_exploring_has_no_price() -> None:
     assert priced.values == pytest.approx(np.zeros(count), abs=1e-12)
 
 
+def test_a_mean_of_few_values_is_no_more_than_a_difference_can_be() -> None:
+    found = Differences(np.array([3.5, 0.1, -0.6]), -5.0, 5.0)
+    assert [found.mean(stop) for stop in (1, 2, None)] == pytest.approx([1.0, 1.0, 1.0])
+    assert Differences(np.array([0.5, -0.1]), -5.0, 5.0).mean() == pytest.approx(0.2)
+
+
 def test_without_episodes_nothing_is_known() -> None:
     empty = Differences(np.zeros(0), -1.0, 1.0)
-    assert (empty.mean, empty.interval(), empty.proven_after()) == (0.0, CENTRES, None)
+    assert (empty.mean(), empty.interval(), empty.proven_after()) == (0.0, CENTRES, None)

@@ -1,14 +1,28 @@
 from itertools import pairwise
+from typing import Any, Literal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from schemas.events import Approval, AuditEntry, Control, Event, LedgerEntry, LevelChange
+from schemas.events import Approval, AuditEntry, Control, Event, HoldOut, LedgerEntry, LevelChange, Proposal
 from streams.loop.account import GENESIS, Account, AccountSettings, verify_chain
 from streams.loop.processor import Record
-from tests.loop.decided import START, S, at, blocked, experience, measurement, outcome, proposal, recorded, verdict
+from tests.loop.decided import (
+    SHARES,
+    START,
+    S,
+    at,
+    blocked,
+    experience,
+    measurement,
+    outcome,
+    proposal,
+    recorded,
+    verdict,
+)
 
 APPROVAL = Approval(
     id="approval", time_us=START, proposal="p", proposal_hash="h", decision="approve", person="ada", not_after_us=START
@@ -118,6 +132,56 @@ def test_the_ledger_tells_what_each_arm_was_worth() -> None:
     assert entries["loop"].cost == pytest.approx(0.1)
     assert entries["baseline"].reward_mean == pytest.approx(0.1)
     assert entries["loop"].reward_low < 0.7 < entries["loop"].reward_high
+
+
+def answer(to: Proposal, number: int = 1) -> Approval:
+    return replace(APPROVAL, id=f"answer-{to.id}-{number}", proposal=to.id)
+
+
+def held_out(arm: Literal["loop", "baseline", "none"], **fields: Any) -> Proposal:
+    return proposal(episode=f"e-{arm}", hold_out=HoldOut(draw=0.5, arm=arm, shares=SHARES), **fields)
+
+
+def test_the_ledger_counts_value_and_the_minutes_that_answers_took_people() -> None:
+    processor = Account(AccountSettings(every=100, minutes_per_answer=2.5), loop="t")
+    loop, baseline = held_out("loop"), held_out("baseline")
+    asked = [verdict(loop, "escalate"), answer(loop), answer(loop, 2), answer(loop, 2)]
+    fold(processor, *asked, experience(loop, reward=0.75), first=0)
+    restored = account()
+    restored.restore(processor.snapshot())
+    processor.restore(processor.snapshot())
+    fold(processor, verdict(baseline, "escalate"), answer(baseline), experience(baseline, reward=-0.25), first=9)
+    entries = ledger(processor.on_time(at(1_000)))
+    told = {arm: (entry.value, entry.answers, entry.minutes) for arm, entry in entries.items()}
+    assert told == {"loop": (0.75, 2, 5.0), "baseline": (-0.25, 1, 2.5)}
+
+
+def test_an_answer_alone_is_fresh_and_written() -> None:
+    processor = account()
+    one = held_out("none")
+    fold(processor, verdict(one, "escalate"), answer(one))
+    entries = ledger(processor.on_time(at(1_000)))
+    assert (entries["none"].answers, entries["none"].decisions) == (1, 0)
+
+
+def test_answers_to_what_a_person_proposed_or_nobody_asked_are_not_the_loops_minutes() -> None:
+    processor = account(every=1)
+    theirs, unasked = held_out("loop", by="ada"), held_out("baseline")
+    outputs = fold(processor, verdict(theirs, "escalate"), answer(theirs), verdict(unasked, "deny"), answer(unasked))
+    assert ledger(outputs) == {}
+
+
+def test_a_state_of_before_minutes_were_counted_is_taken_over() -> None:
+    processor = account()
+    fold(processor, decision(1, reward=0.5))
+    old = msgspec.msgpack.decode(processor.snapshot())
+    del old["asked"]
+    for sums in old["arms"].values():
+        del sums["answers"]
+    restored = account(every=1)
+    restored.restore(msgspec.msgpack.encode(old))
+    (entry,) = ledger(fold(restored, decision(2, reward=0.25), first=5)).values()
+    assert (entry.decisions, entry.value, entry.answers) == (2, 0.75, 0)
 
 
 def test_what_was_not_executed_counts_as_decided_and_not_as_observed() -> None:

@@ -1,0 +1,158 @@
+"""The proof of value of a run, for people."""
+
+from collections.abc import Iterator, Sequence
+
+import click
+
+from streams.cli.options import print_table, utc
+from streams.operate.proof import Arm, Beside, Lift, PatternBenefit, Peek, Proof
+
+FEW_PATTERNS = 8
+LINES = 9
+"""Of the picture."""
+NO_HOLD_OUT = "no episode could be in both the loop's and another arm: `hold_out` under [policy] gives them shares"
+COUNTED = (
+    "whatever limits, people and executors made of a proposal, an episode counts in the arm that was drawn for it",
+    "it counts from its first proposal on; what could not be measured counts as not recovered, in every arm",
+    "all arms begin with an alarm: what would have passed by itself passes in each of them, and is no lift",
+)
+
+
+def print_proof(proof: Proof) -> None:
+    """Print what a hold-out says: lift, prices, minutes, when it had paid, and per pattern."""
+    click.echo(f"\nwhat the loop was worth: {proof.episodes} episodes that have ended{_left_out(proof)}")
+    print_table(
+        f"arms of the hold-out (baseline: {proof.baseline})",
+        [
+            "arm",
+            "episodes",
+            "reward",
+            "nothing done",
+            "not measured",
+            "cost of actions",
+            "answers",
+            "minutes of people",
+        ],
+        [_arm_row(arm) for arm in proof.arms],
+    )
+    if not proof.lifts:
+        click.echo(NO_HOLD_OUT)
+        return
+    print_table(
+        "the loop's arm earns more per episode, by the draw of the arms alone",
+        ["over", "lift", "95 %, however often you look", "episodes", "surely above 0"],
+        [_lift_row(lift) for lift in proof.lifts],
+    )
+    for line in (*_picture(proof.course), *_prices(proof), *_neighbours(proof.beside)):
+        click.echo(line)
+    if proof.patterns:
+        print_table(
+            f"by pattern{_of_all(proof.patterns)}: after how many decisions the lift was surely above 0",
+            ["pattern", "name", "decisions", "lift over baseline", "95 %", "over baseline", "over none"],
+            [_pattern_row(line) for line in proof.patterns[:FEW_PATTERNS]],
+        )
+    click.echo("how it is counted:")
+    for line in COUNTED:
+        click.echo(f"  - {line}")
+
+
+def _left_out(proof: Proof) -> str:
+    counts = {
+        "not ended, or after one that may yet": proof.open,
+        "under another baseline, or before that": proof.before,
+        "older than what is kept": proof.older,
+    }
+    left = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    return f" (left out: {left})" if left else ""
+
+
+def _arm_row(arm: Arm) -> list[str]:
+    reward = "-" if arm.reward is None else f"{arm.reward:.3f}"
+    counts = [arm.episodes, reward, arm.left_alone, arm.unmeasured, f"{arm.cost:.2f}", arm.answers, f"{arm.minutes:g}"]
+    return [arm.arm, *map(str, counts)]
+
+
+def _lift_row(lift: Lift) -> list[str]:
+    return [
+        lift.over,
+        f"{lift.lift:+.3f}",
+        f"{lift.low:+.3f} to {lift.high:+.3f}",
+        str(lift.episodes),
+        _since(lift.proven_after, lift.proven_us),
+    ]
+
+
+def _since(after: int | None, time_us: int | None) -> str:
+    return "not yet" if after is None else f"since episode {after}, {utc(time_us)}"
+
+
+def _picture(course: Sequence[Peek]) -> Iterator[str]:
+    """Yield the lift over the baseline as it went, a column per look; where the interval is not, 0 is `-`."""
+    if len(course) < 2:
+        return
+    late = course[len(course) // 4 :]  # the first intervals are as wide as the range, and would flatten the rest
+    top, bottom = max(0.0, *(one.high for one in late)), min(0.0, *(one.low for one in late))
+    step = (top - bottom) / (LINES - 1)
+    first, last = course[0].episodes, course[-1].episodes
+    yield f"lift over the baseline as it went, after {first} to {last} episodes (o, and its interval |)"
+    for line in range(LINES):
+        level = top - line * step
+        yield f"{level:+.2f} " + "".join(_mark(one, level, step) for one in course).rstrip()
+
+
+def _mark(peek: Peek, level: float, step: float) -> str:
+    if abs(peek.lift - level) <= step / 2.0:
+        return "o"
+    if peek.low - step / 2.0 <= level <= peek.high + step / 2.0:
+        return "|"
+    return "-" if abs(level) <= step / 2.0 else " "
+
+
+def _prices(proof: Proof) -> Iterator[str]:
+    if (exploring := proof.exploring) is not None:
+        yield (
+            f"price of exploring: {exploring.price:+.3f} per decision of the loop's arm "
+            f"({exploring.low:+.3f} to {exploring.high:+.3f}), {exploring.total:+.1f} over its {exploring.decisions}"
+        )
+    if proof.hold_out_price is not None:
+        yield f"price of the hold-out: {proof.hold_out_price:+.1f} more had all its episodes been the loop's"
+    if (paid := proof.paid) is not None:
+        people = f", and {paid.people:.1f} for the time of people" if paid.people else ""
+        yield (
+            f"earned above the baseline alone: {paid.value:+.1f} in all, with exploring, hold-out and actions "
+            f"paid{people}"
+        )
+        yield f"the loop had paid for itself: {_since(paid.after, paid.time_us)}"
+        yield f"  surely: {_since(paid.sure_after, paid.sure_us)}"
+
+
+def _neighbours(beside: Beside) -> Iterator[str]:
+    if not beside.grouped:
+        yield "arms side by side: entities have no groups, so what one arm did to another's entities cannot be told"
+        return
+    yield (
+        f"arms side by side: by {beside.crossed} of {beside.grouped} episodes in groups another arm acted on the same "
+        f"group within the horizon"
+    )
+    if beside.apart is not None:
+        lift = beside.apart
+        yield (
+            f"  over the baseline without the {beside.exposed} beside any action: {lift.lift:+.3f} "
+            f"({lift.low:+.3f} to {lift.high:+.3f}), {lift.episodes} episodes"
+        )
+
+
+def _of_all(patterns: Sequence[PatternBenefit]) -> str:
+    return f" (the {FEW_PATTERNS} most frequent)" if len(patterns) > FEW_PATTERNS else ""
+
+
+def _pattern_row(line: PatternBenefit) -> list[str]:
+    return [
+        line.pattern,
+        line.name,
+        str(line.episodes),
+        f"{line.lift:+.3f}",
+        f"{line.low:+.3f} to {line.high:+.3f}",
+        "not yet" if line.over_baseline_after is None else str(line.over_baseline_after),
+        "not yet" if line.over_none_after is None else str(line.over_none_after),
+    ]
