@@ -28,7 +28,8 @@ class Neighbours:
         """
         moments = self._done.get(proposal.group, [])
         found: set[str] = set()
-        for time_us, entity, arm in moments[bisect_left(moments, (proposal.time_us - self._horizon_us, "", "")) :]:
+        for at in range(bisect_left(moments, (proposal.time_us - self._horizon_us, "", "")), len(moments)):
+            time_us, entity, arm = moments[at]
             if time_us >= proposal.time_us + self._horizon_us or len(found) > 1:
                 break
             if entity != proposal.entity:

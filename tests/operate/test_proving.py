@@ -1,0 +1,257 @@
+"""What the hold-out of a run proves, by runs that are lists of events."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+from schemas.events import Approval, Event, Pattern, Proposal
+from streams.learners.lift import ARMS
+from streams.loop.actions import ActionSettings
+from streams.loop.policy.choice import hold_out_of
+from streams.operate.proof import Lift, Proof
+from streams.operate.proving import MOST_PATTERNS, MOST_PEEKS, prove
+from streams.operate.simulation import fleet_loop
+from streams.settings import Settings
+from tests.loop.decided import SHARES, START, S, experience, proposal, verdict
+from tests.operate.test_evaluation import Listed
+
+COUNT, EVERY_US = 400, 30 * S
+CHANCES = {"none": 0.1, "recycle": 0.7, "restart": 0.2}
+EARNS = {"recycle": 0.8, "restart": 0.4, "none": 0.0}
+Reward = Callable[[Proposal, np.random.Generator], float]
+
+
+def settings(**account: float) -> Settings:
+    known = fleet_loop(None)
+    actions = {name: ActionSettings(name=name, cost=0.1) for name in ("restart", "recycle")}
+    return replace(known, actions=actions, account=replace(known.account, **account))
+
+
+def drawn(number: int, shares: dict[str, float], **fields: Any) -> Proposal:
+    """Return a proposal as the policy draws it: the arm by the episode, then the action by the arm."""
+    episode = f"e{number}"
+    hold_out = hold_out_of(episode, seed=7, shares=shares)
+    rng = np.random.default_rng([number, 9])
+    action = {"loop": str(rng.choice(list(CHANCES), p=list(CHANCES.values()))), "baseline": "restart"}
+    chosen = action.get(hold_out.arm, "none")
+    propensity = shares["loop"] * CHANCES[chosen] + shares["baseline"] * (chosen == "restart")
+    given = {
+        "id": f"p{number}", "time_us": START + number * EVERY_US, "hold_out": hold_out, "probabilities": CHANCES,
+        "propensity": propensity + shares["none"] * (chosen == "none"),
+    }  # fmt: skip
+    return proposal(chosen, episode, f"host-{number % 20}", **(given | fields))
+
+
+def noisy(one: Proposal, rng: np.random.Generator) -> float:
+    return EARNS[one.action] + float(rng.uniform(-0.1, 0.1)) - 0.1 * (one.action != "none")
+
+
+def events(count: int = COUNT, shares: dict[str, float] = SHARES, reward: Reward = noisy, **fields: Any) -> list[Event]:
+    found: list[Event] = []
+    for number in range(count):
+        one = drawn(number, shares, **fields)
+        told_us = one.time_us + 20 * S
+        earned = reward(one, np.random.default_rng([number, 1]))
+        cost = 0.1 * (one.action != "none")
+        found += [
+            replace(verdict(one), time_us=one.time_us),
+            replace(experience(one, reward=earned, cost=cost, decided_us=one.time_us), time_us=told_us),
+        ]
+    return found
+
+
+def proven(found: Sequence[Event], **account: float) -> Proof:
+    return prove(Listed(found), settings(**account))
+
+
+@pytest.fixture(scope="module")
+def proof() -> Proof:
+    return proven(events())
+
+
+def over(found: Proof) -> dict[str, Lift]:
+    return {lift.over: lift for lift in found.lifts}
+
+
+def test_the_lift_is_what_the_loops_arm_earns_more(proof: Proof) -> None:
+    loop = sum(chance * (EARNS[name] - 0.1 * (name != "none")) for name, chance in CHANCES.items())
+    for arm, earns in (("baseline", 0.3), ("none", 0.0)):
+        lift = over(proof)[arm]
+        assert lift.lift == pytest.approx(loop - earns, abs=0.1)
+        assert lift.low <= loop - earns <= lift.high
+        assert lift.episodes == proof.episodes == COUNT
+    none = over(proof)["none"]
+    assert none.low > 0.0
+    assert none.proven_after is not None
+    assert none.proven_us == START + (none.proven_after - 1) * EVERY_US
+
+
+def test_arms_are_counted_with_what_they_cost(proof: Proof) -> None:
+    assert [arm.arm for arm in proof.arms] == list(ARMS)
+    assert sum(arm.episodes for arm in proof.arms) == proof.episodes
+    loop, baseline, none = proof.arms
+    assert baseline.cost == pytest.approx(0.1 * baseline.episodes)
+    assert (none.cost, none.left_alone) == (0.0, none.episodes)
+    assert loop.left_alone == round(loop.cost * -10 + loop.episodes)
+    assert loop.reward == pytest.approx(0.57, abs=0.05)
+
+
+def test_exploring_and_the_hold_out_have_their_price(proof: Proof) -> None:
+    assert proof.exploring is not None
+    assert proof.exploring.price == pytest.approx(0.7 - 0.55, abs=0.05)
+    assert proof.exploring.low <= 0.15 <= proof.exploring.high
+    assert proof.exploring.decisions == proof.arms[0].episodes
+    lifts, (_, baseline, none) = over(proof), proof.arms
+    price = baseline.episodes * lifts["baseline"].lift + none.episodes * lifts["none"].lift
+    assert proof.hold_out_price == pytest.approx(price)
+
+
+def test_the_run_has_paid_once_it_earned_more_than_the_baseline_for_good() -> None:
+    """The loop's arm earns 0.55, the baseline's 0.3, and a fifth of the episodes nothing."""
+    shares = {"loop": 0.8, "baseline": 0.15, "none": 0.05}
+    paid = proven(events(shares=shares)).paid
+    assert paid is not None
+    assert paid.value == pytest.approx(COUNT * (0.8 * 0.25 - 0.05 * 0.3), rel=0.4)
+    assert paid.after is not None
+    assert paid.time_us == START + (paid.after - 1) * EVERY_US
+    assert paid.sure_after is not None
+    assert paid.after <= paid.sure_after
+
+
+def test_a_loop_that_does_as_the_baseline_never_pays_for_its_hold_out() -> None:
+    same = proven(events(reward=lambda one, _: 0.3 if one.action != "none" else 0.0))
+    assert same.paid is not None
+    assert same.paid.value < 0.0
+    assert same.paid.after is same.paid.sure_after is None
+    lift = over(same)["baseline"]
+    assert lift.low < 0.0 < lift.high
+    assert lift.proven_after is None
+
+
+def test_minutes_of_people_are_counted_and_have_a_price_where_one_is_declared() -> None:
+    shares = {"loop": 0.8, "baseline": 0.15, "none": 0.05}
+    found = events(shares=shares)
+    asked = [one.proposal for one in found if hasattr(one, "checks") and one.proposal.hold_out.arm == "loop"]
+    answers = [
+        Approval(
+            id=f"yes-{one.id}", time_us=one.time_us, proposal=one.id, proposal_hash="h", decision="approve",
+            person="ada", not_after_us=one.expires_us,
+        )
+        for one in asked[:50]
+    ]  # fmt: skip
+    free, dear = proven([*found, *answers]), proven([*found, *answers], minutes_per_answer=3.0, price_of_minute=0.1)
+    assert (free.arms[0].answers, free.arms[0].minutes) == (50, 100.0)
+    assert dear.arms[0].minutes == 150.0
+    assert free.paid is not None
+    assert dear.paid is not None
+    assert (free.paid.people, dear.paid.people) == (0.0, pytest.approx(15.0))
+    assert dear.paid.value == pytest.approx(free.paid.value - 15.0)
+    assert over(free)["baseline"] == over(dear)["baseline"]
+
+
+def test_what_limits_deny_stays_in_its_arm() -> None:
+    """All that the loop's arm proposed was denied, and nothing was measured: its lift is that of doing nothing."""
+    found: list[Event] = []
+    for event in events():
+        one = getattr(event, "proposal", None)
+        if isinstance(one, Proposal) and one.hold_out and one.hold_out.arm == "loop":
+            denied = experience(one, "censored", None, effective="none", verdict="deny", decided_us=one.time_us)
+            found += [replace(verdict(one, "deny"), time_us=one.time_us), replace(denied, time_us=one.time_us)]
+        elif getattr(event, "arm", "") != "loop":
+            found.append(event)
+    told = proven(found)
+    assert told.arms[0].left_alone == told.arms[0].unmeasured == told.arms[0].episodes
+    assert over(told)["baseline"].high < 0.0
+    assert over(told)["none"].low < 0.0 < over(told)["none"].high
+
+
+def test_without_a_hold_out_nothing_is_proven() -> None:
+    alone = proven(events(50, {"loop": 1.0, "baseline": 0.0, "none": 0.0}))
+    assert (alone.lifts, alone.course, alone.paid, alone.patterns) == ((), (), None, ())
+    assert alone.hold_out_price == 0.0
+    assert alone.exploring is not None
+    assert proven([]).episodes == 0
+    assert proven([]).exploring is None
+
+
+def test_with_one_of_the_other_arms_alone_that_lift_is_told() -> None:
+    found = proven(events(100, {"loop": 0.5, "baseline": 0.5, "none": 0.0}))
+    assert set(over(found)) == {"baseline"}
+    assert found.hold_out_price is not None
+    none_only = proven(events(100, {"loop": 0.5, "baseline": 0.0, "none": 0.5}))
+    assert set(over(none_only)) == {"none"}
+    assert none_only.paid is None
+
+
+def test_episodes_under_another_baseline_are_left_out() -> None:
+    found = events(100)
+    other = drawn(200, SHARES)
+    assert other.hold_out is not None
+    changed = replace(other, action="recycle", hold_out=replace(other.hold_out, arm="baseline"), propensity=0.9)
+    told = proven([*found[:80], verdict(changed), experience(changed), *found[80:]])
+    assert told.before == 41
+    assert told.episodes == 60
+
+
+def test_the_course_is_the_lift_as_it_was_at_each_look(proof: Proof) -> None:
+    assert len(proof.course) == MOST_PEEKS
+    last, lift = proof.course[-1], over(proof)["baseline"]
+    assert (last.episodes, last.lift, last.low, last.high) == (lift.episodes, lift.lift, lift.low, lift.high)
+    middle = proof.course[19]
+    earlier = proven(events(middle.episodes))
+    assert over(earlier)["baseline"].low == pytest.approx(middle.low)
+    assert over(earlier)["baseline"].lift == pytest.approx(middle.lift)
+
+
+def test_each_pattern_says_after_how_many_decisions_it_was_sure() -> None:
+    """On `helps` the loop's arm earns much more, on `same` as much as the baseline."""
+
+    def reward(one: Proposal, _: np.random.Generator) -> float:
+        return 0.0 if one.action == "none" else 0.9 if one.pattern == "helps" and one.action == "recycle" else 0.1
+
+    found: list[Event] = []
+    for pattern, shift in (("helps", 0), ("same", 1)):
+        for event in events(600, reward=reward, pattern=pattern):
+            of = event.proposal if hasattr(event, "checks") else event
+            found += [event] if int(str(of.episode)[1:]) % 2 == shift else []  # type: ignore[attr-defined]
+    found.sort(key=lambda event: event.time_us)
+    named = Pattern(
+        id="named", time_us=START, pattern="helps", name="cpu up", status="recurring", support=9, signature={},
+        first_us=0, last_us=0,
+    )  # fmt: skip
+    lines = {line.pattern: line for line in proven([*found, named]).patterns}
+    assert lines["helps"].name == "cpu up"
+    assert lines["helps"].over_baseline_after is not None
+    assert lines["helps"].over_baseline_after < lines["helps"].episodes == 300
+    assert lines["same"].over_baseline_after is None
+    assert lines["helps"].lift > 0.4
+    assert abs(lines["same"].lift) < 0.2
+
+
+def test_patterns_are_bounded() -> None:
+    found: list[Event] = []
+    for number in range(3 * MOST_PATTERNS):
+        one = drawn(number, SHARES, pattern=f"p-{number // 2}")
+        found += [replace(verdict(one), time_us=one.time_us), experience(one, reward=0.5, decided_us=one.time_us)]
+    assert len(proven(found).patterns) == MOST_PATTERNS
+
+
+def test_arms_that_acted_side_by_side_are_told_and_the_lift_without_them() -> None:
+    found = proven(events(group="east"))
+    assert (found.beside.grouped, found.beside.exposed) == (found.episodes, 0), "episodes are 30 s apart"
+    assert found.beside.apart is None
+    near = replace(settings(), attribute=replace(settings().attribute, horizon_us=2 * EVERY_US))
+    crowded = prove(Listed(events(group="east")), near)
+    assert 0 < crowded.beside.crossed <= crowded.beside.exposed < crowded.episodes
+    assert crowded.beside.apart is not None
+    assert crowded.beside.apart.episodes == crowded.episodes - crowded.beside.exposed
+    assert proven(events()).beside.grouped == 0
+
+
+def test_what_has_no_hold_out_is_of_no_arm() -> None:
+    found = events(20)
+    bare = drawn(99, SHARES, hold_out=None)
+    assert proven([*found, verdict(bare), experience(bare)]).episodes == 20
