@@ -145,11 +145,11 @@ def held_out(arm: Literal["loop", "baseline", "none"], **fields: Any) -> Proposa
 def test_the_ledger_counts_value_and_the_minutes_that_answers_took_people() -> None:
     processor = Account(AccountSettings(every=100, minutes_per_answer=2.5), loop="t")
     loop, baseline = held_out("loop"), held_out("baseline")
-    asked = [verdict(loop, "escalate"), answer(loop), answer(loop, 2), answer(loop, 2)]
-    fold(processor, *asked, experience(loop, reward=0.75), first=0)
-    restored = account()
-    restored.restore(processor.snapshot())
-    processor.restore(processor.snapshot())
+    fold(processor, verdict(loop, "escalate"), answer(loop), answer(loop), experience(loop, reward=0.75))
+    snapshot = processor.snapshot()
+    processor = Account(AccountSettings(every=100, minutes_per_answer=2.5), loop="t")
+    processor.restore(snapshot)
+    fold(processor, answer(loop, 2), first=5)
     fold(processor, verdict(baseline, "escalate"), answer(baseline), experience(baseline, reward=-0.25), first=9)
     entries = ledger(processor.on_time(at(1_000)))
     told = {arm: (entry.value, entry.answers, entry.minutes) for arm, entry in entries.items()}

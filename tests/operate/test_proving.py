@@ -121,6 +121,20 @@ def test_the_run_has_paid_once_it_earned_more_than_the_baseline_for_good() -> No
     assert paid.after <= paid.sure_after
 
 
+def test_what_was_paid_and_lost_again_is_not_paid_until_it_is_earned_for_good() -> None:
+    """The loop's arm does well, then so badly that all of it is lost, then well again."""
+
+    def reward(one: Proposal, _: np.random.Generator) -> float:
+        number = int(one.id[1:])
+        good = number < 80 or number >= 240
+        return 0.3 if one.hold_out and one.hold_out.arm != "loop" else 0.9 if good else -0.1
+
+    paid = proven(events(600, reward=reward)).paid
+    assert paid is not None
+    assert paid.after is not None
+    assert 240 < paid.after < 600
+
+
 def test_a_loop_that_does_as_the_baseline_never_pays_for_its_hold_out() -> None:
     same = proven(events(reward=lambda one, _: 0.3 if one.action != "none" else 0.0))
     assert same.paid is not None

@@ -129,9 +129,9 @@ def test_what_a_person_did_to_it_belongs_to_its_arm() -> None:
 
 
 def test_two_parts_of_one_window_count_once() -> None:
-    (first, *rest) = measured("xx........")
-    again = replace(first, id="again", abnormal=False)
-    found = one_of(read(verdict(drawn(), "deny"), first, again, *rest))
+    windows = measured("xx........")
+    again = [replace(one, id=f"{one.id}-2", abnormal=False, time_us=windows[1].time_us) for one in windows[:2]]
+    found = one_of(read(verdict(drawn(), "deny"), *windows[:2], *again, *windows[2:]))
     assert found.reward == pytest.approx(0.8)
 
 
