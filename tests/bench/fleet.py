@@ -240,6 +240,10 @@ def _proven(runs: Sequence[Run]) -> Iterator[tuple[str, float, str]]:
     yield "paid_seeds", len(paid), f"of {len(runs)} seeds"
     if paid:
         yield "paid_after", float(np.median(paid)), "episodes"
+    sure = [run.proof.paid.sure_after for run in runs if run.proof.paid is not None and run.proof.paid.sure_after]
+    yield "paid_surely_seeds", len(sure), f"of {len(runs)} seeds"
+    if sure:
+        yield "paid_surely_after", float(np.median(sure)), "episodes"
     yield (
         "exploring_price",
         float(np.mean([run.proof.exploring.price for run in runs if run.proof.exploring])),
