@@ -99,7 +99,7 @@ def _range(log: HoldOut, one: int | None, other: int) -> tuple[float, float]:
     ends = list(product(range(len(ARMS)), (0.0, 1.0), *[(MARGIN, 1.0 - MARGIN)] * len(ARMS), range(len(shares))))
     corners = HoldOut(
         arms=np.array([end[0] for end in ends], dtype=np.intp),
-        shares=shares[[end[-1] for end in ends]],
+        shares=shares[np.array([end[-1] for end in ends], dtype=np.intp)],
         rewards=np.array([end[1] for end in ends]),
         foretold=np.array([end[2:-1] for end in ends]),
     )

@@ -41,8 +41,8 @@ class _Table:
         return found
 
     def rows(self, *arms: int) -> Rows:
-        """Return which episodes could be in any of some arms."""
-        found: Rows = self.possible[:, arms].all(axis=1)
+        """Return which episodes could be in each of some arms."""
+        found: Rows = np.logical_and.reduce(self.possible[:, list(arms)], axis=1)
         return found
 
     def time_us(self, rows: Rows, after: int | None) -> int | None:
