@@ -10,6 +10,7 @@ from streams.operate.proof import Arm, Beside, Lift, PatternBenefit, Peek, Proof
 FEW_PATTERNS = 8
 LINES = 9
 """Of the picture."""
+NOTHING_YET = "nothing can be said before the first episode has ended"
 NO_HOLD_OUT = "no episode could be in both the loop's and another arm: `hold_out` under [policy] gives them shares"
 COUNTED = (
     "whatever limits, people and executors made of a proposal, an episode counts in the arm that was drawn for it",
@@ -36,7 +37,7 @@ def print_proof(proof: Proof) -> None:
         [_arm_row(arm) for arm in proof.arms],
     )
     if not proof.lifts:
-        click.echo(NO_HOLD_OUT)
+        click.echo(NO_HOLD_OUT if proof.episodes else NOTHING_YET)
         return
     print_table(
         "the loop's arm earns more per episode, by the draw of the arms alone",

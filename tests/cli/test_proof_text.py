@@ -92,3 +92,6 @@ def test_without_a_hold_out_it_says_what_would_give_one(capsys: pytest.CaptureFi
     said = printed(replace(PROOF, lifts=()), capsys)
     assert "`hold_out` under [policy] gives them shares" in said
     assert "price of" not in said
+    early = printed(replace(PROOF, lifts=(), episodes=0), capsys)
+    assert "before the first episode has ended" in early
+    assert "gives them shares" not in early
