@@ -89,8 +89,8 @@ def _since(after: int | None, time_us: int | None) -> str:
 
 def _picture(course: Sequence[Peek]) -> Iterator[str]:
     """Yield the lift over the baseline as it went, a column per look; where the interval is not, 0 is `-`."""
-    if len(course) < 2:
-        return
+    if not course or course[-1].high - course[-1].low >= course[0].high - course[0].low:
+        return  # as wide as can be still: nothing to see
     late = course[len(course) // 4 :]  # the first intervals are as wide as the range, and would flatten the rest
     top, bottom = max(0.0, *(one.high for one in late)), min(0.0, *(one.low for one in late))
     step = (top - bottom) / (LINES - 1)
