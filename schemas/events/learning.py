@@ -3,6 +3,7 @@
 from typing import ClassVar, Literal
 
 from .base import Event
+from .decisions import Arm
 
 
 class Experience(Event, frozen=True, kw_only=True):
@@ -21,7 +22,7 @@ class Experience(Event, frozen=True, kw_only=True):
     entity: str
     episode: str
     pattern: str
-    arm: Literal["loop", "baseline", "none"]
+    arm: Arm
     state: Literal["observed", "defaulted", "late", "censored", "unobservable"]
     proposed: str
     effective: str
@@ -102,7 +103,7 @@ class LedgerEntry(Event, frozen=True, kw_only=True):
     TOPIC: ClassVar[str] = "audit"
     PATIENT: ClassVar[bool] = True
 
-    arm: Literal["loop", "baseline", "none"]
+    arm: Arm
     decisions: int
     observed: int
     reward_mean: float

@@ -5,16 +5,17 @@ from collections.abc import Iterator, Sequence
 import click
 
 from streams.cli.options import print_table, utc
-from streams.operate.proof import Arm, Beside, Lift, PatternBenefit, Peek, Proof
+from streams.operate.proof_fields import Arm, Beside, Lift, PatternBenefit, Peek, Proof
 
 FEW_PATTERNS = 8
 LINES = 9
 """Of the picture."""
 NOTHING_YET = "nothing can be said before the first episode has ended"
+NO_INSIGHTS = "what was measured in them is no longer kept: insights under [retention] says how long it is"
 NO_HOLD_OUT = "no episode could be in both the loop's and another arm: `hold_out` under [policy] gives them shares"
 COUNTED = (
     "whatever limits, people and executors made of a proposal, an episode counts in the arm that was drawn for it",
-    "it counts from its first proposal on; what could not be measured counts as not recovered, in every arm",
+    "it counts from its first proposal on, by the same windows in every arm; what was not measured did not recover",
     "all arms begin with an alarm: what would have passed by itself passes in each of them, and is no lift",
 )
 
@@ -37,19 +38,27 @@ def print_proof(proof: Proof) -> None:
         [_arm_row(arm) for arm in proof.arms],
     )
     if not proof.lifts:
-        click.echo(NO_HOLD_OUT if proof.episodes else NOTHING_YET)
+        click.echo(_nothing(proof))
         return
     print_table(
         "the loop's arm earns more per episode, by the draw of the arms alone",
         ["over", "lift", "95 %, however often you look", "episodes", "surely above 0"],
         [_lift_row(lift) for lift in proof.lifts],
     )
-    for line in (*_picture(proof.course), *_prices(proof), *_neighbours(proof.beside)):
+    for line in (*_picture(proof.over, proof.course), *_prices(proof), *_neighbours(proof.over, proof.beside)):
         click.echo(line)
     if proof.patterns:
         print_table(
-            f"by pattern{_of_all(proof.patterns)}: after how many decisions the lift was surely above 0",
-            ["pattern", "name", "decisions", "lift over baseline", "95 %", "over baseline", "over none"],
+            f"by pattern{_of_all(proof.patterns)}: after how many decisions the lift was first surely above 0",
+            [
+                "pattern",
+                "name",
+                "decisions",
+                f"lift over {proof.over}",
+                "95 %, all together",
+                "after",
+                "over none after",
+            ],
             [_pattern_row(line) for line in proof.patterns[:FEW_PATTERNS]],
         )
     click.echo("how it is counted:")
@@ -57,14 +66,22 @@ def print_proof(proof: Proof) -> None:
         click.echo(f"  - {line}")
 
 
+def _nothing(proof: Proof) -> str:
+    if proof.episodes:
+        return NO_HOLD_OUT
+    return NO_INSIGHTS if proof.unseen else NOTHING_YET
+
+
 def _left_out(proof: Proof) -> str:
     counts = {
-        "not ended, or after one that may yet": proof.open,
-        "under another baseline, or before that": proof.before,
-        "older than what is kept": proof.older,
+        "that may yet change, or after one": proof.open,
+        "under another baseline or other shares, or before that": proof.before,
+        "older than the measurements that are kept": proof.unseen,
+        "older than what is looked at": proof.older,
     }
     left = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
-    return f" (left out: {left})" if left else ""
+    dear = f"; in {proof.dear} more was spent than the dearest action costs, which is what counts" if proof.dear else ""
+    return (f" (left out: {left})" if left else "") + dear
 
 
 def _arm_row(arm: Arm) -> list[str]:
@@ -79,7 +96,7 @@ def _lift_row(lift: Lift) -> list[str]:
         f"{lift.lift:+.3f}",
         f"{lift.low:+.3f} to {lift.high:+.3f}",
         str(lift.episodes),
-        _since(lift.proven_after, lift.proven_us),
+        _first(lift.proven_after, lift.proven_us, now=lift.low > 0.0),
     ]
 
 
@@ -87,15 +104,24 @@ def _since(after: int | None, time_us: int | None) -> str:
     return "not yet" if after is None else f"since episode {after}, {utc(time_us)}"
 
 
-def _picture(course: Sequence[Peek]) -> Iterator[str]:
-    """Yield the lift over the baseline as it went, a column per look; where the interval is not, 0 is `-`."""
+def _first(after: int | None, time_us: int | None, *, now: bool) -> str:
+    """Return when a bound was first above 0, and whether it is now: it may fall again."""
+    return "not yet" if after is None else f"first at episode {after}, {utc(time_us)}; {_now(now)}"
+
+
+def _now(now: bool) -> str:  # it is said alone
+    return "holds now" if now else "no longer"
+
+
+def _picture(over: str, course: Sequence[Peek]) -> Iterator[str]:
+    """Yield the lift as it went, a column per look; where the interval is not, 0 is `-`."""
     if not course or course[-1].high - course[-1].low >= course[0].high - course[0].low:
         return  # as wide as can be still: nothing to see
     late = course[len(course) // 4 :]  # the first intervals are as wide as the range, and would flatten the rest
     top, bottom = max(0.0, *(one.high for one in late)), min(0.0, *(one.low for one in late))
     step = (top - bottom) / (LINES - 1)
     first, last = course[0].episodes, course[-1].episodes
-    yield f"lift over the baseline as it went, after {first} to {last} episodes (o, and its interval |)"
+    yield f"lift over {over} as it went, after {first} to {last} episodes (o, and its interval |)"
     for line in range(LINES):
         level = top - line * step
         yield f"{level:+.2f} " + "".join(_mark(one, level, step) for one in course).rstrip()
@@ -124,21 +150,20 @@ def _prices(proof: Proof) -> Iterator[str]:
             f"paid{people}"
         )
         yield f"the loop had paid for itself: {_since(paid.after, paid.time_us)}"
-        yield f"  surely: {_since(paid.sure_after, paid.sure_us)}"
+        yield f"  surely: {_first(paid.sure_after, paid.sure_us, now=paid.sure_now)}"
 
 
-def _neighbours(beside: Beside) -> Iterator[str]:
-    if not beside.grouped:
-        yield "arms side by side: entities have no groups, so what one arm did to another's entities cannot be told"
-        return
+def _neighbours(over: str, beside: Beside) -> Iterator[str]:
     yield (
-        f"arms side by side: by {beside.crossed} of {beside.grouped} episodes in groups another arm acted on the same "
-        f"group within the horizon"
+        f"arms side by side: within the horizon before {beside.crossed} episodes another arm had acted on the same "
+        f"entity or group"
     )
+    if not beside.grouped:
+        yield "  entities have no groups, so what one arm did to another's entities cannot be told"
     if beside.apart is not None:
         lift = beside.apart
         yield (
-            f"  over the baseline without the {beside.exposed} beside any action: {lift.lift:+.3f} "
+            f"  over {over} without the {beside.exposed} that followed any action so soon: {lift.lift:+.3f} "
             f"({lift.low:+.3f} to {lift.high:+.3f}), {lift.episodes} episodes"
         )
 
@@ -154,6 +179,10 @@ def _pattern_row(line: PatternBenefit) -> list[str]:
         str(line.episodes),
         f"{line.lift:+.3f}",
         f"{line.low:+.3f} to {line.high:+.3f}",
-        "not yet" if line.over_baseline_after is None else str(line.over_baseline_after),
-        "not yet" if line.over_none_after is None else str(line.over_none_after),
+        _decisions(line.after, line.low),
+        _decisions(line.none_after, line.none_low),
     ]
+
+
+def _decisions(after: int | None, low: float | None) -> str:
+    return "not yet" if after is None or low is None else f"{after}; {_now(low > 0.0)}"

@@ -8,7 +8,7 @@ import click
 from streams.cli.options import config_option, json_option, print_json
 from streams.cli.proof_text import print_proof
 from streams.operate.loop_place import LoopPlace
-from streams.operate.proving import prove
+from streams.operate.proof import prove
 from streams.operate.runs import open_run
 
 

@@ -29,7 +29,7 @@ def lower_bound(
     """
     if not len(values):
         return centres[0]
-    bets = _bets(centres[1] - least)
+    bets = stakes(centres[1] - least)
     total, spread = float(values.sum()), design_effect * float(_squares(values, centres).sum())
     rich = math.log(len(bets) / alpha)
     below, above = centres
@@ -47,15 +47,17 @@ def lower_bound(
 
 def first_above(values: Vector, mean: float, *, least: float, centres: tuple[float, float], alpha: float) -> int | None:
     """Return the number of values at which `lower_bound` is first above `mean`; None where it never is."""
-    bets = _bets(centres[1] - least)
+    bets = stakes(centres[1] - least)
     gains, spreads = np.cumsum(values - mean), np.cumsum(_squares(values, centres))
     logs = np.array([stake * gains - penalty * spreads for stake, penalty in bets])
     won = np.logaddexp.reduce(logs, axis=0) >= math.log(len(bets) / alpha)
     return int(np.argmax(won)) + 1 if won.any() else None
 
 
-def _bets(reach: float) -> list[tuple[float, float]]:
-    """Return the stakes, and what each is charged per squared distance."""
+def stakes(reach: float) -> list[tuple[float, float]]:
+    """Return the stakes on values that are at most `reach` below any centre, and what each is charged per squared
+    distance from one: exp(stake * (value - mean) - charge * (value - centre) ** 2) is then at most 1 on average.
+    """
     return [(stake / reach, (-math.log1p(-stake) - stake) / reach**2) for stake in STAKES]
 
 

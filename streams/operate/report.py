@@ -26,8 +26,8 @@ from schemas.events import (
 )
 from schemas.ids import Cause
 from streams.operate.arms import ArmLine, arm_lines
-from streams.operate.proof import Proof
-from streams.operate.proving import prove
+from streams.operate.proof import prove
+from streams.operate.proof_fields import Proof
 from streams.operate.topic_reader import StoredRecord
 from streams.settings import Settings
 

@@ -10,6 +10,7 @@ from schemas.events import NONE, Proposal
 from streams.learners.cross_fitting import Vector, fold_of
 from streams.learners.off_policy import Log
 from streams.replay.ended_decisions import LATER, Decided, Record
+from streams.replay.episodes import least_reward
 
 MOST_DECISIONS, MOST_CELLS = 50_000, 10_000_000
 """The latest decisions that are looked at, and how many of them times squared actions."""
@@ -47,7 +48,7 @@ def tabulate(record: Record, *, baseline: str, costs: Mapping[str, float]) -> Ta
     actions = tuple(sorted({NONE, *costs, *(name for one in record.decided[since:] for name in _names(one))}))
     most = max(1, min(MOST_DECISIONS, MOST_CELLS // len(actions) ** 2))
     decided = record.decided[since:][-most:]
-    low, number = -max(costs.values(), default=0.0), {name: at for at, name in enumerate(actions)}
+    low, number = least_reward(costs.values()), {name: at for at, name in enumerate(actions)}
     rewards = np.array([np.nan if one.reward is None else one.reward for one in decided], dtype=np.float64)
     entities = [one.proposal.entity for one in decided]
     log = Log(

@@ -2,7 +2,7 @@
 
 `python -m tests.bench.fleet --seeds 30 --json out.json`. Per seed the last quarter of the run is judged, by the
 product's own hold-out; over seeds the mean difference has a 95 % Student interval. `lift_...` are what each seed's own
-report proves (`streams.operate.proving`): over the whole run, exploring included, with the interval that holds at
+report proves (`streams.operate.proof`): over the whole run, exploring included, with the interval that holds at
 every look; `lift_positive_seeds` is in how many of them that lies above 0. `regret_quarter_...`: how much less likely
 what happened in the loop's arm was to end the fault than what ends it best, which the fleet alone knows.
 """
@@ -23,7 +23,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from schemas import wire
-from schemas.events import Experience
+from schemas.events import ARMS, Experience
 from schemas.ids import seed_of
 from streams.loop.actions import ActionSettings
 from streams.loop.attribute import Attribute, AttributeSettings
@@ -35,8 +35,8 @@ from streams.loop.processor import Processor
 from streams.loop.recognise import Recognise, RecogniseSettings
 from streams.loop.role import Role
 from streams.operate.memory_reader import MemoryReader
-from streams.operate.proof import Lift, Proof
-from streams.operate.proving import prove
+from streams.operate.proof import prove
+from streams.operate.proof_fields import Lift, Proof
 from streams.replay import Driver, DriverSettings
 from streams.settings import LoopSettings, Settings
 from streams.worlds.fleet import FleetWorld
@@ -61,7 +61,6 @@ GATE = GateSettings(
 DETECT = DetectSettings(onset_windows=2, measure_after_us=20_000_000)
 ATTRIBUTE = AttributeSettings()
 POLICY = PolicySettings()
-ARMS = ("loop", "baseline", "none")
 QUARTERS = (1, 2, 3, 4)
 
 

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from streams.cli.proof_text import FEW_PATTERNS, LINES, print_proof
-from streams.operate.proof import Arm, Beside, Exploring, Lift, Paid, PatternBenefit, Peek, Proof
+from streams.operate.proof_fields import Arm, Beside, Exploring, Lift, Paid, PatternBenefit, Peek, Proof
 
 ARM = Arm(arm="loop", episodes=60, unmeasured=1, left_alone=5, reward=0.5, cost=3.0, answers=2, minutes=4.0)
 LIFT = Lift(

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from streams.cli.main import flyball
-from streams.operate.proof import Proof
+from streams.operate.proof_fields import Proof
 from streams.operate.simulation import Simulation, fleet_loop, simulate_fleet
 
 EVENTS = 14_000

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from streams.learners.lift import ARMS, CENTRES, MARGIN, Differences, HoldOut, between, beyond, foretell, likeliest
+from streams.learners.lift import ARMS, CENTRES, MARGIN, ArmDraws, Differences, between, beyond, foretell, likeliest
 
 LOOP, BASELINE, NOTHING = range(len(ARMS))
 SHARES = (0.6, 0.2, 0.2)
@@ -18,14 +18,14 @@ def chances(count: int) -> np.ndarray:
     return np.stack([learned, np.full(count, 0.35), np.full(count, 0.05)], axis=1)
 
 
-def hold_out(seed: int, *, count: int = EPISODES, lag: int = 5, shares: tuple[float, ...] = SHARES) -> HoldOut:
+def hold_out(seed: int, *, count: int = EPISODES, lag: int = 5, shares: tuple[float, ...] = SHARES) -> ArmDraws:
     """Return a hold-out of rewards that are 0 or 1, each told so many episodes later."""
     rng = np.random.default_rng(seed)
     arms = rng.choice(len(ARMS), size=count, p=shares)
     rewards = (rng.random(count) < chances(count)[np.arange(count), arms]).astype(np.float64)
     decided = np.arange(count, dtype=np.int64)
     foretold = foretell(arms, rng.integers(0, KINDS, count), rewards, decided=decided, told=decided + lag)
-    return HoldOut(arms=arms, shares=np.tile(shares, (count, 1)), rewards=rewards, foretold=foretold)
+    return ArmDraws(arms=arms, shares=np.array(shares), rewards=rewards, foretold=foretold)
 
 
 def truth(one: int, other: int) -> np.ndarray:
@@ -60,7 +60,7 @@ def test_without_a_difference_few_sequences_ever_prove_one() -> None:
     for seed in range(SEQUENCES):
         rng = np.random.default_rng([seed, 1])
         log = hold_out(seed)
-        same = HoldOut(
+        same = ArmDraws(
             arms=log.arms, shares=log.shares, rewards=(rng.random(EPISODES) < 0.4) * 1.0, foretold=log.foretold
         )
         proven += between(same, LOOP, BASELINE).proven_after() is not None
@@ -71,7 +71,7 @@ def test_the_mean_is_right_however_badly_rewards_are_foretold() -> None:
     for foretold in (0.0, 0.5, 1.0):
         logs = [hold_out(seed) for seed in range(50)]
         fixed = [
-            HoldOut(arms=log.arms, shares=log.shares, rewards=log.rewards, foretold=np.full((EPISODES, 3), foretold))
+            ArmDraws(arms=log.arms, shares=log.shares, rewards=log.rewards, foretold=np.full((EPISODES, 3), foretold))
             for log in logs
         ]
         means = [between(log, LOOP, BASELINE).mean() for log in fixed]
@@ -80,7 +80,7 @@ def test_the_mean_is_right_however_badly_rewards_are_foretold() -> None:
 
 def test_good_foresight_makes_intervals_narrower() -> None:
     log = hold_out(3)
-    blind = HoldOut(
+    blind = ArmDraws(
         arms=log.arms, shares=log.shares, rewards=log.rewards, foretold=np.full((EPISODES, 3), 1.0 - MARGIN)
     )
     low, high = between(log, LOOP, NOTHING).interval()
@@ -96,19 +96,35 @@ def test_what_is_proven_stays_so_at_the_look_at_which_it_was() -> None:
     assert found.interval(after - 1)[0] <= 1e-6
 
 
-def test_no_value_is_beyond_its_range_even_where_shares_differ() -> None:
+@pytest.mark.parametrize("shares", [SHARES, (0.5, 0.4, 0.1), (0.5, 0.5, 0.0)])
+def test_no_value_is_beyond_its_range_which_follows_from_the_shares_alone(shares: tuple[float, ...]) -> None:
+    ranges = set()
     for seed in range(20):
-        rng = np.random.default_rng(seed)
-        log = hold_out(seed, shares=(0.5, 0.4, 0.1))
-        mixed = HoldOut(
-            arms=log.arms,
-            shares=np.where(rng.random((EPISODES, 1)) < 0.5, [SHARES], [(0.5, 0.4, 0.1)]),
-            rewards=log.rewards,
-            foretold=log.foretold,
-        )
-        for found in (between(mixed, LOOP, BASELINE), between(mixed, LOOP, NOTHING), beyond(mixed, BASELINE)):
+        log = hold_out(seed, shares=shares)
+        for found in (between(log, LOOP, BASELINE), between(log, LOOP, NOTHING), beyond(log, BASELINE)):
             assert found.least - 1e-9 <= found.values.min()
             assert found.values.max() <= found.most + 1e-9
+        few = between(log.take(np.arange(EPISODES) < 3), LOOP, BASELINE)
+        ranges.add((few.least, few.most, *[getattr(between(log, LOOP, BASELINE), name) for name in ("least", "most")]))
+    assert len(ranges) == 1
+    assert next(iter(ranges))[:2] == next(iter(ranges))[2:]
+
+
+def test_what_a_price_may_be_is_in_the_range_whether_it_was_ever_paid_or_not() -> None:
+    """Else the first dear answer would change what was said before it."""
+    found = beyond(hold_out(1), BASELINE)
+    free = found.less(np.zeros(EPISODES), dearest=2.0)
+    assert (free.least, free.most, free.centres) == (found.least - 2.0, found.most, (-3.0, 1.0))
+    assert free.interval()[0] < found.interval()[0]
+    dear = found.less(np.full(EPISODES, 5.0), dearest=2.0)
+    assert dear.values == pytest.approx(found.values - 2.0)
+    assert dear.interval()[0] <= dear.mean() == pytest.approx(found.mean() - 2.0)
+
+
+def test_what_was_proven_once_may_hold_no_longer() -> None:
+    found = Differences(np.concatenate([np.ones(100), -np.ones(300)]), -1.0, 1.0)
+    assert found.proven_after() is not None
+    assert found.interval()[0] < 0.0
 
 
 def test_what_was_earned_beyond_an_arm_is_what_the_others_earn_by_their_shares() -> None:

@@ -1,14 +1,10 @@
 """What each arm has been worth so far: sums from which counts, means and intervals are read."""
 
-from typing import Literal
-
 import msgspec
 
-from schemas.events import Experience
+from schemas.events import Arm, Experience
 from streams.learners.confidence_sequences import Moments, interval
 
-Arm = Literal["loop", "baseline", "none"]
-ARMS: tuple[Arm, ...] = ("loop", "baseline", "none")
 REWARD_RANGE = (-1.0, 1.0)
 """Rewards are in [0, 1] less a cost of at most 1."""
 

@@ -7,11 +7,12 @@ from typing import Any
 import msgspec
 
 from schemas.errors import RecoveryError
-from schemas.events import Approval, AuditEntry, Event, Experience, LedgerEntry, Verdict
+from schemas.events import ARMS, Arm, AuditEntry, Event, Experience, LedgerEntry, Verdict
 from schemas.ids import Cause, Mint
+from streams.loop.account.answers import answer_in
 from streams.loop.account.chain import GENESIS, link_hash
 from streams.loop.account.facts import entry_of
-from streams.loop.account.ledger import ARMS, Arm, ArmSums, Score, score_of
+from streams.loop.account.ledger import ArmSums, Score, score_of
 from streams.loop.account.settings import AccountSettings
 from streams.loop.processor import Input, Now, Record
 from streams.loop.remembering import forget_oldest, remember
@@ -30,7 +31,6 @@ class _State(msgspec.Struct):
     seen: list[str]
     fresh: int
     fresh_us: int | None
-    asked: list[tuple[str, Arm]] = []
 
 
 class Account:
@@ -49,7 +49,6 @@ class Account:
         self._arms: dict[str, ArmSums] = {arm: ArmSums() for arm in ARMS}
         self._defaults: OrderedDict[str, Score] = OrderedDict()
         self._seen: OrderedDict[str, None] = OrderedDict()
-        self._asked: OrderedDict[str, Arm] = OrderedDict()
         self._fresh = 0
         self._fresh_us: int | None = None
 
@@ -89,7 +88,6 @@ class Account:
             seen=list(self._seen),
             fresh=self._fresh,
             fresh_us=self._fresh_us,
-            asked=list(self._asked.items()),
         )
         return msgspec.msgpack.encode(state)
 
@@ -103,7 +101,6 @@ class Account:
         self._defaults = OrderedDict(state.defaults)
         self._seen = OrderedDict((key, None) for key in state.seen)
         self._fresh, self._fresh_us = state.fresh, state.fresh_us
-        self._asked = OrderedDict(state.asked)
 
     def _link(self, entry: tuple[str, str, dict[str, str]], cause: Cause, now: Now, mint: Mint) -> AuditEntry:
         subject, kind, facts = entry
@@ -133,12 +130,9 @@ class Account:
         match event:
             case Experience() if event.by == LOOP:
                 return self._count(event, cause, now, mint)
-            case Verdict() if event.verdict == "escalate" and event.proposal.by == LOOP and event.proposal.episode:
+            case Verdict() if answer_in(event) is not None:
                 hold_out = event.proposal.hold_out
-                self._asked[event.proposal.id] = hold_out.arm if hold_out else "loop"
-                forget_oldest(self._asked, self._settings.remembered)
-            case Approval() if event.proposal in self._asked:
-                self._arms[self._asked[event.proposal]].answers += 1
+                self._arms[hold_out.arm if hold_out else "loop"].answers += 1
                 return self._is_fresh(cause, now, mint)
             case _:
                 pass

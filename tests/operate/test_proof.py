@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from schemas.events import Approval, Event, Pattern, Proposal
+from schemas.events import Event, Experience, Pattern, Proposal, Verdict
 from streams.learners.lift import ARMS
 from streams.loop.actions import ActionSettings
 from streams.loop.policy.choice import hold_out_of
-from streams.operate.proof import Lift, Proof
-from streams.operate.proving import MOST_PATTERNS, MOST_PEEKS, prove
+from streams.operate.proof import MOST_PATTERNS, MOST_PEEKS, prove
+from streams.operate.proof_fields import Lift, Proof
 from streams.operate.simulation import fleet_loop
 from streams.settings import Settings
-from tests.loop.decided import SHARES, START, S, experience, proposal, verdict
+from tests.loop.decided import SHARES, START, S, experience, measurement, proposal, verdict
 from tests.operate.test_evaluation import Listed
 
 COUNT, EVERY_US = 400, 30 * S
@@ -24,10 +24,11 @@ EARNS = {"recycle": 0.8, "restart": 0.4, "none": 0.0}
 Reward = Callable[[Proposal, np.random.Generator], float]
 
 
-def settings(**account: float) -> Settings:
+def settings(shares: dict[str, float] = SHARES, **account: float) -> Settings:
     known = fleet_loop(None)
+    policy = replace(known.policy, hold_out=shares)
     actions = {name: ActionSettings(name=name, cost=0.1) for name in ("restart", "recycle")}
-    return replace(known, actions=actions, account=replace(known.account, **account))
+    return replace(known, policy=policy, actions=actions, account=replace(known.account, **account))
 
 
 def drawn(number: int, shares: dict[str, float], **fields: Any) -> Proposal:
@@ -49,6 +50,24 @@ def noisy(one: Proposal, rng: np.random.Generator) -> float:
     return EARNS[one.action] + float(rng.uniform(-0.1, 0.1)) - 0.1 * (one.action != "none")
 
 
+def seen(one: Proposal, share: float) -> list[Event]:
+    """Return what detect says of an entity that recovers when this share of the horizon is left; 0: it does not."""
+    horizon_us = settings().attribute.horizon_us
+    normal_us = one.time_us + round((1.0 - share) * horizon_us)
+    spans = [
+        (one.time_us - S, normal_us, True),
+        (normal_us, normal_us + 10, False),
+        (normal_us + 10, normal_us + 20, False),
+    ]
+    return [
+        replace(
+            measurement(0, abnormal=abnormal, entity=one.entity), id=f"{one.id}-{start_us}", episode=one.episode,
+            start_us=start_us, end_us=end_us, time_us=one.time_us,
+        )
+        for start_us, end_us, abnormal in spans
+    ]  # fmt: skip
+
+
 def events(count: int = COUNT, shares: dict[str, float] = SHARES, reward: Reward = noisy, **fields: Any) -> list[Event]:
     found: list[Event] = []
     for number in range(count):
@@ -59,12 +78,13 @@ def events(count: int = COUNT, shares: dict[str, float] = SHARES, reward: Reward
         found += [
             replace(verdict(one), time_us=one.time_us),
             replace(experience(one, reward=earned, cost=cost, decided_us=one.time_us), time_us=told_us),
+            *seen(one, earned + cost),
         ]
     return found
 
 
-def proven(found: Sequence[Event], **account: float) -> Proof:
-    return prove(Listed(found), settings(**account))
+def proven(found: Sequence[Event], shares: dict[str, float] = SHARES, **account: float) -> Proof:
+    return prove(Listed(found), settings(shares, **account))
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +132,7 @@ def test_exploring_and_the_hold_out_have_their_price(proof: Proof) -> None:
 def test_the_run_has_paid_once_it_earned_more_than_the_baseline_for_good() -> None:
     """The loop's arm earns 0.55, the baseline's 0.3, and a fifth of the episodes nothing."""
     shares = {"loop": 0.8, "baseline": 0.15, "none": 0.05}
-    paid = proven(events(shares=shares)).paid
+    paid = proven(events(shares=shares), shares).paid
     assert paid is not None
     assert paid.value == pytest.approx(COUNT * (0.8 * 0.25 - 0.05 * 0.3), rel=0.4)
     assert paid.after is not None
@@ -147,16 +167,17 @@ def test_a_loop_that_does_as_the_baseline_never_pays_for_its_hold_out() -> None:
 
 def test_minutes_of_people_are_counted_and_have_a_price_where_one_is_declared() -> None:
     shares = {"loop": 0.8, "baseline": 0.15, "none": 0.05}
-    found = events(shares=shares)
-    asked = [one.proposal for one in found if hasattr(one, "checks") and one.proposal.hold_out.arm == "loop"]
-    answers = [
-        Approval(
-            id=f"yes-{one.id}", time_us=one.time_us, proposal=one.id, proposal_hash="h", decision="approve",
-            person="ada", not_after_us=one.expires_us,
-        )
-        for one in asked[:50]
-    ]  # fmt: skip
-    free, dear = proven([*found, *answers]), proven([*found, *answers], minutes_per_answer=3.0, price_of_minute=0.1)
+    found: list[Event] = []
+    for event in events(shares=shares):
+        asked = isinstance(event, Verdict) and event.proposal.hold_out and event.proposal.hold_out.arm == "loop"
+        left = 50 - sum(isinstance(one, Verdict) and one.verdict == "escalate" for one in found)
+        if isinstance(event, Verdict) and asked and left:
+            yes = f"yes-{event.id}"
+            found.append(replace(event, verdict="escalate", action=None))
+            found.append(replace(event, id=f"{event.id}-2", approval=yes, approvals=(yes,)))
+        else:
+            found.append(event)
+    free, dear = proven(found, shares), proven(found, shares, minutes_per_answer=3.0, price_of_minute=0.1)
     assert (free.arms[0].answers, free.arms[0].minutes) == (50, 100.0)
     assert dear.arms[0].minutes == 150.0
     assert free.paid is not None
@@ -167,23 +188,30 @@ def test_minutes_of_people_are_counted_and_have_a_price_where_one_is_declared() 
 
 
 def test_what_limits_deny_stays_in_its_arm() -> None:
-    """All that the loop's arm proposed was denied, and nothing was measured: its lift is that of doing nothing."""
+    """All that the loop's arm proposed was denied, and nothing recovered: its lift is that of doing nothing."""
+
+    def reward(one: Proposal, rng: np.random.Generator) -> float:
+        denied = one.hold_out is not None and one.hold_out.arm == "loop"
+        return -0.1 * (one.action != "none") if denied else noisy(one, rng)
+
     found: list[Event] = []
-    for event in events():
-        one = getattr(event, "proposal", None)
-        if isinstance(one, Proposal) and one.hold_out and one.hold_out.arm == "loop":
+    for event in events(reward=reward):
+        one = event.proposal if isinstance(event, Verdict) else None
+        if one is not None and one.hold_out and one.hold_out.arm == "loop":
             denied = experience(one, "censored", None, effective="none", verdict="deny", decided_us=one.time_us)
             found += [replace(verdict(one, "deny"), time_us=one.time_us), replace(denied, time_us=one.time_us)]
-        elif getattr(event, "arm", "") != "loop":
+        elif not (isinstance(event, Experience) and event.arm == "loop"):
             found.append(event)
     told = proven(found)
-    assert told.arms[0].left_alone == told.arms[0].unmeasured == told.arms[0].episodes
+    assert told.arms[0].left_alone == told.arms[0].episodes
+    assert told.arms[0].unmeasured == 0
     assert over(told)["baseline"].high < 0.0
     assert over(told)["none"].low < 0.0 < over(told)["none"].high
 
 
 def test_without_a_hold_out_nothing_is_proven() -> None:
-    alone = proven(events(50, {"loop": 1.0, "baseline": 0.0, "none": 0.0}))
+    shares = {"loop": 1.0, "baseline": 0.0, "none": 0.0}
+    alone = proven(events(50, shares), shares)
     assert (alone.lifts, alone.course, alone.paid, alone.patterns) == ((), (), None, ())
     assert alone.hold_out_price == 0.0
     assert alone.exploring is not None
@@ -192,20 +220,33 @@ def test_without_a_hold_out_nothing_is_proven() -> None:
 
 
 def test_with_one_of_the_other_arms_alone_that_lift_is_told() -> None:
-    found = proven(events(100, {"loop": 0.5, "baseline": 0.5, "none": 0.0}))
+    shares = {"loop": 0.5, "baseline": 0.5, "none": 0.0}
+    found = proven(events(100, shares), shares)
     assert set(over(found)) == {"baseline"}
     assert found.hold_out_price is not None
-    none_only = proven(events(100, {"loop": 0.5, "baseline": 0.0, "none": 0.5}))
-    assert set(over(none_only)) == {"none"}
+    shares = {"loop": 0.5, "baseline": 0.0, "none": 0.5}
+    none_only = proven(events(400, shares), shares)
+    assert set(over(none_only)) == {"none"} == {none_only.over}
     assert none_only.paid is None
+    lift, (pattern,) = over(none_only)["none"], none_only.patterns
+    assert none_only.course[-1].low == lift.low
+    assert pattern.lift == pytest.approx(lift.lift)
+    assert (pattern.after, pattern.low) == (pattern.none_after, pattern.none_low)
+
+
+def test_episodes_under_other_shares_are_left_out() -> None:
+    """The range of what an episode can say follows from the shares, and has to be known beforehand."""
+    shares = {"loop": 0.7, "baseline": 0.2, "none": 0.1}
+    told = proven([*events(30, shares), *[one for one in events(100) if one.time_us >= START + 30 * EVERY_US - S]])
+    assert (told.before, told.episodes) == (30, 70)
 
 
 def test_episodes_under_another_baseline_are_left_out() -> None:
     found = events(100)
-    other = drawn(200, SHARES)
+    other = drawn(200, SHARES, time_us=START + 40 * EVERY_US)
     assert other.hold_out is not None
     changed = replace(other, action="recycle", hold_out=replace(other.hold_out, arm="baseline"), propensity=0.9)
-    told = proven([*found[:80], verdict(changed), experience(changed), *found[80:]])
+    told = proven([*found[:200], verdict(changed), experience(changed), *found[200:]])
     assert told.before == 41
     assert told.episodes == 60
 
@@ -238,9 +279,9 @@ def test_each_pattern_says_after_how_many_decisions_it_was_sure() -> None:
     )  # fmt: skip
     lines = {line.pattern: line for line in proven([*found, named]).patterns}
     assert lines["helps"].name == "cpu up"
-    assert lines["helps"].over_baseline_after is not None
-    assert lines["helps"].over_baseline_after < lines["helps"].episodes == 300
-    assert lines["same"].over_baseline_after is None
+    assert lines["helps"].after is not None
+    assert lines["helps"].after < lines["helps"].episodes == 300
+    assert lines["same"].after is None
     assert lines["helps"].lift > 0.4
     assert abs(lines["same"].lift) < 0.2
 
@@ -250,6 +291,7 @@ def test_patterns_are_bounded() -> None:
     for number in range(3 * MOST_PATTERNS):
         one = drawn(number, SHARES, pattern=f"p-{number // 2}")
         found += [replace(verdict(one), time_us=one.time_us), experience(one, reward=0.5, decided_us=one.time_us)]
+        found += seen(one, 0.5)
     assert len(proven(found).patterns) == MOST_PATTERNS
 
 
