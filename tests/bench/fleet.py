@@ -219,6 +219,7 @@ def rows_of(case: str, runs: Sequence[Run]) -> list[dict[str, Any]]:
     row("flyball", "reward_over_baseline_low", low, "reward")
     row("flyball", "reward_over_baseline_high", high, "reward")
     row("flyball", "best_action", float(np.mean([np.mean(run.best) for run in runs])), "share")
+    row("flyball", "seeds", len(runs), "seeds")
     for metric, value, unit in _proven(runs):
         row("flyball", metric, value, unit)
     row("flyball", "seconds_per_seed", float(np.mean([run.seconds for run in runs])), "s")
@@ -229,29 +230,28 @@ def _proven(runs: Sequence[Run]) -> Iterator[tuple[str, float, str]]:
     """Yield what the reports prove, and whether regret shrinks: metric, value, unit."""
     for over, suffix in (("baseline", ""), ("none", "_none")):
         lifts = [lift for run in runs for lift in run.proof.lifts if lift.over == over]
-        yield f"lift_positive_seeds{suffix}", sum(lift.low > 0.0 for lift in lifts), f"of {len(runs)} seeds"
-        yield from ((f"lift{suffix}{name}", mean, "reward") for name, mean in _means(lifts).items())
-        yield f"lift_episodes{suffix}", float(np.mean([lift.episodes for lift in lifts])), "episodes a seed"
+        yield f"lift_positive_seeds{suffix}", sum(lift.low > 0.0 for lift in lifts), "seeds"
+        if lifts:
+            yield from ((f"lift{suffix}{name}", mean, "reward") for name, mean in _means(lifts).items())
+            yield f"lift_episodes{suffix}", float(np.mean([lift.episodes for lift in lifts])), "episodes a seed"
         proven = [lift.proven_after for lift in lifts if lift.proven_after is not None]
         if proven:
             yield f"lift_proven_after{suffix}", float(np.median(proven)), "episodes"
-    paid = [run.proof.paid.after for run in runs if run.proof.paid is not None and run.proof.paid.after is not None]
-    yield "paid_seeds", len(paid), f"of {len(runs)} seeds"
+    told = [run.proof.paid for run in runs if run.proof.paid is not None]
+    paid = [one.after for one in told if one.after is not None]
+    yield "paid_seeds", len(paid), "seeds"
     if paid:
         yield "paid_after", float(np.median(paid)), "episodes"
-    sure = [run.proof.paid.sure_after for run in runs if run.proof.paid is not None and run.proof.paid.sure_after]
-    yield "paid_surely_seeds", len(sure), f"of {len(runs)} seeds"
+    sure = [one.sure_after for one in told if one.sure_after is not None and one.sure_now]
+    yield "paid_surely_seeds", len(sure), "seeds"
     if sure:
         yield "paid_surely_after", float(np.median(sure)), "episodes"
-    yield (
-        "exploring_price",
-        float(np.mean([run.proof.exploring.price for run in runs if run.proof.exploring])),
-        "reward",
-    )
+    if prices := [run.proof.exploring.price for run in runs if run.proof.exploring is not None]:
+        yield "exploring_price", float(np.mean(prices)), "reward"
     for quarter in QUARTERS:
         yield f"regret_quarter_{quarter}", float(np.mean([np.mean(run.regrets[quarter]) for run in runs])), "share"
     shrank = sum(float(np.mean(run.regrets[4])) < float(np.mean(run.regrets[1])) for run in runs)
-    yield "regret_shrank_seeds", shrank, f"of {len(runs)} seeds"
+    yield "regret_shrank_seeds", shrank, "seeds"
 
 
 def _means(lifts: Sequence[Lift]) -> dict[str, float]:

@@ -11,24 +11,29 @@ LIFT = Lift(
     over="baseline", episodes=100, lift=0.25, low=0.05, high=0.45, proven_after=80, proven_us=1_700_000_000 * 10**6
 )
 LINE = PatternBenefit(
-    pattern="p-1", name="cpu up", episodes=9, lift=0.1, low=-0.5, high=0.7, over_baseline_after=None, over_none_after=7
+    pattern="p-1", name="cpu up", episodes=9, lift=0.1, low=-0.5, high=0.7, after=None, none_low=0.1, none_after=7
 )
 COURSE = tuple(
     Peek(episodes=10 * at, time_us=at, lift=0.2, low=0.2 - 2.0 / at, high=0.2 + 2.0 / at) for at in range(1, 11)
 )
 PROOF = Proof(
     baseline="restart",
+    over="baseline",
     episodes=100,
     since_us=0,
     open=2,
     before=0,
+    unseen=0,
     older=0,
+    dear=0,
     arms=(ARM, replace(ARM, arm="baseline", episodes=40, reward=None)),
     lifts=(LIFT, replace(LIFT, over="none", proven_after=None, proven_us=None)),
     course=COURSE,
     exploring=Exploring(decisions=60, price=0.01, low=-0.02, high=0.04, total=0.6),
     hold_out_price=12.5,
-    paid=Paid(value=8.0, people=0.0, after=30, time_us=1_700_000_000 * 10**6, sure_after=None, sure_us=None),
+    paid=Paid(
+        value=8.0, people=0.0, after=30, time_us=1_700_000_000 * 10**6, sure_after=None, sure_us=None, sure_now=False
+    ),
     beside=Beside(grouped=0, exposed=0, crossed=0, apart=None),
     patterns=(LINE,),
 )
@@ -41,12 +46,43 @@ def printed(proof: Proof, capsys: pytest.CaptureFixture[str]) -> str:
 
 def test_lift_and_when_it_was_sure_stand_in_one_row(capsys: pytest.CaptureFixture[str]) -> None:
     said = printed(PROOF, capsys)
-    assert "100 episodes that have ended (left out: 2 not ended, or after one that may yet)" in said
+    assert "100 episodes that have ended (left out: 2 that may yet change, or after one)" in said
     rows = {line.split()[0]: line for line in said.splitlines() if line.startswith(("baseline  +", "none      +"))}
     assert "+0.250" in rows["baseline"]
     assert "+0.050 to +0.450" in rows["baseline"]
-    assert "since episode 80, 2023-11-14 22:13:20" in rows["baseline"]
+    assert "first at episode 80, 2023-11-14 22:13:20; holds now" in rows["baseline"]
     assert "not yet" in rows["none"]
+
+
+def test_a_bound_that_fell_again_is_told_so(capsys: pytest.CaptureFixture[str]) -> None:
+    """The lift may change: that it was sure once does not say that it is."""
+    assert PROOF.paid is not None
+    paid = replace(PROOF.paid, sure_after=50, sure_us=LIFT.proven_us)
+    lost = replace(PROOF, lifts=(replace(LIFT, low=-0.01),), paid=paid, patterns=(replace(LINE, none_low=-0.1),))
+    said = printed(lost, capsys)
+    assert "first at episode 80, 2023-11-14 22:13:20; no longer" in said
+    assert "surely: first at episode 50, 2023-11-14 22:13:20; no longer" in said
+    assert "7; no longer" in said
+    assert "holds now" not in said
+    held = printed(replace(lost, paid=replace(paid, sure_now=True), patterns=(LINE,)), capsys)
+    assert "surely: first at episode 50, 2023-11-14 22:13:20; holds now" in held
+    assert "7; holds now" in held
+
+
+def test_what_is_left_out_or_cut_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    said = printed(replace(PROOF, open=0, before=3, unseen=4, older=5, dear=6), capsys)
+    assert "3 under another baseline or other shares, or before that" in said
+    assert "4 older than the measurements that are kept, 5 older than what is looked at)" in said
+    assert "; in 6 more was spent than the dearest action costs, which is what counts" in said
+    gone = printed(replace(PROOF, lifts=(), episodes=0, unseen=4), capsys)
+    assert "insights under [retention]" in gone
+
+
+def test_over_which_arm_is_said_where_the_baseline_has_no_share(capsys: pytest.CaptureFixture[str]) -> None:
+    said = printed(replace(PROOF, over="none", lifts=(replace(LIFT, over="none"),), paid=None), capsys)
+    assert "lift over none as it went" in said
+    assert "lift over none  " in said
+    assert "over baseline" not in said
 
 
 def test_prices_minutes_and_the_point_at_which_it_had_paid_are_told(capsys: pytest.CaptureFixture[str]) -> None:
@@ -61,7 +97,7 @@ def test_prices_minutes_and_the_point_at_which_it_had_paid_are_told(capsys: pyte
 
 def test_the_picture_shows_lift_interval_and_zero(capsys: pytest.CaptureFixture[str]) -> None:
     lines = printed(PROOF, capsys).splitlines()
-    at = next(number for number, line in enumerate(lines) if line.startswith("lift over the baseline as it went"))
+    at = next(number for number, line in enumerate(lines) if line.startswith("lift over baseline as it went"))
     picture = lines[at + 1 : at + 1 + LINES]
     assert all(line[:5].strip().lstrip("+-").replace(".", "").isdigit() for line in picture)
     assert sum(line.count("o") for line in picture) == len(COURSE)
@@ -76,8 +112,9 @@ def test_arms_side_by_side_are_told_where_entities_have_groups(capsys: pytest.Ca
     assert "entities have no groups" in printed(PROOF, capsys)
     beside = Beside(grouped=90, exposed=20, crossed=12, apart=replace(LIFT, episodes=80))
     said = printed(replace(PROOF, beside=beside), capsys)
-    assert "by 12 of 90 episodes in groups another arm acted" in said
-    assert "without the 20 beside any action: +0.250 (+0.050 to +0.450), 80 episodes" in said
+    assert "within the horizon before 12 episodes another arm had acted on the same entity or group" in said
+    assert "over baseline without the 20 that followed any action so soon: +0.250 (+0.050 to +0.450), 80 ep" in said
+    assert "no groups" not in said
 
 
 def test_few_patterns_are_shown_and_that_there_are_more(capsys: pytest.CaptureFixture[str]) -> None:
