@@ -286,6 +286,64 @@ def test_each_pattern_says_after_how_many_decisions_it_was_sure() -> None:
     assert abs(lines["same"].lift) < 0.2
 
 
+def test_the_bounds_of_all_patterns_hold_together() -> None:
+    """Each is given a part of what may go wrong: the one pattern of a run has a wider interval than the run."""
+    found = proven(events())
+    (line,), lift = found.patterns, over(found)["baseline"]
+    assert (line.episodes, line.lift) == (lift.episodes, pytest.approx(lift.lift))
+    assert line.low < lift.low
+    assert lift.high < line.high
+    assert line.none_after is not None
+    assert over(found)["none"].proven_after is not None
+    assert line.none_after > over(found)["none"].proven_after
+
+
+def test_what_an_answer_may_cost_is_known_beforehand() -> None:
+    """The first answer, late in the run, does not change what was sure before it."""
+    shares = {"loop": 0.8, "baseline": 0.15, "none": 0.05}
+    found = events(shares=shares)
+    late = [one for one in found if isinstance(one, Verdict)][-1]
+    asked = [replace(late, id="asked", verdict="escalate", action=None), replace(late, approval="yes", id="told")]
+    silent, answered = (
+        proven([*found, *more], shares, minutes_per_answer=1.0, price_of_minute=0.05).paid for more in ([], asked)
+    )
+    assert silent is not None
+    assert answered is not None
+    assert answered.people == pytest.approx(0.05)
+    assert silent.sure_after is not None
+    assert answered.sure_after == silent.sure_after
+    free = proven(found, shares).paid
+    assert free is not None
+    assert free.sure_after is not None
+    assert free.sure_after < silent.sure_after, "what may be asked is in the range"
+
+
+def test_what_held_once_and_does_not_now_is_told() -> None:
+    def reward(one: Proposal, _: np.random.Generator) -> float:
+        good = int(one.id[1:]) < 150
+        return 0.3 if one.hold_out and one.hold_out.arm != "loop" else 0.9 if good else -0.1
+
+    shares = {"loop": 0.8, "baseline": 0.15, "none": 0.05}
+    paid = proven(events(600, shares, reward=reward), shares).paid
+    assert paid is not None
+    assert paid.sure_after is not None
+    assert not paid.sure_now
+    good = proven(events(150, shares, reward=reward), shares).paid
+    assert good is not None
+    assert good.sure_now
+
+
+def test_more_than_the_dearest_action_is_counted_and_cut() -> None:
+    """The range of a reward is known beforehand: what people did beside the loop cannot widen it."""
+    found = events(40)
+    theirs = drawn(3, SHARES, id="theirs", by="ada", hold_out=None)
+    acts = [verdict(theirs), experience(theirs, reward=0.0, cost=0.5, effective="restart", decided_us=theirs.time_us)]
+    told, without = proven([*found, *acts]), proven(found)
+    assert (told.dear, without.dear) == (1, 0)
+    cost = sum(arm.cost for arm in told.arms) - sum(arm.cost for arm in without.arms)
+    assert cost == pytest.approx(0.5)
+
+
 def test_patterns_are_bounded() -> None:
     found: list[Event] = []
     for number in range(3 * MOST_PATTERNS):
