@@ -87,7 +87,7 @@ def tabulated(episodes: Sequence[HeldOut], settings: Settings) -> HoldOutTable:
     low = least_reward(action.cost for action in settings.actions.values())
     patterns = {name: at for at, name in enumerate(sorted({one.proposal.pattern for one in episodes}))}
     rewards = (np.array([one.reward for one in episodes], dtype=np.float64) - low) / (1.0 - low)
-    arms = np.array([ARMS.index(one.arm) for one in episodes], dtype=np.intp)  # type: ignore[arg-type]
+    arms = np.array([ARMS.index(one.arm) for one in episodes], dtype=np.intp)
     rewards = np.clip(rewards, 0.0, 1.0)
     foretold = foretell(
         arms,

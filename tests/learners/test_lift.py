@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from streams.learners.lift import ARMS, CENTRES, MARGIN, ArmDraws, Differences, between, beyond, foretell, likeliest
+from schemas.events import ARMS
+from streams.learners.lift import CENTRES, MARGIN, ArmDraws, Differences, between, beyond, foretell, likeliest
 
 LOOP, BASELINE, NOTHING = range(len(ARMS))
 SHARES = (0.6, 0.2, 0.2)

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from schemas.events import Event, Experience, Pattern, Proposal, Verdict
-from streams.learners.lift import ARMS
+from schemas.events import ARMS, Event, Experience, Pattern, Proposal, Verdict
 from streams.loop.actions import ActionSettings
 from streams.loop.policy.choice import hold_out_of
 from streams.operate.proof import MOST_PATTERNS, MOST_PEEKS, prove
