@@ -7,8 +7,10 @@ new class with a `.v2` type. `TYPE` is the CloudEvents type, `TOPIC` the registr
 
 from .base import Event, Telemetry, TelemetryFrame
 from .decisions import (
+    ARMS,
     Action,
     Approval,
+    Arm,
     Blocked,
     Check,
     Control,
@@ -79,11 +81,13 @@ EVENT_TYPES: dict[str, type[Event]] = {
 """Every event type but `Telemetry` (which has no envelope of its own), by its CloudEvents type."""
 
 __all__ = [
+    "ARMS",
     "EVENT_TYPES",
     "NONE",
     "NOVEL",
     "Action",
     "Approval",
+    "Arm",
     "AuditEntry",
     "Blocked",
     "Census",

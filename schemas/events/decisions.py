@@ -1,18 +1,22 @@
 """What shall happen and what became of it: proposals, verdicts, actions, outcomes, and what people say."""
 
 import hashlib
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 import msgspec
 
 from .base import Event
+
+Arm = Literal["loop", "baseline", "none"]
+ARMS: tuple[Arm, ...] = get_args(Arm)
+"""The arms of a hold-out: the loop, the frozen baseline, and doing nothing."""
 
 
 class HoldOut(msgspec.Struct, frozen=True, kw_only=True):
     """The seeded draw that assigned an episode to an arm, with the shares in force."""
 
     draw: float
-    arm: Literal["loop", "baseline", "none"]
+    arm: Arm
     shares: dict[str, float]
 
 

@@ -3,6 +3,7 @@
 from typing import ClassVar, Literal
 
 from .base import Event
+from .decisions import Arm
 
 
 class Experience(Event, frozen=True, kw_only=True):
@@ -26,7 +27,7 @@ class Experience(Event, frozen=True, kw_only=True):
     entity: str
     episode: str
     pattern: str
-    arm: Literal["loop", "baseline", "none"]
+    arm: Arm
     state: Literal["observed", "defaulted", "late", "censored", "unobservable", "early"]
     proposed: str
     effective: str
@@ -103,13 +104,17 @@ class AuditEntry(Event, frozen=True, kw_only=True):
 
 
 class LedgerEntry(Event, frozen=True, kw_only=True):
-    """What one hold-out arm has been worth so far: counts, mean reward, and a 95 % interval of the mean."""
+    """What one hold-out arm has been worth so far: counts, mean reward, and a 95 % interval of the mean.
+
+    `value` is the sum of the rewards, costs taken off; `cost` that of the actions; `answers` of people to what the arm
+    asked, and the `minutes` they took.
+    """
 
     TYPE: ClassVar[str] = "flyball.ledger.v1"
     TOPIC: ClassVar[str] = "audit"
     PATIENT: ClassVar[bool] = True
 
-    arm: Literal["loop", "baseline", "none"]
+    arm: Arm
     decisions: int
     observed: int
     reward_mean: float
@@ -122,6 +127,9 @@ class LedgerEntry(Event, frozen=True, kw_only=True):
     availability_low: float | None = None
     availability_high: float | None = None
     cost: float = 0.0
+    value: float = 0.0
+    answers: int = 0
+    minutes: float = 0.0
 
     def key(self) -> str:
         return f"ledger/{self.arm}"

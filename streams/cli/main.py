@@ -45,6 +45,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "recover": ("recovery", "Go on after lost inputs, knowingly"),
     "replay": ("replaying", "Re-derive every step of a run from its journal and compare, or under other settings"),
     "profiles": ("replaying", "Show what each profile would have made of the recorded run"),
+    "report": ("reporting", "Say what the loop was worth, over the baseline and over doing nothing"),
     "evaluate": ("evaluating", "Estimate what other policies would have earned, from the log alone"),
     "dead-letters": ("recovery", "List, show or retry what could not be used"),
     "reset": ("recovery", "Delete the loop's topics and start afresh"),

@@ -4,6 +4,7 @@ import click
 
 from connectors.lab.intervals import Interval
 from streams.cli.options import print_table
+from streams.cli.proof_text import print_proof
 from streams.operate.report import Report
 from streams.operate.simulation import Simulation
 
@@ -45,6 +46,8 @@ def print_summary(report: Report) -> None:
     if report.observed_share is not None:
         click.echo(f"{report.observed_share:.0%} of executed actions have an observed outcome")
     _print_arms(report)
+    if report.proof is not None:
+        print_proof(report.proof)
 
 
 def _not_yet(undecided: int) -> str:

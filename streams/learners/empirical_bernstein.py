@@ -29,15 +29,14 @@ def lower_bound(
     """
     if not len(values):
         return centres[0]
-    reach, total = centres[1] - least, float(values.sum())
-    spread = design_effect * _spread(values, centres)
-    bets = [(stake / reach, spread * (-math.log1p(-stake) - stake) / reach**2) for stake in STAKES]
+    bets = stakes(centres[1] - least)
+    total, spread = float(values.sum()), design_effect * float(_squares(values, centres).sum())
     rich = math.log(len(bets) / alpha)
     below, above = centres
     for _ in range(_HALVINGS):
         middle = (below + above) / 2.0
         gain = total - len(values) * middle
-        logs = [stake * gain - penalty for stake, penalty in bets]
+        logs = [stake * gain - penalty * spread for stake, penalty in bets]
         most = max(logs)
         if most + math.log(sum(math.exp(one - most) for one in logs)) >= rich:
             below = middle
@@ -46,12 +45,29 @@ def lower_bound(
     return below
 
 
-def _spread(values: Vector, centres: tuple[float, float]) -> float:
-    """Return the sum of squared distances from the mean of the values before each."""
+def first_above(values: Vector, mean: float, *, least: float, centres: tuple[float, float], alpha: float) -> int | None:
+    """Return the number of values at which `lower_bound` is first above `mean`; None where it never is."""
+    bets = stakes(centres[1] - least)
+    gains, spreads = np.cumsum(values - mean), np.cumsum(_squares(values, centres))
+    logs = np.array([stake * gains - penalty * spreads for stake, penalty in bets])
+    won = np.logaddexp.reduce(logs, axis=0) >= math.log(len(bets) / alpha)
+    return int(np.argmax(won)) + 1 if won.any() else None
+
+
+def stakes(reach: float) -> list[tuple[float, float]]:
+    """Return the stakes on values that are at most `reach` below any centre, and what each is charged per squared
+    distance from one: exp(stake * (value - mean) - charge * (value - centre) ** 2) is then at most 1 on average.
+    """
+    return [(stake / reach, (-math.log1p(-stake) - stake) / reach**2) for stake in STAKES]
+
+
+def _squares(values: Vector, centres: tuple[float, float]) -> Vector:
+    """Return the squared distances from the mean of the values before each."""
     counts = np.arange(1, len(values) + 1)
     before = np.concatenate(([0.0], np.cumsum(values)[:-1]))
     means = np.clip((before + sum(centres) / 2.0) / counts, *centres)
-    return float(np.sum((values - means) ** 2))
+    found: Vector = (values - means) ** 2
+    return found
 
 
 def design_effect(values: Vector, clusters: npt.NDArray[np.intp]) -> float:

@@ -16,13 +16,13 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from streams.learners.confidence_sequences import ALPHA
 from streams.learners.cross_fitting import Indices, Vector, foretell_ahead
 from streams.learners.empirical_bernstein import design_effect, lower_bound
 from streams.learners.importance import self_normalised
 from streams.learners.passages import Passages, passages
 from streams.learners.support import LEAST_PROBABILITY, Support, support_of
 
-ALPHA = 0.05
 BOUND = 5.0
 """The most that a foretold reward counts when it is taken off by weight: what bounds the values from one side."""
 BEFORE = 0.5

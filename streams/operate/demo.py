@@ -78,6 +78,7 @@ class Demonstration:
                 seconds=self.seconds,
                 restarts=restarts,
                 faults=faults,
+                settings=place.settings,
             )
 
     def _make_place(self) -> LoopPlace:

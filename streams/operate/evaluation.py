@@ -11,6 +11,7 @@ from streams.learners.off_policy import difference, estimate, judge
 from streams.operate.refusals import refusal_of
 from streams.operate.story import Reader
 from streams.replay.ended_decisions import Record, read_decisions
+from streams.replay.episodes import wait_us
 from streams.replay.logged_decisions import Table, baseline_of, columns, tabulate
 from streams.replay.policy_again import Chooser, choose_again
 from streams.settings import Settings
@@ -69,9 +70,7 @@ def evaluate(run: Reader, settings: Settings, policies: Sequence[str], others: M
 
     `settings` are those of the run. The loop's own choices are what all are compared with.
     """
-    attribute = settings.attribute
-    wait_us = settings.policy.expires_us + attribute.escalation_us + attribute.horizon_us + attribute.grace_us
-    record = read_decisions(_ends(run), horizon_us=attribute.horizon_us, wait_us=wait_us)
+    record = read_decisions(_ends(run), horizon_us=settings.attribute.horizon_us, wait_us=wait_us(settings))
     table = _tabulated(record, settings, settings)
     found = []
     for name in policies:

@@ -28,7 +28,10 @@ from schemas.ids import Cause
 from streams.operate.arms import ArmLine, arm_lines
 from streams.operate.ends import states_of
 from streams.operate.foretold import EarlyLine, early_line
+from streams.operate.proof import prove
+from streams.operate.proof_fields import Proof
 from streams.operate.topic_reader import StoredRecord
+from streams.settings import Settings
 
 EventType = TypeVar("EventType", bound=Event)
 EXECUTED = ("succeeded", "failed", "unknown")
@@ -68,7 +71,8 @@ class Report(msgspec.Struct, kw_only=True):
     `undecided` are proposals that the gate had not answered when the run ended. `outcomes_contradicted` are actions of
     which executors told different ends: the first counts.
 
-    `lab` holds the loop against the lab's own log of faults, which the loop never sees.
+    `lab` holds the loop against the lab's own log of faults, which the loop never sees; `proof` is what the hold-out
+    says the loop was worth.
     """
 
     broker: str
@@ -97,6 +101,7 @@ class Report(msgspec.Struct, kw_only=True):
     sequences: list[SequenceLine] = []
     drifts: list[DriftLine] = []
     lab: LabScore | None = None
+    proof: Proof | None = None
 
 
 class Tally:
@@ -152,8 +157,11 @@ def build_report(
     seconds: float,
     restarts: int = 0,
     faults: Items[FaultRecord] | None = None,
+    settings: Settings | None = None,
 ) -> Report:
-    """Read a loop's topics to their end and sum up; raises `BrokerError`."""
+    """Read a loop's topics to their end and sum up; `settings` are those of the run, without which nothing is proven.
+    Raises `BrokerError`.
+    """
     tally = Tally(row for topic in TOPICS_OF_A_REPORT for row in reader.events(topic))
     telemetry_us = {
         Cause(record.topic, record.partition, record.offset): record.timestamp_us
@@ -191,6 +199,7 @@ def build_report(
         sequences=_sequences(tally),
         drifts=_drifts(tally),
         lab=None if faults is None else score(faults, tally.all()),
+        proof=None if settings is None else prove(reader, settings),
     )
 
 

@@ -81,7 +81,7 @@ def simulate_fleet(
     if save is not None:
         save_run(reader, save, About(loop=settings.loop.name))
     seconds = (driver.clock.true_us - driver_settings.start_us) / 1e6
-    report = build_report(reader, broker=broker, seconds=seconds, faults=list(_faults(fleet)))
+    report = build_report(reader, broker=broker, seconds=seconds, faults=list(_faults(fleet)), settings=settings)
     report.latency_ms_p50 = report.latency_ms_p99 = None  # a simulated clock stands still within a turn
     return Simulation(seed=seed, report=report, quarters=_quarters(event for _, event in reader.events("experience")))
 

@@ -10,6 +10,7 @@ from schemas.events import NONE, Proposal
 from streams.learners.cross_fitting import Vector, fold_of
 from streams.learners.off_policy import Log
 from streams.replay.ended_decisions import LATER, Decided, Record
+from streams.replay.episodes import least_reward
 
 MOST_DECISIONS, MOST_CELLS = 50_000, 10_000_000
 """The latest decisions that are looked at, and how many of them times squared actions."""
@@ -43,11 +44,11 @@ def tabulate(record: Record, *, baseline: str, costs: Mapping[str, float]) -> Ta
 
     Rewards are in [0, 1] less the cost: what lies beyond counts as the end of that range.
     """
-    since = _since(record.decided, baseline)
+    since = frozen_since([one.proposal for one in record.decided], baseline)
     actions = tuple(sorted({NONE, *costs, *(name for one in record.decided[since:] for name in _names(one))}))
     most = max(1, min(MOST_DECISIONS, MOST_CELLS // len(actions) ** 2))
     decided = record.decided[since:][-most:]
-    low, number = -max(costs.values(), default=0.0), {name: at for at, name in enumerate(actions)}
+    low, number = least_reward(costs.values()), {name: at for at, name in enumerate(actions)}
     rewards = np.array([np.nan if one.reward is None else one.reward for one in decided], dtype=np.float64)
     entities = [one.proposal.entity for one in decided]
     log = Log(
@@ -83,6 +84,15 @@ def procedure(proposal: Proposal, baseline: str) -> dict[str, float]:
     return found
 
 
+def frozen_since(proposals: Sequence[Proposal], baseline: str) -> int:
+    """Return from which first proposal on all probabilities are those of this baseline."""
+    for at in range(len(proposals) - 1, -1, -1):
+        proposal = proposals[at]
+        if abs(procedure(proposal, baseline).get(proposal.action, 0.0) - proposal.propensity) > ROUNDING:
+            return at + 1
+    return 0
+
+
 def baseline_of(proposal: Proposal, baseline: str) -> str:
     """Return what the baseline does: nothing while its action is blocked."""
     return baseline if baseline in proposal.probabilities else NONE
@@ -92,15 +102,6 @@ def columns(chances: Iterable[Mapping[str, float]], actions: Sequence[str]) -> V
     """Return probabilities by name as an array, shape (n, actions); the rows add up to 1."""
     found = np.array([[one.get(name, 0.0) for name in actions] for one in chances], dtype=np.float64)
     return found.reshape(-1, len(actions))
-
-
-def _since(decided: Sequence[Decided], baseline: str) -> int:
-    """Return from which decision on all probabilities are those of this baseline."""
-    for at in range(len(decided) - 1, -1, -1):
-        proposal = decided[at].proposal
-        if abs(procedure(proposal, baseline).get(proposal.action, 0.0) - proposal.propensity) > ROUNDING:
-            return at + 1
-    return 0
 
 
 def _names(one: Decided) -> set[str]:

@@ -1,13 +1,16 @@
 """Does the loop learn? The simulated fleet under the real processors: the loop's arm against the baseline's.
 
 `python -m tests.bench.fleet --seeds 30 --json out.json`. Per seed the last quarter of the run is judged, by the
-product's own hold-out; over seeds the mean difference has a 95 % Student interval.
+product's own hold-out; over seeds the mean difference has a 95 % Student interval. `lift_...` are what each seed's own
+report proves (`streams.operate.proof`): over the whole run, exploring included, with the interval that holds at
+every look; `lift_positive_seeds` is in how many of them that lies above 0. `regret_quarter_...`: how much less likely
+what happened in the loop's arm was to end the fault than what ends it best, which the fleet alone knows.
 """
 
 import argparse
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,7 +23,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from schemas import wire
-from schemas.events import Experience
+from schemas.events import ARMS, Experience
 from schemas.ids import seed_of
 from streams.loop.actions import ActionSettings
 from streams.loop.attribute import Attribute, AttributeSettings
@@ -31,7 +34,11 @@ from streams.loop.policy import Policy, PolicySettings
 from streams.loop.processor import Processor
 from streams.loop.recognise import Recognise, RecogniseSettings
 from streams.loop.role import Role
+from streams.operate.memory_reader import MemoryReader
+from streams.operate.proof import prove
+from streams.operate.proof_fields import Lift, Proof
 from streams.replay import Driver, DriverSettings
+from streams.settings import LoopSettings, Settings
 from streams.worlds.fleet import FleetWorld
 from streams.worlds.fleet_settings import FleetSettings
 
@@ -54,12 +61,14 @@ GATE = GateSettings(
 DETECT = DetectSettings(onset_windows=2, measure_after_us=20_000_000)
 ATTRIBUTE = AttributeSettings()
 POLICY = PolicySettings()
-ARMS = ("loop", "baseline", "none")
+QUARTERS = (1, 2, 3, 4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One seed: rewards by arm of the whole run and of its last quarter, and how the loop's arm chose."""
+    """One seed: rewards by arm of the whole run and of its last quarter, how the loop's arm chose, its regrets by
+    quarter (1 to 4), and what its report proves.
+    """
 
     seed: int
     seconds: float
@@ -68,6 +77,8 @@ class Run:
     availability: dict[str, list[float]] = field(default_factory=dict)
     best: list[bool] = field(default_factory=list)
     states: dict[str, int] = field(default_factory=dict)
+    regrets: dict[int, list[float]] = field(default_factory=dict)
+    proof: Proof
 
     def difference(self) -> float:
         """Return how much more the loop's arm earned than the baseline's, per decision of the last quarter."""
@@ -126,12 +137,21 @@ def run_seed(seed: int, *, world: FleetSettings, minutes: int, policy: PolicySet
         world=fleet,
     )
     driver.run(telemetry_events=world.entities * minutes * 60_000_000 // world.period_us)
-    return _judged(seed, driver, fleet, perf_counter() - began)
+    return _judged(seed, driver, fleet, policy, perf_counter() - began)
 
 
-def _judged(seed: int, driver: Driver, fleet: FleetWorld, seconds: float) -> Run:
+def settings_of(world: FleetSettings, policy: PolicySettings) -> Settings:
+    """Return the settings as a report reads them."""
+    return Settings(loop=LoopSettings(name=LOOP), policy=policy, attribute=ATTRIBUTE, actions=actions_of(world))
+
+
+def _judged(seed: int, driver: Driver, fleet: FleetWorld, policy: PolicySettings, seconds: float) -> Run:
     run = Run(
-        seed=seed, seconds=seconds, **{name: {arm: [] for arm in ARMS} for name in ("rewards", "last", "availability")}
+        seed=seed,
+        seconds=seconds,
+        proof=prove(MemoryReader(driver.log), settings_of(fleet.settings, policy)),
+        regrets={quarter: [] for quarter in QUARTERS},
+        **{name: {arm: [] for arm in ARMS} for name in ("rewards", "last", "availability")},
     )
     experiences = list(experiences_of(driver))
     for experience in experiences:
@@ -139,6 +159,9 @@ def _judged(seed: int, driver: Driver, fleet: FleetWorld, seconds: float) -> Run
     decided = sorted({e.proposal: e for e in experiences}.values(), key=lambda e: e.decided_us)  # a correction counts
     span_us = driver.settings.start_us, max(e.decided_us for e in decided)
     for experience in decided:
+        if experience.arm == "loop" and (regret := _regret(experience, fleet)) is not None:
+            quarter = len(QUARTERS) * (experience.decided_us - span_us[0]) // (span_us[1] - span_us[0] + 1)
+            run.regrets[QUARTERS[quarter]].append(regret)
         if experience.reward is None:
             continue
         run.rewards[experience.arm].append(experience.reward)
@@ -150,6 +173,15 @@ def _judged(seed: int, driver: Driver, fleet: FleetWorld, seconds: float) -> Run
             if kind is not None and experience.arm == "loop":
                 run.best.append(experience.effective == fleet.remedies.best(kind, experience.decided_us))
     return run
+
+
+def _regret(experience: Experience, fleet: FleetWorld) -> float | None:
+    """Return how much less likely what happened ended the fault than what ends it best; None where there was none."""
+    kind, at_us = fleet.kind_at(experience.entity, experience.decided_us), experience.decided_us
+    if kind is None:
+        return None
+    best = fleet.remedies.probability(kind, fleet.remedies.best(kind, at_us), at_us)
+    return best - fleet.remedies.probability(kind, experience.effective, at_us)
 
 
 def experiences_of(driver: Driver) -> list[Experience]:
@@ -187,8 +219,48 @@ def rows_of(case: str, runs: Sequence[Run]) -> list[dict[str, Any]]:
     row("flyball", "reward_over_baseline_low", low, "reward")
     row("flyball", "reward_over_baseline_high", high, "reward")
     row("flyball", "best_action", float(np.mean([np.mean(run.best) for run in runs])), "share")
+    row("flyball", "seeds", len(runs), "seeds")
+    for metric, value, unit in _proven(runs):
+        row("flyball", metric, value, unit)
     row("flyball", "seconds_per_seed", float(np.mean([run.seconds for run in runs])), "s")
     return rows
+
+
+def _proven(runs: Sequence[Run]) -> Iterator[tuple[str, float, str]]:
+    """Yield what the reports prove, and whether regret shrinks: metric, value, unit."""
+    for over, suffix in (("baseline", ""), ("none", "_none")):
+        lifts = [lift for run in runs for lift in run.proof.lifts if lift.over == over]
+        yield f"lift_positive_seeds{suffix}", sum(lift.low > 0.0 for lift in lifts), "seeds"
+        if lifts:
+            yield from ((f"lift{suffix}{name}", mean, "reward") for name, mean in _means(lifts).items())
+            yield f"lift_episodes{suffix}", float(np.mean([lift.episodes for lift in lifts])), "episodes a seed"
+        proven = [lift.proven_after for lift in lifts if lift.proven_after is not None]
+        if proven:
+            yield f"lift_proven_after{suffix}", float(np.median(proven)), "episodes"
+    told = [run.proof.paid for run in runs if run.proof.paid is not None]
+    paid = [one.after for one in told if one.after is not None]
+    yield "paid_seeds", len(paid), "seeds"
+    if paid:
+        yield "paid_after", float(np.median(paid)), "episodes"
+    sure = [one.sure_after for one in told if one.sure_after is not None and one.sure_now]
+    yield "paid_surely_seeds", len(sure), "seeds"
+    if sure:
+        yield "paid_surely_after", float(np.median(sure)), "episodes"
+    if prices := [run.proof.exploring.price for run in runs if run.proof.exploring is not None]:
+        yield "exploring_price", float(np.mean(prices)), "reward"
+    for quarter in QUARTERS:
+        yield f"regret_quarter_{quarter}", float(np.mean([np.mean(run.regrets[quarter]) for run in runs])), "share"
+    shrank = sum(float(np.mean(run.regrets[4])) < float(np.mean(run.regrets[1])) for run in runs)
+    yield "regret_shrank_seeds", shrank, "seeds"
+
+
+def _means(lifts: Sequence[Lift]) -> dict[str, float]:
+    return {
+        "": float(np.mean([lift.lift for lift in lifts])),
+        "_least": min(lift.lift for lift in lifts),
+        "_low": float(np.mean([lift.low for lift in lifts])),
+        "_high": float(np.mean([lift.high for lift in lifts])),
+    }
 
 
 CASES = {
@@ -200,6 +272,7 @@ CASES = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=30)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--minutes", type=int, default=20, help="simulated minutes per seed")
     parser.add_argument("--case", choices=sorted(CASES), action="append", help="default: all")
     parser.add_argument("--workers", type=int, default=2, help="processes; the numbers do not depend on it")
@@ -209,7 +282,7 @@ def main() -> None:
     with ProcessPoolExecutor(arguments.workers, mp_context=get_context("spawn")) as pool:
         for case in arguments.case or sorted(CASES):
             one = partial(run_seed, world=CASES[case], minutes=arguments.minutes)
-            rows += rows_of(case, list(pool.map(one, range(arguments.seeds))))
+            rows += rows_of(case, list(pool.map(one, range(arguments.first, arguments.first + arguments.seeds))))
     for row in rows:
         print(f"{row['case']:8} {row['system']:10} {row['metric']:26} {row['value']:12.4f} {row['unit']}")
     if arguments.json:

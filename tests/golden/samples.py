@@ -457,6 +457,9 @@ LATER: dict[str, Event] = {
     "flyball.experience.v1+by": _with(BY_TYPE[Experience], by="ann"),
     "flyball.experience.v1+signal": _with(BY_TYPE[Experience], state="early", signal=0.25),
     "flyball.level.v1+remedy": _with(BY_TYPE[LevelChange], level="suggest", reason="slow", remedy="what would help"),
+    "flyball.ledger.v1+value": _with(BY_TYPE[LedgerEntry], value=4.0),
+    "flyball.ledger.v1+answers": _with(BY_TYPE[LedgerEntry], answers=3),
+    "flyball.ledger.v1+minutes": _with(BY_TYPE[LedgerEntry], minutes=6.0),
     "flyball.pattern.v1+split_from": Pattern(
         **BASE,  # type: ignore[arg-type]
         pattern="P2",

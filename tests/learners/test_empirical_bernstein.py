@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
-from streams.learners.empirical_bernstein import design_effect, lower_bound
+from streams.learners.empirical_bernstein import design_effect, first_above, lower_bound, stakes
 
 ALPHA = 0.05
 PEEKS = (20, 50, 100, 200, 400, 800)
+GOLDEN, FIRST = (-1.0, -1.0, -0.142277, 0.120372), 69
+"""Worked out from the formula by itself."""
 
 
 def bound(values: np.ndarray, *, least: float = 0.0, alpha: float = ALPHA, effect: float = 1.0) -> float:
@@ -33,6 +35,34 @@ def test_by_hand_with_values_that_never_vary() -> None:
     found = bound(np.full(count, 0.5))
     stake = 0.9 / reach
     assert 0.5 - np.log(9 / ALPHA) / (stake * count) <= found <= 0.5 - np.log(1 / ALPHA) / (stake * count)
+
+
+@pytest.mark.parametrize("least", [0.0, -1.0, -4.6])
+def test_no_stake_wins_on_average_whatever_the_mean_and_the_centre(least: float) -> None:
+    """The game is fair at best: for values of two kinds, one of them at the edge of the range, and every centre that
+    may have been foretold, the money of each stake is expected to be no more than before. All else rests on that.
+    """
+    centres = np.linspace(-1.0, 1.0, 9) if least < 0.0 else np.linspace(0.0, 1.0, 9)
+    reach = float(centres[-1]) - least
+    tightest = 0.0
+    for stake, charge in stakes(reach):
+        for centre in centres:
+            for high in (least + 1e-3, 0.0, 0.5, 1.0, 5.0, 50.0):
+                for chance in (1e-3, 0.01, 0.1, 0.3, 0.5, 0.9, 0.99):
+                    values, chances = np.array([least, high]), np.array([1.0 - chance, chance])
+                    mean = float(values @ chances)
+                    if centres[0] <= mean <= centres[-1]:
+                        money = np.exp(stake * (values - mean) - charge * (values - centre) ** 2) @ chances
+                        tightest = max(tightest, float(money))
+    assert 0.999 < tightest <= 1.0 + 1e-12
+
+
+def test_bounds_of_a_known_sequence_are_these() -> None:
+    values = np.tile([1.0, -0.5, 0.25, 1.5], 25)
+    found = [lower_bound(values[:n], least=-2.0, centres=(-1.0, 1.0), alpha=0.025) for n in (1, 10, 50, 100)]
+    assert found == pytest.approx(GOLDEN, abs=1e-6)
+    assert first_above(values, 0.0, least=-2.0, centres=(-1.0, 1.0), alpha=0.025) == FIRST
+    assert lower_bound(values[: FIRST - 1], least=-2.0, centres=(-1.0, 1.0), alpha=0.025) < 0.0
 
 
 def test_less_may_go_wrong_and_more_variation_give_wider_bounds() -> None:

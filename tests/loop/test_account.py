@@ -1,14 +1,39 @@
 from itertools import pairwise
+from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from schemas.events import Approval, AuditEntry, Control, Event, LedgerEntry, LevelChange
+from schemas.events import (
+    Approval,
+    Arm,
+    AuditEntry,
+    Control,
+    Event,
+    HoldOut,
+    LedgerEntry,
+    LevelChange,
+    Proposal,
+    Verdict,
+)
 from streams.loop.account import GENESIS, Account, AccountSettings, verify_chain
 from streams.loop.processor import Record
-from tests.loop.decided import START, S, at, blocked, experience, measurement, outcome, proposal, recorded, verdict
+from tests.loop.decided import (
+    SHARES,
+    START,
+    S,
+    at,
+    blocked,
+    experience,
+    measurement,
+    outcome,
+    proposal,
+    recorded,
+    verdict,
+)
 
 APPROVAL = Approval(
     id="approval", time_us=START, proposal="p", proposal_hash="h", decision="approve", person="ada", not_after_us=START
@@ -118,6 +143,58 @@ def test_the_ledger_tells_what_each_arm_was_worth() -> None:
     assert entries["loop"].cost == pytest.approx(0.1)
     assert entries["baseline"].reward_mean == pytest.approx(0.1)
     assert entries["loop"].reward_low < 0.7 < entries["loop"].reward_high
+
+
+def held_out(arm: Arm, **fields: Any) -> Proposal:
+    return proposal(episode=f"e-{arm}", hold_out=HoldOut(draw=0.5, arm=arm, shares=SHARES), **fields)
+
+
+def answered(to: Proposal, answer: str, *, kind: str = "allow") -> Verdict:
+    """Return the verdict that an answer led to."""
+    return verdict(to, kind, approval=answer, approvals=(answer,), id=f"verdict-of-{answer}")
+
+
+def test_the_ledger_counts_value_and_the_minutes_that_answers_took_people() -> None:
+    processor = Account(AccountSettings(every=100, minutes_per_answer=2.5), loop="t")
+    loop, baseline = held_out("loop"), held_out("baseline")
+    first, second = answered(loop, "yes", kind="escalate"), answered(loop, "yes too")
+    fold(processor, verdict(loop, "escalate"), first, first, second, experience(loop, reward=0.75))
+    snapshot = processor.snapshot()
+    processor = Account(AccountSettings(every=100, minutes_per_answer=2.5), loop="t")
+    processor.restore(snapshot)
+    fold(processor, second, first=5)
+    fold(processor, answered(baseline, "no", kind="deny"), experience(baseline, reward=-0.25), first=9)
+    entries = ledger(processor.on_time(at(1_000)))
+    told = {arm: (entry.value, entry.answers, entry.minutes) for arm, entry in entries.items()}
+    assert told == {"loop": (0.75, 2, 5.0), "baseline": (-0.25, 1, 2.5)}
+
+
+def test_an_answer_alone_is_fresh_and_written() -> None:
+    processor = account()
+    fold(processor, answered(held_out("none"), "yes"))
+    entries = ledger(processor.on_time(at(1_000)))
+    assert (entries["none"].answers, entries["none"].decisions) == (1, 0)
+
+
+def test_answers_that_led_to_nothing_and_those_to_what_a_person_proposed_are_not_the_loops_minutes() -> None:
+    """In whatever order answer and question come: what the gate took of them is what counts."""
+    processor = account(every=1)
+    theirs, asked, life = held_out("loop", by="ada"), held_out("baseline"), proposal(episode="")
+    unasked = replace(APPROVAL, id="unasked", proposal=asked.id)
+    outputs = fold(processor, unasked, answered(theirs, "theirs"), verdict(asked, "escalate"), answered(life, "life"))
+    assert ledger(outputs) == {}
+
+
+def test_a_state_of_before_minutes_were_counted_is_taken_over() -> None:
+    processor = account()
+    fold(processor, decision(1, reward=0.5))
+    old = msgspec.msgpack.decode(processor.snapshot())
+    for sums in old["arms"].values():
+        del sums["answers"]
+    restored = account(every=1)
+    restored.restore(msgspec.msgpack.encode(old))
+    (entry,) = ledger(fold(restored, decision(2, reward=0.25), first=5)).values()
+    assert (entry.decisions, entry.value, entry.answers) == (2, 0.75, 0)
 
 
 def test_what_was_not_executed_counts_as_decided_and_not_as_observed() -> None:

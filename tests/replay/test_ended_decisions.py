@@ -3,7 +3,8 @@
 import pytest
 
 from schemas.events import Event, Proposal
-from streams.replay.ended_decisions import MOST_PROPOSALS, Record, read_decisions
+from streams.replay.ended_decisions import Record, read_decisions
+from streams.replay.episodes import MOST_PROPOSALS
 from tests.loop.decided import START, S, experience, proposal, verdict
 
 HORIZON_S, WAIT_S = 10, 600

@@ -20,6 +20,8 @@ def test_in_the_last_quarter_the_loop_earns_more_than_the_baseline() -> None:
         assert run.states["observed"] >= 0.9 * (sum(run.states.values()) - run.states.get("late", 0))
     rows = {(row["system"], row["metric"]): row["value"] for row in rows_of("steady", runs)}
     assert rows["flyball", "best_action"] > 0.5
+    assert rows["flyball", "regret_quarter_4"] < 0.5 * rows["flyball", "regret_quarter_1"]
+    assert rows["flyball", "lift_none_low"] > 0.0
     assert rows["flyball", "availability"] > rows["none", "availability"]
 
 
@@ -29,3 +31,6 @@ def test_a_policy_that_only_explores_does_not_make_the_claim() -> None:
     runs = [run_seed(seed, world=CASES["steady"], minutes=MINUTES, policy=explorer) for seed in range(CONTROL_SEEDS)]
     _, low, _ = interval_of([run.difference() for run in runs])
     assert low < 0.0
+    rows = {(row["system"], row["metric"]): row["value"] for row in rows_of("steady", runs)}
+    assert rows["flyball", "regret_quarter_4"] > 0.8 * rows["flyball", "regret_quarter_1"]
+    assert rows["flyball", "lift_positive_seeds"] == 0

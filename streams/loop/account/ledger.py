@@ -1,14 +1,10 @@
 """What each arm has been worth so far: sums from which counts, means and intervals are read."""
 
-from typing import Literal
-
 import msgspec
 
-from schemas.events import Experience
+from schemas.events import Arm, Experience
 from streams.learners.confidence_sequences import Moments, interval
 
-Arm = Literal["loop", "baseline", "none"]
-ARMS: tuple[Arm, ...] = ("loop", "baseline", "none")
 REWARD_RANGE = (-1.0, 1.0)
 """Rewards are in [0, 1] less a cost of at most 1."""
 
@@ -43,6 +39,7 @@ class ArmSums(msgspec.Struct):
     """The sums of one arm. `recovery_range_s` is the longest recovery seen: that of what did not recover in time."""
 
     decisions: int = 0
+    answers: int = 0
     cost: float = 0.0
     recovery_range_s: float = 0.0
     reward: Moments = msgspec.field(default_factory=Moments)
@@ -68,7 +65,7 @@ class ArmSums(msgspec.Struct):
         if score.availability is not None:
             self.availability.remove(score.availability)
 
-    def numbers(self) -> dict[str, float | int]:
+    def numbers(self, *, minutes_per_answer: float) -> dict[str, float | int]:
         """Return the fields of a ledger entry; means that nothing tells are left out."""
         low, high = interval(self.reward, low=REWARD_RANGE[0], high=REWARD_RANGE[1])
         told: dict[str, float | int] = {
@@ -78,6 +75,9 @@ class ArmSums(msgspec.Struct):
             "reward_low": low,
             "reward_high": high,
             "cost": self.cost,
+            "value": self.reward.total,
+            "answers": self.answers,
+            "minutes": minutes_per_answer * self.answers,
         }
         if self.recovery_s.count:
             told |= _named("recovery_s", self.recovery_s, self.recovery_range_s)

@@ -6,12 +6,13 @@ from typing import Any
 
 import msgspec
 
-from schemas.events import AuditEntry, Event, Experience, LedgerEntry, Outcome
+from schemas.events import ARMS, Arm, AuditEntry, Event, Experience, LedgerEntry, Outcome, Verdict
 from schemas.ids import Cause, Mint
+from streams.loop.account.answers import answer_in
 from streams.loop.account.chain import GENESIS, link_hash
 from streams.loop.account.ends import Ends
 from streams.loop.account.facts import entry_of, short
-from streams.loop.account.ledger import ARMS, Arm, ArmSums, Score, score_of
+from streams.loop.account.ledger import ArmSums, Score, score_of
 from streams.loop.account.settings import AccountSettings
 from streams.loop.processor import Input, Now, Record
 from streams.loop.remembering import forget_oldest, remember
@@ -67,8 +68,7 @@ class Account:
                 if isinstance(record.event, Outcome):
                     entry[2].update(short(self._ends.note(record.event)))
                 outputs.append(self._link(entry, record.cause, now, mint))
-                if isinstance(record.event, Experience) and record.event.by == LOOP and record.event.is_outcome:
-                    outputs += self._count(record.event, record.cause, now, mint)
+                outputs += self._fold(record.event, record.cause, now, mint)
         return outputs
 
     def on_time(self, now: Now) -> list[Event]:
@@ -133,6 +133,18 @@ class Account:
         self._sequence, self._previous = self._sequence + 1, digest
         return link
 
+    def _fold(self, event: Event, cause: Cause, now: Now, mint: Mint) -> list[Event]:
+        match event:
+            case Experience() if event.by == LOOP and event.is_outcome:
+                return self._count(event, cause, now, mint)
+            case Verdict() if answer_in(event) is not None:
+                hold_out = event.proposal.hold_out
+                self._arms[hold_out.arm if hold_out else "loop"].answers += 1
+                return self._is_fresh(cause, now, mint)
+            case _:
+                pass
+        return []
+
     def _count(self, experience: Experience, cause: Cause, now: Now, mint: Mint) -> list[Event]:
         arm = self._arms[experience.arm]
         if experience.state == "late":
@@ -149,6 +161,10 @@ class Account:
         if experience.state == "defaulted":
             self._defaults[experience.proposal] = score
             forget_oldest(self._defaults, self._settings.remembered)
+        return self._is_fresh(cause, now, mint)
+
+    def _is_fresh(self, cause: Cause, now: Now, mint: Mint) -> list[Event]:
+        """Note that something is not in the ledger yet, and write it where that was the last that it waits for."""
         self._fresh += 1
         self._fresh_us = now.us if self._fresh_us is None else self._fresh_us
         return self._write(cause, now, mint) if self._fresh >= self._settings.every else []
@@ -156,10 +172,13 @@ class Account:
     def _write(self, cause: Cause, now: Now, mint: Mint) -> list[Event]:
         self._fresh, self._fresh_us = 0, None
         return [
-            self._entry(arm, self._arms[arm].numbers(), cause, now, mint(cause))
+            self._entry(arm, self._numbers(arm), cause, now, mint(cause))
             for arm in ARMS
-            if self._arms[arm].decisions
+            if self._arms[arm].decisions or self._arms[arm].answers
         ]
+
+    def _numbers(self, arm: Arm) -> dict[str, float | int]:
+        return self._arms[arm].numbers(minutes_per_answer=self._settings.minutes_per_answer)
 
     def _entry(self, arm: Arm, numbers: dict[str, Any], cause: Cause, now: Now, event_id: str) -> LedgerEntry:
         return LedgerEntry(id=event_id, time_us=now.us, causes=(str(cause),), arm=arm, **numbers)

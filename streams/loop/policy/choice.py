@@ -3,17 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import cos, pi, sin
-from typing import Literal, cast
 
 import numpy as np
 
-from schemas.events import NONE, HoldOut, MetricSignature, Recurrence
+from schemas.events import ARMS, NONE, HoldOut, MetricSignature, Recurrence
 from schemas.ids import seed_of
 from streams.learners.bandit import explore, pick
 from streams.learners.reward_model import Outlook
-from streams.loop.policy.settings import ARMS, PolicySettings
+from streams.loop.policy.settings import PolicySettings
 
-Arm = Literal["loop", "baseline", "none"]
 OF_EVERY_METRIC = ("severity", "strength", "trend")
 """The features that every decision has, whatever is measured."""
 DAY_US = 86_400_000_000
@@ -41,7 +39,7 @@ def hold_out_of(episode: str, *, seed: int, shares: Mapping[str, float]) -> Hold
     for arm in ARMS:
         reached += shares[arm]
         if draw < reached:
-            return HoldOut(draw=draw, arm=cast("Arm", arm), shares=dict(shares))
+            return HoldOut(draw=draw, arm=arm, shares=dict(shares))
     return HoldOut(draw=draw, arm="none", shares=dict(shares))
 
 

@@ -10,14 +10,14 @@ from collections.abc import Callable
 import msgspec
 
 from schemas.errors import RecoveryError
-from schemas.events import NONE, NOVEL, Event, Measurement, Outcome, Proposal, Verdict, Why
+from schemas.events import ARMS, NONE, NOVEL, Event, Measurement, Outcome, Proposal, Verdict, Why
 from schemas.ids import derive
 from streams.learners.renewal import Outlook, Renewal, RenewalModelSettings
 from streams.loop.occasion import Occasion
 from streams.loop.policy.choice import hold_out_of
 from streams.loop.policy.renewal_settings import RenewalSettings
 from streams.loop.policy.seats import Life, Seats, SeatsState
-from streams.loop.policy.settings import ARMS, PolicySettings
+from streams.loop.policy.settings import PolicySettings
 
 STATE_VERSION = 1
 HOUR_US = 3_600_000_000

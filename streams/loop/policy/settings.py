@@ -5,13 +5,13 @@ from typing import Annotated
 
 import msgspec
 
+from schemas.events import ARMS
 from streams.loop.policy.renewal_settings import RenewalSettings
 
 Interval = Annotated[int, msgspec.Meta(ge=1)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 SHARES = {"loop": 0.6, "baseline": 0.2, "none": 0.2}
-ARMS = tuple(SHARES)
 
 
 class PolicySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

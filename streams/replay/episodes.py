@@ -1,0 +1,137 @@
+"""What verdicts and experiences say about each episode: the proposals about it in order, and how they ended."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+
+from schemas.events import Event, Experience, Proposal, Verdict
+from schemas.keyring import LOOP
+from streams.loop.account.answers import answer_in
+from streams.settings import Settings
+
+TAUGHT = ("observed", "defaulted", "late")
+"""States of an experience whose reward counts."""
+KEPT = 55_000
+"""Episodes that are kept: the latest."""
+MOST_PROPOSALS = 16
+"""So many proposals of an episode are looked at: a policy's attempts, and what people did."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """What is kept of an experience: the last word on a proposal, said at `told_us`."""
+
+    effective: str
+    reward: float | None
+    cost: float
+    decided_us: int
+    told_us: int
+
+
+@dataclass(slots=True)
+class DecidedEpisode:
+    """The proposals about an episode in order, and how they ended, by their ids. `answers` are the ids of those that
+    people gave; `retries_us` when those of the loop's that were denied with a time may be repeated.
+    """
+
+    proposals: list[Proposal] = field(default_factory=list)
+    ends: dict[str, End] = field(default_factory=dict)
+    answers: set[str] = field(default_factory=set)
+    retries_us: dict[str, int] = field(default_factory=dict)
+
+    def by_loop(self) -> list[Proposal]:
+        """Return the loop's own proposals."""
+        return [one for one in self.proposals if one.by == LOOP]
+
+    def open_us(self) -> int | None:
+        """Return when the loop made the latest of its proposals that have not ended."""
+        return max((one.time_us for one in self.by_loop() if one.id not in self.ends), default=None)
+
+    def retry_us(self, attempts: int) -> int | None:
+        """Return when the loop may make another of so many `attempts`, if the episode is not over by then."""
+        mine = self.by_loop()
+        return self.retries_us.get(mine[-1].id) if len(mine) < attempts else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Episodes:
+    """Episodes in the order of their first proposals; of the loop's own, `older` ones are not kept. `last_us` is the
+    time of the latest event.
+    """
+
+    all: Sequence[DecidedEpisode]
+    older: int
+    last_us: int
+
+    @property
+    def mine(self) -> list[DecidedEpisode]:
+        """The episodes about which the loop made a proposal."""
+        return [one for one in self.all if one.by_loop()]
+
+
+def read_episodes(events: Iterable[Event], *, most: int = KEPT) -> Episodes:
+    """Fold verdicts and experiences, each verdict before its experience. What the loop did without an episode, for a
+    life as a whole, is left out. Memory is bounded by `most` episodes.
+    """
+    episodes: OrderedDict[str, DecidedEpisode] = OrderedDict()
+    places: dict[str, str] = {}
+    older = last_us = 0
+    for event in events:
+        last_us = max(last_us, event.time_us)
+        if isinstance(event, Verdict) and (event.proposal.episode or event.proposal.by != LOOP):
+            _propose(episodes, places, event)
+            while len(episodes) > most:
+                _, gone = episodes.popitem(last=False)
+                older += bool(gone.by_loop())
+                for one in gone.proposals:
+                    del places[one.id]
+        elif isinstance(event, Experience) and event.is_outcome and event.proposal in places:
+            episodes[places[event.proposal]].ends[event.proposal] = _end(event)
+    return Episodes(all=list(episodes.values()), older=older, last_us=last_us)
+
+
+def wait_us(settings: Settings) -> int:
+    """Return the longest that a decision takes to end: to be answered, by people too, and then measured."""
+    attribute = settings.attribute
+    return settings.policy.expires_us + attribute.escalation_us + attribute.horizon_us + attribute.grace_us
+
+
+def least_reward(costs: Iterable[float]) -> float:
+    """Return the least that an episode can earn where one action was taken, by the costs of all; 1 is the most."""
+    return -max(costs, default=0.0)
+
+
+def first_open(episodes: Sequence[DecidedEpisode], since_us: int) -> int:
+    """Return the place of the first decision that may yet end: what is denied ends sooner than what is measured, so of
+    those that follow only what was denied would be known.
+    """
+    for at, one in enumerate(episodes):
+        if (open_us := one.open_us()) is not None and open_us >= since_us:
+            return at
+    return len(episodes)
+
+
+def _propose(episodes: OrderedDict[str, DecidedEpisode], places: dict[str, str], verdict: Verdict) -> None:
+    """Note a proposal and the answer to it with its episode, or, where a person's has none, as one of its own."""
+    proposal = verdict.proposal
+    key = proposal.episode or proposal.id
+    episode = episodes.setdefault(key, DecidedEpisode())
+    if proposal.id not in places and len(episode.proposals) < MOST_PROPOSALS:
+        places[proposal.id] = key
+        episode.proposals.append(proposal)
+    if proposal.id in places:
+        _answer(episode, verdict)
+
+
+def _answer(episode: DecidedEpisode, verdict: Verdict) -> None:
+    if (answer := answer_in(verdict)) is not None and len(episode.answers) < MOST_PROPOSALS:
+        episode.answers.add(answer)
+    episode.retries_us.pop(verdict.proposal.id, None)
+    if verdict.verdict == "deny" and verdict.retry_after_us is not None:
+        episode.retries_us[verdict.proposal.id] = verdict.retry_after_us
+
+
+def _end(event: Experience) -> End:
+    known = event.state in TAUGHT and event.reward is not None and isfinite(event.reward)
+    return End(event.effective, event.reward if known else None, event.cost, event.decided_us, event.time_us)
