@@ -6,7 +6,7 @@ from schemas.events import Experience
 from schemas.keyring import LOOP
 from streams.learners.reward_model import RewardModel
 from streams.loop.remembering import remember
-from streams.loop.rewards import is_possible
+from streams.loop.rewards import reward_of
 
 LEARNED = ("observed", "defaulted", "late", "early")
 
@@ -18,7 +18,7 @@ def teach(model: RewardModel, experience: Experience, seen: OrderedDict[str, Non
     what lives are worth, lives tell. What cannot be a reward of its action, as one with the wrong sign, teaches
     nothing, but takes back what it corrects. `seen` are the proposals that ended, and the late ends.
     """
-    key, reward, has_ended = experience.proposal, experience.reward, experience.proposal in seen
+    key, reward, has_ended = experience.proposal, reward_of(experience), experience.proposal in seen
     if f"{key}/late" in seen or (experience.state == "early" and has_ended):
         return
     if experience.state != "late" and experience.retracted_reward is not None and not has_ended:
@@ -30,5 +30,5 @@ def teach(model: RewardModel, experience: Experience, seen: OrderedDict[str, Non
         model.retract(key)
     elif experience.by != LOOP and not model.knows(key) and not has_ended:  # a person's own: nobody asked the model
         model.decide(key, experience.features, actions=(experience.effective,), pattern=experience.pattern)
-    if reward is not None and is_possible(reward, cost=experience.cost):
+    if reward is not None:
         model.learn(key, experience.effective, reward)
