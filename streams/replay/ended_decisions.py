@@ -7,10 +7,10 @@ denied, with the arm that the episode has already: it is a part of what became o
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from math import isfinite
 
 from schemas.events import NONE, Event, Experience, Proposal, Verdict
 from schemas.keyring import LOOP
+from streams.loop.rewards import reward_of
 
 TAUGHT = ("observed", "defaulted", "late")
 """States of an experience whose reward counts."""
@@ -125,8 +125,8 @@ def _propose(episodes: OrderedDict[str, _Episode], places: dict[str, str], propo
 
 
 def _end(event: Experience) -> _End:
-    known = event.state in TAUGHT and event.reward is not None and isfinite(event.reward)
-    return _End(event.effective, event.reward if known else None, event.cost, event.decided_us)
+    reward = reward_of(event) if event.state in TAUGHT else None
+    return _End(event.effective, reward, event.cost, event.decided_us)
 
 
 def _first_open(episodes: Sequence[_Episode], since_us: int) -> int:

@@ -118,13 +118,10 @@ def test_a_level_looked_up_before_at_the_same_moment_is_not_that_of_a_lowered_pa
     bench = raised()
     bench.us += 8 * HOUR
     bench.give(opened("x1"), opened("x2"))
-    by_bob, by_loop = (
-        proposal(
-            f"q-{entity}", time_us=bench.us, entity=entity, episode=f"episode-{entity}", action="recycle", **fields
-        )
-        for entity, fields in (("x1", {"by": "bob", "reason": "it helps"}), ("x2", {}))
-    )
-    assert [one.level for one in verdicts(bench.give(by_bob, by_loop))] == ["act", "suggest"]
+    values = {"time_us": bench.us, "action": "recycle", "pattern": "p-1"}
+    by_bob = proposal("q-1", entity="x1", episode="episode-x1", by="bob", reason="it helps", **values)
+    by_loop = proposal("q-2", entity="x2", episode="episode-x2", **values)
+    assert verdicts(bench.give(by_bob, by_loop))[1].level == "suggest"
 
 
 def test_what_is_told_while_the_gate_is_down_is_neither_slow_nor_sparse() -> None:
