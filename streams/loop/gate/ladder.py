@@ -77,8 +77,7 @@ class Ladder:
 
     def proposed(self, proposal: Proposal, orders: Orders, on: Occasion) -> list[Event]:
         """Lower what the gate raised above `suggest`, before it acts or people are asked, where outcomes no longer
-        suffice to learn from (by the time of the proposal: while the gate is down it hears none). What people ordered
-        is theirs.
+        suffice to learn from, by the time of the proposal: while it is down it hears none. What people order is theirs.
         """
         pair = self._pairs.find(proposal.pattern, proposal.action)
         if pair is None or pair.level is None or proposal.action not in self._actions or proposal.by != LOOP:
