@@ -169,6 +169,14 @@ def test_a_run_measured_late_is_not_one_of_which_nothing_could_be_measured() -> 
 
 
 @pytest.mark.parametrize("reward", [-0.9, 1.2, math.nan, math.inf])
+def test_a_run_whose_reward_cannot_be_one_is_missing_and_no_outcome(reward: float) -> None:
+    bench = LevelBench(default="act")
+    bench.run("recycle", reward)
+    (pair,) = read_state(bench.gate.snapshot()).ladder.pairs
+    assert (pair.outcomes, pair.missing) == (0, 1)
+
+
+@pytest.mark.parametrize("reward", [-0.9, 1.2, math.nan, math.inf])
 def test_what_cannot_be_a_reward_is_none(reward: float) -> None:
     bench = LevelBench(**WITHIN)
     bench.nothing(5)
