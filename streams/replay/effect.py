@@ -9,6 +9,7 @@ import msgspec
 from schemas.events import NONE, Experience
 from schemas.keyring import LOOP
 from streams.learners.logged_rewards import LoggedRewards, Mean
+from streams.loop.rewards import reward_of
 from streams.replay.decisions import Decision, Difference
 
 WIDTH = 1.96
@@ -34,7 +35,8 @@ def logged_rewards(experiences: Iterable[Experience]) -> LoggedRewards:
     for one in experiences:
         if one.state not in TAUGHT or one.by != LOOP or not one.episode:
             continue
-        if one.reward is None or one.effective != one.proposed:
+        reward = reward_of(one)
+        if reward is None or one.effective != one.proposed:
             rewards.forget(one.proposal)  # a late word may take back that it happened
             continue
         rewards.see(
@@ -42,7 +44,7 @@ def logged_rewards(experiences: Iterable[Experience]) -> LoggedRewards:
             context=one.pattern,
             action=one.effective,
             propensity=one.effective_probability,
-            reward=one.reward,
+            reward=reward,
         )
     return rewards
 

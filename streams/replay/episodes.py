@@ -3,11 +3,11 @@
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from math import isfinite
 
 from schemas.events import Event, Experience, Proposal, Verdict
 from schemas.keyring import LOOP
 from streams.loop.account.answers import answer_in
+from streams.loop.rewards import reward_of
 from streams.settings import Settings
 
 TAUGHT = ("observed", "defaulted", "late")
@@ -133,5 +133,5 @@ def _answer(episode: DecidedEpisode, verdict: Verdict) -> None:
 
 
 def _end(event: Experience) -> End:
-    known = event.state in TAUGHT and event.reward is not None and isfinite(event.reward)
-    return End(event.effective, event.reward if known else None, event.cost, event.decided_us, event.time_us)
+    reward = reward_of(event) if event.state in TAUGHT else None
+    return End(event.effective, reward, event.cost, event.decided_us, event.time_us)

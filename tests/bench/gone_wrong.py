@@ -7,7 +7,11 @@ attribute and what the policy learns of it; a decision is made when the window o
 * `biased`: silent by arm and outcome: 15 to 45 % by arm, half as often again of successes, half as often of failures.
 * `late`: of 20 % all that is known comes ten windows late; `twice`: 5 % are told twice.
 * `negated`: 5 % of the rewards come with the other sign; `swapped`: of 5 % normal is taken for abnormal.
-* `all`: biased, late, twice and negated, all at once.
+* `all`: biased, late, twice and negated, all at once; `all_swapped`: with swapped ones instead of negated ones.
+
+Nothing costs here, so rewards are 0 and 1: of what is negated the product refuses every success (minus one can be no
+reward), and a failure is as it was (minus zero). That shows what a wrong sign costs where it cannot be a reward; what
+wrong outcomes cost that could be true, `swapped` shows.
 
 `share_of_clean` is the score of `drift` over that of the product without trouble; `regret` is what the best arm of each
 decision earns more, on average, over that of the product without trouble. Beside, under the last: `no repair`, the same
@@ -79,6 +83,7 @@ TROUBLES = {
     "twice": Trouble(twice=0.05),
     "negated": Trouble(negated=0.05),
     "swapped": Trouble(swapped=0.05),
+    "all_swapped": Trouble(silent=0.3, biased=True, late=0.2, twice=0.05, swapped=0.05),
     "all": Trouble(silent=0.3, biased=True, late=0.2, twice=0.05, negated=0.05),
 }
 

@@ -83,6 +83,7 @@ def test_what_is_late_is_corrected_so_many_windows_later() -> None:
 
 
 def test_a_swapped_reward_is_the_other_one_and_a_negated_one_cannot_be() -> None:
+    assert TROUBLES["all_swapped"].swapped == TROUBLES["swapped"].swapped
     for name, wrong in (("swapped", lambda reward: 1.0 - reward), ("negated", lambda reward: -reward)):
         hearer, true = heard(TROUBLES[name])
         off = [(one.reward, true[number - 1]) for number, one in hearer.heard if one.reward != true[number - 1]]

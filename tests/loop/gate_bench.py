@@ -190,6 +190,7 @@ def experience(verdict: Verdict, *, reward: float | None, time_us: int, state: s
         "effective_probability": one.propensity,
         "verdict": verdict.verdict,
         "reward": reward,
+        "cost": ActionSettings(name=one.action).cost if verdict.verdict == "allow" and one.action != "none" else 0.0,
         "action": verdict.action,
         "decided_us": verdict.time_us,
     }

@@ -1,3 +1,4 @@
+import math
 from itertools import pairwise
 from typing import Any
 
@@ -272,6 +273,24 @@ def test_a_late_reward_counts_where_the_default_had_none() -> None:
     late = decision(1, "late", 0.8)
     entries = ledger(fold(account(every=2), decision(1, "defaulted", None), late, late))
     assert (entries["loop"].decisions, entries["loop"].observed, entries["loop"].reward_mean) == (1, 1, 0.8)
+
+
+def test_a_run_of_which_nothing_was_measured_costs_until_its_late_end_says_that_it_never_began() -> None:
+    told = {"cost": 0.05, "outcome": "claimed"}
+    first = [decision(1, "defaulted", None, **told), decision(2, reward=0.4, cost=0.05)]
+    entry = ledger(fold(account(every=2), *first))["loop"]
+    assert (entry.decisions, entry.observed, entry.reward_mean) == (2, 1, 0.4)
+    assert entry.cost == pytest.approx(0.1)
+    refused = decision(1, "late", 0.0, outcome="refused", effective="none")
+    assert ledger(fold(account(every=3), *first, refused))["loop"].cost == pytest.approx(0.05)
+    never = decision(1, "unobservable", None, cost=0.05, outcome=None)
+    assert ledger(fold(account(every=1), never))["loop"].cost == 0.0
+
+
+@pytest.mark.parametrize("reward", [-0.9, 1.2, math.nan])
+def test_what_cannot_be_a_reward_is_none_of_the_mean(reward: float) -> None:
+    entry = ledger(fold(account(every=2), decision(1, reward=reward), decision(2, reward=0.4)))["loop"]
+    assert (entry.decisions, entry.observed, entry.reward_mean) == (2, 1, 0.4)
 
 
 def test_the_ledger_is_written_ten_seconds_after_the_first_news() -> None:

@@ -33,7 +33,7 @@ THIN: list[tuple[dict[str, object], float, int, str]] = [
     # settings, what doing nothing earns, how often it is known, what is said
     ({}, 0.0, 1, "unknown: 1 outcomes of doing nothing are known, at least 2 must be"),
     ({}, 1.0, 5, "needless: doing nothing earns 1.00 already, and the action 0.95 at most"),
-    ({"earn_within_us": 300 * SECOND}, 0.0, 5, "sparse: 10 outcomes of doing nothing, one in "),
+    ({"earn_within_us": 300 * SECOND}, 0.0, 5, "sparse: 11 outcomes of doing nothing, one in "),
 ]
 
 
@@ -58,7 +58,7 @@ def test_where_nothing_could_be_measured_nothing_is_raised_either() -> None:
         bench.learn(bench.decide("none"), None, state="unobservable")
     for _ in range(3):
         bench.decide("recycle")
-    assert bench.changes[0].detail == "of 82% of 11 decisions nothing could be measured"
+    assert bench.changes[0].detail == "of 82% of 11 decisions of late nothing could be measured"
 
 
 def test_lives_that_were_left_alone_say_nothing_of_what_can_be_measured_in_episodes() -> None:

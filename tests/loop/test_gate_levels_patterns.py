@@ -4,6 +4,7 @@ import msgspec
 
 from schemas.events import Pattern
 from schemas.ids import derive
+from streams.loop.gate.state import read_state
 from tests.loop.gate_bench import control
 from tests.loop.levels_bench import BAD, GOOD, LevelBench, acting, reopened, told
 
@@ -84,3 +85,13 @@ def test_pairs_that_find_no_room_are_never_acted_on_by_themselves() -> None:
         bench.run("recycle", BAD)
         bench.nothing(1, 0.6)
     assert bench.decide("recycle", pattern="p-9").level == "approve"
+
+
+def test_after_a_merge_what_was_known_of_both_patterns_counts() -> None:
+    bench = LevelBench()
+    for pattern in ("p-1", "p-2"):
+        for _ in range(5):
+            bench.run("none", 0.0, arm="none", would="recycle", pattern=pattern)
+    bench.give(merged("p-2", "p-1"))
+    ((name, known),) = read_state(bench.gate.snapshot()).ladder.feedback
+    assert (name, known.known) == ("p-1", 10)

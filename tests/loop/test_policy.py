@@ -142,12 +142,13 @@ def test_a_late_reward_takes_the_place_of_the_default() -> None:
     assert corrected.snapshot() == before
 
 
-def test_a_late_reward_that_is_none_leaves_the_default() -> None:
+def test_a_late_reward_that_is_no_number_takes_the_default_back_as_one_that_is_none() -> None:
     processor, other = policy(), policy()
     for each in (processor, other):
         (one,) = fold(each, recurrence("e1"))
         fold(each, experience(one, "defaulted", 0.3))
     fold(processor, experience(one, "late", math.nan, retracted_reward=0.3))
+    fold(other, experience(one, "late", None, retracted_reward=0.3))
     assert processor.snapshot() == other.snapshot()
     fold(processor, experience(one, "late", 0.9, retracted_reward=0.3), first=5)
     fold(other, experience(one, "late", 0.9, retracted_reward=0.3), first=5)

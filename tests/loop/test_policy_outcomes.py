@@ -153,6 +153,26 @@ def test_a_correction_by_which_nothing_is_known_takes_the_default_back() -> None
     assert np.abs(solutions - np.pad(solutions_too, (0, len(solutions) - len(solutions_too)))).max() < 1e-9
 
 
+@pytest.mark.parametrize("late", [None, 0.3, -0.9])
+def test_after_a_late_end_its_default_teaches_nothing_any_more(late: float | None) -> None:
+    repeated, once = policy(), policy()
+    for each in (repeated, once):
+        (one,) = fold(each, [occurrence(0)])
+        fold(each, [experience(one, "defaulted", 0.8)], first=5)
+        fold(each, [experience(one, "late", late, retracted_reward=0.8)], first=6)
+    fold(repeated, [experience(one, "defaulted", 0.8)], first=7)
+    assert repeated.snapshot() == once.snapshot()
+
+
+def test_a_correction_that_cannot_be_a_reward_takes_the_default_back_all_the_same() -> None:
+    impossible, untold = policy(), policy()
+    for each, reward in ((impossible, -0.9), (untold, None)):
+        (one,) = fold(each, [occurrence(0)])
+        fold(each, [experience(one, "defaulted", 0.8)], first=5)
+        fold(each, [experience(one, "late", reward, retracted_reward=0.8, cost=0.1)], first=6)
+    assert impossible.snapshot() == untold.snapshot()
+
+
 IMPOSSIBLE: list[tuple[str, float, float]] = [
     # what, the reward, the cost of its action
     ("less than the cost was lost", -0.2, 0.1),

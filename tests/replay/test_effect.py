@@ -75,12 +75,13 @@ def test_only_what_the_loop_chose_and_what_happened_so_teaches() -> None:
             earned("censored", "restart", 0.1, state="censored"),
             earned("not-run", "restart", 0.1, effective="none", state="defaulted"),
             earned("foretold", "restart", 0.9, state="early"),
+            earned("negated", "restart", -0.9),
             earned("d1", "restart", 0.3, state="defaulted"),
             earned("d1", "restart", 0.8, state="late"),
         ]
     )
-    assert [told.reward(name) for name in ("by-ada", "censored", "not-run", "foretold", "d1")] == [
-        *[None] * 4,
+    assert [told.reward(name) for name in ("by-ada", "censored", "not-run", "foretold", "negated", "d1")] == [
+        *[None] * 5,
         0.8,
     ]
 
@@ -102,7 +103,7 @@ def test_what_became_an_action_stays_one_when_its_proposal_is_heard_again() -> N
 
 
 def test_a_late_word_takes_back_what_was_counted_before() -> None:
-    counted = earned("d1", "restart", -0.1, state="defaulted")
+    counted = earned("d1", "restart", -0.1, state="defaulted", cost=0.1)
     refused = earned("d1", "restart", 0.4, effective="none", state="late")
     assert logged_rewards([counted]).reward("d1") == -0.1
     assert logged_rewards([counted, refused]).reward("d1") is None

@@ -110,8 +110,9 @@ def test_a_decision_that_never_ended_is_left_out_alone() -> None:
     assert ([one.proposal.id for one in found.decided], found.open) == (["b"], 1)
 
 
-def test_a_reward_that_is_no_number_is_not_known() -> None:
-    assert became(*ran(asked("a"), float("nan"))) == {"a": ("recycle", None)}
+@pytest.mark.parametrize("reward", [float("nan"), -0.9, 1.2])
+def test_what_cannot_be_a_reward_is_not_known(reward: float) -> None:
+    assert became(*ran(asked("a"), reward)) == {"a": ("recycle", None)}
 
 
 def test_the_latest_decisions_are_kept_and_the_others_counted() -> None:

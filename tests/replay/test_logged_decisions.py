@@ -52,7 +52,9 @@ def test_denied_and_unmeasured_decisions_stay_without_a_reward() -> None:
 
 def test_rewards_are_scaled_by_the_costs_and_back() -> None:
     best, worst = asked("a"), asked("b")
-    table = tabulated(verdict(best), experience(best, reward=1.0), verdict(worst), experience(worst, reward=-0.2))
+    table = tabulated(
+        verdict(best), experience(best, reward=1.0), verdict(worst), experience(worst, reward=-0.2, cost=0.2)
+    )
     assert table.log.rewards.tolist() == [1.0, 0.0]
     assert [table.reward(share) for share in (0.0, 1.0)] == [-0.2, 1.0]
 

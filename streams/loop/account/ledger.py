@@ -4,33 +4,35 @@ import msgspec
 
 from schemas.events import Arm, Experience
 from streams.learners.confidence_sequences import Moments, interval
+from streams.loop.rewards import reward_of
 
 REWARD_RANGE = (-1.0, 1.0)
 """Rewards are in [0, 1] less a cost of at most 1."""
 
 
 class Score(msgspec.Struct, frozen=True, array_like=True):
-    """What one experience counted as, kept as long as it may be corrected."""
+    """What one experience counted as, kept as long as it may be corrected; what ran costs, measured or not."""
 
     arm: Arm
-    reward: float
+    reward: float | None
     recovery_s: float | None
     availability: float | None
     cost: float
 
 
 def score_of(experience: Experience) -> Score | None:
-    """Return what an experience counts as; None where it tells no reward, or is of no episode: what was done for a life
-    as a whole is not held against what was done in episodes.
+    """Return what an experience counts as; None where it tells neither a reward that can be one nor of a run, or is of
+    no episode: what was done for a life as a whole is not held against what was done in episodes.
     """
-    if experience.reward is None or not experience.episode:
+    reward, recovery_us = reward_of(experience), experience.recovery_us
+    if not experience.episode or (reward is None and experience.outcome is None):
         return None
-    recovery_us = experience.recovery_us
+    is_known = reward is not None
     return Score(
         arm=experience.arm,
-        reward=experience.reward,
-        recovery_s=None if recovery_us is None else recovery_us / 1e6,
-        availability=experience.availability,
+        reward=reward,
+        recovery_s=recovery_us / 1e6 if is_known and recovery_us is not None else None,
+        availability=experience.availability if is_known else None,
         cost=experience.cost,
     )
 
@@ -49,7 +51,8 @@ class ArmSums(msgspec.Struct):
     def add(self, score: Score) -> None:
         """Count one score."""
         self.cost += score.cost
-        self.reward.add(score.reward)
+        if score.reward is not None:
+            self.reward.add(score.reward)
         if score.recovery_s is not None:
             self.recovery_s.add(score.recovery_s)
             self.recovery_range_s = max(self.recovery_range_s, score.recovery_s)
@@ -59,7 +62,8 @@ class ArmSums(msgspec.Struct):
     def remove(self, score: Score) -> None:
         """Take back one score that was counted."""
         self.cost -= score.cost
-        self.reward.remove(score.reward)
+        if score.reward is not None:
+            self.reward.remove(score.reward)
         if score.recovery_s is not None:
             self.recovery_s.remove(score.recovery_s)
         if score.availability is not None:

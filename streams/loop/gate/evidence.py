@@ -96,7 +96,7 @@ class Pair(msgspec.Struct):
 
         Every further test of the effect has less chance to be wrong: together they have as much as is stated.
         """
-        self.test += any(contrast.rounds for contrast in self.against.values())
+        self.test += self.has_evidence
         self.against = {name: Contrast() for name in self.against}
         self.decided = self.outcomes = self.missing = 0
         self.falling = self.silence = 1.0
@@ -106,6 +106,16 @@ class Pair(msgspec.Struct):
             self.fell = True
         if lowered or other:
             self.rewards, self.highest = Moments(), -1.0
+
+    def begin_asking(self) -> None:
+        """Count anew how often it is wanted, and keep all that outcomes proved: they did not lead to the change."""
+        self.decided = 0
+        self.said, self.was = "", None
+
+    @property
+    def has_evidence(self) -> bool:
+        """Return whether outcomes were held against others."""
+        return any(contrast.rounds for contrast in self.against.values())
 
     def alpha(self, wrong: float) -> float:
         """Return how likely the present test may be wrong, of `wrong` for all of them together."""

@@ -1,7 +1,7 @@
 """The levels of pairs of pattern and action: earned step by step by what is decided and comes of it, lost at once.
 
-Up to `approve` a pair climbs by episodes in which it was wanted, where outcomes are dense enough to learn from; to
-`act` by the lower confidence bound of its effect, over runs whose end an executor signed.
+Up to `approve` a pair climbs by episodes in which it was wanted; to `act` by the lower confidence bound of its effect,
+over runs whose end an executor signed: both where outcomes are dense enough to learn from.
 """
 
 from collections import OrderedDict
@@ -10,15 +10,17 @@ from collections.abc import Iterable, Mapping
 from schemas.events import NONE, NOVEL, Event, Experience, LevelChange, Pattern, Promotion, Proposal, Verdict
 from schemas.keyring import LOOP
 from streams.loop.actions import ActionSettings
-from streams.loop.gate.density import Feedback, Thin, too_thin
+from streams.loop.gate.density import Thin, too_thin
 from streams.loop.gate.evidence import Compared, Pair
+from streams.loop.gate.feedback import Feedbacks
 from streams.loop.gate.orders import is_named, lower
 from streams.loop.gate.pairs import Given, Pairs
 from streams.loop.gate.runs import Run, Runs, arm_of, chosen_by_loop
 from streams.loop.gate.settings import ANY_PATTERN, LEVELS, Level, LevelSettings
 from streams.loop.gate.state import LadderState, Orders
 from streams.loop.occasion import Occasion
-from streams.loop.remembering import forget_oldest, remember
+from streams.loop.remembering import remember
+from streams.loop.rewards import reward_of, within_range
 
 _DOUBLINGS = 8
 """So often at most the number of episodes is doubled for a pair that was lowered."""
@@ -35,7 +37,9 @@ class Ladder:
         self._baseline = baseline
         self._remembered = remembered
         self._pairs = Pairs(settings, actions=actions, baseline=baseline)
-        self._feedback: OrderedDict[str, Feedback] = OrderedDict()
+        self._feedback = Feedbacks(
+            fade_us=settings.earn_within_us, limit=settings.pairs, kept=self._pairs.raised_patterns
+        )
         self._runs = Runs(remembered)
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._levels: dict[tuple[str, str], Level] = {}
@@ -45,7 +49,7 @@ class Ladder:
         """Replace the state."""
         self._pairs.adopt(state.pairs, state.joined, orders)
         self._pairs.probation_us = state.probation_us
-        self._feedback = OrderedDict(state.feedback)
+        self._feedback.adopt(state.feedback)
         self._runs.adopt(state.runs)
         self._seen = OrderedDict.fromkeys(state.seen)
 
@@ -53,7 +57,7 @@ class Ladder:
         """Return the whole state."""
         return LadderState(
             pairs=list(self._pairs),
-            feedback=list(self._feedback.items()),
+            feedback=self._feedback.state(),
             runs=self._runs.state(),
             seen=list(self._seen),
             joined=self._pairs.joined(),
@@ -73,15 +77,15 @@ class Ladder:
 
     def proposed(self, proposal: Proposal, orders: Orders, on: Occasion) -> list[Event]:
         """Lower what the gate raised above `suggest`, before it acts or people are asked, where outcomes no longer
-        suffice to learn from. What people ordered is theirs.
+        suffice to learn from, by the time of the proposal: while it is down it hears none. What people order is theirs.
         """
         pair = self._pairs.find(proposal.pattern, proposal.action)
         if pair is None or pair.level is None or proposal.action not in self._actions or proposal.by != LOOP:
             return []
-        start = self._pairs.raised(pair, orders)
+        start = self._pairs.raised_from(pair, orders)
         if start is None or pair.level in ("observe", "suggest"):
             return []
-        thin = self._too_thin(pair, on.now.us, raised=True)
+        thin = self._too_thin(pair, min(proposal.time_us, on.now.us), raised=True)
         if thin is None or thin.lack == "unknown":
             return []
         self._levels.clear()
@@ -169,7 +173,7 @@ class Ladder:
         }
         if not self._pairs.join(old, into):
             return []
-        self._feedback.pop(old, None)
+        self._feedback.join(old, self._pairs.name_of(into))
         outputs: list[Event] = []
         for action, level in stood.items():
             own = self._pairs.standing(orders, into, action)
@@ -198,52 +202,45 @@ class Ladder:
         return self._pairs.change(pair, raised, given, why="decided")
 
     def _too_thin(self, pair: Pair, now_us: int, *, raised: bool = False) -> Thin | None:
-        feedback, cost = self._feedback.get(pair.pattern), self._actions[pair.action].cost
-        return too_thin(feedback, self._settings, now_us, cost=cost, raised=raised)
+        return too_thin(
+            self._feedback.of(pair.pattern),
+            self._settings,
+            now_us,
+            alpha=pair.alpha(self._settings.wrong),
+            cost=self._actions[pair.action].cost,
+            raised=raised,
+        )
 
     def _left_alone(self, experience: Experience, proposal: Proposal, given: Given) -> list[Event]:
         """Count what doing nothing came to."""
         if experience.id in self._seen:
             return []
         remember(self._seen, experience.id, self._remembered)
-        self._feed(experience, proposal.pattern, given, nothing=True)
-        if arm_of(proposal) != "none" or experience.state != "observed" or experience.reward is None:
+        self._feedback.feed(self._pairs.name_of(proposal.pattern), experience, nothing=True)
+        reward = reward_of(experience)
+        if arm_of(proposal) != "none" or experience.state != "observed" or reward is None:
             return []
         pair = self._pairs.find(proposal.pattern, chosen_by_loop(proposal))
-        return self._compare("none", pair, _within_range(experience.reward, cost=0.0), given)
+        return self._compare("none", pair, within_range(reward, cost=0.0), given)
 
     def _ran(self, run: Run, experience: Experience, given: Given) -> list[Event]:
         """Count a run as an outcome, or, once, as one of which nobody tells what came; one that never began as none."""
-        if experience.state != "censored" and not run.missed:
-            self._feed(experience, run.pattern, given, nothing=False)
-        if run.tells(experience) and experience.reward is not None:
-            return self._count(experience.reward, run, given)
+        reward = reward_of(experience)
+        if experience.state != "censored":
+            self._feedback.feed_run(self._pairs.name_of(run.pattern), run, experience)
+        if run.tells(experience) and reward is not None:
+            return self._count(reward, run, given)
         if run.missed or experience.state == "censored":
             return []
         run.missed = True
         return self._miss(run, given)
-
-    def _feed(self, experience: Experience, pattern: str, given: Given, *, nothing: bool) -> None:
-        """Count towards how dense outcomes are; one of a life as a whole says nothing of episodes."""
-        if not experience.episode:
-            return
-        decided_us, now_us = experience.decided_us, given.on.now.us
-        known = self._feedback.setdefault(self._pairs.name_of(pattern), Feedback(decided_us, decided_us))
-        known.add(
-            decided_us=decided_us,
-            now_us=now_us,
-            reward=experience.reward,
-            nothing=nothing,
-            fade_us=self._settings.earn_within_us,
-        )
-        forget_oldest(self._feedback, self._settings.pairs)
 
     def _count(self, reward: float, run: Run, given: Given) -> list[Event]:
         pair = self._pairs.follow(run.pattern, run.action)
         if pair is None:
             return []
         cost = self._actions[pair.action].cost
-        reward = _within_range(reward, cost=cost)
+        reward = within_range(reward, cost=cost)
         pair.add(reward, cost=cost, missing=self._settings.missing, chosen=run.chosen == run.action)
         outputs = self._judge(pair, given)
         if run.action == self._baseline and run.arm == "baseline":
@@ -281,6 +278,9 @@ class Ladder:
             return self._pairs.change(pair, below, given, why="missing")
         if standing == "act" or pair.silence >= rich or not self._has_earned(pair, alpha):
             return []
+        thin = self._too_thin(pair, given.on.now.us)
+        if thin is not None:
+            return self._pairs.say(pair, given, why=thin)
         if self._settings.raising == "signed":
             return self._pairs.say(pair, given, why="earned")
         return self._pairs.change(pair, "act", given, why="earned")
@@ -298,8 +298,3 @@ class Ladder:
     def _may_rise(self, pair: Pair, level: Level) -> bool:
         """Return whether a pair may reach a level by what it earns; what is novel never does: it is many things."""
         return self._settings.raising != "never" and pair.pattern != NOVEL and self._pairs.may_rise(pair, level)
-
-
-def _within_range(reward: float, *, cost: float) -> float:
-    """Return a reward as one within what rewards can be, [0, 1] less the cost: beyond it, it proves no more."""
-    return min(max(reward, -cost), 1.0 - cost)

@@ -9,7 +9,7 @@ import msgspec
 from schemas.events import Event, LevelChange
 from schemas.ids import derive
 from streams.loop.actions import ActionSettings
-from streams.loop.gate.density import Lack, Thin
+from streams.loop.gate.density import LACKS, Lack, Thin
 from streams.loop.gate.evidence import Compared, Contrast, Pair
 from streams.loop.gate.orders import level_of, lower, most_of
 from streams.loop.gate.settings import Level, LevelSettings
@@ -110,6 +110,16 @@ class Pairs:
         """Return the level of a pair, on probation or not."""
         return self._standing_as(self.find(pattern, action), orders, pattern, action)
 
+    def raised_from(self, pair: Pair, orders: Orders) -> Level | None:
+        """Return what people say of a pair that the gate raised above that; None of one that it did not raise."""
+        start = level_of(orders, self._settings, pair.pattern, self._actions[pair.action])
+        standing = self._standing_of(pair, orders)
+        return start if lower(standing, start) != standing else None
+
+    def raised_patterns(self) -> set[str]:
+        """Return the patterns of pairs that the gate let ask or act."""
+        return {pair.pattern for pair in self if pair.level in ("approve", "act")}
+
     def _standing_as(self, pair: Pair | None, orders: Orders, pattern: str, action: str) -> Level:
         declared = self._actions.get(action)
         start = level_of(orders, self._settings, self.name_of(pattern), declared)
@@ -139,12 +149,17 @@ class Pairs:
         return [self._told(pair, self._standing_of(pair, given.orders), given, why=why)]
 
     def change(self, pair: Pair, level: Level, given: Given, *, why: Reason | Thin) -> list[Event]:
-        """Give a pair another level, and tell it with the numbers that led to it; what follows is counted afresh."""
+        """Give a pair another level, and tell it with the numbers that led to it; what follows is counted afresh. That
+        outcomes became too thin is no fault of its own: what they proved counts when it climbs again.
+        """
         was = self._standing_of(pair, given.orders)
         pair.start = level_of(given.orders, self._settings, pair.pattern, self._actions[pair.action])
         pair.level = level
         told = self._told(pair, was, given, why=why)
-        pair.begin(lowered=lower(level, was) == level)
+        if isinstance(why, Thin) or (why == "decided" and pair.has_evidence):
+            pair.begin_asking()
+        else:
+            pair.begin(lowered=lower(level, was) == level)
         return [told]
 
     def tell_renewed(self, pattern: str, action: str, given: Given) -> list[Event]:
@@ -176,7 +191,8 @@ class Pairs:
                 pair.level, pair.fell = None, False
             elif change.level != change.was:
                 pair.start, pair.level = change.start, change.level
-                pair.fell = pair.fell or lower(change.level, change.was) == change.level
+                fell = change.reason not in LACKS and lower(change.level, change.was) == change.level
+                pair.fell = pair.fell or fell
 
     def _has_room(self) -> bool:
         return len(self._pairs) < self._settings.pairs or any(pair.level is None for pair in self)
@@ -210,11 +226,6 @@ class Pairs:
 
     def _standing_of(self, pair: Pair, orders: Orders) -> Level:
         return self.standing(orders, pair.pattern, pair.action)
-
-    def raised(self, pair: Pair, orders: Orders) -> Level | None:
-        """Return what people say of a pair that the gate raised above that; None of one that it did not raise."""
-        start = level_of(orders, self._settings, pair.pattern, self._actions[pair.action])
-        return start if lower(self._standing_of(pair, orders), start) != self._standing_of(pair, orders) else None
 
     def _told(self, pair: Pair, was: Level, given: Given, *, why: Reason | Thin, detail: str = "") -> LevelChange:
         """Return the event of a change with its numbers: of the effect, those against what it exceeds least."""

@@ -14,7 +14,8 @@ KNOWN_ENDS = ("succeeded", "failed")
 
 class Run(msgspec.Struct, array_like=True):
     """One action under way. `chosen` is what the loop's own arm chose for its episode (`chosen_by_loop`), `end` how its
-    executor says that it ended, "" before that; `missed` whether it was counted as one of which nobody tells.
+    executor says that it ended, "" before that; `missed` whether it was counted as one of which nobody tells, and
+    `unmeasured_us` when as one of which nothing was measured.
     """
 
     proposal: str
@@ -24,6 +25,7 @@ class Run(msgspec.Struct, array_like=True):
     chosen: str
     end: str = ""
     missed: bool = False
+    unmeasured_us: int | None = None
 
     def tells(self, experience: Experience) -> bool:
         """Return whether an experience is an outcome of this run: no default, and its executor said how it ended."""

@@ -127,8 +127,8 @@ class LevelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Above this share of runs whose end or effect nobody told, what acts by itself is lowered."""
     earn_within_us: Interval = 30 * 86_400_000_000
     """Where outcomes are too few, too slow or too noisy to earn `act` within this time, nothing is raised above
-    `suggest`; and what was raised is lowered again where it would take twice as long. What was so long ago counts 1 / e
-    of what is so now."""
+    `suggest`; and what the gate raised is lowered again where it would take twice as long. What was so long ago counts
+    1 / e of what is so now; an outage, in which nothing comes, counts like any other time."""
     unobservable: Share = 0.5
     """Above this share of decisions of which nothing could be measured, neither."""
     probation_us: Time = 3_600_000_000

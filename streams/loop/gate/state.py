@@ -4,8 +4,8 @@ import msgspec
 
 from schemas.errors import RecoveryError
 from schemas.events import Approval, Proposal, Verdict
-from streams.loop.gate.density import Feedback
 from streams.loop.gate.evidence import Pair
+from streams.loop.gate.feedback import Feedback
 from streams.loop.gate.runs import Run
 from streams.loop.gate.settings import Level
 from streams.loop.gate.spending import Spent
