@@ -105,7 +105,7 @@ class RewardModel(base.Regressor):
         """
         unknown = self._bank.actions
         known, everywhere, none = np.zeros((len(rows), unknown + 1)), np.arange(unknown), np.zeros(unknown)
-        for number, row in enumerate(self._scale.rows(rows)):
+        for number, row in enumerate(self._scale.rows(rows) if unknown else ()):  # before the first decision, by priors
             look = self._look(row, pattern)
             known[number, :unknown] = self._mix.outlook(*look, places=everywhere, priors=none)[0]
         return known[:, [self._slots.get(action, unknown) for action in actions]] + self._prior(actions)
@@ -119,7 +119,11 @@ class RewardModel(base.Regressor):
     def learn_many(
         self, rows: Vector, rewards: Sequence[float], *, actions: Sequence[str], pattern: str | None = None
     ) -> None:
-        """Learn what one action each earned, in order; the rows are as in `predict_many`."""
+        """Learn what one action each earned, in order; the rows are as in `predict_many`. Raises `ValueError` where
+        they have not a number for each feature.
+        """
+        if rows.shape[1:] != (len(self.names),):
+            raise ValueError(f"expected rows of {len(self.names)} features, got shape {rows.shape}")
         constant = np.ones((len(rows), 1))
         for raw, reward, action in zip(np.concatenate((constant, rows), axis=1), rewards, actions, strict=True):
             if is_reward(reward):

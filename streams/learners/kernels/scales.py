@@ -33,6 +33,8 @@ def _tame(value: float, mean: float) -> float:
 @compiled("void(f8[::1], f8[::1], f8[::1], f8[::1])")
 def squash(raw: Vector, means: Vector, scales: Vector, row: Vector) -> None:
     """Write what `FeatureScale.row` returns; the constant has a scale of its own."""
+    if not len(raw) == len(means) == len(scales) == len(row):
+        raise ValueError("expected a value for each column")
     for n in range(len(raw)):
         row[n] = math.tanh((_tame(raw[n], means[n]) - means[n]) * scales[n])
 
@@ -40,6 +42,8 @@ def squash(raw: Vector, means: Vector, scales: Vector, row: Vector) -> None:
 @compiled("void(f8[::1], f8[::1], f8[::1], f8[::1], f8[::1])")
 def rescale(counts: Vector, means: Vector, variances: Vector, scales: Vector, reach: Vector) -> None:
     """Write by what values are scaled, and how far from its mean one may lie to be learned as it is."""
+    if not len(counts) == len(means) == len(variances) == len(scales) == len(reach):
+        raise ValueError("expected as many numbers of each kind as there are columns")
     for n in range(len(counts)):
         scales[n] = 1.0 / (SQUASH * math.sqrt(variances[n] + _LEAST_VARIANCE))
         # of what never varied, the order of magnitude is all that is known
@@ -72,6 +76,8 @@ def learn_row(
     """Fold in the row of this number, if it is one of those that are, and write what `FeatureScale.learn_row` returns;
     the constant stays apart from its mean of 0.
     """
+    if not len(raw) == len(counts) == len(means) == len(variances) == len(reach):
+        raise ValueError("expected a value for each column")
     if _is_learned(number):
         for n in range(len(raw)):
             if math.isfinite(raw[n]):
