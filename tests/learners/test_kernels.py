@@ -1,6 +1,7 @@
 """Machine code is there when its module is imported, wherever it can or cannot be kept."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ PROGRAM = (
     "gaps.explore(np.array([0.5, 0.3]), out.copy(), 0.0, 10.0, 0.0, out); print(compiled.__file__, out.tolist())"
 )
 ANSWER = "[0.75, 0.25]"
+WARNING = re.compile(r"^machine code that was kept of (\w+) was broken and is made anew: \w+Error\(", re.MULTILINE)
 
 
 def copy_to(place: Path) -> Path:
@@ -37,26 +39,37 @@ def start(place: Path, home: Path) -> subprocess.Popen[str]:
     path = os.pathsep.join([str(place), *filter(None, sys.path)])
     environment = kept | {"HOME": str(home), "PYTHONPATH": path}
     return subprocess.Popen(
-        [sys.executable, "-P", "-c", PROGRAM], cwd=place, env=environment, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-P", "-c", PROGRAM],
+        cwd=place,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
 
 
-def answer(process: subprocess.Popen[str], kernels: Path) -> str:
-    said, _ = process.communicate(timeout=120)
+def answer(process: subprocess.Popen[str], kernels: Path, *, broken: list[str] | None = None) -> str:
+    """Return what a process printed, which warned of just these functions."""
+    said, warned = process.communicate(timeout=120)
     assert process.returncode == 0
     where, _, numbers = said.strip().partition(" ")
     assert Path(where).parent == kernels
+    assert WARNING.findall(warned) == (broken or [])
     return numbers
+
+
+def kept_in(kernels: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in (kernels / "__pycache__").glob("*.nb?")}
 
 
 def test_processes_that_start_at_once_share_what_is_kept_beside_the_source(tmp_path: Path) -> None:
     kernels = copy_to(tmp_path)
     started = [start(tmp_path, Path("/dev/null")) for _ in range(3)]
     assert [answer(one, kernels) for one in started] == [ANSWER] * 3
-    kept = {path: path.stat().st_mtime_ns for path in (kernels / "__pycache__").glob("*.nbc")}
-    assert len(kept) == 1
+    kept = kept_in(kernels)
+    assert len(kept) == 2
     assert answer(start(tmp_path, Path("/dev/null")), kernels) == ANSWER
-    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert kept_in(kernels) == kept
 
 
 def test_where_the_source_cannot_be_written_it_is_kept_in_the_users_cache(tmp_path: Path) -> None:
@@ -72,12 +85,17 @@ def test_where_nothing_can_be_written_every_process_compiles_for_itself(tmp_path
     assert answer(start(tmp_path, Path("/dev/null")), kernels) == ANSWER
 
 
-def test_half_of_what_was_kept_is_as_good_as_none(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ending", ["*.nbi", "*.nbc", "*.nb?"], ids=["index", "code", "both"])
+def test_half_of_what_was_kept_is_as_good_as_none_and_made_anew_once(tmp_path: Path, ending: str) -> None:
     kernels = copy_to(tmp_path)
     assert answer(start(tmp_path, Path("/dev/null")), kernels) == ANSWER
-    for path in (kernels / "__pycache__").glob("*.nb?"):
+    for path in (kernels / "__pycache__").glob(ending):
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert answer(start(tmp_path, Path("/dev/null")), kernels, broken=["explore"]) == ANSWER
+    kept = kept_in(kernels)
+    assert len(kept) == 2
     assert answer(start(tmp_path, Path("/dev/null")), kernels) == ANSWER
+    assert kept_in(kernels) == kept
 
 
 def test_a_row_of_another_width_is_refused_before_memory_is_read_that_is_not_its_own() -> None:
