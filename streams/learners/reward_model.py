@@ -27,7 +27,7 @@ from streams.learners.reasons import Reasons, reasons_of
 from streams.learners.reward_settings import RewardModelSettings
 from streams.learners.ridge_bank import RidgeBank, RidgeSums
 
-VERSION = 2
+VERSION = 3
 ANY = "any"
 """The action where there is but one thing to foretell, as in a plain regression."""
 REWARD_LIMIT = 2.0
@@ -79,7 +79,9 @@ class RewardModel(base.Regressor):
         self.priors = priors
         self._settings = chosen = settings or RewardModelSettings()
         self._priors = dict(priors or {})
-        self._scale = FeatureScale(limit=chosen.features, first=chosen.first_features)
+        self._scale = FeatureScale(
+            limit=chosen.features, first=chosen.first_features, declared=chosen.declared_features
+        )
         self._bank = RidgeBank(chosen.models)
         self._offsets = PatternOffsets(chosen.own_forgetting, weight=chosen.own_weight, limit=chosen.patterns)
         self._mix = PatternMix(len(chosen.models), trust=chosen.trust, fading=chosen.fading, weight=chosen.own_weight)

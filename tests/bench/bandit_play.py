@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -22,6 +23,12 @@ the prior is about what an arm drawn at random earns, as the policy's 0.7 is for
 """
 
 
+def as_policy(arms: int) -> RewardModelSettings:
+    """Return the policy's settings of its models, without places for what a game has not."""
+    settings = reward_model_settings(POLICY, actions=arms)
+    return msgspec.structs.replace(settings, first_features=OF_EVERY_METRIC, declared_features=())
+
+
 class Player(Protocol):
     """Chooses an arm for each row, and is told what that arm earned."""
 
@@ -32,14 +39,14 @@ class Player(Protocol):
 
 class Flyball:
     """The policy's models and its exploration, with its settings but for the two of `POLICY`; actions cost nothing, and
-    there are no patterns, or so many that take turns. The first features have the names of those that every decision
-    has, as in the policy.
+    there are no patterns, or so many that take turns. The first features have the names of those that every episode
+    has, as in the policy; in a game nothing has a time of the day, so those of `OF_EVERY_MOMENT` have no places.
     """
 
     def __init__(
         self, features: int, arms: int, *, settings: RewardModelSettings | None = None, patterns: int = 0
     ) -> None:
-        self.model = RewardModel(settings or reward_model_settings(POLICY, actions=arms))
+        self.model = RewardModel(settings or as_policy(arms))
         self.arms = [f"arm-{number:02d}" for number in range(arms)]
         self.features = [*OF_EVERY_METRIC, *(f"mean:{number}" for number in range(features))][:features]
         self.patterns = patterns
