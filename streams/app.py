@@ -162,9 +162,11 @@ def make_worker(
     instance: str,
     health_port: int | None = None,
 ) -> WorkerSpec:
-    """Return everything that a worker process of one role needs."""
+    """Return everything that a worker process of one role needs, with the code of its processors loaded (and compiled):
+    a takeover, when the former owner is fenced already, is no time for that.
+    """
     trust = load_trust(keys)
-
+    make_processors(settings, role=role, partition=0)
     sign: dict[str, Signer] = {
         topic: load_signer(keys, topic, audience, os.environ)  # type: ignore[arg-type]  # topics named as their purposes
         for topic in SIGNED_BY_ROLE.get(role, ())

@@ -24,13 +24,15 @@ class ScaleColumns(msgspec.Struct, array_like=True):
 
 class FeatureScale:
     """Features get columns in order of their first appearance, `limit` at most; later ones are left out. Those of
-    `first` have theirs from the beginning.
+    `first` have theirs from the beginning. Those of `declared` lie in [-1, 1] about 0, and nothing is learned of their
+    scale: a slow one, like the time of the day, would else count as extreme while little of its range was seen.
 
     A row begins with the constant 1. What is absent, not finite or never varied is 0, which is the mean.
     """
 
-    def __init__(self, *, limit: int, first: Sequence[str] = ()) -> None:
+    def __init__(self, *, limit: int, first: Sequence[str] = (), declared: Iterable[str] = ()) -> None:
         self._limit = limit
+        self._declared = frozenset(declared)
         self._rows = 0
         self._latest: tuple[str, ...] = ()
         self._values: Callable[[Mapping[str, float]], Sequence[float]] | None = None
@@ -107,7 +109,7 @@ class FeatureScale:
         )
 
     def restore(self, columns: ScaleColumns) -> None:
-        """Replace what was learned by what `columns` returned."""
+        """Replace what was learned by what `columns` returned; what is declared stays."""
         arrays = (np.frombuffer(column).copy() for column in (columns.counts, columns.means, columns.variances))
         self._adopt(columns.names, *arrays)
         self._rows = columns.rows
@@ -118,7 +120,10 @@ class FeatureScale:
         self._blank = np.ones(1 + len(names))
         self._latest, self._values = (), None
         self._counts, self._means, self._variances = counts, means, variances
-        self._scales, self._reach = np.empty(len(counts)), np.empty(len(counts))
+        fixed = [1 + place for place, name in enumerate(names) if name in self._declared]
+        means[fixed], variances[fixed] = 0.0, scales.DECLARED_VARIANCE
+        self._scales, self._reach = np.empty(len(counts)), np.ones(len(counts))
+        self._reach[fixed] = 0.0
         scales.rescale(counts, means, variances, self._scales, self._reach)
 
 

@@ -4,6 +4,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from schemas.errors import RecoveryError
 from streams.learners.kernels import mixes
 
 Vector = npt.NDArray[np.float64]
@@ -45,7 +46,9 @@ class ModelMix:
         return MixSums(errors=errors, observed=observed, clock=self._clock)
 
     def restore(self, sums: MixSums) -> None:
-        """Replace the state by what `columns` returned."""
+        """Replace the state by what `columns` returned; raises `RecoveryError` when that was of other models."""
+        if len(sums.errors) != len(self.shares):
+            raise RecoveryError(f"state of a mix must be of {len(self.shares)} models, got {len(sums.errors)}")
         self._sums, self._clock = np.array([*sums.errors, sums.observed]), sums.clock
         self.shares = np.empty(len(sums.errors))
         self.variance = mixes.weigh(self._sums, self._trust, self.shares)

@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from schemas.errors import RecoveryError
 from streams.learners.kernels import offsets
 from streams.learners.kernels.offsets import COUNT, ROW
 
@@ -99,7 +100,13 @@ class PatternOffsets:
         ]
 
     def restore(self, columns: Sequence[tuple[str, OffsetSums]]) -> None:
-        """Replace the state by what `columns` returned."""
+        """Replace the state by what `columns` returned; raises `RecoveryError` when that was at other rates."""
+        rates = len(self._rates)
+        for pattern, cells in columns:
+            if cells.shape[1] != rates or cells.shape[2] < ROW:
+                raise RecoveryError(
+                    f"sums of {pattern} must have shape (actions, {rates}, 2 + width), got {cells.shape}"
+                )
         self._clocks = OrderedDict((pattern, cells.clock) for pattern, cells in columns)
         self._sums = {
             pattern: np.frombuffer(cells.sums).reshape(cells.shape).copy() for pattern, cells in columns if cells.sums

@@ -27,7 +27,7 @@ from streams.learners.reasons import Reasons, reasons_of
 from streams.learners.reward_settings import RewardModelSettings
 from streams.learners.ridge_bank import RidgeBank, RidgeSums
 
-VERSION = 2
+VERSION = 3
 ANY = "any"
 """The action where there is but one thing to foretell, as in a plain regression."""
 REWARD_LIMIT = 2.0
@@ -79,7 +79,9 @@ class RewardModel(base.Regressor):
         self.priors = priors
         self._settings = chosen = settings or RewardModelSettings()
         self._priors = dict(priors or {})
-        self._scale = FeatureScale(limit=chosen.features, first=chosen.first_features)
+        self._scale = FeatureScale(
+            limit=chosen.features, first=chosen.first_features, declared=chosen.declared_features
+        )
         self._bank = RidgeBank(chosen.models)
         self._offsets = PatternOffsets(chosen.own_forgetting, weight=chosen.own_weight, limit=chosen.patterns)
         self._mix = PatternMix(len(chosen.models), trust=chosen.trust, fading=chosen.fading, weight=chosen.own_weight)
@@ -105,7 +107,7 @@ class RewardModel(base.Regressor):
         """
         unknown = self._bank.actions
         known, everywhere, none = np.zeros((len(rows), unknown + 1)), np.arange(unknown), np.zeros(unknown)
-        for number, row in enumerate(self._scale.rows(rows)):
+        for number, row in enumerate(self._scale.rows(rows) if unknown else ()):  # before the first decision, by priors
             look = self._look(row, pattern)
             known[number, :unknown] = self._mix.outlook(*look, places=everywhere, priors=none)[0]
         return known[:, [self._slots.get(action, unknown) for action in actions]] + self._prior(actions)
@@ -119,7 +121,11 @@ class RewardModel(base.Regressor):
     def learn_many(
         self, rows: Vector, rewards: Sequence[float], *, actions: Sequence[str], pattern: str | None = None
     ) -> None:
-        """Learn what one action each earned, in order; the rows are as in `predict_many`."""
+        """Learn what one action each earned, in order; the rows are as in `predict_many`. Raises `ValueError` where
+        they have not a number for each feature.
+        """
+        if rows.shape[1:] != (len(self.names),):
+            raise ValueError(f"expected rows of {len(self.names)} features, got shape {rows.shape}")
         constant = np.ones((len(rows), 1))
         for raw, reward, action in zip(np.concatenate((constant, rows), axis=1), rewards, actions, strict=True):
             if is_reward(reward):

@@ -27,6 +27,8 @@ class RewardModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     features: int = 512
     first_features: tuple[str, ...] = ()
     """Those that have their place whatever comes before them."""
+    declared_features: tuple[str, ...] = ()
+    """Those that lie in [-1, 1] about 0 by what they are: their scale is not learned."""
     actions: int = 64
     patterns: int = 500
     remembered: int = 5_000

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from schemas.errors import RecoveryError
 from streams.learners.kernels import ridges
 from streams.learners.kernels.ridges import FADE
 
@@ -129,11 +130,16 @@ class RidgeBank:
         )
 
     def restore(self, sums: RidgeSums) -> None:
-        """Replace the state by what `columns` returned of a bank of equal models."""
+        """Replace the state by what `columns` returned of a bank of equal models; raises `RecoveryError` when that were
+        others.
+        """
+        models, counts, solutions = len(self._models), np.frombuffer(sums.counts), np.frombuffer(sums.solutions)
+        shape = (sums.actions, models, sums.width + 1, sums.width)
+        if len(counts) != sums.actions * models or len(solutions) != math.prod(shape):
+            got = f"{len(counts)} counts of {sums.actions} actions"
+            raise RecoveryError(f"state of a bank must be of {models} models, got {got}")
         self.clock = sums.clock
-        self.counts = np.frombuffer(sums.counts).reshape(sums.actions, len(self._models)).copy()
-        shape = (sums.actions, len(self._models), sums.width + 1, sums.width)
-        self._solutions = np.frombuffer(sums.solutions).reshape(shape).copy()
+        self.counts, self._solutions = counts.reshape(shape[:2]).copy(), solutions.reshape(shape).copy()
         self._note_fades()
 
     def _note_fades(self) -> None:

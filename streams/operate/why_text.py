@@ -4,6 +4,8 @@ from schemas.events import Proposal, Why
 
 _NAMES = {"constant": "on average"}
 _ARMS = {"baseline": "the baseline's arm", "none": "the arm that does nothing"}
+TWO = 2
+"""Of so many eligible actions it is known which is the best; of more, the means of two are told."""
 _LEAST = 0.005
 """What is less is 0.00 in a sentence."""
 
@@ -35,7 +37,8 @@ def _how(proposal: Proposal, why: Why) -> str:
         return "by the rule on lives"
     is_more = why.runner_up_expected is None or why.expected >= why.runner_up_expected
     if why.mode == "best":
-        return "the best known" if is_more else "given the benefit of the doubt"
+        best = "the best known" if len(proposal.probabilities) <= TWO else "the likeliest"
+        return best if is_more else "given the benefit of the doubt"
     return "tried, not the likeliest" if is_more else "tried, not the best known"
 
 

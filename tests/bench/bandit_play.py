@@ -4,22 +4,33 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from schemas.events import HoldOut, Why
 from streams.learners.bandit import explore, pick
 from streams.learners.reward_model import RewardModel
 from streams.learners.reward_settings import RewardModelSettings
 from streams.loop.policy import PolicySettings
-from streams.loop.policy.choice import OF_EVERY_METRIC
+from streams.loop.policy.choice import OF_EVERY_METRIC, Choice
 from streams.loop.policy.reward_models import reward_model_settings
+from streams.loop.policy.why import why_of
 
 Floats = npt.NDArray[np.float64]
 FLOOR = 0.005
+HOLD_OUT = HoldOut(draw=0.0, arm="loop", shares={"loop": 1.0, "baseline": 0.0, "none": 0.0})
+"""In a game every decision is the loop's."""
 POLICY = PolicySettings(floor=FLOOR, reward_prior=0.3)
 """The policy's settings but for two. What the floor costs is a constant that is printed beside, so it is small here;
 the prior is about what an arm drawn at random earns, as the policy's 0.7 is for an action that often helps.
 """
+
+
+def as_policy(arms: int) -> RewardModelSettings:
+    """Return the policy's settings of its models, without places for what a game has not."""
+    settings = reward_model_settings(POLICY, actions=arms)
+    return msgspec.structs.replace(settings, first_features=OF_EVERY_METRIC, declared_features=())
 
 
 class Player(Protocol):
@@ -32,17 +43,26 @@ class Player(Protocol):
 
 class Flyball:
     """The policy's models and its exploration, with its settings but for the two of `POLICY`; actions cost nothing, and
-    there are no patterns, or so many that take turns. The first features have the names of those that every decision
-    has, as in the policy.
+    there are no patterns, or so many that take turns. The first features have the names of those that every episode
+    has, as in the policy; in a game nothing has a time of the day, so those of `OF_EVERY_MOMENT` have no places.
+    With `reasons` each choice also says why, as a proposal does.
     """
 
     def __init__(
-        self, features: int, arms: int, *, settings: RewardModelSettings | None = None, patterns: int = 0
+        self,
+        features: int,
+        arms: int,
+        *,
+        settings: RewardModelSettings | None = None,
+        patterns: int = 0,
+        reasons: bool = False,
     ) -> None:
-        self.model = RewardModel(settings or reward_model_settings(POLICY, actions=arms))
+        self.model = RewardModel(settings or as_policy(arms))
         self.arms = [f"arm-{number:02d}" for number in range(arms)]
         self.features = [*OF_EVERY_METRIC, *(f"mean:{number}" for number in range(features))][:features]
         self.patterns = patterns
+        self.reasons = reasons
+        self.why: Why | None = None
         self.decided = 0
         self.chosen = self.key = ""
 
@@ -54,6 +74,10 @@ class Flyball:
         outlook = self.model.decide(self.key, features, actions=self.arms, pattern=pattern)
         probabilities = explore(self.arms, outlook, gamma=POLICY.gamma, optimism=POLICY.optimism, floor=POLICY.floor)
         self.chosen = pick(probabilities, draw)
+        if self.reasons:
+            chance = probabilities[self.chosen]
+            choice = Choice(action=self.chosen, probabilities=probabilities, propensity=chance, hold_out=HOLD_OUT)
+            self.why = why_of(self.model, self.key, self.arms, outlook, choice)
         return self.arms.index(self.chosen)
 
     def learn(self, reward: float) -> None:

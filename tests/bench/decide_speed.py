@@ -2,8 +2,8 @@
 
 Games of 20 features and 8 arms, each decision learned from at once, with the configuration of `bandit` and its
 bookkeeping: features by name, probabilities, drawing, and the decision remembered for its outcome. `patterns`: 50 of
-them take turns. Beside: Vowpal Wabbit's `cb_explore_adf`, in turns with ours in the same process; `x_vw` is the median
-over the rounds of how many times as fast ours is.
+them take turns; `reasons`: each says why, as a proposal does. Beside: Vowpal Wabbit's `cb_explore_adf`, in turns with
+ours in the same process; `x_vw` is the median over the rounds of how many times as fast ours is.
 """
 
 import argparse
@@ -22,6 +22,8 @@ from tests.bench.rows import Row, print_table, write_rows
 
 FEATURES, ARMS, PATTERNS = 20, 8, 50
 CASE = f"{FEATURES} x {ARMS}"
+REASONS = ", reasons"
+"""What the name of a player ends with whose every decision says why: the end of its case."""
 
 
 def game_of(decisions: int) -> Game:
@@ -35,6 +37,7 @@ def players(*, with_vw: bool) -> dict[str, Callable[[], Player]]:
     """Return how each player is made."""
     ours = partial(Flyball, FEATURES, ARMS)
     makes: dict[str, Callable[[], Player]] = {"flyball": ours, "flyball, patterns": partial(ours, patterns=PATTERNS)}
+    makes |= {f"{name}{REASONS}": partial(make, reasons=True) for name, make in makes.items()}
     if with_vw:
         makes["vowpal wabbit"] = partial(VowpalWabbit, ARMS, exploration=EXPLORATIONS[0], rate=RATES[1], costs="-1/0")
     return makes
@@ -73,7 +76,9 @@ def main() -> None:
 
 
 def _row(system: str, metric: str, value: float, unit: str) -> Row:
-    return Row(benchmark="decide_speed", case=CASE, system=system, metric=metric, value=value, unit=unit)
+    case = CASE + REASONS if system.endswith(REASONS) else CASE
+    system = system.removesuffix(REASONS)
+    return Row(benchmark="decide_speed", case=case, system=system, metric=metric, value=value, unit=unit)
 
 
 if __name__ == "__main__":

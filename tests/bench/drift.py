@@ -19,15 +19,14 @@ from msgspec.structs import replace
 
 from streams.learners.reward_settings import RewardModelSettings
 from streams.learners.ridge_bank import Ridge
-from streams.loop.policy.reward_models import reward_model_settings
-from tests.bench.bandit_play import FLOOR, POLICY, Floats, Flyball, Game, play
+from tests.bench.bandit_play import FLOOR, Floats, Flyball, Game, as_policy, play
 from tests.bench.rows import Row, print_table, write_rows
 
 DECISIONS = 4_000
 ARMS, FEATURES = 5, 5
 CHANGES = (0, 1, 4, 8)
 FIXED = (1.0, 0.998, 0.995, 0.99, 0.98, 0.96)
-AS_POLICY = reward_model_settings(POLICY, actions=ARMS)
+AS_POLICY = as_policy(ARMS)
 SETTLED = 100
 """Decisions before the first change and behind the last, at least."""
 

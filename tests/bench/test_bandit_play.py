@@ -79,3 +79,13 @@ def test_one_forgetting_rate_is_the_policy_s_otherwise() -> None:
     made = fixed(0.98)
     assert {model.forgetting for model in made.models} == set(made.own_forgetting) == {0.98}
     assert (made.prior, made.features) == (AS_POLICY.prior, AS_POLICY.features)
+
+
+def test_a_player_that_says_why_chooses_alike() -> None:
+    rng = np.random.default_rng(2)
+    made = Game(rng.standard_normal((40, 4)), rng.random((40, 3)), rng.random(40))
+    plain, told = Flyball(4, 3, patterns=2), Flyball(4, 3, patterns=2, reasons=True)
+    assert play(lambda: plain, made) == play(lambda: told, made)
+    assert plain.why is None
+    assert told.why is not None
+    assert told.why.runner_up in told.arms

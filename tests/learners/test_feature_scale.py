@@ -124,3 +124,37 @@ def test_a_restored_scale_goes_on_to_the_last_bit() -> None:
     for x in rows[SETTLED:]:
         assert copy.learn_row(copy.raw(x)).tolist() == whole.learn_row(whole.raw(x)).tolist()
     assert copy.columns().means == whole.columns().means
+
+
+def test_a_declared_scale_is_the_same_from_the_first_row_on() -> None:
+    """A time of the day that moves slowly is no clock that begins at what was seen first."""
+    scale, learned = FeatureScale(limit=9, declared=("day",)), FeatureScale(limit=9)
+    hours = [math.sin(2.0 * math.pi * minute / 1440.0) for minute in range(120)]
+    for made in (scale, learned):
+        rows = np.array([made.learn_row(made.take_in({"day": hour, "x": hour}))[1:] for hour in hours])
+        assert np.abs(rows[-1, 1]) > 0.6  # what is learned of x: a sixth of its range was seen
+    assert np.abs(learned.row(learned.raw({"day": 0.5}))[1]) > 0.6
+    for value in (-1.0, -0.25, 0.0, 1.0):
+        assert scale.row(scale.raw({"day": value}))[1] == pytest.approx(math.tanh(value / math.sqrt(2.0)))
+    assert scale.row(scale.raw({}))[1] == 0.0
+
+
+def test_what_is_declared_is_as_usual_as_what_was_learned_of_whole_days() -> None:
+    scale, learned = FeatureScale(limit=9, declared=("day",)), FeatureScale(limit=9)
+    for minute in range(0, 3 * 1440, 7):
+        for made in (scale, learned):
+            made.learn_row(made.take_in({"day": math.sin(2.0 * math.pi * minute / 1440.0)}))
+    for value in (-1.0, 0.3, 1.0):
+        assert learned.row(learned.raw({"day": value}))[1] == pytest.approx(
+            scale.row(scale.raw({"day": value}))[1], abs=0.03
+        )
+
+
+def test_what_is_declared_stays_so_in_a_restored_scale() -> None:
+    scale, learned = FeatureScale(limit=9, declared=("day",)), FeatureScale(limit=9)
+    for number in range(50):
+        learned.learn_row(learned.take_in({"day": 0.9 + number / 1000.0, "x": 1.0}))
+    scale.restore(learned.columns())
+    fresh = FeatureScale(limit=9, declared=("day",))
+    fresh.grow(("day",))
+    assert scale.row(scale.raw({"day": 0.5}))[1] == fresh.row(fresh.raw({"day": 0.5}))[1]

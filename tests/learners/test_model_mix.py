@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from schemas.errors import RecoveryError
 from streams.learners.kernels.mixes import PRIOR_VARIANCE
 from streams.learners.model_mix import ModelMix
 
@@ -58,3 +59,10 @@ def test_a_restored_mix_goes_on_alike() -> None:
         one.learn(np.array([0.4, 0.3]), 0.2, decided=6, now=6)
     assert copy.columns() == made.columns()
     assert copy.shares.tolist() == made.shares.tolist()
+
+
+@pytest.mark.parametrize("models", [1, 3])
+def test_what_other_models_left_is_refused(models: int) -> None:
+    other = ModelMix(models, trust=4.0, fading=0.99)
+    with pytest.raises(RecoveryError, match=f"must be of 2 models, got {models}"):
+        mix().restore(other.columns())

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from schemas.errors import RecoveryError
 from streams.learners.pattern_offsets import PatternOffsets
 
 ROW = np.array([1.0, 0.5])
@@ -108,3 +109,11 @@ def test_a_restored_state_goes_on_to_the_last_bit() -> None:
         learn(one, "p", 2, 0.3)
     assert predict(copy, "p", NOTHING)[0].tolist() == predict(made, "p", NOTHING)[0].tolist()
     assert [sums.sums for _, sums in copy.columns()] == [sums.sums for _, sums in made.columns()]
+
+
+@pytest.mark.parametrize("forgetting", [(1.0,), (1.0, 0.9, 0.8)])
+def test_what_was_summed_at_other_rates_is_refused(forgetting: tuple[float, ...]) -> None:
+    other = PatternOffsets(forgetting, weight=1.0, limit=10)
+    learn(other, "p", 1, 0.5)
+    with pytest.raises(RecoveryError, match=r"sums of p must have shape \(actions, 2, "):
+        offsets().restore(other.columns())

@@ -267,8 +267,33 @@ def test_a_restored_model_takes_in_and_gives_away_places_alike() -> None:
 def test_a_snapshot_of_another_version_is_refused() -> None:
     state = msgspec.msgpack.decode(fresh().snapshot())
     state["version"] = 0
-    with pytest.raises(RecoveryError, match="version 2, got 0"):
+    with pytest.raises(RecoveryError, match="version 3, got 0"):
         fresh().restore(msgspec.msgpack.encode(state))
+
+
+def test_a_snapshot_of_other_models_is_refused() -> None:
+    model = fresh()
+    lived(model, "a", 0.5, pattern="p")
+    for models in (RewardModelSettings().models[:3], RewardModelSettings().models * 2):
+        with pytest.raises(RecoveryError, match=f"must be of {len(models)} models"):
+            RewardModel(RewardModelSettings(models=models)).restore(model.snapshot())
+
+
+@pytest.mark.parametrize("first", [(), ("load", "severity")])
+def test_before_the_first_decision_the_prior_is_expected(first: tuple[str, ...]) -> None:
+    model = RewardModel(RewardModelSettings(first_features=first, prior=0.3), {"b": 0.2})
+    assert model.predict_one(X, action="a", pattern="p") == 0.3
+    assert model.predict_many(np.zeros((2, len(first))), actions=ACTIONS).tolist() == [[0.3, 0.2]] * 2
+
+
+@pytest.mark.parametrize("width", [0, 2, 40])
+def test_rows_that_have_not_a_number_for_each_feature_are_refused_and_change_nothing(width: int) -> None:
+    model = fresh()
+    lived(model, "a", 0.5)
+    before = model.snapshot()
+    with pytest.raises(ValueError, match="rows of 1 features"):
+        model.learn_many(np.zeros((2, width)), [0.5, 0.5], actions=("a", "b"))
+    assert model.snapshot() == before
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])

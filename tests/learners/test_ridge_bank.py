@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from schemas.errors import RecoveryError
 from streams.learners.kernels.ridges import FADE
 from streams.learners.ridge_bank import Ridge, RidgeBank
 
@@ -141,3 +142,10 @@ def test_long_lives_stay_well_conditioned() -> None:
         assert noisy.min() >= -1e-9
         assert unknown.min() >= 0.0
         assert unknown.max() <= 1.0 + 1e-9
+
+
+def test_what_other_models_left_is_refused() -> None:
+    other = RidgeBank(MODELS[:2])
+    other.grow(actions=ACTIONS, width=WIDTH)
+    with pytest.raises(RecoveryError, match="must be of 3 models, got 6 counts of 3 actions"):
+        bank().restore(other.columns())

@@ -8,6 +8,8 @@ import pytest
 from streams.loop.policy import Policy
 from streams.loop.policy.choice import time_of_day
 from streams.loop.policy.recent import HALF_US, HOUR_US, KEPT, RecentActions
+from streams.loop.policy.reward_models import reward_model_settings
+from streams.loop.policy.settings import PolicySettings
 from streams.loop.policy.state import State
 from tests.loop.decided import START, S, proposal, recurrence, verdict
 from tests.loop.test_policy import fold, policy
@@ -81,3 +83,10 @@ def test_the_time_of_the_day_goes_round() -> None:
     assert before["day:sin"] == pytest.approx(-after["day:sin"])
     (one,) = fold(policy(), recurrence("e1"))
     assert {name: one.features[name] for name in ("day:cos", "day:sin")} == time_of_day(START)
+
+
+def test_every_decision_has_the_features_that_have_a_place_and_those_of_its_metrics() -> None:
+    (one,) = fold(policy(), recurrence("e1"))
+    made = reward_model_settings(PolicySettings(), actions=2)
+    assert set(made.first_features) == {name for name in one.features if not name.startswith("mean:")}
+    assert set(made.declared_features) == {*time_of_day(START), *RecentActions(limit=1).features("web-1", START)}

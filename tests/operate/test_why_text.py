@@ -1,5 +1,6 @@
 from typing import Any
 
+import msgspec
 import pytest
 
 from schemas.events import HoldOut, Why
@@ -79,6 +80,14 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("fields", "sentence"), SENTENCES)
 def test_it_is_a_sentence_that_a_person_can_follow(fields: dict[str, Any], sentence: str) -> None:
     assert said(**fields) == sentence
+
+
+def test_the_best_known_is_one_that_no_other_eligible_action_can_be_better_than() -> None:
+    """Of a third action the mean is not told: it may be higher, and the action less likely all the same."""
+    two = proposal("restart", why=Why(**GIVEN))
+    three = msgspec.structs.replace(two, probabilities={"restart": 0.7, "scale-up": 0.2, "none": 0.1})
+    assert why_text(two).startswith("the best known: restart over scale-up")
+    assert why_text(three).startswith("the likeliest: restart over scale-up")
 
 
 def test_the_story_tells_it_with_the_chances_and_the_features() -> None:

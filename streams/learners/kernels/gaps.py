@@ -12,6 +12,8 @@ Vector = npt.NDArray[np.float64]
 def explore(means: Vector, spreads: Vector, optimism: float, gamma: float, floor: float, probabilities: Vector) -> None:
     """Write what `bandit.explore` returns; the best arm has what the others leave."""
     count, best, top, others = len(probabilities), 0, -np.inf, 0.0
+    if not 0 < count == len(means) == len(spreads):
+        raise ValueError("expected a mean and a spread of each arm")
     for n in range(count):
         hoped = means[n] + optimism * spreads[n]
         probabilities[n] = hoped

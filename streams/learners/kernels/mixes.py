@@ -16,7 +16,11 @@ PRIOR_VARIANCE = 0.25
 @compiled("f8(f8[::1], f8, f8[::1])")
 def weigh(sums: Vector, trust: float, shares: Vector) -> float:
     """Write the shares by the models' errors, before the number observed, and return the variance of the mix."""
-    models, least, total, error = len(shares), sums[:-1].min(), 0.0, 0.0
+    models, least, total, error = len(shares), np.inf, 0.0, 0.0
+    if not models or len(sums) != models + 1:
+        raise ValueError("expected an error of each model, and the number observed")
+    for n in range(models):
+        least = min(least, sums[n])
     for n in range(models):
         shares[n] = math.exp(trust * (least - sums[n]))
         total += shares[n]
@@ -42,6 +46,8 @@ def learn(
     ago, and return what `weigh` then does.
     """
     faded, kept, models = fading**since, weight * fading**ago, len(expected)
+    if not len(sums) - 1 == models == len(shares):
+        raise ValueError("expected what each model said")
     for n in range(models):
         missed = expected[n] - reward
         sums[n] = faded * sums[n] + kept * missed * missed
@@ -69,8 +75,16 @@ def outlook(
 ) -> float:
     """Write what `PatternMix.outlook` returns; without an offset its weight is infinite."""
     observed, trusted = 0.0, alone if weight == math.inf else joint
+    if not expected.shape == noisy.shape == unknown.shape == counts.shape:
+        raise ValueError("expected numbers of each action and model")
+    if not expected.shape[1] == len(alone) == len(joint):
+        raise ValueError("expected a share of each model")
+    if not len(places) == len(priors) == len(means) == len(spreads):
+        raise ValueError("expected a prior for each place")
     for n in range(len(places)):
         action = places[n]
+        if not 0 <= action < expected.shape[0]:
+            raise ValueError("expected places of actions")
         seen, mean, variance, other_mean, other_variance = 0.0, 0.0, 0.0, 0.0, 0.0
         for model in range(len(alone)):
             said, noise, doubt = expected[action, model], noisy[action, model], unknown[action, model] * PRIOR_VARIANCE

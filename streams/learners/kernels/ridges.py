@@ -32,9 +32,11 @@ def _multiply(covariance: Vector, row: Vector, asked: Vector) -> None:
 @compiled("void(f8[:,:,:,::1], f8[::1], f8[::1], f8[:,::1], f8[:,::1], f8[:,::1])")
 def outlook(solutions: Vector, penalties: Vector, row: Vector, said: Vector, noisy: Vector, unknown: Vector) -> None:
     """Write what `RidgeBank.outlook` returns."""
-    actions, models, _, width = solutions.shape
-    if len(row) != width:
-        raise ValueError("expected a row of the bank's width")
+    actions, models, height, width = solutions.shape
+    if len(row) != width or height != width + 1 or len(penalties) != models:
+        raise ValueError("expected a row of the bank's width and its models' penalties")
+    if not said.shape == noisy.shape == unknown.shape == (actions, models):
+        raise ValueError("expected room for what each model says of each action")
     asked, length = np.empty(width), 0.0
     for n in range(width):
         length += row[n] * row[n]
@@ -56,9 +58,11 @@ def outlook(solutions: Vector, penalties: Vector, row: Vector, said: Vector, noi
 @compiled("void(f8[:,:,:,::1], f8[:,::1], i8, f8[::1], f8, f8[::1])")
 def learn(solutions: Vector, counts: Vector, action: int, row: Vector, reward: float, kept: Vector) -> None:
     """Fold in an observation that weighs so much in each model; covariances stay symmetric to the last bit."""
-    _, models, _, width = solutions.shape
-    if len(row) != width:
-        raise ValueError("expected a row of the bank's width")
+    actions, models, height, width = solutions.shape
+    if len(row) != width or height != width + 1 or len(kept) != models:
+        raise ValueError("expected a row of the bank's width and a weight for each model")
+    if not 0 <= action < actions or counts.shape != (actions, models):
+        raise ValueError("expected one of the bank's actions")
     asked = np.empty(width)
     for model in range(models):
         solution = solutions[action, model]
@@ -130,7 +134,9 @@ def fade(solutions: Vector, model: int, penalty: float) -> None:
     q (1/P - c) + c is the solution X of (q + (1 - q) c P) X = P: always well conditioned, so that it is solved without
     pivots (Golub and Van Loan, "Matrix Computations", chapter 4). X is symmetric: one half is worked out.
     """
-    actions, _, _, width = solutions.shape
+    actions, models, height, width = solutions.shape
+    if not 0 <= model < models or height != width + 1:
+        raise ValueError("expected one of the bank's models")
     upper, inverse = np.empty((width, 2 * width + 1)), np.empty(width)
     for action in range(actions):
         _eliminate(solutions[action, model], penalty, upper, inverse)

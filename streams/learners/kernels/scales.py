@@ -18,6 +18,8 @@ REACH, KNOWN = 10.0, 30
 """So many standard deviations from the mean a value may lie to be learned as it is, once so many are known; one farther
 out counts as one there: a single absurd value does not flatten what comes after it.
 """
+DECLARED_VARIANCE = 0.5
+"""Of a feature in [-1, 1] whose scale is declared: that of a point that goes round a circle."""
 _LARGEST = 1e100
 _LEAST_VARIANCE = 1e-200
 
@@ -33,18 +35,25 @@ def _tame(value: float, mean: float) -> float:
 @compiled("void(f8[::1], f8[::1], f8[::1], f8[::1])")
 def squash(raw: Vector, means: Vector, scales: Vector, row: Vector) -> None:
     """Write what `FeatureScale.row` returns; the constant has a scale of its own."""
+    if not len(raw) == len(means) == len(scales) == len(row):
+        raise ValueError("expected a value for each column")
     for n in range(len(raw)):
         row[n] = math.tanh((_tame(raw[n], means[n]) - means[n]) * scales[n])
 
 
 @compiled("void(f8[::1], f8[::1], f8[::1], f8[::1], f8[::1])")
 def rescale(counts: Vector, means: Vector, variances: Vector, scales: Vector, reach: Vector) -> None:
-    """Write by what values are scaled, and how far from its mean one may lie to be learned as it is."""
+    """Write by what values are scaled, and how far from its mean one may lie to be learned as it is: nothing of
+    a column with a reach of 0 is learned, and it stays so.
+    """
+    if not len(counts) == len(means) == len(variances) == len(scales) == len(reach):
+        raise ValueError("expected as many numbers of each kind as there are columns")
     for n in range(len(counts)):
         scales[n] = 1.0 / (SQUASH * math.sqrt(variances[n] + _LEAST_VARIANCE))
         # of what never varied, the order of magnitude is all that is known
         spread = math.sqrt(variances[n]) if variances[n] > 0.0 else 1.0 + abs(means[n])
-        reach[n] = REACH * spread if counts[n] >= KNOWN else math.inf
+        if reach[n] != 0.0:
+            reach[n] = REACH * spread if counts[n] >= KNOWN else math.inf
 
 
 @compiled("b1(i8)")
@@ -72,9 +81,11 @@ def learn_row(
     """Fold in the row of this number, if it is one of those that are, and write what `FeatureScale.learn_row` returns;
     the constant stays apart from its mean of 0.
     """
+    if not len(raw) == len(counts) == len(means) == len(variances) == len(reach):
+        raise ValueError("expected a value for each column")
     if _is_learned(number):
         for n in range(len(raw)):
-            if math.isfinite(raw[n]):
+            if math.isfinite(raw[n]) and reach[n] != 0.0:
                 counts[n] += 1.0
                 apart = min(max(_tame(raw[n], means[n]) - means[n], -reach[n]), reach[n])
                 step = 1.0 / min(counts[n], HORIZON)

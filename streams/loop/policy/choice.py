@@ -13,7 +13,9 @@ from streams.learners.reward_model import Outlook
 from streams.loop.policy.settings import PolicySettings
 
 OF_EVERY_METRIC = ("severity", "strength", "trend")
-"""The features that every decision has, whatever is measured."""
+"""The features of every episode, whatever is measured: what is usual among them is learned."""
+OF_EVERY_MOMENT = ("acted", "acted:just", "day:cos", "day:sin")
+"""The other features that every decision has: in [-1, 1] by what they are."""
 DAY_US = 86_400_000_000
 
 

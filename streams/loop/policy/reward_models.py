@@ -6,7 +6,7 @@ from schemas.events import NONE
 from streams.learners.reward_model import RewardModel
 from streams.learners.reward_settings import RewardModelSettings
 from streams.loop.actions import ActionSettings
-from streams.loop.policy.choice import OF_EVERY_METRIC
+from streams.loop.policy.choice import OF_EVERY_METRIC, OF_EVERY_MOMENT
 from streams.loop.policy.settings import PolicySettings
 
 
@@ -17,7 +17,8 @@ def reward_model_settings(settings: PolicySettings, *, actions: int) -> RewardMo
     usual = RewardModelSettings()
     return RewardModelSettings(
         prior=settings.reward_prior,
-        first_features=OF_EVERY_METRIC,
+        first_features=(*OF_EVERY_METRIC, *OF_EVERY_MOMENT),
+        declared_features=OF_EVERY_MOMENT,
         actions=2 * actions,
         patterns=min(usual.patterns, settings.remembered),
         remembered=settings.remembered,

@@ -48,6 +48,5 @@ def mode_of(choice: Choice) -> Literal["best", "explored", "held-out"]:
 def largest(parts: Mapping[str, float]) -> dict[str, float]:
     """Return the parts that count most on either side, rounded; those that round to nothing are left out."""
     ranked = sorted([(part, name) for name, part in parts.items() if not -LEAST <= part <= LEAST])
-    against = [pair for pair in ranked if pair[0] < 0.0][:FEW]
-    speaking = [pair for pair in ranked if pair[0] > 0.0][-FEW:]
-    return {name: round(part, DIGITS) for part, name in against + speaking}
+    told = [*(pair for pair in ranked[:FEW] if pair[0] < 0.0), *(pair for pair in ranked[-FEW:] if pair[0] > 0.0)]
+    return {name: round(part, DIGITS) for part, name in told}
