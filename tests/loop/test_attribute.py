@@ -66,6 +66,9 @@ CLAIM = outcome(ALLOWED, "claimed", 0.5)
         ("xxxx      ", 1.0, 4.0, "unobservable", None, None, None),  # gone while abnormal: no recovery
         ("xxxxxx    ", 1.0, None, "observed", 0.0 - 0.1, 10.0, False),
         ("          ", 1.0, None, "unobservable", None, None, None),
+        ("xxxxxx.   ", 1.0, None, "unobservable", None, None, None),  # well when it was last heard of
+        ("xx....    ", 7.0, None, "unobservable", None, None, None),
+        ("xx....    ", 7.0, 6.0, "unobservable", None, None, None),  # over before the action had ended
         ("xx.xxxxx..", 11.0, None, "observed", 0.0 - 0.1, 10.0, False),  # the action took longer than the horizon
     ],
 )
@@ -107,7 +110,14 @@ def told(text: str) -> list[Measurement]:
         ("xxx-------", {}, None, "observed", 0.7 - 0.1),  # nobody knows what made it
         ("xxx-.-.-.-", {"cpu": 1.0}, None, "observed", 0.6 - 0.1),  # told in every second window
         ("xxx--..x..", {"cpu": 1.0}, None, "observed", 0.5 - 0.1),
-        ("xxx-.-----", {"cpu": 1.0}, 6, "observed", 0.4 - 0.1),
+        ("xxx-.-----", {"cpu": 1.0}, 6, "unobservable", None),  # silent again when it was closed
+        ("xxx-.-----", {"cpu": 1.0}, 5, "observed", 0.5 - 0.1),
+        (".---------", {"cpu": 1.0}, 3, "unobservable", None),  # the only normal window is older than the action's end
+        ("xxx.------", {"cpu": 1.0}, 7, "unobservable", None),
+        ("xxx.--.---", {"cpu": 1.0}, 8, "observed", 0.7 - 0.1),
+        ("xxxxx.----", {"cpu": 1.0}, None, "unobservable", None),  # normal as far as it is told
+        ("xxxxxx---.", {"cpu": 1.0}, None, "observed", 0.0 - 0.1),  # no room for a run in any case
+        ("xxxxxx--.-", {"cpu": 1.0}, None, "unobservable", None),
     ],
 )
 def test_windows_that_do_not_tell_what_made_the_episode_are_no_recovery(
