@@ -10,6 +10,8 @@ from msgspec.structs import replace
 from schemas.errors import RecoveryError
 from schemas.events import Event, Experience, Measurement, Overflow, Proposal
 from streams.loop.attribute import Attribute, AttributeSettings
+from streams.loop.attribute.following import Following
+from streams.loop.attribute.joins import Join, Window, keep, windows_of
 from streams.loop.processor import Record
 from tests.loop.decided import (
     ACTIONS,
@@ -222,6 +224,61 @@ def test_an_end_after_all_that_was_measured_takes_the_default_s_reward_back() ->
     (late,) = processor.on_batch(recorded(outcome(ALLOWED, "succeeded", 9), first=50), at(30))
     assert isinstance(late, Experience)
     assert (late.state, late.retracted_reward, late.reward) == ("late", default.reward, None)
+
+
+def test_a_close_that_is_heard_after_the_window_was_judged_changes_nothing() -> None:
+    processor = attribute()
+    (default,) = run(processor, ALLOWED, CLAIM, *measured("xxx.      "))
+    processor.on_batch(recorded(closed(4), first=50), at(64))
+    (late,) = processor.on_batch(recorded(outcome(ALLOWED, "succeeded", 2), first=60), at(70))
+    assert isinstance(late, Experience)
+    assert (default.reward, late.state, late.reward) == (None, "late", None)
+
+
+def others(count: int) -> list[Event]:
+    """Onsets and closes of other episodes, more than are remembered."""
+    several = [f"other-{n}" for n in range(count)]
+    return [event for name in several for event in (onset(name, name, cpu=1.0), closed(0, episode=name, entity=name))]
+
+
+@pytest.mark.parametrize("restored", [False, True])
+def test_what_made_an_episode_and_its_close_are_known_as_long_as_its_proposal(*, restored: bool) -> None:
+    processor = fresh(open_limit=4, remembered=4)
+    processor.on_batch(recorded(onset(cpu=1.0), ALLOWED, CLAIM, *others(9)), at(0))
+    if restored:
+        processor.restore(processor.snapshot())
+    (default,) = run(processor, *told("xxxxxx----"), closed(6), *others(9))
+    assert default.reward == pytest.approx(0.0 - 0.1)
+    late_end = outcome(ALLOWED, "succeeded", 30, ended_us=START + 2 * S)
+    (late,) = processor.on_batch(recorded(*others(9), late_end, first=90), at(30))
+    assert isinstance(late, Experience)
+    assert late.reward == default.reward
+
+
+def test_where_what_made_an_episode_is_forgotten_or_comes_later_normal_windows_do_not_tell() -> None:
+    ended = outcome(ALLOWED, "succeeded", 1.0)
+    forgotten = [onset(cpu=1.0), *others(9), ALLOWED, CLAIM, ended, *told("xxx.......")]
+    (one,) = run(fresh(open_limit=4), *forgotten)
+    assert (one.state, one.reward) == ("unobservable", None)
+    (one,) = run(attribute(), ALLOWED, onset(cpu=1.0), CLAIM, ended, *told("xxx-------"))
+    assert (one.state, one.reward) == ("unobservable", None)
+
+
+def test_a_default_needs_no_windows_after_its_horizon_and_keeps_those_within_it_as_bytes() -> None:
+    following = Following(SETTINGS)
+    late = Join(verdict=ALLOWED, verdict_at="", due_us=0, waits_for_late=True)
+    window = Window(START + S, START + 2 * S, True, None, True)
+    keep(late, window, SETTINGS)
+    following.wait_for_late(late)
+    assert (late.windows, windows_of(late)) == ([], [window])
+    assert following.of_entity("web-1", START + 9 * S) == [late]
+    keep(late, replace(window, start_us=START + 9 * S, end_us=START + 10 * S), SETTINGS)
+    assert (late.windows, len(windows_of(late))) == ([], 2)
+    assert following.of_entity("web-1", START + 10 * S) == []
+    assert following.of_entity("web-1", START + 9 * S) == []
+    assert following.of_action(ALLOWED.action or "") is late
+    following.leave(late)
+    assert following.of_action(ALLOWED.action or "") is None
 
 
 def test_of_the_parts_of_a_window_that_a_silence_cut_the_first_counts() -> None:

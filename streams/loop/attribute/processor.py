@@ -12,7 +12,17 @@ from streams.loop.actions import ActionSettings
 from streams.loop.attribute.experiences import State, experience_of
 from streams.loop.attribute.following import Following
 from streams.loop.attribute.foretelling import Foretelling
-from streams.loop.attribute.joins import Join, Window, begun, ended_us_of, is_judged, keep, settles, window_of
+from streams.loop.attribute.joins import (
+    Join,
+    Window,
+    begun,
+    ended_us_of,
+    is_judged,
+    keep,
+    settles,
+    window_of,
+    windows_of,
+)
 from streams.loop.attribute.reward import Measured, measure
 from streams.loop.attribute.settings import AttributeSettings
 from streams.loop.occasion import Occasion, fold_events
@@ -38,6 +48,7 @@ class _State(msgspec.Struct):
     ahead: list[tuple[str, list[tuple[str, Outcome]]]]
     stood: Untold
     foretelling: bytes
+    forgot: bool = False
 
 
 class Attribute:
@@ -62,7 +73,8 @@ class Attribute:
         self._following = Following(settings)
         self._recent: OrderedDict[str, list[Window]] = OrderedDict()
         self._shares: OrderedDict[str, dict[str, float]] = OrderedDict()
-        """Of what an episode was made, of those heard of last."""
+        """Of what an episode was made, of those heard of last; and whether any was forgotten."""
+        self._forgot = False
         self._closed: OrderedDict[str, int] = OrderedDict()
         self._ahead: OrderedDict[str, list[tuple[str, Outcome]]] = OrderedDict()
         """Outcomes heard ahead of their verdict."""
@@ -105,6 +117,7 @@ class Attribute:
             ahead=list(self._ahead.items()),
             stood=self._stood.columns(),
             foretelling=b"" if self._foretelling is None else self._foretelling.snapshot(),
+            forgot=self._forgot,
         )
         return msgspec.msgpack.encode(state)
 
@@ -118,6 +131,7 @@ class Attribute:
         self._closed = OrderedDict(state.closed)
         self._ahead = OrderedDict(state.ahead)
         self._stood.restore(state.stood)
+        self._forgot = state.forgot
         if self._foretelling is not None and state.foretelling:
             self._foretelling.restore(state.foretelling)
 
@@ -137,29 +151,36 @@ class Attribute:
 
     def _follow_episode(self, episode: Episode) -> None:
         """Note what made an episode, and when it was over."""
+        joins = self._following.of_episode(episode.episode, episode.entity)
         if episode.phase == "closed" and episode.closed_us is not None:
-            self._closed.setdefault(episode.episode, episode.closed_us)
+            closed_us = self._closed.setdefault(episode.episode, episode.closed_us)
             forget_oldest(self._closed, self._settings.remembered)
+            for join in joins:
+                join.closed_us = closed_us if join.closed_us is None else join.closed_us
         elif episode.shares:
             self._shares[episode.episode] = episode.shares
+            self._forgot |= len(self._shares) > self._settings.open_limit
             forget_oldest(self._shares, self._settings.open_limit)
+            for join in joins:
+                join.shares = episode.shares
+
+    def _shares_of(self, episode: str) -> dict[str, float] | None:
+        """Return what made an episode: nothing where nobody told, None where that may have been forgotten."""
+        return self._shares.get(episode, None if episode and self._forgot else {})
 
     def _see(self, measurement: Measurement) -> None:
         """Keep a window for the open proposals of its entity, and for a verdict that is still under way. Of the parts
         of a window that a silence cut in two, which begin at the same time, the first counts.
         """
-        window = self._window(measurement, measurement.episode)
+        window = window_of(measurement, self._settings, self._shares_of(measurement.episode))
         recent = self._recent.setdefault(measurement.entity, [])
         self._recent.move_to_end(measurement.entity)
         if not recent or window.start_us > recent[-1].start_us:
             recent.append(window)
             del recent[:-RECENT_WINDOWS]
         forget_oldest(self._recent, self._settings.open_limit)
-        for join in self._following.of_entity(measurement.entity):
-            keep(join, self._window(measurement, join.proposal.episode), self._settings)
-
-    def _window(self, measurement: Measurement, episode: str) -> Window:
-        return window_of(measurement, self._settings, self._shares.get(episode, {}))
+        for join in self._following.of_entity(measurement.entity, measurement.start_us):
+            keep(join, window_of(measurement, self._settings, join.shares), self._settings)
 
     def _decided(self, verdict: Verdict, on: Occasion) -> list[Event]:
         following, key = self._following, verdict.proposal.id
@@ -169,6 +190,10 @@ class Attribute:
         if known is not None:
             following.leave(known)
         join = Join(verdict=msgspec.structs.replace(verdict, checks=()), verdict_at=str(on.cause), due_us=0)
+        episode = verdict.proposal.episode
+        join.shares, join.closed_us = self._shares_of(episode), self._closed.get(episode)
+        if known is not None:
+            join.shares, join.closed_us = known.shares, known.closed_us
         if verdict.verdict in ("deny", "shadow"):
             return [self._censor(join, on)]
         self._set_timers(join)
@@ -275,10 +300,10 @@ class Attribute:
             return None
         decided_us = join.verdict.time_us
         return measure(
-            join.windows,
+            windows_of(join),
             decided_us=decided_us,
             ended_us=decided_us if effective == NONE else max(decided_us, ended_us_of(join)),
-            closed_us=self._closed.get(join.proposal.episode),
+            closed_us=join.closed_us,
             horizon_us=horizon_us,
             settings=self._settings,
         )
