@@ -241,14 +241,19 @@ def others(count: int) -> list[Event]:
     return [event for name in several for event in (onset(name, name, cpu=1.0), closed(0, episode=name, entity=name))]
 
 
-@pytest.mark.parametrize("restored", [False, True])
-def test_what_made_an_episode_and_its_close_are_known_as_long_as_its_proposal(*, restored: bool) -> None:
+@pytest.mark.parametrize(
+    ("windows", "reward", "restored"),
+    [("xxxxxx....", 0.0 - 0.1, False), ("xxxxxx....", 0.0 - 0.1, True), ("xxx.......", 0.7 - 0.1, False)],
+)
+def test_what_made_an_episode_and_its_close_are_known_as_long_as_its_proposal(
+    *, windows: str, reward: float, restored: bool
+) -> None:
     processor = fresh(open_limit=4, remembered=4)
     processor.on_batch(recorded(onset(cpu=1.0), ALLOWED, CLAIM, *others(9)), at(0))
     if restored:
         processor.restore(processor.snapshot())
-    (default,) = run(processor, *told("xxxxxx----"), closed(6), *others(9))
-    assert default.reward == pytest.approx(0.0 - 0.1)
+    (default,) = run(processor, *told(windows), closed(6), *others(9))
+    assert default.reward == pytest.approx(reward)
     late_end = outcome(ALLOWED, "succeeded", 30, ended_us=START + 2 * S)
     (late,) = processor.on_batch(recorded(*others(9), late_end, first=90), at(30))
     assert isinstance(late, Experience)
@@ -355,6 +360,39 @@ def test_only_the_claimer_can_end_an_action() -> None:
     ended = outcome(ALLOWED, "succeeded", 1)
     (experience,) = run(attribute(), ALLOWED, CLAIM, other, ended, *RECOVERS)
     assert (experience.state, experience.outcome) == ("observed", "succeeded")
+
+
+@pytest.mark.parametrize(
+    ("others", "state", "said", "reward"),
+    [
+        ([], "censored", "refused", None),
+        (["claimed", "succeeded"], "observed", "succeeded", 0.6),
+        (["succeeded"], "observed", "succeeded", 0.6),
+        (["claimed"], "defaulted", "claimed", 0.6),
+        (["refused"], "censored", "refused", None),
+    ],
+)
+def test_a_refusal_by_a_group_that_had_not_claimed_it_stands_if_no_other_claims_it_within_the_horizon(
+    others: list[str], state: str, said: str, reward: float | None
+) -> None:
+    refused = outcome(ALLOWED, "refused", 0.2, group="other", executor="executor-2", id="refused")
+    processor = attribute()
+    heard = [refused, *(outcome(ALLOWED, other, 1) for other in others), *RECOVERS]
+    assert processor.on_batch(recorded(ALLOWED, *heard), at(0)) == []
+    processor.restore(processor.snapshot())
+    (one,) = run(processor)
+    assert isinstance(one, Experience)
+    assert (one.state, one.outcome) == (state, said)
+    assert one.reward == (None if reward is None else pytest.approx(reward))
+
+
+def test_a_refusal_by_the_claimer_counts_at_once_and_an_unclaimed_one_where_there_is_no_room() -> None:
+    (one,) = attribute().on_batch(recorded(ALLOWED, CLAIM, outcome(ALLOWED, "refused", 1)), at(0))
+    assert isinstance(one, Experience)
+    assert one.state == "censored"
+    newer = verdict(proposal(episode="e2", entity="web-2"))
+    outputs = fresh(open_limit=1).on_batch(recorded(ALLOWED, outcome(ALLOWED, "refused", 1), newer), at(0))
+    assert [(one.state, one.outcome) for one in outputs if isinstance(one, Experience)] == [("censored", "refused")]
 
 
 def test_availability_is_the_mean_over_the_horizon() -> None:

@@ -106,6 +106,11 @@ def is_judged(proposal: Proposal) -> bool:
     return bool(proposal.episode) or proposal.by == LOOP
 
 
+def is_refused(join: Join) -> bool:
+    """Return whether all that was heard of it is that a group refused it."""
+    return join.refusal is not None and join.claim is None and join.end is None
+
+
 def settles(known: Verdict, verdict: Verdict) -> bool:
     """Return whether a verdict ends an escalation; any other second verdict repeats the first."""
     return known.verdict == "escalate" and verdict.verdict != "escalate"

@@ -18,6 +18,7 @@ from streams.loop.attribute.joins import (
     begun,
     ended_us_of,
     is_judged,
+    is_refused,
     keep,
     settles,
     window_of,
@@ -54,7 +55,8 @@ class _State(msgspec.Struct):
 class Attribute:
     """Follows every proposal from its verdict to its one experience.
 
-    Not executed (denied, shadowed, refused, never approved): `censored`, at once. Executed: judged from the entity's
+    Not executed (denied, shadowed, refused, never approved): `censored`, at once; where a group refused what none had
+    claimed, when the horizon ends without a claim by another. Executed: judged from the entity's
     measurements when the horizon ends: `observed`, or `unobservable` when they tell nothing. No end heard by then:
     `defaulted`; the effective action is the proposed one if it was claimed and `none` if nobody started it. An end
     that comes after that gives `late`. Neither has a reward where nothing was measured: that says nothing, and what is
@@ -227,11 +229,16 @@ class Attribute:
         return []
 
     def _hear(self, join: Join, outcome: Outcome, at: str, on: Occasion) -> list[Event]:
-        """Note a claim or the end; only the first of each counts, and the end must be the claimer's."""
+        """Note a claim or the end; only the first of each counts, and the end must be the claimer's. Of what nobody had
+        claimed, a refusal is the end only when the horizon is: another group may run it.
+        """
         if outcome.state == "claimed":
             join.claim = join.claim or outcome
             return []
         if join.end is not None or (join.claim is not None and join.claim.executor != outcome.executor):
+            return []
+        if outcome.state == "refused" and join.claim is None and not join.waits_for_late:
+            join.refusal, join.refusal_at = (outcome, at) if join.refusal is None else (join.refusal, join.refusal_at)
             return []
         join.end, join.end_at = outcome, at
         if join.waits_for_late:
@@ -255,7 +262,7 @@ class Attribute:
         return [experience]
 
     def _end_window(self, join: Join, on: Occasion) -> list[Event]:
-        if join.verdict.verdict == "escalate":
+        if join.verdict.verdict == "escalate" or is_refused(join):
             return [self._censor(join, on)]
         if join.end is None and join.verdict.action is not None and is_judged(join.proposal):
             return self._default(join, on)
@@ -283,6 +290,8 @@ class Attribute:
         return [experience, *([] if refused else self._learn(join, measured, on))]
 
     def _censor(self, join: Join, on: Occasion) -> Experience:
+        if is_refused(join):
+            join.end, join.end_at = join.refusal, join.refusal_at
         self._following.finish(join)
         return self._write(join, on, None, state="censored", effective=NONE)
 
@@ -333,5 +342,7 @@ class Attribute:
         if len(self._following.open) < self._settings.open_limit:
             return []
         oldest = next(iter(self._following.open.values()))
+        if is_refused(oldest):
+            return [self._censor(oldest, on)]
         self._following.finish(oldest)
         return [self._write(oldest, on, None, state="unobservable", effective=oldest.proposal.action)]
