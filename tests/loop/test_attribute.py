@@ -329,6 +329,20 @@ def test_of_too_many_defaults_that_wait_for_their_ends_the_oldest_stand_and_are_
     assert (second.rows, second.names, second.examples) == (4, 4, ("web-1", "web-2", "web-3", "web-0"))
 
 
+def test_of_defaults_that_stand_for_want_of_room_those_of_the_end_are_told_of_too() -> None:
+    processor = fresh(late_limit=2, late_us=30 * S)
+    several = [verdict(proposal("restart", episode=f"e{n}", entity=f"web-{n}"), seconds=n / 8) for n in range(6)]
+    processor.on_batch(recorded(*several), at(1))
+    processor.on_time(at(DUE + 1))
+    assert [one for one in processor.on_time(at(DUE + 60)) if isinstance(one, Overflow)] == []
+    processor.restore(processor.snapshot())
+    assert processor.next_time() == START + int((DUE + 61) * S)
+    (rest,) = processor.on_time(at(DUE + 61))
+    assert isinstance(rest, Overflow)
+    assert (rest.rows, rest.examples) == (3, ("web-1", "web-2", "web-3"))
+    assert (processor.next_time(), processor.on_time(at(300))) == (None, [])
+
+
 def test_a_state_of_another_version_is_refused() -> None:
     with pytest.raises(RecoveryError, match="state of attribute must have version 2, got 1"):
         attribute().restore(msgspec.msgpack.encode({"version": 1, "joins": []}))

@@ -81,7 +81,7 @@ class Attribute:
         self._ahead: OrderedDict[str, list[tuple[str, Outcome]]] = OrderedDict()
         """Outcomes heard ahead of their verdict."""
         self._stood = TurnedAway(LATE_LIMIT)
-        self._foretelling = None if settings.early is None else Foretelling(settings.early)
+        self._foretelling = None if settings.early is None else Foretelling(settings.early, settings)
 
     def on_batch(self, inputs: Sequence[Input], now: Now) -> list[Event]:
         """Fold records in order."""
@@ -99,11 +99,15 @@ class Attribute:
                 outputs += self._read_signal(join, on)
             else:
                 outputs += self._end_window(join, Occasion(Cause(f"timer:{self.name}:{key}", 0, due_us), now, mint))
+        rest_us = self._stood.next_us()
+        if rest_us is not None and rest_us <= now.us:
+            outputs += self._stood.tell(Occasion(Cause(f"timer:{self.name}:{LATE_LIMIT}", 0, rest_us), now, mint))
         return outputs
 
     def next_time(self) -> int | None:
-        """Return when the next window ends, or the next early signal is read."""
-        return self._following.next_us()
+        """Return when the next window ends, the next early signal is read, or the rest of an overflow is told."""
+        times = (self._following.next_us(), self._stood.next_us())
+        return min((us for us in times if us is not None), default=None)
 
     def snapshot(self) -> bytes:
         """Return the whole state."""
