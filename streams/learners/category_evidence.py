@@ -3,12 +3,15 @@
 A naive Bayes (Maron, "Automatic Indexing", JACM 1961) over whatever categories there are. It is nothing but sums over
 decisions, each weighed by when it was *decided*: outcomes that come late, in whatever order, give the same sums (but
 for rounding), and one that stood in for another, or was wrong, can be taken out again.
+
+No role of the loop uses it yet: the policy learns with `RewardModel`. It is measured by the benchmark `incidents`.
 """
 
 import math
 from collections import OrderedDict
 from collections.abc import Mapping
 from hashlib import blake2b
+from numbers import Rational, Real
 from typing import Any
 
 import msgspec
@@ -17,6 +20,8 @@ from river import base
 from schemas.errors import RecoveryError
 
 VERSION = 1
+_SUREST = 1e-12
+"""Chances are at least so far from 0 and 1."""
 FADE = 0.5
 """What an observation keeps after `half_life` more decisions: it fades in blocks, exactly."""
 
@@ -61,6 +66,11 @@ class CategoryEvidence(base.Regressor):
     def __init__(
         self, *, weight: float = 1.0, half_life: int = 10_000, categories: int = 50_000, remembered: int = 20_000
     ) -> None:
+        if not 0.0 < weight < math.inf:
+            raise ValueError(f"weight must be a number above 0, got {weight}")
+        for name, value in (("half_life", half_life), ("categories", categories), ("remembered", remembered)):
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
         self.weight = weight
         self.half_life = half_life
         self.categories = categories
@@ -86,8 +96,11 @@ class CategoryEvidence(base.Regressor):
             self._fold(self._meet(x), y, 1.0)
 
     def decide(self, key: str, x: Mapping[str, Any]) -> float:
-        """Return the chance, and remember the categories under `key`: the latest `remembered`."""
-        self._decisions[key] = self._meet(x)
+        """Return the chance, and remember the categories under `key`: the latest `remembered`. Of a key that is
+        remembered already, the first ones stay.
+        """
+        if key not in self._decisions:
+            self._decisions[key] = self._meet(x)
         while len(self._decisions) > self.remembered:
             self._decisions.popitem(last=False)
         return self.predict_one(x)
@@ -172,12 +185,17 @@ class CategoryEvidence(base.Regressor):
 
 def _categories(x: Mapping[Any, Any]) -> list[tuple[str, int]]:
     """Return names and digests of what is there, by name."""
-    there = [(str(name), value) for name, value in x.items() if value is not None]
+    there = [(str(name), value) for name, value in x.items() if _is_there(value)]
     return [
         (name, int.from_bytes(blake2b(f"{len(name)}:{name}={value}".encode(), digest_size=8).digest()))
         for name, value in sorted(there, key=lambda one: one[0])
-        if not isinstance(value, float) or math.isfinite(value)
     ]
+
+
+def _is_there(value: object) -> bool:
+    if isinstance(value, Real) and not isinstance(value, Rational):  # a float of any width
+        return math.isfinite(value)
+    return value is not None
 
 
 def _share(cell: _Cell, prior: float, weight: float) -> float:
@@ -186,6 +204,7 @@ def _share(cell: _Cell, prior: float, weight: float) -> float:
 
 
 def _log_odds(chance: float) -> float:
+    chance = min(max(chance, _SUREST), 1.0 - _SUREST)
     return math.log(chance) - math.log1p(-chance)
 
 

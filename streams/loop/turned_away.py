@@ -33,8 +33,15 @@ class TurnedAway:
         self._rows += 1
         if len(self._names) < NAMES_LIMIT:
             self._names[name] = None
-        if self._told_us is not None and on.now.us < self._told_us + TOLD_EVERY_US:
-            return []
+        due_us = self.next_us()
+        return self.tell(on) if due_us is None or on.now.us >= due_us else []
+
+    def next_us(self) -> int | None:
+        """Return when what is still to be told may be; None where there is nothing, or nothing was told before."""
+        return self._told_us + TOLD_EVERY_US if self._rows and self._told_us is not None else None
+
+    def tell(self, on: Occasion) -> list[Event]:
+        """Return what is told of all that was counted since that was last done."""
         overflow = Overflow(
             id=on.id(),
             time_us=on.now.us,

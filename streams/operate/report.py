@@ -25,6 +25,7 @@ from schemas.events import (
     Verdict,
 )
 from schemas.ids import Cause
+from streams.loop.account.ends import contradicted
 from streams.operate.arms import ArmLine, arm_lines
 from streams.operate.ends import states_of
 from streams.operate.foretold import EarlyLine, early_line
@@ -69,7 +70,7 @@ class DriftLine(msgspec.Struct, frozen=True, kw_only=True):
 class Report(msgspec.Struct, kw_only=True):
     """The sums of one run. Latency is from the append of the telemetry that completed an onset to the action's.
     `undecided` are proposals that the gate had not answered when the run ended. `outcomes_contradicted` are actions of
-    which executors told different ends: the first counts.
+    which executors of a group told different ends, or one that had not claimed it an end: the first counts.
 
     `lab` holds the loop against the lab's own log of faults, which the loop never sees; `proof` is what the hold-out
     says the loop was worth.
@@ -186,7 +187,7 @@ def build_report(
         actions_executed_twice=_started_twice(tally.of(Outcome)),
         actions_without_outcome=sum(last_states.get(event.id, "claimed") == "claimed" for event in tally.of(Action)),
         outcomes=_counts(last_states.values()),
-        outcomes_contradicted=_contradicted(tally.of(Outcome)),
+        outcomes_contradicted=len(contradicted(tally.of(Outcome))),
         experiences=_counts(event.state for event in tally.of(Experience) if event.is_outcome),
         observed_share=_observed_share(executed, tally.of(Experience)),
         arms=arm_lines(tally.of(LedgerEntry), tally.of(Experience)),
@@ -247,15 +248,6 @@ def _drifts(tally: Tally) -> list[DriftLine]:
         DriftLine(subject=subject, partition=partition, before=event.before, after=event.after)
         for (subject, partition), event in latest.items()
     ]
-
-
-def _contradicted(outcomes: list[Outcome]) -> int:
-    """Count actions of which executors told different ends; that one refuses what another does is no contradiction."""
-    ends: dict[str, set[tuple[str, str]]] = defaultdict(set)
-    for event in outcomes:
-        if event.state not in ("claimed", "refused"):
-            ends[event.action].add((event.state, event.executor))
-    return sum(len(told) > 1 for told in ends.values())
 
 
 def _started_twice(outcomes: list[Outcome]) -> int:

@@ -4,8 +4,9 @@ Every parquet of a folder holds updates of incidents, one a row. An incident is 
 that row says; whether it kept its SLA (`made_sla` of its last row) is learned when it is closed, and not before.
 
 `closings`: nothing else is learned. `signals`: also when incidents are resolved, and which are still open a day after
-their first row; the early signal stands in for the outcome until that is known. `unresolved`: the same scores, without
-the incidents that their first row says are resolved.
+their first row; the early signal stands in for the outcome until that is known. `unresolved` and
+`unresolved closings`: the scores of `signals` and of `closings`, without the incidents that their first row says are
+resolved.
 
 `within_week_auc` is the AUC among the incidents opened in the same ISO week, weighted by their number; weeks in which
 all ended alike count nowhere. By the first and the second half of the weeks, too. Over all weeks, the `pooled_auc`
@@ -128,11 +129,12 @@ def _cases(
     system: str, incidents: Sequence[Incident], closings: Sequence[float], signals: Sequence[float]
 ) -> list[Row]:
     places = [place for place, incident in enumerate(incidents) if not incident.is_resolved_first]
-    unresolved, theirs = [incidents[place] for place in places], [signals[place] for place in places]
+    unresolved = [incidents[place] for place in places]
     return [
         *rows_of("closings", system, incidents, closings),
         *rows_of("signals", system, incidents, signals),
-        *rows_of("unresolved", system, unresolved, theirs),
+        *rows_of("unresolved", system, unresolved, [signals[place] for place in places]),
+        *rows_of("unresolved closings", system, unresolved, [closings[place] for place in places]),
     ]
 
 

@@ -63,7 +63,8 @@ def load_incidents(data: Path) -> list[Incident]:
 
 
 def incidents_of(rows: pl.DataFrame) -> list[Incident]:
-    """Return the incidents of a table of updates, each incident's in the order in which they were written."""
+    """Return the incidents of a table of updates, in whatever order; those of one minute are in that of the table."""
+    rows = rows.sort("number", "sys_updated_at", maintain_order=True)
     number = pl.col("number")
     resolved = rows.filter(pl.col("ident_state").is_in(RESOLVED)).group_by("number").agg(pl.col("sys_updated_at").min())
     last = rows.group_by("number", maintain_order=True).last().select(number, kept="made_sla", closed="closed_at")

@@ -140,7 +140,8 @@ def scores(incidents: Sequence[Incident], learner: Learner, *, with_signals: boo
             learner.close(key, float(incident.kept))
         else:
             waiting[group] -= event.kind == RESOLVED
-            if with_signals and (event.kind == OPEN or event.time < incident.known + SOON):
+            is_open = event.time <= incident.closed
+            if with_signals and is_open and (event.kind == OPEN or event.time < incident.known + SOON):
                 learner.hint(key, 1.0 - (event.time - incident.known) / SOON)
     return [said[place] for place in range(len(incidents))]
 

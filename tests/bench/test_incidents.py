@@ -132,6 +132,18 @@ def test_what_is_filled_back_into_first_rows_is_not_read() -> None:
     assert [one.x for one in moved] == [one.x for one in before]
 
 
+def test_the_order_of_the_table_does_not_matter() -> None:
+    table = rows(200)
+    assert incidents_of(table.sort("sys_updated_at", descending=True, maintain_order=True)) == incidents_of(table)
+
+
+@pytest.mark.parametrize("make", LEARNERS)
+def test_of_an_incident_that_is_closed_no_signal_is_heard(make: type[Learner]) -> None:
+    incidents = incidents_of(rows(60))
+    closed = [dataclasses.replace(one, closed=one.known + DAY / 24, resolved=one.known + 2 * DAY) for one in incidents]
+    assert play(make)(closed) == play(make, with_signals=False)(closed)
+
+
 def test_it_learns_from_closings_and_sooner_from_signals() -> None:
     incidents = incidents_of(rows(800))
     late, soon = (within_week_auc(incidents, play(Flyball, with_signals=on)(incidents)) for on in (False, True))
@@ -175,7 +187,7 @@ def test_the_command_scores_every_parquet_of_a_folder(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.bench.incidents", *places]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     found = {(row["case"], row["system"], row["metric"]) for row in json.loads(out.read_text())}
-    for case in ("closings", "signals", "unresolved"):
+    for case in ("closings", "signals", "unresolved", "unresolved closings"):
         for system in ("flyball", "river", "adagrad", "trained first"):
             assert (case, system, "within_week_auc") in found
     assert ("closings", "opened_at", "pooled_auc") in found

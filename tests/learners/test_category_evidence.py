@@ -208,3 +208,35 @@ def test_a_snapshot_of_another_version_is_refused() -> None:
 @pytest.mark.parametrize("name", CONVENTIONS)
 def test_it_does_what_river_asks_of_a_regressor(name: str) -> None:
     check_convention(name, CategoryEvidence())
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"weight": 0.0}, {"weight": -1.0}, {"weight": float("nan")}, {"weight": float("inf")}, {"half_life": 0},
+     {"categories": 0}, {"remembered": 0}],
+)  # fmt: skip
+def test_settings_that_mean_nothing_are_refused(given: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=f"{next(iter(given))} must be"):
+        CategoryEvidence(**given)  # type: ignore[arg-type]
+
+
+def test_however_small_the_weight_a_chance_is_finite() -> None:
+    evidence = CategoryEvidence(weight=1e-15)
+    for _ in range(200):
+        evidence.learn_one({"a": "x"}, 1.0)
+    assert 0.99 < evidence.predict_one({"a": "x"}) <= 1.0
+
+
+@pytest.mark.parametrize("kind", [float, np.float16, np.float32, np.float64, np.longdouble])
+@pytest.mark.parametrize("text", ["nan", "inf"])
+def test_what_is_not_finite_is_absent_whatever_its_type(kind: type, text: str) -> None:
+    assert CategoryEvidence().evidence({"a": kind(text), "b": kind(1.5), "c": 10**400}).keys() == {"b", "c"}
+
+
+def test_a_decision_that_comes_twice_counts_once() -> None:
+    once, twice = CategoryEvidence(), CategoryEvidence()
+    for evidence, times in ((once, 1), (twice, 2)):
+        for _ in range(times):
+            evidence.decide("k", {"a": 1})
+            evidence.learn("k", 1.0)
+    assert twice.snapshot() == once.snapshot()

@@ -21,6 +21,7 @@ from schemas.events import (
     Verdict,
 )
 from streams.loop.account import GENESIS, Account, AccountSettings, verify_chain
+from streams.loop.account.ends import contradicted
 from streams.loop.processor import Record
 from tests.loop.decided import (
     SHARES,
@@ -258,6 +259,19 @@ def test_an_end_that_contradicts_what_was_said_before_says_so(
     chain += links(fold(restored, *ends[1:], first=1))
     assert [link.facts.get("contradicts", "") for link in chain] == contradicts
     assert verify_chain(chain) is None
+
+
+def test_groups_that_each_run_an_action_once_contradict_nothing_until_one_tells_another_end() -> None:
+    allowed = verdict(proposal())
+    told = [("a", "claimed"), ("a", "succeeded"), ("b", "claimed"), ("b", "failed"), ("a", "failed")]
+    ends = [
+        outcome(allowed, state, n, group=group, executor=f"of-{group}", id=f"o{n}")
+        for n, (group, state) in enumerate(told)
+    ]
+    chain = links(fold(account(), *ends))
+    assert [link.facts.get("contradicts", "") for link in chain] == ["", "", "", "", "succeeded by of-a"]
+    assert contradicted(ends[:-1]) == set()
+    assert contradicted(ends) == {allowed.action}
 
 
 def test_of_so_many_actions_the_oldest_ends_are_forgotten() -> None:

@@ -10,6 +10,8 @@ from msgspec.structs import replace
 from schemas.errors import RecoveryError
 from schemas.events import Event, Experience, Measurement, Overflow, Proposal
 from streams.loop.attribute import Attribute, AttributeSettings
+from streams.loop.attribute.following import Following
+from streams.loop.attribute.joins import Join, Window, keep, windows_of
 from streams.loop.processor import Record
 from tests.loop.decided import (
     ACTIONS,
@@ -66,6 +68,9 @@ CLAIM = outcome(ALLOWED, "claimed", 0.5)
         ("xxxx      ", 1.0, 4.0, "unobservable", None, None, None),  # gone while abnormal: no recovery
         ("xxxxxx    ", 1.0, None, "observed", 0.0 - 0.1, 10.0, False),
         ("          ", 1.0, None, "unobservable", None, None, None),
+        ("xxxxxx.   ", 1.0, None, "unobservable", None, None, None),  # well when it was last heard of
+        ("xx....    ", 7.0, None, "unobservable", None, None, None),
+        ("xx....    ", 7.0, 6.0, "unobservable", None, None, None),  # over before the action had ended
         ("xx.xxxxx..", 11.0, None, "observed", 0.0 - 0.1, 10.0, False),  # the action took longer than the horizon
     ],
 )
@@ -107,7 +112,14 @@ def told(text: str) -> list[Measurement]:
         ("xxx-------", {}, None, "observed", 0.7 - 0.1),  # nobody knows what made it
         ("xxx-.-.-.-", {"cpu": 1.0}, None, "observed", 0.6 - 0.1),  # told in every second window
         ("xxx--..x..", {"cpu": 1.0}, None, "observed", 0.5 - 0.1),
-        ("xxx-.-----", {"cpu": 1.0}, 6, "observed", 0.4 - 0.1),
+        ("xxx-.-----", {"cpu": 1.0}, 6, "unobservable", None),  # silent again when it was closed
+        ("xxx-.-----", {"cpu": 1.0}, 5, "observed", 0.5 - 0.1),
+        (".---------", {"cpu": 1.0}, 3, "unobservable", None),  # the only normal window is older than the action's end
+        ("xxx.------", {"cpu": 1.0}, 7, "unobservable", None),
+        ("xxx.--.---", {"cpu": 1.0}, 8, "observed", 0.7 - 0.1),
+        ("xxxxx.----", {"cpu": 1.0}, None, "unobservable", None),  # normal as far as it is told
+        ("xxxxxx---.", {"cpu": 1.0}, None, "observed", 0.0 - 0.1),  # no room for a run in any case
+        ("xxxxxx--.-", {"cpu": 1.0}, None, "unobservable", None),
     ],
 )
 def test_windows_that_do_not_tell_what_made_the_episode_are_no_recovery(
@@ -214,6 +226,66 @@ def test_an_end_after_all_that_was_measured_takes_the_default_s_reward_back() ->
     assert (late.state, late.retracted_reward, late.reward) == ("late", default.reward, None)
 
 
+def test_a_close_that_is_heard_after_the_window_was_judged_changes_nothing() -> None:
+    processor = attribute()
+    (default,) = run(processor, ALLOWED, CLAIM, *measured("xxx.      "))
+    processor.on_batch(recorded(closed(4), first=50), at(64))
+    (late,) = processor.on_batch(recorded(outcome(ALLOWED, "succeeded", 2), first=60), at(70))
+    assert isinstance(late, Experience)
+    assert (default.reward, late.state, late.reward) == (None, "late", None)
+
+
+def others(count: int) -> list[Event]:
+    """Onsets and closes of other episodes, more than are remembered."""
+    several = [f"other-{n}" for n in range(count)]
+    return [event for name in several for event in (onset(name, name, cpu=1.0), closed(0, episode=name, entity=name))]
+
+
+@pytest.mark.parametrize(
+    ("windows", "reward", "restored"),
+    [("xxxxxx....", 0.0 - 0.1, False), ("xxxxxx....", 0.0 - 0.1, True), ("xxx.......", 0.7 - 0.1, False)],
+)
+def test_what_made_an_episode_and_its_close_are_known_as_long_as_its_proposal(
+    *, windows: str, reward: float, restored: bool
+) -> None:
+    processor = fresh(open_limit=4, remembered=4)
+    processor.on_batch(recorded(onset(cpu=1.0), ALLOWED, CLAIM, *others(9)), at(0))
+    if restored:
+        processor.restore(processor.snapshot())
+    (default,) = run(processor, *told(windows), closed(6), *others(9))
+    assert default.reward == pytest.approx(reward)
+    late_end = outcome(ALLOWED, "succeeded", 30, ended_us=START + 2 * S)
+    (late,) = processor.on_batch(recorded(*others(9), late_end, first=90), at(30))
+    assert isinstance(late, Experience)
+    assert late.reward == default.reward
+
+
+def test_where_what_made_an_episode_is_forgotten_or_comes_later_normal_windows_do_not_tell() -> None:
+    ended = outcome(ALLOWED, "succeeded", 1.0)
+    forgotten = [onset(cpu=1.0), *others(9), ALLOWED, CLAIM, ended, *told("xxx.......")]
+    (one,) = run(fresh(open_limit=4), *forgotten)
+    assert (one.state, one.reward) == ("unobservable", None)
+    (one,) = run(attribute(), ALLOWED, onset(cpu=1.0), CLAIM, ended, *told("xxx-------"))
+    assert (one.state, one.reward) == ("unobservable", None)
+
+
+def test_a_default_needs_no_windows_after_its_horizon_and_keeps_those_within_it_as_bytes() -> None:
+    following = Following(SETTINGS)
+    late = Join(verdict=ALLOWED, verdict_at="", due_us=0, waits_for_late=True)
+    window = Window(START + S, START + 2 * S, True, None, True)
+    keep(late, window, SETTINGS)
+    following.wait_for_late(late)
+    assert (late.windows, windows_of(late)) == ([], [window])
+    assert following.of_entity("web-1", START + 9 * S) == [late]
+    keep(late, replace(window, start_us=START + 9 * S, end_us=START + 10 * S), SETTINGS)
+    assert (late.windows, len(windows_of(late))) == ([], 2)
+    assert following.of_entity("web-1", START + 10 * S) == []
+    assert following.of_entity("web-1", START + 9 * S) == []
+    assert following.of_action(ALLOWED.action or "") is late
+    following.leave(late)
+    assert following.of_action(ALLOWED.action or "") is None
+
+
 def test_of_the_parts_of_a_window_that_a_silence_cut_the_first_counts() -> None:
     ended = outcome(ALLOWED, "succeeded", 1.0)
     whole = measured("xxx.......")
@@ -257,6 +329,20 @@ def test_of_too_many_defaults_that_wait_for_their_ends_the_oldest_stand_and_are_
     assert (second.rows, second.names, second.examples) == (4, 4, ("web-1", "web-2", "web-3", "web-0"))
 
 
+def test_of_defaults_that_stand_for_want_of_room_those_of_the_end_are_told_of_too() -> None:
+    processor = fresh(late_limit=2, late_us=30 * S)
+    several = [verdict(proposal("restart", episode=f"e{n}", entity=f"web-{n}"), seconds=n / 8) for n in range(6)]
+    processor.on_batch(recorded(*several), at(1))
+    processor.on_time(at(DUE + 1))
+    assert [one for one in processor.on_time(at(DUE + 60)) if isinstance(one, Overflow)] == []
+    processor.restore(processor.snapshot())
+    assert processor.next_time() == START + int((DUE + 61) * S)
+    (rest,) = processor.on_time(at(DUE + 61))
+    assert isinstance(rest, Overflow)
+    assert (rest.rows, rest.examples) == (3, ("web-1", "web-2", "web-3"))
+    assert (processor.next_time(), processor.on_time(at(300))) == (None, [])
+
+
 def test_a_state_of_another_version_is_refused() -> None:
     with pytest.raises(RecoveryError, match="state of attribute must have version 2, got 1"):
         attribute().restore(msgspec.msgpack.encode({"version": 1, "joins": []}))
@@ -288,6 +374,39 @@ def test_only_the_claimer_can_end_an_action() -> None:
     ended = outcome(ALLOWED, "succeeded", 1)
     (experience,) = run(attribute(), ALLOWED, CLAIM, other, ended, *RECOVERS)
     assert (experience.state, experience.outcome) == ("observed", "succeeded")
+
+
+@pytest.mark.parametrize(
+    ("others", "state", "said", "reward"),
+    [
+        ([], "censored", "refused", None),
+        (["claimed", "succeeded"], "observed", "succeeded", 0.6),
+        (["succeeded"], "observed", "succeeded", 0.6),
+        (["claimed"], "defaulted", "claimed", 0.6),
+        (["refused"], "censored", "refused", None),
+    ],
+)
+def test_a_refusal_by_a_group_that_had_not_claimed_it_stands_if_no_other_claims_it_within_the_horizon(
+    others: list[str], state: str, said: str, reward: float | None
+) -> None:
+    refused = outcome(ALLOWED, "refused", 0.2, group="other", executor="executor-2", id="refused")
+    processor = attribute()
+    heard = [refused, *(outcome(ALLOWED, other, 1) for other in others), *RECOVERS]
+    assert processor.on_batch(recorded(ALLOWED, *heard), at(0)) == []
+    processor.restore(processor.snapshot())
+    (one,) = run(processor)
+    assert isinstance(one, Experience)
+    assert (one.state, one.outcome) == (state, said)
+    assert one.reward == (None if reward is None else pytest.approx(reward))
+
+
+def test_a_refusal_by_the_claimer_counts_at_once_and_an_unclaimed_one_where_there_is_no_room() -> None:
+    (one,) = attribute().on_batch(recorded(ALLOWED, CLAIM, outcome(ALLOWED, "refused", 1)), at(0))
+    assert isinstance(one, Experience)
+    assert one.state == "censored"
+    newer = verdict(proposal(episode="e2", entity="web-2"))
+    outputs = fresh(open_limit=1).on_batch(recorded(ALLOWED, outcome(ALLOWED, "refused", 1), newer), at(0))
+    assert [(one.state, one.outcome) for one in outputs if isinstance(one, Experience)] == [("censored", "refused")]
 
 
 def test_availability_is_the_mean_over_the_horizon() -> None:

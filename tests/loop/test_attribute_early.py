@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ PAIRS = 5
 SETTINGS = AttributeSettings(
     horizon_us=10 * S, grace_us=2 * S, early=EarlySettings(after_us=4 * S, validity=0.6, pairs=PAIRS), remembered=500
 )
+AFTER = EarlySettings(after_us=5 * S, validity=0.6, pairs=PAIRS)
 READ, DUE = 6.0, 12.0
 """When the early signal of a verdict at second 0 is read, and when its window is judged."""
 LEAST = 20
@@ -168,6 +170,17 @@ def test_nothing_is_foretold_of_what_nobody_can_tell(why: str) -> None:
     assert told(story.wait(READ)) == []
     (end,) = told(story.wait(DUE))
     assert (end.signal, end.retracted_reward) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"coverage": 0.4}, {"horizon_us": 11 * S}, {"normal_windows": 1}, {"early": AFTER}]
+)
+def test_what_a_signal_foretold_is_learned_afresh_where_it_means_something_else(changed: dict[str, Any]) -> None:
+    fields = {"horizon_us": 10 * S, "grace_us": 2 * S, "early": SETTINGS.early, "remembered": 500}
+    story = Story(Attribute(AttributeSettings(**(fields | changed)), loop="t", actions=ACTIONS), knowing().number)
+    story.processor.restore(taught()[0])
+    story.decide(QUICK)
+    assert told(story.wait(8)) == []
 
 
 def test_of_a_signal_that_is_read_too_late_only_the_outcome_is_told_and_it_is_learned_from() -> None:

@@ -259,6 +259,8 @@ def each_outcome_is_learned_once(evidence: Evidence) -> Iterator[Violation]:
         states = [experience.state for experience in experiences]
         if proposal in foretold and experiences[0].retracted_reward != foretold[proposal].reward:
             yield Violation("P5", f"the proposal {proposal} does not retract the reward that was foretold")
+        if proposal not in foretold and experiences[0].retracted_reward is not None:
+            yield Violation("P5", f"the proposal {proposal} retracts a reward that was never foretold")
         if states not in (["observed"], ["defaulted"], ["censored"], ["unobservable"], ["defaulted", "late"]):
             yield Violation("P5", f"the proposal {proposal} was learned as {', '.join(states)}")
         elif states[-1] == "late" and experiences[1].retracted_reward != experiences[0].reward:

@@ -83,7 +83,7 @@ def foretold(records: Records, *, reward: float, times: int = 1, after: bool = F
 @pytest.mark.parametrize(
     ("changes", "promises"),
     [({"reward": 0.5}, False), ({"reward": 0.4}, True), ({"reward": 0.5, "times": 2}, True),
-     ({"reward": 0.5, "after": True}, True)],
+     ({"reward": 0.5, "after": True}, True), ({"reward": 0.5, "times": 0}, True)],
 )  # fmt: skip
 def test_what_is_foretold_is_retracted_once_by_what_comes_next(
     good: Evidence, changes: dict[str, Any], promises: bool

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Iterable
 
-from streams.loop.attribute.joins import Join
+from streams.loop.attribute.joins import Join, pack, windows_of
 from streams.loop.attribute.settings import AttributeSettings
 from streams.loop.remembering import forget_oldest
 
@@ -34,9 +34,19 @@ class Following:
         key = self._by_action.get(action, "")
         return self.open.get(key) or self.late.get(key)
 
-    def of_entity(self, entity: str) -> list[Join]:
-        """Return the proposals about an entity: measurements of their horizon may come later than a default."""
-        return [self.open.get(key) or self.late[key] for key in self._by_entity.get(entity, ())]
+    def of_entity(self, entity: str, start_us: int) -> list[Join]:
+        """Return the proposals about an entity that a measurement may be of: those of their horizon may come later than
+        a default, but none does after one that starts at or after its end.
+        """
+        joins = self._about(entity)
+        left = [join for join in joins if not (join.waits_for_late and self._is_past(join, start_us))]
+        if len(left) < len(joins):
+            self._by_entity[entity] = [join.proposal.id for join in left]
+        return left
+
+    def of_episode(self, episode: str, entity: str) -> list[Join]:
+        """Return the open proposals about an episode."""
+        return [join for join in self._about(entity) if join.proposal.episode == episode and not join.waits_for_late]
 
     def due(self, now_us: int) -> list[tuple[int, str]]:
         """Return the open proposals with something to do by now, by when that was due; each once per thing."""
@@ -46,7 +56,8 @@ class Following:
     def next_us(self) -> int | None:
         """Return when the next one is due, or the first default stands for good."""
         times = [join.due_us if join.early_us is None else join.early_us for join in self.open.values()]
-        times += [join.due_us for join in self.late.values()][:1]
+        if self.late:
+            times.append(next(iter(self.late.values())).due_us)
         return min(times, default=None)
 
     def follow(self, join: Join) -> None:
@@ -58,7 +69,7 @@ class Following:
         """Follow a proposal no longer."""
         key, entity = join.proposal.id, join.proposal.entity
         if (self.open.pop(key, None) or self.late.pop(key, None)) is not None:
-            rest = [other for other in self._by_entity.pop(entity) if other != key]
+            rest = [other for other in self._by_entity.pop(entity, ()) if other != key]
             if rest:
                 self._by_entity[entity] = rest
         self._by_action.pop(join.verdict.action or "", None)
@@ -74,6 +85,7 @@ class Following:
     def wait_for_late(self, join: Join) -> Join | None:
         """Wait for nothing but a late end; return the oldest of those that do where there are too many."""
         self.leave(join)
+        pack(join, windows_of(join))
         self._await(join)
         if len(self.late) <= self._settings.late_limit:
             return None
@@ -98,3 +110,9 @@ class Following:
         self._by_entity.setdefault(join.proposal.entity, []).append(join.proposal.id)
         if join.verdict.action is not None:
             self._by_action[join.verdict.action] = join.proposal.id
+
+    def _about(self, entity: str) -> list[Join]:
+        return [self.open.get(key) or self.late[key] for key in self._by_entity.get(entity, ())]
+
+    def _is_past(self, join: Join, start_us: int) -> bool:
+        return start_us >= join.verdict.time_us + self._settings.horizon_us

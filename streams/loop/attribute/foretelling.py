@@ -1,18 +1,30 @@
 """What an early signal foretells of outcomes: used only while it is known to be valid."""
 
+import msgspec
+
 from schemas.events import Drift, Event
 from streams.learners.early_signal import EarlySignal
-from streams.loop.attribute.settings import EarlySettings
+from streams.loop.attribute.settings import AttributeSettings, EarlySettings
 from streams.loop.occasion import Occasion
 
 SUBJECT = "outcomes/early"
+Meaning = tuple[int, int, float, int]
+"""When a signal is read, and what is measured as an outcome: the horizon, coverage and windows of a recovery."""
+
+
+class _State(msgspec.Struct):
+    meaning: Meaning
+    signal: bytes
 
 
 class Foretelling:
-    """One relation between signal and outcome for all decisions; both are shares of time that a recovery left."""
+    """One relation between signal and outcome for all decisions; both are shares of time that a recovery left. It is
+    learned afresh where the settings that say what they mean have changed.
+    """
 
-    def __init__(self, settings: EarlySettings) -> None:
+    def __init__(self, settings: EarlySettings, outcomes: AttributeSettings) -> None:
         self._settings = settings
+        self._meaning = (settings.after_us, outcomes.horizon_us, outcomes.coverage, outcomes.normal_windows)
         self._signal = EarlySignal()
 
     def expect(self, signal: float) -> float | None:
@@ -41,8 +53,12 @@ class Foretelling:
 
     def snapshot(self) -> bytes:
         """Return the whole state; equal states give equal bytes."""
-        return self._signal.snapshot()
+        return msgspec.msgpack.encode(_State(self._meaning, self._signal.snapshot()))
 
     def restore(self, snapshot: bytes) -> None:
-        """Replace the state; raises `RecoveryError` when it is of another version."""
-        self._signal.restore(snapshot)
+        """Replace the state, if it means the same; raises `RecoveryError` when it is of another version."""
+        state = msgspec.msgpack.decode(snapshot, type=_State)
+        if state.meaning == self._meaning:
+            self._signal.restore(state.signal)
+        else:
+            self._signal = EarlySignal()

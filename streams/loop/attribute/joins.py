@@ -33,7 +33,16 @@ class Join(msgspec.Struct, kw_only=True):
     claim: Outcome | None = None
     end: Outcome | None = None
     end_at: str | None = None
+    refusal: Outcome | None = None
+    """The first refusal by a group that had not claimed it: another may, until the horizon ends."""
+    refusal_at: str | None = None
+    shares: dict[str, float] | None = msgspec.field(default_factory=dict)
+    """Of the metrics that made the episode; empty where nobody told, None where that was forgotten."""
+    closed_us: int | None = None
+    """When the episode was over, if that was heard before the window was judged."""
     windows: list[Window] = []
+    packed: bytes = b""
+    """The windows, while only a late end is waited for."""
     signal: float | None = None
     foretold: float | None = None
     """The reward that was handed out for an early signal, until something takes its place."""
@@ -53,30 +62,53 @@ class Join(msgspec.Struct, kw_only=True):
         return self.defaulted if self.waits_for_late else self.foretold
 
 
-def window_of(measurement: Measurement, settings: AttributeSettings, shares: Mapping[str, float]) -> Window:
-    """Return what outcomes need of a measurement; `shares` are those of the metrics that made the episode."""
-    heard = sum(share for name, share in shares.items() if name in measurement.values)
+def window_of(measurement: Measurement, settings: AttributeSettings, shares: Mapping[str, float] | None) -> Window:
+    """Return what outcomes need of a measurement; `shares` are those of the metrics that made the episode, None where
+    they were forgotten: then it does not tell.
+    """
     return Window(
         start_us=measurement.start_us,
         end_us=measurement.end_us,
         abnormal=measurement.abnormal,
         availability=measurement.values.get(settings.availability),
-        tells=heard >= settings.coverage * sum(shares.values()),
+        tells=shares is not None and _heard(measurement, shares) >= settings.coverage * sum(shares.values()),
     )
+
+
+def _heard(measurement: Measurement, shares: Mapping[str, float]) -> float:
+    return sum(share for name, share in shares.items() if name in measurement.values)
 
 
 def keep(join: Join, window: Window, settings: AttributeSettings) -> None:
     """Keep a window of the horizon; they come in order of time."""
     decided_us = join.verdict.time_us
-    newer = not join.windows or window.start_us > join.windows[-1].start_us
-    inside = window.end_us > decided_us and window.start_us < decided_us + settings.horizon_us
-    if newer and inside and len(join.windows) < settings.windows_limit:
-        join.windows.append(window)
+    if window.end_us <= decided_us or window.start_us >= decided_us + settings.horizon_us:
+        return
+    windows = windows_of(join)
+    if (not windows or window.start_us > windows[-1].start_us) and len(windows) < settings.windows_limit:
+        windows.append(window)
+        if join.waits_for_late:
+            pack(join, windows)
+
+
+def windows_of(join: Join) -> list[Window]:
+    """Return the windows of the horizon that were heard."""
+    return msgspec.msgpack.decode(join.packed, type=list[Window]) if join.packed else join.windows
+
+
+def pack(join: Join, windows: list[Window]) -> None:
+    """Keep windows as bytes, which take a seventh of the room."""
+    join.packed, join.windows = msgspec.msgpack.encode(windows), []
 
 
 def is_judged(proposal: Proposal) -> bool:
     """Return whether what came of it is measured: of an episode, or of what the loop does without one."""
     return bool(proposal.episode) or proposal.by == LOOP
+
+
+def is_refused(join: Join) -> bool:
+    """Return whether all that was heard of it is that a group refused it."""
+    return join.refusal is not None and join.claim is None and join.end is None
 
 
 def settles(known: Verdict, verdict: Verdict) -> bool:

@@ -12,7 +12,18 @@ from streams.loop.actions import ActionSettings
 from streams.loop.attribute.experiences import State, experience_of
 from streams.loop.attribute.following import Following
 from streams.loop.attribute.foretelling import Foretelling
-from streams.loop.attribute.joins import Join, Window, begun, ended_us_of, is_judged, keep, settles, window_of
+from streams.loop.attribute.joins import (
+    Join,
+    Window,
+    begun,
+    ended_us_of,
+    is_judged,
+    is_refused,
+    keep,
+    settles,
+    window_of,
+    windows_of,
+)
 from streams.loop.attribute.reward import Measured, measure
 from streams.loop.attribute.settings import AttributeSettings
 from streams.loop.occasion import Occasion, fold_events
@@ -38,12 +49,14 @@ class _State(msgspec.Struct):
     ahead: list[tuple[str, list[tuple[str, Outcome]]]]
     stood: Untold
     foretelling: bytes
+    forgot: bool = False
 
 
 class Attribute:
     """Follows every proposal from its verdict to its one experience.
 
-    Not executed (denied, shadowed, refused, never approved): `censored`, at once. Executed: judged from the entity's
+    Not executed (denied, shadowed, refused, never approved): `censored`, at once; where a group refused what none had
+    claimed, when the horizon ends without a claim by another. Executed: judged from the entity's
     measurements when the horizon ends: `observed`, or `unobservable` when they tell nothing. No end heard by then:
     `defaulted`; the effective action is the proposed one if it was claimed and `none` if nobody started it. An end
     that comes after that gives `late`. Neither has a reward where nothing was measured: that says nothing, and what is
@@ -62,12 +75,13 @@ class Attribute:
         self._following = Following(settings)
         self._recent: OrderedDict[str, list[Window]] = OrderedDict()
         self._shares: OrderedDict[str, dict[str, float]] = OrderedDict()
-        """Of what an episode was made, of those heard of last."""
+        """Of what an episode was made, of those heard of last; and whether any was forgotten."""
+        self._forgot = False
         self._closed: OrderedDict[str, int] = OrderedDict()
         self._ahead: OrderedDict[str, list[tuple[str, Outcome]]] = OrderedDict()
         """Outcomes heard ahead of their verdict."""
         self._stood = TurnedAway(LATE_LIMIT)
-        self._foretelling = None if settings.early is None else Foretelling(settings.early)
+        self._foretelling = None if settings.early is None else Foretelling(settings.early, settings)
 
     def on_batch(self, inputs: Sequence[Input], now: Now) -> list[Event]:
         """Fold records in order."""
@@ -85,11 +99,15 @@ class Attribute:
                 outputs += self._read_signal(join, on)
             else:
                 outputs += self._end_window(join, Occasion(Cause(f"timer:{self.name}:{key}", 0, due_us), now, mint))
+        rest_us = self._stood.next_us()
+        if rest_us is not None and rest_us <= now.us:
+            outputs += self._stood.tell(Occasion(Cause(f"timer:{self.name}:{LATE_LIMIT}", 0, rest_us), now, mint))
         return outputs
 
     def next_time(self) -> int | None:
-        """Return when the next window ends, or the next early signal is read."""
-        return self._following.next_us()
+        """Return when the next window ends, the next early signal is read, or the rest of an overflow is told."""
+        times = (self._following.next_us(), self._stood.next_us())
+        return min((us for us in times if us is not None), default=None)
 
     def snapshot(self) -> bytes:
         """Return the whole state."""
@@ -105,6 +123,7 @@ class Attribute:
             ahead=list(self._ahead.items()),
             stood=self._stood.columns(),
             foretelling=b"" if self._foretelling is None else self._foretelling.snapshot(),
+            forgot=self._forgot,
         )
         return msgspec.msgpack.encode(state)
 
@@ -118,6 +137,7 @@ class Attribute:
         self._closed = OrderedDict(state.closed)
         self._ahead = OrderedDict(state.ahead)
         self._stood.restore(state.stood)
+        self._forgot = state.forgot
         if self._foretelling is not None and state.foretelling:
             self._foretelling.restore(state.foretelling)
 
@@ -137,29 +157,36 @@ class Attribute:
 
     def _follow_episode(self, episode: Episode) -> None:
         """Note what made an episode, and when it was over."""
+        joins = self._following.of_episode(episode.episode, episode.entity)
         if episode.phase == "closed" and episode.closed_us is not None:
-            self._closed.setdefault(episode.episode, episode.closed_us)
+            closed_us = self._closed.setdefault(episode.episode, episode.closed_us)
             forget_oldest(self._closed, self._settings.remembered)
+            for join in joins:
+                join.closed_us = closed_us if join.closed_us is None else join.closed_us
         elif episode.shares:
             self._shares[episode.episode] = episode.shares
+            self._forgot |= len(self._shares) > self._settings.open_limit
             forget_oldest(self._shares, self._settings.open_limit)
+            for join in joins:
+                join.shares = episode.shares
+
+    def _shares_of(self, episode: str) -> dict[str, float] | None:
+        """Return what made an episode: nothing where nobody told, None where that may have been forgotten."""
+        return self._shares.get(episode, None if episode and self._forgot else {})
 
     def _see(self, measurement: Measurement) -> None:
         """Keep a window for the open proposals of its entity, and for a verdict that is still under way. Of the parts
         of a window that a silence cut in two, which begin at the same time, the first counts.
         """
-        window = self._window(measurement, measurement.episode)
+        window = window_of(measurement, self._settings, self._shares_of(measurement.episode))
         recent = self._recent.setdefault(measurement.entity, [])
         self._recent.move_to_end(measurement.entity)
         if not recent or window.start_us > recent[-1].start_us:
             recent.append(window)
             del recent[:-RECENT_WINDOWS]
         forget_oldest(self._recent, self._settings.open_limit)
-        for join in self._following.of_entity(measurement.entity):
-            keep(join, self._window(measurement, join.proposal.episode), self._settings)
-
-    def _window(self, measurement: Measurement, episode: str) -> Window:
-        return window_of(measurement, self._settings, self._shares.get(episode, {}))
+        for join in self._following.of_entity(measurement.entity, measurement.start_us):
+            keep(join, window_of(measurement, self._settings, join.shares), self._settings)
 
     def _decided(self, verdict: Verdict, on: Occasion) -> list[Event]:
         following, key = self._following, verdict.proposal.id
@@ -169,6 +196,10 @@ class Attribute:
         if known is not None:
             following.leave(known)
         join = Join(verdict=msgspec.structs.replace(verdict, checks=()), verdict_at=str(on.cause), due_us=0)
+        episode = verdict.proposal.episode
+        join.shares, join.closed_us = self._shares_of(episode), self._closed.get(episode)
+        if known is not None:
+            join.shares, join.closed_us = known.shares, known.closed_us
         if verdict.verdict in ("deny", "shadow"):
             return [self._censor(join, on)]
         self._set_timers(join)
@@ -202,11 +233,16 @@ class Attribute:
         return []
 
     def _hear(self, join: Join, outcome: Outcome, at: str, on: Occasion) -> list[Event]:
-        """Note a claim or the end; only the first of each counts, and the end must be the claimer's."""
+        """Note a claim or the end; only the first of each counts, and the end must be the claimer's. Of what nobody had
+        claimed, a refusal is the end only when the horizon is: another group may run it.
+        """
         if outcome.state == "claimed":
             join.claim = join.claim or outcome
             return []
         if join.end is not None or (join.claim is not None and join.claim.executor != outcome.executor):
+            return []
+        if outcome.state == "refused" and join.claim is None and not join.waits_for_late:
+            join.refusal, join.refusal_at = (outcome, at) if join.refusal is None else (join.refusal, join.refusal_at)
             return []
         join.end, join.end_at = outcome, at
         if join.waits_for_late:
@@ -230,7 +266,7 @@ class Attribute:
         return [experience]
 
     def _end_window(self, join: Join, on: Occasion) -> list[Event]:
-        if join.verdict.verdict == "escalate":
+        if join.verdict.verdict == "escalate" or is_refused(join):
             return [self._censor(join, on)]
         if join.end is None and join.verdict.action is not None and is_judged(join.proposal):
             return self._default(join, on)
@@ -258,6 +294,8 @@ class Attribute:
         return [experience, *([] if refused else self._learn(join, measured, on))]
 
     def _censor(self, join: Join, on: Occasion) -> Experience:
+        if is_refused(join):
+            join.end, join.end_at = join.refusal, join.refusal_at
         self._following.finish(join)
         return self._write(join, on, None, state="censored", effective=NONE)
 
@@ -275,10 +313,10 @@ class Attribute:
             return None
         decided_us = join.verdict.time_us
         return measure(
-            join.windows,
+            windows_of(join),
             decided_us=decided_us,
             ended_us=decided_us if effective == NONE else max(decided_us, ended_us_of(join)),
-            closed_us=self._closed.get(join.proposal.episode),
+            closed_us=join.closed_us,
             horizon_us=horizon_us,
             settings=self._settings,
         )
@@ -308,5 +346,7 @@ class Attribute:
         if len(self._following.open) < self._settings.open_limit:
             return []
         oldest = next(iter(self._following.open.values()))
+        if is_refused(oldest):
+            return [self._censor(oldest, on)]
         self._following.finish(oldest)
         return [self._write(oldest, on, None, state="unobservable", effective=oldest.proposal.action)]

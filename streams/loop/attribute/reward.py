@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from streams.loop.attribute.joins import Window
 from streams.loop.attribute.settings import AttributeSettings
@@ -33,24 +34,28 @@ def measure(
     The windows are in order of time. Normal ones that do not tell what made the episode say nothing of it, nor do those
     after an episode that closed while abnormal: the entity was gone, or that is its normal now.
     Recovery is the start of the first run of normal windows at or after `ended_us` (when the action had ended), or the
-    episode's close.
+    episode's close, if the window before it tells that all was normal by then. Where a run that had begun is too short
+    for want of windows that tell, nothing is known.
     """
     until_us = decided_us + horizon_us
     inside = [window for window in windows if window.end_us > decided_us and window.start_us < until_us]
     told = [window for window in inside if window.abnormal or window.tells]
     recovered_us = None
     if closed_us is not None and closed_us > decided_us:
-        before = [window for window in told if window.start_us < closed_us]
-        if before and not before[-1].abnormal:
+        before = [window for window in inside if window.start_us < closed_us]
+        told_before = [window for window in told if window.start_us < closed_us]
+        if before and _is_well(before[-1], ended_us):
             recovered_us = max(closed_us, ended_us)
-        else:
-            told = before
+        elif not told_before or told_before[-1].abnormal:
+            told = told_before
     run_us = _recovered(told, ended_us, settings.normal_windows)
     if run_us is not None:
         recovered_us = run_us if recovered_us is None else min(recovered_us, run_us)
     recovered = recovered_us is not None and recovered_us < until_us
-    if not recovered and _covered_us(told, decided_us, until_us) < settings.coverage * horizon_us:
-        return None
+    if not recovered:
+        covered_us = _covered_us(told, decided_us, until_us)
+        if covered_us < settings.coverage * horizon_us or _is_cut_short(told, ended_us, until_us, settings):
+            return None
     recovery_us = max(0, recovered_us - decided_us) if recovered and recovered_us is not None else horizon_us
     known = [window.availability for window in inside if window.availability is not None]
     return Measured(
@@ -59,6 +64,19 @@ def measure(
         availability=sum(known) / len(known) if known else None,
         left=1.0 - recovery_us / horizon_us,
     )
+
+
+def _is_well(window: Window, ended_us: int) -> bool:
+    return not window.abnormal and window.tells and window.start_us >= ended_us
+
+
+def _is_cut_short(told: Sequence[Window], ended_us: int, until_us: int, settings: AttributeSettings) -> bool:
+    """Return whether it was normal at last, and time enough was left for a run of windows that nobody told."""
+    normal = list(takewhile(lambda window: not window.abnormal, reversed(told)))
+    if not normal:
+        return False
+    length_us = max(window.end_us - window.start_us for window in normal)
+    return until_us - max(normal[-1].start_us, ended_us) >= settings.normal_windows * length_us
 
 
 def _recovered(windows: Sequence[Window], ended_us: int, run: int) -> int | None:

@@ -34,7 +34,8 @@ class AttributeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     grace_us: Delay = 3_000_000
     """How long after the horizon its last measurements may still arrive."""
     late_us: Delay = 604_800_000_000
-    """How long after a default a late end still corrects it, ..."""
+    """How long after a default a late end still corrects it, in the model only as long as `policy.remembered` decisions
+    reach back, ..."""
     late_limit: Count = 2_000
     """... of so many defaults at most; the oldest stands beyond that, and is told of as an overflow."""
     escalation_us: Interval = 660_000_000
