@@ -344,7 +344,7 @@ def test_of_defaults_that_stand_for_want_of_room_those_of_the_end_are_told_of_to
 
 
 def test_a_state_of_another_version_is_refused() -> None:
-    with pytest.raises(RecoveryError, match="state of attribute must have version 2, got 1"):
+    with pytest.raises(RecoveryError, match="state of attribute must have version 3, got 1"):
         attribute().restore(msgspec.msgpack.encode({"version": 1, "joins": []}))
 
 

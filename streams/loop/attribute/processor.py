@@ -32,7 +32,7 @@ from streams.loop.remembering import forget_oldest
 from streams.loop.turned_away import TurnedAway, Untold
 from streams.loop.versions import refuse_other_version
 
-STATE_VERSION = 2
+STATE_VERSION = 3
 RECENT_WINDOWS = 8
 """Windows kept per entity before its verdict comes: verdicts and measurements travel on different topics."""
 LATE_LIMIT = "outcome.late_limit"
