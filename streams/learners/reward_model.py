@@ -27,7 +27,7 @@ from streams.learners.reasons import Reasons, reasons_of
 from streams.learners.reward_settings import RewardModelSettings
 from streams.learners.ridge_bank import RidgeBank, RidgeSums
 
-VERSION = 3
+VERSION = 2
 ANY = "any"
 """The action where there is but one thing to foretell, as in a plain regression."""
 REWARD_LIMIT = 2.0

@@ -39,7 +39,7 @@ def _kept(signature: str, function: Function) -> object:
 
 def _made_anew(signature: str, function: Function, error: Exception) -> object:
     try:
-        FunctionCache(function).flush()
+        FunctionCache(function).flush()  # type: ignore[no-untyped-call]  # numba has no types
         made = _kept(signature, function)
     except Exception:  # still no place or no room: what is wrong with the function itself, shows below
         return numba.njit(signature, error_model="numpy")(function)
