@@ -165,7 +165,7 @@ def test_the_ledger_counts_value_and_the_minutes_that_answers_took_people() -> N
     processor = Account(AccountSettings(every=100, minutes_per_answer=2.5), loop="t")
     processor.restore(snapshot)
     fold(processor, second, first=5)
-    fold(processor, answered(baseline, "no", kind="deny"), experience(baseline, reward=-0.25), first=9)
+    fold(processor, answered(baseline, "no", kind="deny"), experience(baseline, reward=-0.25, cost=0.5), first=9)
     entries = ledger(processor.on_time(at(1_000)))
     told = {arm: (entry.value, entry.answers, entry.minutes) for arm, entry in entries.items()}
     assert told == {"loop": (0.75, 2, 5.0), "baseline": (-0.25, 1, 2.5)}
