@@ -6,13 +6,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
-from schemas.events import Control, Event, Experience, LevelChange, Pattern, Promotion, Verdict
+from schemas.events import Control, Event, LevelChange, Pattern, Promotion, Verdict
 from schemas.ids import derive
 from streams.loop.gate import LEVELS, Gate
 from streams.loop.gate.orders import hear, level_of
 from streams.loop.gate.pairs import Pairs
 from streams.loop.gate.state import Orders
-from tests.loop.gate_bench import SECOND
+from tests.loop.gate_bench import SECOND, experience
 from tests.loop.test_gate_machine import EXAMPLES, HASH, GateMachine
 
 HASTY = {
@@ -118,25 +118,14 @@ class LevelMachine(GateMachine):
         verdict = self.unlearned[number % len(self.unlearned)]
         if state != "defaulted":
             self.unlearned.remove(verdict)
-        one = verdict.proposal
-        values = {
-            "id": derive("experience", one.id, state, self.offset),
-            "time_us": self.us,
-            "proposal": one.id,
-            "entity": one.entity,
-            "episode": one.episode,
-            "pattern": one.pattern,
-            "arm": one.hold_out.arm if one.hold_out else "loop",
-            "state": state,
-            "proposed": one.action,
-            "effective": one.action,
-            "effective_probability": 0.5,
-            "verdict": "allow",
-            "reward": None if state == "unobservable" else reward,
-            "action": verdict.action,
-            "decided_us": verdict.time_us,
-        }
-        self.give(msgspec.convert(values, Experience))
+        told = experience(verdict, reward=None if state == "unobservable" else reward, time_us=self.us, state=state)
+        self.give(
+            msgspec.structs.replace(
+                told,
+                id=derive("experience", told.proposal, state, self.offset),  # it is said again, and otherwise
+                cost=max(0.0, -(reward or 0.0)),  # below 0 is what only an action with a cost can earn
+            )
+        )
 
     @rule(
         pattern=st.sampled_from(("p-1", "p-2")),
