@@ -85,6 +85,7 @@ def _gate(settings: Settings, *, loop: str, settings_hash: str) -> Processor:
         actions=settings.actions,
         levels=settings.levels,
         baseline=settings.policy.baseline,
+        may_ask=settings.policy.ask_cost is not None,
     )
 
 
@@ -103,7 +104,7 @@ def _decide(settings: Settings) -> list[Processor]:
     loop, actions = settings.loop.name, settings.actions
     return [
         Recognise(settings.recognise, loop=loop, graph=_graph(settings)),
-        Attribute(settings.attribute, loop=loop, actions=actions),
+        Attribute(settings.attribute, loop=loop, actions=actions, look_cost=settings.policy.ask_cost or 0.0),
         Policy(settings.policy, loop=loop, seed=settings.loop.seed, actions=actions),
     ]
 

@@ -8,6 +8,7 @@ new class with a `.v2` type. `TYPE` is the CloudEvents type, `TOPIC` the registr
 from .base import Event, Telemetry, TelemetryFrame
 from .decisions import (
     ARMS,
+    ASK,
     Action,
     Approval,
     Arm,
@@ -82,6 +83,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
 
 __all__ = [
     "ARMS",
+    "ASK",
     "EVENT_TYPES",
     "NONE",
     "NOVEL",

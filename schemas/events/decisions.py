@@ -10,6 +10,8 @@ from .base import Event
 Arm = Literal["loop", "baseline", "none"]
 ARMS: tuple[Arm, ...] = get_args(Arm)
 """The arms of a hold-out: the loop, the frozen baseline, and doing nothing."""
+ASK = "ask"
+"""What the loop may choose instead of an action: to ask a person about the likeliest one. No action has this name."""
 
 
 class HoldOut(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +45,8 @@ class Proposal(Event, frozen=True, kw_only=True):
 
     `probabilities` cover the eligible arms and add up to 1; `propensity` is the chosen one's probability including the
     hold-out draw; `features` are what the reward model saw; `blocked` what limits masked. `by` is `loop`, or the person
-    who signed it, for a `reason`.
+    who signed it, for a `reason`. `asked`: what was chosen is to ask a person about the action, so both probabilities
+    are those of `ask`, and it never runs without an approval.
     """
 
     TYPE: ClassVar[str] = "flyball.proposal.v1"
@@ -65,6 +68,12 @@ class Proposal(Event, frozen=True, kw_only=True):
     by: str = "loop"
     reason: str = ""
     why: Why | None = None
+    asked: bool = False
+
+    @property
+    def choice(self) -> str:
+        """What was chosen: the name that it has among the probabilities."""
+        return ASK if self.asked else self.action
 
     def digest(self) -> str:
         """Return the SHA-256 (hex) of the canonical JSON: what an approval answers, to the last byte."""

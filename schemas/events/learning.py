@@ -3,7 +3,7 @@
 from typing import ClassVar, Literal
 
 from .base import Event
-from .decisions import Arm
+from .decisions import ASK, Arm
 
 
 class Experience(Event, frozen=True, kw_only=True):
@@ -18,6 +18,10 @@ class Experience(Event, frozen=True, kw_only=True):
 
     `early` tells no outcome, but the reward that an early signal foretells; what comes next of the proposal retracts
     it. `signal` is that signal: the share of the time until it was read that was left after a recovery, 0 without one.
+
+    `asked`: the loop chose to ask a person, and the reward is what that came to: counted from when it was asked, less
+    `look_cost` (a part of `cost`) where a person answered. `unasked_reward` is what the effective action earned by
+    itself, from the verdict on, as where people are asked because a level says so.
     """
 
     TYPE: ClassVar[str] = "flyball.experience.v1"
@@ -46,11 +50,19 @@ class Experience(Event, frozen=True, kw_only=True):
     features: dict[str, float] = {}
     by: str = "loop"
     signal: float | None = None
+    asked: bool = False
+    look_cost: float = 0.0
+    unasked_reward: float | None = None
 
     @property
     def is_outcome(self) -> bool:
         """Whether it tells what came of the proposal, and not what is foretold of that."""
         return self.state != "early"
+
+    @property
+    def earned_by(self) -> str:
+        """What earned the reward among all that the loop could choose: `ask`, or the effective action."""
+        return ASK if self.asked else self.effective
 
     def key(self) -> str:
         return self.proposal

@@ -11,7 +11,7 @@ from streams.learners.off_policy import difference, estimate, judge
 from streams.operate.refusals import refusal_of
 from streams.operate.story import Reader
 from streams.replay.ended_decisions import Record, read_decisions
-from streams.replay.episodes import wait_us
+from streams.replay.episodes import costs_of, wait_us
 from streams.replay.logged_decisions import Table, baseline_of, columns, tabulate
 from streams.replay.policy_again import Chooser, choose_again
 from streams.settings import Settings
@@ -104,8 +104,7 @@ def _tabulated(record: Record, settings: Settings, other: Settings) -> Table:
     """Return the decisions as columns, also of actions of another policy: of each policy by itself, so that no number
     depends on what else is asked.
     """
-    costs = {name: action.cost for name, action in (other.actions | settings.actions).items()}
-    return tabulate(record, baseline=settings.policy.baseline, costs=costs)
+    return tabulate(record, baseline=settings.policy.baseline, costs=costs_of(other) | costs_of(settings))
 
 
 def _chances(policy: str, table: Table, settings: Settings) -> list[Chances | None]:

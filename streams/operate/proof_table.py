@@ -10,7 +10,7 @@ from schemas.events import ARMS
 from streams.learners.confidence_sequences import ALPHA
 from streams.learners.lift import ArmDraws, Vector, between, foretell
 from streams.operate.proof_fields import Lift
-from streams.replay.episodes import least_reward
+from streams.replay.episodes import costs_of, least_reward
 from streams.replay.held_out import HeldOut
 from streams.replay.logged_decisions import ROUNDING, frozen_since
 from streams.settings import Settings
@@ -82,9 +82,10 @@ def unchanged_since(episodes: Sequence[HeldOut], settings: Settings) -> int:
 
 def tabulated(episodes: Sequence[HeldOut], settings: Settings) -> HoldOutTable:
     """Return episodes as columns. Ranges follow from the settings, not from what was seen: a reward is at least what
-    the dearest action costs below 0, and what costs more counts as that.
+    the dearest choice costs below 0, and what costs more counts as that. A look that the loop chose and paid for is not
+    priced once more.
     """
-    low = least_reward(action.cost for action in settings.actions.values())
+    low = least_reward(costs_of(settings).values())
     patterns = {name: at for at, name in enumerate(sorted({one.proposal.pattern for one in episodes}))}
     rewards = (np.array([one.reward for one in episodes], dtype=np.float64) - low) / (1.0 - low)
     arms = np.array([ARMS.index(one.arm) for one in episodes], dtype=np.intp)
@@ -105,6 +106,6 @@ def tabulated(episodes: Sequence[HeldOut], settings: Settings) -> HoldOutTable:
         log=ArmDraws(arms=arms, shares=shares, rewards=rewards, foretold=foretold),
         scale=1.0 - low,
         actions=max(len(settings.actions) + 1, seen),  # more than the settings name only where they changed
-        people=price * np.array([one.answers for one in episodes], dtype=np.float64),
+        people=price * np.array([one.answers - one.paid for one in episodes], dtype=np.float64),
         people_most=price * people * settings.policy.attempts,
     )

@@ -105,7 +105,8 @@ def _proposal_text(event: Proposal) -> str:
     features = ", ".join(f"{name} {value:.2f}" for name, value in sorted(event.features.items()) if name != "bias")
     chosen = f"propensity {event.propensity:.3f} of {chances}{arm}{blocked}"
     why = f"; {told}" if (told := why_text(event)) else ""
-    return f"proposed {event.action} ({chosen}){why}; {event.model} on {features}"
+    what = f"chose to ask a person about {event.action}" if event.asked else f"proposed {event.action}"
+    return f"{what} ({chosen}){why}; {event.model} on {features}"
 
 
 def _verdict_text(event: Verdict) -> str:
@@ -131,4 +132,6 @@ def _experience_text(event: Experience, models: list[tuple[int, str]]) -> str:
     learned = next((model for time_us, model in models if time_us > event.time_us), None)
     counts = f"; counts from model {learned} on" if learned else "; no decision was made since"
     signal = "" if event.signal is None else f", early signal {event.signal:.2f}"
+    if event.asked:
+        what = f"a person was asked by choice, {what}"
     return f"learned ({event.state}): {what}, {reward}, cost {event.cost:.2f}{signal}{counts}"

@@ -23,7 +23,7 @@ def why_text(proposal: Proposal) -> str:
     apart = why.expected - why.runner_up_expected
     sure = f"; {abs(apart) / why.spread:.1f} sd apart" if why.spread else ""
     numbers = f"{why.expected:.2f} expected, not {why.runner_up_expected:.2f}{sure}"
-    return f"{how}: {_compared(proposal.action, why.runner_up, apart)} ({numbers}){_sides(why)}"
+    return f"{how}: {_compared(proposal.choice, why.runner_up, apart)} ({numbers}){_sides(why)}"
 
 
 def _how(proposal: Proposal, why: Why) -> str:

@@ -30,7 +30,9 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def logged_rewards(experiences: Iterable[Experience]) -> LoggedRewards:
-    """Return what the loop's own decisions earned; what a person chose, or did not happen as chosen, is left out."""
+    """Return what the loop's own decisions earned; what a person chose, or did not happen as chosen, is left out. What
+    a person was asked about by choice earned otherwise than the same action at once.
+    """
     rewards = LoggedRewards()
     for one in experiences:
         if one.state not in TAUGHT or one.by != LOOP or not one.episode:
@@ -42,7 +44,7 @@ def logged_rewards(experiences: Iterable[Experience]) -> LoggedRewards:
         rewards.see(
             one.proposal,
             context=one.pattern,
-            action=one.effective,
+            action=one.earned_by,
             propensity=one.effective_probability,
             reward=reward,
         )

@@ -19,7 +19,9 @@ happened, but earns otherwise than the same action at once.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
-    """One decision of the loop that has ended: `happened` is the effective action; `reward` is None where unseen."""
+    """One decision of the loop that has ended: `happened` is the effective action, or `ask` where a person was asked by
+    choice, whatever was answered; `reward` is None where unseen.
+    """
 
     proposal: Proposal
     happened: str
@@ -77,14 +79,15 @@ def _became(first: End, later: Sequence[End], horizon_us: int) -> tuple[str, flo
     """
     acts = [one for one in later if one.effective != NONE]
     if first.effective != NONE:
-        return first.effective, None if acts else first.reward
+        return first.choice, None if acts else first.reward
     if acts:
         return f"{acts[0].effective}{LATER}", None if len(acts) > 1 else _since(first, acts[0], horizon_us)
-    return NONE, first.reward  # what another attempt to do nothing earned is of those alone that did not end before it
+    # what another attempt to do nothing earned is of those alone that did not end before it
+    return first.choice, first.reward
 
 
 def _since(first: End, end: End, horizon_us: int) -> float | None:
     """Return a reward as the first decision counts it: the trouble lasted while the later one was waited for."""
     if end.reward is None:
         return None
-    return max(-end.cost, end.reward - (end.decided_us - first.decided_us) / horizon_us)
+    return max(-end.cost, end.reward - (end.decided_us - first.decided_us) / horizon_us) - first.look_cost

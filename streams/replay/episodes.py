@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from schemas.events import Event, Experience, Proposal, Verdict
+from schemas.events import ASK, Event, Experience, Proposal, Verdict
 from schemas.keyring import LOOP
 from streams.loop.account.answers import answer_in
 from streams.loop.rewards import reward_of
@@ -20,13 +20,17 @@ MOST_PROPOSALS = 16
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """What is kept of an experience: the last word on a proposal, said at `told_us`."""
+    """What is kept of an experience: the last word on a proposal, said at `told_us`. `choice` is what happened among
+    all that could be chosen: `ask`, or the effective action; of the cost, `look_cost` is that of a person's look.
+    """
 
     effective: str
     reward: float | None
     cost: float
     decided_us: int
     told_us: int
+    choice: str
+    look_cost: float
 
 
 @dataclass(slots=True)
@@ -102,6 +106,14 @@ def least_reward(costs: Iterable[float]) -> float:
     return -max(costs, default=0.0)
 
 
+def costs_of(settings: Settings) -> dict[str, float]:
+    """Return the most that each choice but `none` can cost: asking, the look and the dearest action."""
+    costs = {name: action.cost for name, action in settings.actions.items()}
+    if settings.policy.ask_cost is not None:
+        costs[ASK] = settings.policy.ask_cost + max(costs.values(), default=0.0)
+    return costs
+
+
 def first_open(episodes: Sequence[DecidedEpisode], since_us: int) -> int:
     """Return the place of the first decision that may yet end: what is denied ends sooner than what is measured, so of
     those that follow only what was denied would be known.
@@ -134,4 +146,5 @@ def _answer(episode: DecidedEpisode, verdict: Verdict) -> None:
 
 def _end(event: Experience) -> End:
     reward = reward_of(event) if event.state in TAUGHT else None
-    return End(event.effective, reward, event.cost, event.decided_us, event.time_us)
+    choice = event.effective if event.state == "censored" else event.earned_by
+    return End(event.effective, reward, event.cost, event.decided_us, event.time_us, choice, event.look_cost)

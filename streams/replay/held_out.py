@@ -23,8 +23,8 @@ class HeldOut:
     """One episode of the hold-out. `told_us` is when its reward was known; `measured`: whether anything was.
 
     `likeliest` is the probability of the likeliest action of the loop's choice, `took_likeliest` whether that was
-    drawn; `answers` those of people that led to a verdict. `exposed`: within the horizon before it something was done
-    to its entity, or to another of its group; `crossed`: by another arm.
+    drawn; `answers` those of people that led to a verdict, of which `paid` are in the cost already. `exposed`: within
+    the horizon before it something was done to its entity, or to another of its group; `crossed`: by another arm.
     """
 
     proposal: Proposal
@@ -36,6 +36,7 @@ class HeldOut:
     acted: bool
     told_us: int
     answers: int
+    paid: int
     likeliest: float
     took_likeliest: bool
     exposed: bool
@@ -93,7 +94,7 @@ def _held_out(episode: DecidedEpisode, seen: Watched, neighbours: Neighbours, se
     assert first.hold_out is not None  # noqa: S101  # others were left out
     arms = neighbours.arms_beside(first)
     acts = [end for end in episode.ends.values() if end.effective != NONE]
-    cost = sum(end.cost for end in acts)
+    cost = sum(end.cost for end in episode.ends.values())
     horizon_us = settings.attribute.horizon_us + settings.attribute.grace_us
     measured = first.id in episode.ends and first.id in seen.rewards
     likeliest = max(first.probabilities, key=lambda name: (first.probabilities[name], name))
@@ -107,8 +108,9 @@ def _held_out(episode: DecidedEpisode, seen: Watched, neighbours: Neighbours, se
         acted=bool(acts),
         told_us=max([first.time_us + horizon_us, *(end.told_us for end in episode.ends.values())]),
         answers=len(episode.answers),
+        paid=sum(end.look_cost > 0.0 for end in episode.ends.values()),
         likeliest=first.probabilities[likeliest],
-        took_likeliest=first.action == likeliest,
+        took_likeliest=first.choice == likeliest,
         exposed=bool(arms),
         crossed=bool(arms - {first.hold_out.arm}),
     )

@@ -55,7 +55,7 @@ def tabulate(record: Record, *, baseline: str, costs: Mapping[str, float]) -> Ta
         features=_features(decided, actions),
         clusters=np.unique(np.array(entities, dtype=np.str_), return_inverse=True)[1],
         folds=np.array([fold_of(entity) for entity in entities], dtype=np.intp),
-        proposed=np.array([number[one.proposal.action] for one in decided], dtype=np.intp),
+        proposed=np.array([number[one.proposal.choice] for one in decided], dtype=np.intp),
         happened=np.array([number[one.happened] for one in decided], dtype=np.intp),
         rewards=np.clip((rewards - low) / (1.0 - low), 0.0, 1.0),
         logged=columns((procedure(one.proposal, baseline) for one in decided), actions),
@@ -88,7 +88,7 @@ def frozen_since(proposals: Sequence[Proposal], baseline: str) -> int:
     """Return from which first proposal on all probabilities are those of this baseline."""
     for at in range(len(proposals) - 1, -1, -1):
         proposal = proposals[at]
-        if abs(procedure(proposal, baseline).get(proposal.action, 0.0) - proposal.propensity) > ROUNDING:
+        if abs(procedure(proposal, baseline).get(proposal.choice, 0.0) - proposal.propensity) > ROUNDING:
             return at + 1
     return 0
 
@@ -105,7 +105,7 @@ def columns(chances: Iterable[Mapping[str, float]], actions: Sequence[str]) -> V
 
 
 def _names(one: Decided) -> set[str]:
-    return {*one.proposal.probabilities, one.proposal.action, one.happened}
+    return {*one.proposal.probabilities, one.proposal.choice, one.happened}
 
 
 def _features(decided: Sequence[Decided], actions: Sequence[str]) -> Vector:
@@ -136,7 +136,7 @@ def _passed(decided: Sequence[Decided], actions: Sequence[str]) -> Iterator[list
     """
     shares: dict[tuple[str, str], float] = {}
     for one in decided:
-        pattern, action = one.proposal.pattern, one.proposal.action
+        pattern, action = one.proposal.pattern, one.proposal.choice
         yield [shares.get((pattern, name), 1.0) for name in actions if name != NONE and not name.endswith(LATER)]
         share = shares.get((pattern, action), 1.0)
         shares[pattern, action] = FADING * share + (1.0 - FADING) * (one.happened == action)

@@ -1,11 +1,11 @@
 """What the loop would have chosen under other settings of the policy, with what it knew at each of its decisions."""
 
 from collections import OrderedDict
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isclose
 
-from schemas.events import NONE, Experience, Proposal
+from schemas.events import ASK, NONE, Experience, Proposal
 from schemas.keyring import LOOP
 from streams.learners.bandit import explore
 from streams.learners.reward_model import RewardModel
@@ -27,6 +27,11 @@ class Chooser:
     policy: PolicySettings
     actions: Mapping[str, ActionSettings]
 
+    @property
+    def choices(self) -> set[str]:
+        """All that can be chosen."""
+        return {NONE, *self.actions, *(() if self.policy.ask_cost is None else (ASK,))}
+
 
 class _Learner:
     """The policy's model as it was at one decision after the other."""
@@ -39,8 +44,7 @@ class _Learner:
     @property
     def most(self) -> int:
         """The most actions that can be chosen among."""
-        names = {NONE, *self._chooser.actions}
-        return reward_model_settings(self._chooser.policy, actions=len(names)).actions
+        return reward_model_settings(self._chooser.policy, actions=len(self._chooser.choices)).actions
 
     @property
     def updates(self) -> int:
@@ -74,7 +78,7 @@ def choose_again(
     settings giving the recorded probabilities.
     """
     mine, theirs = _Learner(own), _Learner(other)
-    added = [name for name in other.actions if name not in own.actions]
+    added = other.choices - own.choices
     waiting: Iterator[Experience] = iter(experiences)
     found: dict[str, dict[str, float]] = {}
     met: OrderedDict[str, None] = OrderedDict()
@@ -84,8 +88,7 @@ def choose_again(
         remember(met, proposal.id, own.policy.remembered)
         _catch_up(_updates_of(proposal), waiting, (mine, theirs))
         names = sorted(proposal.probabilities)
-        new = added if all(scope.startswith("action:") for scope in proposal.blocked) else []
-        eligible = sorted({NONE, *new, *(name for name in names if name in other.actions)})
+        eligible = _eligible(proposal, other, added)
         if not names or len(names) > mine.most or len(eligible) > theirs.most:
             continue
         again, chances = mine.choose(proposal, names), theirs.choose(proposal, eligible)
@@ -94,6 +97,13 @@ def choose_again(
         ):
             found[proposal.id] = chances
     return found
+
+
+def _eligible(proposal: Proposal, other: Chooser, added: Collection[str]) -> list[str]:
+    """Return what could have been chosen under the other settings, to which some choices were `added`."""
+    new = added if all(scope.startswith("action:") for scope in proposal.blocked) else ()
+    names = {NONE, *new, *(name for name in proposal.probabilities if name in other.choices)}
+    return sorted(names if names - {NONE, ASK} else {NONE})  # a person is asked about an action, so never without one
 
 
 def _catch_up(updates: int, experiences: Iterator[Experience], learners: Sequence[_Learner]) -> None:

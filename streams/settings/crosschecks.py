@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from schemas.events import NONE
+from schemas.events import ASK, NONE
 from schemas.topics import GROUP_SOURCES, TOPICS
 from streams.loop.attribute import AttributeSettings
 from streams.loop.detect import DetectSettings
@@ -49,6 +49,8 @@ def _action_names(sections: Sections, problems: Problems) -> None:
     for name in sections.get("actions", {}):
         if name == NONE:
             problems.add(("actions", name), f'"{NONE}" is always an arm and cannot be declared')
+        elif name == ASK:
+            problems.add(("actions", name), f'"{ASK}" is what asking a person is called and cannot be declared')
         elif not _ACTION_NAME.fullmatch(name):
             problems.add(
                 ("actions", name), f'expected lower-case letters, digits, "-" and "_" (at most 63), got "{name}"'
@@ -75,6 +77,17 @@ def _baseline(sections: Sections, problems: Problems) -> None:
     elif policy.baseline not in actions:
         declared = ", ".join(sorted(actions))
         problems.add(("policy", "baseline"), f'expected a declared action ({declared}), got "{policy.baseline}"')
+
+
+def _ask_cost(sections: Sections, problems: Problems) -> None:
+    """Hold that no decision costs more than the most that it can earn: what is told of rewards rests on that."""
+    ask_cost = sections.get("policy", PolicySettings()).ask_cost
+    dearest = max((action.cost for action in sections.get("actions", {}).values()), default=0.0)
+    if ask_cost is not None and ask_cost + dearest > 1:
+        problems.add(
+            ("policy", "ask_cost"),
+            f"expected at most {1 - dearest:g}, so that it and the dearest action cost 1 at most, got {ask_cost:g}",
+        )
 
 
 def _renewal(sections: Sections, problems: Problems) -> None:
@@ -199,6 +212,7 @@ CHECKS: tuple[Check, ...] = (
     _action_names,
     _ranges,
     _baseline,
+    _ask_cost,
     _renewal,
     _renewed_in_time,
     _escalation,

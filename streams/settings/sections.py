@@ -62,7 +62,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     @property
     def canonical(self) -> str:
-        """Return what matters to decisions, as JSON with sorted keys and every default written out.
+        """Return what matters to decisions, as JSON with sorted keys and every default written out, but for what is
+        off: `policy.ask_cost`, which was not there when settings were activated that still hold.
 
         Where Kafka is, where files are, what retention keeps, what carries actions out, who is told, and the worlds do
         not matter: they may change freely.
@@ -71,6 +72,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         for name in ("kafka", "retention", "lab", "executors", "notify", "fleet"):
             del plain[name]
         del plain["loop"]["keys"], plain["loop"]["data"]
+        if self.policy.ask_cost is None:
+            del plain["policy"]["ask_cost"]
         for action in plain["actions"].values():
             del action["executor"]
         return msgspec.json.encode(plain, order="sorted").decode()

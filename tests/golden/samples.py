@@ -435,6 +435,7 @@ LATER: dict[str, Event] = {
             parts={"severity": -0.25, "pattern": 0.125},
         ),
     ),
+    "flyball.proposal.v1+asked": _with(PROPOSAL, by="loop", asked=True, probabilities={"ask": 0.8, "none": 0.2}),
     "flyball.approval.v1+action_hash": _with(BY_TYPE[Approval], action_hash="h2"),
     "flyball.approval.v1+signature": _with(BY_TYPE[Approval], action_hash="h2", signature="U1NIU0lH"),
     "flyball.verdict.v1+approvals": _with(BY_TYPE[Verdict], approvals=("ap1", "ap2")),
@@ -456,6 +457,11 @@ LATER: dict[str, Event] = {
     "flyball.measurement.v1+group": _with(BY_TYPE[Measurement], episode="", group="web"),
     "flyball.experience.v1+by": _with(BY_TYPE[Experience], by="ann"),
     "flyball.experience.v1+signal": _with(BY_TYPE[Experience], state="early", signal=0.25),
+    "flyball.experience.v1+asked": _with(BY_TYPE[Experience], by="loop", asked=True),
+    "flyball.experience.v1+look_cost": _with(BY_TYPE[Experience], by="loop", asked=True, look_cost=0.0625),
+    "flyball.experience.v1+unasked_reward": _with(
+        BY_TYPE[Experience], by="loop", asked=True, look_cost=0.0625, unasked_reward=0.75
+    ),
     "flyball.level.v1+remedy": _with(BY_TYPE[LevelChange], level="suggest", reason="slow", remedy="what would help"),
     "flyball.ledger.v1+value": _with(BY_TYPE[LedgerEntry], value=4.0),
     "flyball.ledger.v1+answers": _with(BY_TYPE[LedgerEntry], answers=3),

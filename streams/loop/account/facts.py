@@ -49,6 +49,7 @@ def _verdict(verdict: Verdict) -> dict[str, str]:
         "propensity": repr(proposal.propensity),
         "arm": proposal.hold_out.arm if proposal.hold_out else "",
         "by": proposal.by,
+        "asked": "by choice" if proposal.asked else "",
         "settings": verdict.settings_hash,
         "approval": verdict.approval or "",
     }
@@ -58,6 +59,7 @@ def _experience(experience: Experience) -> dict[str, str]:
     return {
         "state": experience.state,
         "effective": experience.effective,
+        "asked": "by choice" if experience.asked else "",
         "reward": "" if experience.reward is None else repr(experience.reward),
         "retracted": "" if experience.retracted_reward is None else repr(experience.retracted_reward),
         "action": experience.action or "",

@@ -7,7 +7,7 @@ from streams.learners.confidence_sequences import Moments, interval
 from streams.loop.rewards import reward_of
 
 REWARD_RANGE = (-1.0, 1.0)
-"""Rewards are in [0, 1] less a cost of at most 1."""
+"""Rewards are in [0, 1] less a cost of at most 1, that of asking a person included."""
 
 
 class Score(msgspec.Struct, frozen=True, array_like=True):

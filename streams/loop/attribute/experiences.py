@@ -3,6 +3,7 @@
 from typing import Literal
 
 from schemas.events import Experience
+from streams.loop.attribute.asking import Earned
 from streams.loop.attribute.joins import Join
 from streams.loop.attribute.reward import Measured
 from streams.loop.occasion import Occasion
@@ -17,8 +18,7 @@ def experience_of(
     *,
     state: State,
     effective: str,
-    reward: float | None,
-    cost: float,
+    earned: Earned,
 ) -> Experience:
     """Return the experience; it retracts the reward that was handed out before, if any was."""
     proposal = join.proposal
@@ -38,9 +38,9 @@ def experience_of(
         effective=effective,
         effective_probability=proposal.propensity,
         verdict=join.verdict.verdict,
-        reward=reward,
+        reward=earned.reward,
         retracted_reward=join.retracted,
-        cost=cost,
+        cost=earned.cost,
         action=join.verdict.action,
         outcome=heard.state if heard else None,
         decided_us=join.verdict.time_us,
@@ -50,4 +50,7 @@ def experience_of(
         features=proposal.features,
         by=proposal.by,
         signal=join.signal,
+        asked=proposal.asked,
+        look_cost=earned.look_cost,
+        unasked_reward=earned.unasked,
     )

@@ -50,6 +50,10 @@ class Join(msgspec.Struct, kw_only=True):
     """Whether a default was handed out for want of an outcome, and only a late end is still waited for."""
     defaulted: float | None = None
     """The reward that the default was; None where nothing was measured."""
+    asked_us: int | None = None
+    """When a person was asked because the loop chose that; None where it did not, or nobody was."""
+    looked: bool = False
+    """Whether a person answered."""
 
     @property
     def proposal(self) -> Proposal:
@@ -109,6 +113,11 @@ def is_judged(proposal: Proposal) -> bool:
 def is_refused(join: Join) -> bool:
     """Return whether all that was heard of it is that a group refused it."""
     return join.refusal is not None and join.claim is None and join.end is None
+
+
+def effective_of(join: Join) -> str:
+    """Return the action that is judged when the horizon ends: `none` where the answer to a question was no."""
+    return NONE if join.verdict.verdict in ("deny", "shadow") else join.proposal.action
 
 
 def settles(known: Verdict, verdict: Verdict) -> bool:

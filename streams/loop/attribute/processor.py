@@ -9,6 +9,7 @@ from schemas.events import NONE, Episode, Event, Experience, Measurement, Outcom
 from schemas.ids import Cause, Mint
 from schemas.keyring import LOOP
 from streams.loop.actions import ActionSettings
+from streams.loop.attribute.asking import earned, follow_answers, note_answer
 from streams.loop.attribute.experiences import State, experience_of
 from streams.loop.attribute.following import Following
 from streams.loop.attribute.foretelling import Foretelling
@@ -16,6 +17,7 @@ from streams.loop.attribute.joins import (
     Join,
     Window,
     begun,
+    effective_of,
     ended_us_of,
     is_judged,
     is_refused,
@@ -56,8 +58,9 @@ class Attribute:
     """Follows every proposal from its verdict to its one experience.
 
     Not executed (denied, shadowed, refused, never approved): `censored`, at once; where a group refused what none had
-    claimed, when the horizon ends without a claim by another. Executed: judged from the entity's
-    measurements when the horizon ends: `observed`, or `unobservable` when they tell nothing. No end heard by then:
+    claimed, when the horizon ends without a claim by another. Executed, or not although the loop chose to ask a person
+    and one was asked: judged from the entity's measurements when the horizon ends: `observed`, or `unobservable` when
+    they tell nothing. No end heard by then:
     `defaulted`; the effective action is the proposed one if it was claimed and `none` if nobody started it. An end
     that comes after that gives `late`. Neither has a reward where nothing was measured: that says nothing, and what is
     missing more often would look worse. An end `unknown` was started: it is observed, and `outcome` says so.
@@ -68,8 +71,12 @@ class Attribute:
 
     name = "attribute"
 
-    def __init__(self, settings: AttributeSettings, *, loop: str, actions: dict[str, ActionSettings]) -> None:
+    def __init__(
+        self, settings: AttributeSettings, *, loop: str, actions: dict[str, ActionSettings], look_cost: float = 0.0
+    ) -> None:
+        """`look_cost` is what a person's look costs where the loop chose to ask for it, in units of reward."""
         self._settings = settings
+        self._look_cost = look_cost
         self._loop = loop
         self._costs = {name: action.cost for name, action in actions.items()}
         self._following = Following(settings)
@@ -192,6 +199,7 @@ class Attribute:
         following, key = self._following, verdict.proposal.id
         known = following.open.get(key) or following.late.get(key)
         if key in following.done or (known is not None and not settles(known.verdict, verdict)):
+            note_answer(known, verdict)
             return []
         if known is not None:
             following.leave(known)
@@ -200,7 +208,8 @@ class Attribute:
         join.shares, join.closed_us = self._shares_of(episode), self._closed.get(episode)
         if known is not None:
             join.shares, join.closed_us = known.shares, known.closed_us
-        if verdict.verdict in ("deny", "shadow"):
+        follow_answers(join, known)
+        if verdict.verdict in ("deny", "shadow") and join.asked_us is None:
             return [self._censor(join, on)]
         self._set_timers(join)
         for window in self._recent.get(verdict.proposal.entity, ()):
@@ -260,9 +269,8 @@ class Attribute:
         expected = None if join.signal is None else self._foretelling.expect(join.signal)
         if expected is None or join.due_us <= on.now.us:
             return []
-        reward = expected - self._cost(effective)
-        experience = self._write(join, on, None, state="early", effective=effective, foretold=reward)
-        join.foretold = reward
+        experience = self._write(join, on, None, state="early", effective=effective, foretold=expected)
+        join.foretold = experience.reward
         return [experience]
 
     def _end_window(self, join: Join, on: Occasion) -> list[Event]:
@@ -270,7 +278,7 @@ class Attribute:
             return [self._censor(join, on)]
         if join.end is None and join.verdict.action is not None and is_judged(join.proposal):
             return self._default(join, on)
-        effective = join.proposal.action
+        effective = effective_of(join)
         measured = self._measure(join, effective, self._settings.horizon_us)
         self._following.finish(join)
         state: State = "observed" if measured else "unobservable"
@@ -334,12 +342,17 @@ class Attribute:
         effective: str,
         foretold: float | None = None,
     ) -> Experience:
-        """Write an experience: its reward is the share of the horizon that recovery left over, less the action's cost;
-        where nothing was measured, what was `foretold`.
+        """Write an experience: its reward is the share of the horizon that recovery left over, less the costs; where
+        nothing was measured, by the share that was `foretold`.
         """
-        cost = self._cost(effective)
-        reward = foretold if measured is None else measured.left - cost
-        return experience_of(join, on, measured, state=state, effective=effective, reward=reward, cost=cost)
+        came_to = earned(
+            join,
+            foretold if measured is None else measured.left,
+            cost=self._cost(effective),
+            look_cost=self._look_cost,
+            horizon_us=self._settings.horizon_us,
+        )
+        return experience_of(join, on, measured, state=state, effective=effective, earned=came_to)
 
     def _make_room(self, on: Occasion) -> list[Event]:
         """Give up the oldest proposal when too many are followed; it is still told once."""
@@ -349,4 +362,4 @@ class Attribute:
         if is_refused(oldest):
             return [self._censor(oldest, on)]
         self._following.finish(oldest)
-        return [self._write(oldest, on, None, state="unobservable", effective=oldest.proposal.action)]
+        return [self._write(oldest, on, None, state="unobservable", effective=effective_of(oldest))]

@@ -74,7 +74,7 @@ def _counts(approval: Approval, keyring: Keyring, now_us: int) -> bool:
 
 def _so_far(people: tuple[str, ...], needed: int, question: Question) -> str:
     if needed == 1:
-        return question.level
+        return f"{question.level}: the loop chose to ask" if question.proposal.asked else question.level
     return f"{len(people)} of {needed} people approved" + (f": {_names(people)}" if people else "")
 
 

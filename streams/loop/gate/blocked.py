@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from streams.loop.gate.book import Book
+from streams.loop.asking import ASK_SCOPE
+from streams.loop.gate.book import ESCALATING, Book
 from streams.loop.gate.maintenance import Maintenance
 from streams.loop.gate.orders import is_target, stopped
 from streams.loop.gate.settings import GateSettings
@@ -111,7 +112,7 @@ class Blocks:
         if own_us == 0:
             return 0
         paused, paused_us = stopped(orders, scope, now_us)
-        limited_us = self._book.windows.blocked_until(scope, now_us)
+        limited_us = self._book.windows.blocked_until(ESCALATING if scope == ASK_SCOPE else scope, now_us)
         if limited_us == 0 or (paused and paused_us == 0):
             return 0
         return max(own_us or 0, paused_us, limited_us or 0) or None

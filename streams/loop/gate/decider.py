@@ -29,9 +29,11 @@ class Decider:
         approval: Approval | None = None,
         approvals: tuple[Approval, ...] = (),
     ) -> Question:
-        """Return what the checks are asked about a proposal that is valid until `until_us`."""
+        """Return what the checks are asked about a proposal that is valid until `until_us`. Its level is at most
+        approve where it asks for a person by itself.
+        """
         level = self._ladder.level(self._facts.orders, proposal.pattern, proposal.action, on.now.us)
-        if proposal.by != LOOP:  # who proposes by hand chose the pattern: another person must agree
+        if proposal.asked or proposal.by != LOOP:  # who proposes by hand chose the pattern: another person must agree
             level = lower(level, "approve")
         return Question(
             proposal=proposal,

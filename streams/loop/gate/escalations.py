@@ -1,6 +1,7 @@
 """What waits for people: each escalation ends once, approved, rejected, expired or lapsed with its episode."""
 
 from schemas.events import Approval, Check, Episode, Event, Proposal
+from streams.loop.asking import ASK_SCOPE
 from streams.loop.gate import safety
 from streams.loop.gate.approvals import fits, with_approval, without_withdrawn
 from streams.loop.gate.book import ESCALATING
@@ -23,6 +24,7 @@ class Escalations:
         """Let a proposal wait for people; of too many the oldest is given up."""
         until_us = on.now.us + self._facts.settings.approval_window_us
         self._facts.book.windows.reserve(ESCALATING, on.now.us)
+        self._facts.book.touched.add(ASK_SCOPE)
         self.open[proposal.id] = Escalation(proposal, until_us)
         if len(self.open) <= self._facts.settings.remembered:
             return []

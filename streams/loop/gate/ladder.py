@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from schemas.events import NONE, NOVEL, Event, Experience, LevelChange, Pattern, Promotion, Proposal, Verdict
 from schemas.keyring import LOOP
 from streams.loop.actions import ActionSettings
+from streams.loop.asking import unasked
 from streams.loop.gate.density import Thin, too_thin
 from streams.loop.gate.evidence import Compared, Pair
 from streams.loop.gate.feedback import Feedbacks
@@ -125,10 +126,11 @@ class Ladder:
 
     def learned(self, experience: Experience, verdict: Verdict | None, orders: Orders, on: Occasion) -> list[Event]:
         """Count what became of a proposal; `verdict` is the gate's own, None where it is forgotten. What is
-        foretold alone proves nothing.
+        foretold alone proves nothing. What a person was asked about by choice counts as any approved action does.
         """
         if not experience.is_outcome:
             return []
+        experience = unasked(experience)
         given = Given(orders, on, experience.proposal, experience.episode)
         issued = experience.action if verdict is None else verdict.action
         run = self._runs.of(issued or "", experience)

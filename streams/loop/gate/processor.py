@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from schemas.events import (
+    ASK,
     NONE,
     Approval,
     Blocked,
@@ -57,8 +58,11 @@ class Gate:
         actions: dict[str, ActionSettings],
         levels: LevelSettings | None = None,
         baseline: str = "",
+        may_ask: bool = False,
     ) -> None:
-        """`baseline` is the action that every other one must earn more than before it acts by itself."""
+        """`baseline` is the action that every other one must earn more than before it acts by itself; `may_ask`: the
+        loop may choose to ask a person, and so is told while the limits leave nobody to ask.
+        """
         self._loop = loop
         self._ladder = Ladder(
             levels or LevelSettings(), actions=actions, baseline=baseline, remembered=settings.remembered
@@ -75,7 +79,8 @@ class Gate:
         )
         self._decider = Decider(self._facts, self._ladder)
         self._escalations = Escalations(self._decider, self._facts)
-        self._blocks = Blocks(settings, book=self._book, maintenance=maintenance, actions=actions)
+        choices = (*actions, ASK) if may_ask else actions
+        self._blocks = Blocks(settings, book=self._book, maintenance=maintenance, actions=choices)
 
     def on_batch(self, inputs: Sequence[Input], now: Now) -> list[Event]:
         """Fold records in order."""

@@ -5,8 +5,9 @@ from collections.abc import Iterable
 
 import msgspec
 
-from schemas.events import Experience, Proposal, Verdict
+from schemas.events import ASK, Experience, Proposal, Verdict
 from schemas.ids import seed_of
+from streams.loop.asking import asked_about
 
 KNOWN_ENDS = ("succeeded", "failed")
 """How a run ends, by its executor's word, of which something can be learned."""
@@ -86,7 +87,8 @@ def arm_of(proposal: Proposal) -> str:
 
 
 def chosen_by_loop(proposal: Proposal) -> str:
-    """Return what the loop chose; in a hold-out what it would have chosen, by a draw from its probabilities there.
+    """Return what the loop chose; in a hold-out what it would have chosen, by a draw from its probabilities there. To
+    ask about an action is to choose it.
 
     Over the episodes for which the loop chooses an action, and the hold-outs for which it would have, the action and
     what it is compared with meet the same mixture of cases; over all hold-outs, an action that is chosen for the cases
@@ -98,5 +100,5 @@ def chosen_by_loop(proposal: Proposal) -> str:
     for name in sorted(proposal.probabilities):
         reached += proposal.probabilities[name]
         if draw < reached:
-            return name
+            return asked_about(proposal.probabilities) if name == ASK else name
     return ""

@@ -167,7 +167,7 @@ def is_exploring(proposal: Proposal) -> bool:
     """Return whether the loop tries this action although another looks better: it is not its likeliest choice."""
     if proposal.hold_out is not None and proposal.hold_out.arm != "loop":
         return False
-    chosen = proposal.probabilities.get(proposal.action)
+    chosen = proposal.probabilities.get(proposal.choice)
     return chosen is not None and chosen < max(proposal.probabilities.values())
 
 

@@ -3,9 +3,10 @@
 from functools import lru_cache
 
 from schemas.events import NOVEL, Check
+from streams.loop.asking import ASK_SCOPE
 from streams.loop.durations import format_duration
 from streams.loop.gate.facts import Facts
-from streams.loop.gate.orders import first_stopped
+from streams.loop.gate.orders import first_stopped, stopped
 from streams.loop.gate.state import Question
 from streams.loop.gate.table import PASSED
 
@@ -19,8 +20,11 @@ def duplicate(facts: Facts, question: Question) -> Check:
 
 
 def pause(facts: Facts, question: Question) -> Check:
-    """Check that loop, action, pattern and entity are running."""
+    """Check that loop, action, pattern and entity are running, and asking where the loop chose that."""
     found = first_stopped(facts.orders, question.scopes, question.now_us)
+    if found is None and question.proposal.asked:
+        paused, until_us = stopped(facts.orders, ASK_SCOPE, question.now_us)
+        found = (ASK_SCOPE, until_us) if paused else None
     if found is None:
         return PASSED["pause"]
     target, until_us = found

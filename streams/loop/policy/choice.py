@@ -21,7 +21,7 @@ DAY_US = 86_400_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """A chosen action with the probabilities of the loop arm and the propensity of the whole procedure."""
+    """A chosen action, or `ask`, with the probabilities of the loop arm and the propensity of the whole procedure."""
 
     action: str
     probabilities: dict[str, float]
@@ -48,7 +48,8 @@ def hold_out_of(episode: str, *, seed: int, shares: Mapping[str, float]) -> Hold
 def choose(
     names: Sequence[str], outlook: Outlook, *, hold_out: HoldOut, draw: float, settings: PolicySettings
 ) -> Choice:
-    """Return what the arm chooses among the eligible actions, in order of their names, `none` always being one.
+    """Return what the arm chooses among the eligible actions, in order of their names, `none` always being one, and
+    `ask` where a person may be asked.
 
     The baseline's arm does nothing while its action is blocked: every arm lives under the same limits.
     """

@@ -12,11 +12,12 @@ LEARNED = ("observed", "defaulted", "late", "early")
 
 
 def teach(model: RewardModel, experience: Experience, seen: OrderedDict[str, None], *, remembered: int) -> None:
-    """Fold a reward in once, for the action that really ran; a late end takes the default's place, and what ends a
-    proposal that of an early signal, whether it tells a reward or not; after a late end nothing counts. Only as long as
-    the decision is remembered: of the loop's own that was forgotten, nothing is learned. Nor is it without an episode:
-    what lives are worth, lives tell. What cannot be a reward of its action, as one with the wrong sign, teaches
-    nothing, but takes back what it corrects. `seen` are the proposals that ended, and the late ends.
+    """Fold a reward in once, for the action that really ran, or for `ask` where that was chosen; a late end takes the
+    default's place, and what ends a proposal that of an early signal, whether it tells a reward or not; after a late
+    end nothing counts. Only as long as the decision is remembered: of the loop's own that was forgotten, nothing is
+    learned. Nor is it without an episode: what lives are worth, lives tell. What cannot be a reward of its action, as
+    one with the wrong sign, teaches nothing, but takes back what it corrects. `seen` are the proposals that ended, and
+    the late ends.
     """
     key, reward, has_ended = experience.proposal, reward_of(experience), experience.proposal in seen
     if f"{key}/late" in seen or (experience.state == "early" and has_ended):
@@ -31,4 +32,4 @@ def teach(model: RewardModel, experience: Experience, seen: OrderedDict[str, Non
     elif experience.by != LOOP and not model.knows(key) and not has_ended:  # a person's own: nobody asked the model
         model.decide(key, experience.features, actions=(experience.effective,), pattern=experience.pattern)
     if reward is not None:
-        model.learn(key, experience.effective, reward)
+        model.learn(key, experience.earned_by, reward)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 import msgspec
 
 from schemas.errors import RecoveryError
-from schemas.events import NONE, Blocked, Episode, Event, Experience, Proposal, Recurrence, Storm, Verdict
+from schemas.events import ASK, NONE, Blocked, Episode, Event, Experience, Proposal, Recurrence, Storm, Verdict
 from schemas.ids import Cause, Mint
 from streams.loop.actions import ActionSettings
+from streams.loop.asking import asked_about
 from streams.loop.occasion import Occasion, fold_events
 from streams.loop.policy.choice import choose, features_of, hold_out_of, time_of_day, uniform
 from streams.loop.policy.learning import teach
@@ -31,6 +32,9 @@ class Policy:
     Where a storm by declared calls says that the trouble began at another entity that can be acted on, the episode
     waits for `hold`, and is dropped if it is over by then.
 
+    With `ask_cost`, to ask a person is one more choice, beside the actions: it proposes the likeliest of them, to be
+    approved.
+
     The action of `renewal` is left to `Lives`; without that setting every decision is one of an episode.
     """
 
@@ -43,6 +47,7 @@ class Policy:
         renewal = settings.renewal
         later = NONE if renewal is None else renewal.action
         self._actions = tuple(sorted(name for name in actions if name not in (NONE, later)))
+        self._asks = () if settings.ask_cost is None else (ASK,)
         self._model = reward_model(settings, actions)
         self._open: OrderedDict[str, Open] = OrderedDict()
         self._waiting: OrderedDict[str, Waiting] = OrderedDict()
@@ -234,10 +239,8 @@ class Policy:
         return [self._propose(waiting.recurrence, waiting.attempt, on)]
 
     def _propose(self, recurrence: Recurrence, attempt: int, on: Occasion) -> Proposal:
-        blocked = self._masks(recurrence.entity, recurrence.pattern, self._actions, on.now.us)
-        everything = any(not scope.startswith("action:") for scope in blocked)
-        eligible = [] if everything else [name for name in self._actions if f"action:{name}" not in blocked]
-        names = sorted({*eligible, NONE})
+        blocked = self._masks(recurrence.entity, recurrence.pattern, (*self._actions, *self._asks), on.now.us)
+        names = self._eligible(blocked)
         proposal_id, features = on.id(), self._features(recurrence, on.now.us)
         outlook = self._model.decide(proposal_id, features, actions=names, pattern=recurrence.pattern)
         choice = choose(
@@ -254,7 +257,7 @@ class Policy:
             entity=recurrence.entity,
             episode=recurrence.episode,
             pattern=recurrence.pattern,
-            action=choice.action,
+            action=asked_about(choice.probabilities) if choice.action == ASK else choice.action,
             propensity=choice.propensity,
             probabilities=choice.probabilities,
             expires_us=on.now.us + self._settings.expires_us,
@@ -264,12 +267,21 @@ class Policy:
             hold_out=choice.hold_out,
             group=recurrence.group,
             why=why_of(self._model, proposal_id, names, outlook, choice),
+            asked=choice.action == ASK,
         )
         self._open[recurrence.entity] = Open(
             proposal=proposal.id, recurrence=recurrence, attempt=attempt, free_us=proposal.expires_us
         )
         forget_oldest(self._open, self._settings.open_limit)
         return proposal
+
+    def _eligible(self, blocked: tuple[str, ...]) -> list[str]:
+        """Return what may be chosen, in order of the names; a person is asked about an action, so never without one."""
+        if any(not scope.startswith("action:") for scope in blocked):
+            return [NONE]
+        actions = [name for name in self._actions if f"action:{name}" not in blocked]
+        asks = [name for name in self._asks if actions and f"action:{name}" not in blocked]
+        return sorted({*actions, *asks, NONE})
 
     def _features(self, recurrence: Recurrence, now_us: int) -> dict[str, float]:
         """Return what is known of an episode, of what was done about its entity lately, and the time."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from schemas.events import NONE
+from schemas.events import ASK, NONE
 from streams.learners.reward_model import RewardModel
 from streams.learners.reward_settings import RewardModelSettings
 from streams.loop.actions import ActionSettings
@@ -26,7 +26,11 @@ def reward_model_settings(settings: PolicySettings, *, actions: int) -> RewardMo
 
 
 def reward_model(settings: PolicySettings, actions: Mapping[str, ActionSettings]) -> RewardModel:
-    """Return a model that expects of each declared action the prior less its cost."""
+    """Return a model that expects of each declared action the prior less its cost; of asking a person, where that is a
+    choice, as much as of the cheapest one, less what it costs.
+    """
     prior = settings.reward_prior
     priors = {name: prior - action.cost for name, action in sorted(actions.items()) if name != NONE}
+    if settings.ask_cost is not None and priors:
+        priors[ASK] = max(priors.values()) - settings.ask_cost
     return RewardModel(reward_model_settings(settings, actions=len(priors) + 1), priors=priors)

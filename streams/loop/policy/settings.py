@@ -39,6 +39,9 @@ class PolicySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """The longest that an entity is kept for a proposal whose experience does not come."""
     attempts: Annotated[int, msgspec.Meta(ge=1, le=10)] = 2
     """Proposals per episode: another one only after one that was denied or expired, while the episode is open."""
+    ask_cost: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] | None = None
+    """What a person's look costs, in units of reward: to ask one about the likeliest action is then one more choice at
+    each decision. None: people are asked where a level says so, and never by choice."""
     hold_us: Annotated[int, msgspec.Meta(ge=0)] = 30_000_000
     """How long an episode waits whose trouble likely began at another entity, by declared calls: that one is acted on
     first, and most others are over by then."""
