@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from schemas.events import Action, Approval, Event, Verdict
+from schemas.events import ASK, Action, Approval, Event, Verdict
 from schemas.ids import Cause
 from streams.loop.actions import ActionSettings
+from streams.loop.asking import ASK_SCOPE
 from streams.loop.gate import LEVELS, Gate, GateSettings, LevelSettings
 from streams.loop.gate.state import is_exploring, scopes_of
 from streams.loop.limits import parse_limits
@@ -64,7 +65,7 @@ TIGHT: dict[str, dict[str, Any]] = {
 }
 """One thing in short supply at a time, and all at once: where everything is tight, one limit hides the others."""
 ACTION_LIMITS = {"action": "1/10s and 3/1m", "everything": "2/20s and 8/5m"}
-TARGETS = st.sampled_from(("loop", "loop", "action:restart", "pattern:p-1", "entity:e0"))
+TARGETS = st.sampled_from(("loop", "loop", "action:restart", ASK_SCOPE, "pattern:p-1", "entity:e0"))
 STEPS_S = st.sampled_from((0.0, 0.01, 0.5, 2.0, 7.0, 25.0))
 
 
@@ -103,7 +104,9 @@ class GateMachine(RuleBasedStateMachine):
         self.known: list[Event] = []
 
     def make(self) -> Gate:
-        return Gate(self.settings, loop="lab", settings_hash=HASH, actions=self.actions, levels=self.levels)
+        return Gate(
+            self.settings, loop="lab", settings_hash=HASH, actions=self.actions, levels=self.levels, may_ask=True
+        )
 
     def give(self, *events: Event) -> None:
         now = Now(self.us, self.us)
@@ -122,7 +125,8 @@ class GateMachine(RuleBasedStateMachine):
             self.verdicts.setdefault(output.proposal.id, []).append(output)
             if output.action is not None and output.action in actions:
                 action = actions.pop(output.action)
-                for target in msgspec.structs.astuple(scopes_of(output.proposal)):
+                scopes = msgspec.structs.astuple(scopes_of(output.proposal))
+                for target in (*scopes, ASK_SCOPE) if output.proposal.asked else scopes:
                     assert not self.is_paused(target), f"{target} is paused, and nothing may be let through"
                 self.allowed.append((output, action))
                 self.ended_us[action.id] = action.expires_us + self.settings.outcome_timeout_us
@@ -175,9 +179,10 @@ class GateMachine(RuleBasedStateMachine):
         action=st.sampled_from((*ACTIONS, "none")),
         pattern=st.sampled_from(("p-1", "p-2", "novel")),
         sure=st.booleans(),
+        asked=st.booleans(),
     )
-    def propose(self, entity: str, action: str, pattern: str, sure: bool) -> None:
-        likely = 0.8 if sure else 0.3
+    def propose(self, entity: str, action: str, pattern: str, sure: bool, asked: bool = False) -> None:
+        likely, asked = 0.8 if sure else 0.3, asked and action != "none"
         one = proposal(
             f"q-{self.offset}",
             time_us=self.us,
@@ -186,7 +191,8 @@ class GateMachine(RuleBasedStateMachine):
             episode=f"episode-{entity}",
             pattern=pattern,
             action=action,
-            **self.drawn(action, likely),
+            asked=asked,
+            **self.drawn(ASK if asked else action, likely),
         )
         before = self.spent()
         self.known.append(one)
@@ -319,6 +325,14 @@ class GateMachine(RuleBasedStateMachine):
             reached = {one.entity for _, one in self.allowed if action.issued_us <= one.issued_us < until_us}
             assert len(reached) <= self.settings.blast_count
         assert not any(action.action == "wipe" and is_exploring(verdict.proposal) for verdict, action in self.allowed)
+
+    @invariant()
+    def nothing_that_was_asked_by_choice_runs_without_an_approval(self) -> None:
+        for verdict, action in self.allowed:
+            if verdict.proposal.asked:
+                assert verdict.level == "approve"
+                assert action.approvals
+                assert {one.decision for one in action.answers} == {"approve"}
 
     @invariant()
     def every_proposal_is_decided_once_and_every_question_ends_once(self) -> None:

@@ -9,7 +9,7 @@ from hypothesis.stateful import rule
 from schemas.events import Control, Event, LevelChange, Pattern, Promotion, Verdict
 from schemas.ids import derive
 from streams.loop.gate import LEVELS, Gate
-from streams.loop.gate.orders import hear, level_of
+from streams.loop.gate.orders import hear, level_of, lower
 from streams.loop.gate.pairs import Pairs
 from streams.loop.gate.state import Orders
 from tests.loop.gate_bench import SECOND, experience
@@ -72,7 +72,8 @@ class LevelMachine(GateMachine):
             if isinstance(output, Verdict):
                 one = output.proposal
                 if all(before.id != output.id for before in self.verdicts.get(one.id, [])):
-                    assert output.level == self.told.level(self.orders, one.pattern, one.action, self.us)
+                    level = self.told.level(self.orders, one.pattern, one.action, self.us)
+                    assert output.level == (lower(level, "approve") if one.asked else level)
                     if output.verdict == "allow":
                         self.unlearned.append(output)
             elif isinstance(output, LevelChange):
@@ -124,6 +125,8 @@ class LevelMachine(GateMachine):
                 told,
                 id=derive("experience", told.proposal, state, self.offset),  # it is said again, and otherwise
                 cost=max(0.0, -(reward or 0.0)),  # below 0 is what only an action with a cost can earn
+                asked=verdict.proposal.asked,
+                unasked_reward=told.reward,
             )
         )
 
