@@ -121,6 +121,9 @@ WRONG: list[tuple[str, str]] = [
     (RENEWED.format("restart") + "\nsilence = '1s'", "8: policy.renewal.silence: expected at least 2s (two of"),
     ("parameters = { grace = 5 }", "5: actions.restart.parameters.grace: expected a text in quotes, got 5"),
     ("[actions.none]", '5: actions.none: "none" is always an arm and cannot be declared'),
+    ("[actions.ask]", '5: actions.ask: "ask" is what asking a person is called and cannot be declared'),
+    ("[policy]\nask_cost = -0.1", "6: policy.ask_cost: expected a number"),
+    ("cost = 0.25\n[policy]\nask_cost = 0.8", "7: policy.ask_cost: expected at most 0.75, so that it and the dearest"),
     ("[actions.'Re start']", "5: actions.Re start: expected lower-case letters"),
     ("[levels]\n'p-1/reboot' = 'act'", "6: levels.p-1/reboot: expected \"PATTERN/ACTION\""),
     ("[levels]\n'p-1/restart' = 'do'", '6: levels.p-1/restart: expected one of "observe", "suggest", '),
@@ -250,6 +253,7 @@ MATTERS: list[tuple[str, bool]] = [
     ("[levels]\ndefault = 'act'", True),
     ("[detect]\nwindow = '2s'", True),
     ("[outcome]\nhorizon = '16s'", True),
+    ("[policy]\nask_cost = 0.0", True),
 ]
 
 
@@ -263,6 +267,10 @@ def test_the_canonical_text_holds_no_credentials_and_does_not_depend_on_the_orde
     assert "secret" not in secret.canonical
     turned = "[actions.restart]\n[gate]\nconcurrency = 4\n[loop]\nname = 'my-loop'\n"
     assert parse(turned, name="loop.toml").canonical == parse(LEAST, name="loop.toml").canonical
+
+
+def test_settings_that_were_activated_before_asking_could_cost_anything_are_in_force_still() -> None:
+    assert "ask_cost" not in parse(LEAST, name="loop.toml").canonical
 
 
 def test_settings_are_frozen_and_one_value() -> None:

@@ -119,8 +119,8 @@ class AuditEntry(Event, frozen=True, kw_only=True):
 class LedgerEntry(Event, frozen=True, kw_only=True):
     """What one hold-out arm has been worth so far: counts, mean reward, and a 95 % interval of the mean.
 
-    `value` is the sum of the rewards, costs taken off; `cost` that of the actions; `answers` of people to what the arm
-    asked, and the `minutes` they took.
+    `value` is the sum of the rewards, costs taken off; `cost` that of the actions, and of the looks of people that the
+    loop chose; `answers` of people to what the arm asked, and the `minutes` they took.
     """
 
     TYPE: ClassVar[str] = "flyball.ledger.v1"

@@ -85,7 +85,8 @@ def tabulated(episodes: Sequence[HeldOut], settings: Settings) -> HoldOutTable:
     the dearest choice costs below 0, and what costs more counts as that. A look that the loop chose and paid for is not
     priced once more.
     """
-    low = least_reward(costs_of(settings).values())
+    costs = costs_of(settings)
+    low = least_reward(costs.values())
     patterns = {name: at for at, name in enumerate(sorted({one.proposal.pattern for one in episodes}))}
     rewards = (np.array([one.reward for one in episodes], dtype=np.float64) - low) / (1.0 - low)
     arms = np.array([ARMS.index(one.arm) for one in episodes], dtype=np.intp)
@@ -105,7 +106,7 @@ def tabulated(episodes: Sequence[HeldOut], settings: Settings) -> HoldOutTable:
         episodes=episodes,
         log=ArmDraws(arms=arms, shares=shares, rewards=rewards, foretold=foretold),
         scale=1.0 - low,
-        actions=max(len(settings.actions) + 1, seen),  # more than the settings name only where they changed
+        actions=max(len(costs) + 1, seen),  # more than the settings name only where they changed
         people=price * np.array([one.answers - one.paid for one in episodes], dtype=np.float64),
         people_most=price * people * settings.policy.attempts,
     )

@@ -101,7 +101,8 @@ def choose_again(
 
 def _eligible(proposal: Proposal, other: Chooser, added: Collection[str]) -> list[str]:
     """Return what could have been chosen under the other settings, to which some choices were `added`."""
-    new = added if all(scope.startswith("action:") for scope in proposal.blocked) else ()
+    everything = any(not scope.startswith("action:") for scope in proposal.blocked)
+    new = [name for name in added if not everything and f"action:{name}" not in proposal.blocked]
     names = {NONE, *new, *(name for name in proposal.probabilities if name in other.choices)}
     return sorted(names if names - {NONE, ASK} else {NONE})  # a person is asked about an action, so never without one
 

@@ -40,16 +40,18 @@ class AskingWorld:
     """In a share of the episodes, drawn from a seed, a restart is `harmful`, and a person who is asked says no.
 
     At once it earns 0.9 less 0.1 where it helps and -0.1 where it harms, nothing done earns 0.4, and a person who is
-    asked loses 0.1 by the wait, and the look.
+    asked loses 0.1 by the wait, and the look. `events` is all that was said.
     """
 
-    def __init__(self, *, harmful: float, ask_cost: float | None, seed: int) -> None:
-        policy = PolicySettings(ask_cost=ask_cost, hold_out={"loop": 1.0, "baseline": 0.0, "none": 0.0})
+    def __init__(self, *, harmful: float, ask_cost: float | None, seed: int, floor: float = 0.05) -> None:
+        shares = {"loop": 1.0, "baseline": 0.0, "none": 0.0}
+        policy = PolicySettings(ask_cost=ask_cost, floor=floor, hold_out=shares)
         self._processors = (
             Gate(GATE, loop="t", settings_hash="h", actions=ACTIONS, levels=LEVELS, may_ask=ask_cost is not None),
             Attribute(ATTRIBUTE, loop="t", actions=ACTIONS, look_cost=ask_cost or 0.0),
             Policy(policy, loop="t", seed=seed, actions=ACTIONS),
         )
+        self.events: list[Event] = []
         self._harmful = harmful
         self._draw = random.Random(seed)
         self._offset = 0
@@ -99,4 +101,5 @@ class AskingWorld:
             for processor in self._processors:
                 waiting += processor.on_batch(recorded(seen[-1], first=self._offset), at(self._second))
             self._offset += 1
+        self.events += seen
         return seen

@@ -171,6 +171,17 @@ def test_the_ledger_counts_value_and_the_minutes_that_answers_took_people() -> N
     assert told == {"loop": (0.75, 2, 5.0), "baseline": (-0.25, 1, 2.5)}
 
 
+def test_a_look_that_the_loop_chose_is_in_costs_and_chain_whatever_was_answered_and_measured() -> None:
+    looked = {"asked": True, "look_cost": 0.05, "effective": "none", "cost": 0.05}
+    outputs = fold(account(every=2), decision(1, reward=0.35, **looked), decision(2, "unobservable", None, **looked))
+    entry = ledger(outputs)["loop"]
+    assert (entry.decisions, entry.observed, entry.value) == (2, 1, 0.35)
+    assert entry.cost == pytest.approx(0.1)
+    assert [link.facts["asked"] for link in links(outputs)] == ["by choice"] * 2
+    (asked, other) = links(fold(account(), verdict(proposal(asked=True), "escalate"), verdict(proposal("shed"))))
+    assert (asked.facts["asked"], "asked" in other.facts) == ("by choice", False)
+
+
 def test_an_answer_alone_is_fresh_and_written() -> None:
     processor = account()
     fold(processor, answered(held_out("none"), "yes"))

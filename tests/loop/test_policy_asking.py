@@ -96,6 +96,19 @@ def test_it_starts_from_what_the_cheapest_action_may_earn_less_its_cost() -> Non
     assert cheap > dear
 
 
+def test_it_may_begin_to_ask_and_stop_again_with_all_that_it_had_learned() -> None:
+    before, asks, after = policy(), asking(), policy()
+    taught(before, HELPS)
+    known = likeliest(before)
+    asks.restore(before.snapshot())
+    taught_to_ask(asks, 0.85)
+    assert likeliest(asks) == ASK
+    after.restore(asks.snapshot())
+    (one,) = fold(after, recurrence("after"))
+    assert set(one.probabilities) == ALL
+    assert max(one.probabilities, key=one.probabilities.__getitem__) == known == "recycle"
+
+
 @pytest.mark.parametrize("arm", ["baseline", "none"])
 def test_what_is_held_out_never_asks(arm: str) -> None:
     processor = asking()

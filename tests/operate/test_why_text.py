@@ -6,7 +6,7 @@ import pytest
 from schemas.events import HoldOut, Why
 from streams.operate.story_text import text_of
 from streams.operate.why_text import why_text
-from tests.loop.decided import SHARES, proposal
+from tests.loop.decided import SHARES, experience, proposal
 
 GIVEN: dict[str, Any] = {
     "mode": "best",
@@ -94,6 +94,20 @@ def test_the_story_tells_it_with_the_chances_and_the_features() -> None:
     text = text_of(proposal("restart", why=Why(**GIVEN)), [])
     assert text.startswith("proposed restart (propensity 0.400 of restart 1.00; arm loop); the best known: restart")
     assert text.endswith("; ridge/0 on severity 0.50, strength 0.40, trend 0.10")
+
+
+def test_that_a_person_is_asked_by_choice_is_said_with_what_asking_is_held_against() -> None:
+    why = Why(mode="best", runner_up="restart", expected=0.62, runner_up_expected=0.41, spread=0.1)
+    one = proposal("restart", asked=True, probabilities={"ask": 0.7, "restart": 0.2, "none": 0.1}, why=why)
+    text = text_of(one, [])
+    assert text.startswith(
+        "chose to ask a person about restart (propensity 0.400 of ask 0.70, restart 0.20, none 0.10;"
+    )
+    assert "; the likeliest: ask over restart by 0.21 (0.62 expected, not 0.41; 2.1 sd apart); " in text
+    told = experience(one, reward=0.4, asked=True, effective="none", cost=0.05, look_cost=0.05)
+    assert text_of(told, []).startswith(
+        "learned (observed): a person was asked by choice, nothing was done, reward 0.40, cost 0.05"
+    )
 
 
 def test_of_proposals_that_do_not_say_why_the_rest_is_told() -> None:

@@ -2,6 +2,8 @@
 
 from functools import lru_cache, partial
 
+from msgspec.structs import replace
+
 from schemas.events import Event
 from schemas.ids import seed_of
 from schemas.raw import Headers, RawBatch
@@ -52,6 +54,8 @@ GATE = GateSettings(
     abnormal_share=0.9,
     failed_share=0.9,
     failed_window_us=20_000_000,
+    escalation_limit="4/10s and 20/minute",
+    approval_window_us=4_000_000,
 )
 LEVELS = LevelSettings(default="act", novel="act")
 DETECT = DetectSettings(
@@ -70,6 +74,8 @@ _Columns = tuple[tuple[int, ...], tuple[bytes | None, ...], tuple[bytes | None, 
 """Offsets, keys, values and headers of records."""
 POLICY = PolicySettings(hold_us=1_000_000, hold_out={"loop": 0.5, "baseline": 0.45, "none": 0.05})
 """Many episodes under the baseline, which always acts: a loop that has learned to wait would leave limits untried."""
+ASK_COSTS = (0.02, None, None)
+"""Some seeds may choose to ask a person: nobody answers, and a limit says how often in vain."""
 ATTRIBUTE = AttributeSettings(
     horizon_us=6_000_000,
     grace_us=2_000_000,
@@ -81,6 +87,7 @@ ATTRIBUTE = AttributeSettings(
 
 def processors_of(role: str, partition: int, *, seed: int) -> list[Processor]:
     """Return the processors of a role."""
+    ask_cost = ASK_COSTS[seed % 3]
     match role:
         case "ingest":
             return [Ingest(IngestSettings(), loop=LOOP, partitions=PARTITIONS)]
@@ -89,8 +96,8 @@ def processors_of(role: str, partition: int, *, seed: int) -> list[Processor]:
         case "decide":
             return [
                 Recognise(RecogniseSettings(), loop=LOOP, graph=GRAPHS[seed % 2]),
-                Attribute(ATTRIBUTE, loop=LOOP, actions=ACTIONS),
-                Policy(POLICY, loop=LOOP, seed=seed, actions=ACTIONS),
+                Attribute(ATTRIBUTE, loop=LOOP, actions=ACTIONS, look_cost=ask_cost or 0.0),
+                Policy(replace(POLICY, ask_cost=ask_cost), loop=LOOP, seed=seed, actions=ACTIONS),
             ]
         case "gate":
             return [
@@ -101,6 +108,7 @@ def processors_of(role: str, partition: int, *, seed: int) -> list[Processor]:
                     actions=ACTIONS,
                     levels=LEVELS,
                     baseline=POLICY.baseline,
+                    may_ask=ask_cost is not None,
                 )
             ]
         case _:

@@ -11,7 +11,9 @@ REWARD_RANGE = (-1.0, 1.0)
 
 
 class Score(msgspec.Struct, frozen=True, array_like=True):
-    """What one experience counted as, kept as long as it may be corrected; what ran costs, measured or not."""
+    """What one experience counted as, kept as long as it may be corrected; what ran costs, measured or not, as does a
+    person's look.
+    """
 
     arm: Arm
     reward: float | None
@@ -21,11 +23,11 @@ class Score(msgspec.Struct, frozen=True, array_like=True):
 
 
 def score_of(experience: Experience) -> Score | None:
-    """Return what an experience counts as; None where it tells neither a reward that can be one nor of a run, or is of
-    no episode: what was done for a life as a whole is not held against what was done in episodes.
+    """Return what an experience counts as; None where it tells neither a reward that can be one nor of a run or a look,
+    or is of no episode: what was done for a life as a whole is not held against what was done in episodes.
     """
     reward, recovery_us = reward_of(experience), experience.recovery_us
-    if not experience.episode or (reward is None and experience.outcome is None):
+    if not experience.episode or (reward is None and experience.outcome is None and experience.look_cost == 0.0):
         return None
     is_known = reward is not None
     return Score(
