@@ -20,7 +20,7 @@ class Experience(Event, frozen=True, kw_only=True):
     it. `signal` is that signal: the share of the time until it was read that was left after a recovery, 0 without one.
 
     `asked`: the loop chose to ask a person, and the reward is what that came to: counted from when it was asked, less
-    `look_cost` (a part of `cost`) where a person answered. `unasked_reward` is what the effective action earned by
+    `look_cost` (a part of `cost`, None where nobody answered). `unasked_reward` is what the effective action earned by
     itself, from the verdict on, as where people are asked because a level says so.
     """
 
@@ -51,7 +51,7 @@ class Experience(Event, frozen=True, kw_only=True):
     by: str = "loop"
     signal: float | None = None
     asked: bool = False
-    look_cost: float = 0.0
+    look_cost: float | None = None
     unasked_reward: float | None = None
 
     @property

@@ -24,4 +24,4 @@ def unasked(experience: Experience) -> Experience:
     """
     if not experience.asked:
         return experience
-    return replace(experience, reward=experience.unasked_reward, cost=experience.cost - experience.look_cost)
+    return replace(experience, reward=experience.unasked_reward, cost=experience.cost - (experience.look_cost or 0.0))

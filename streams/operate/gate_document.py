@@ -14,7 +14,8 @@ Generated from the gate's own table (`streams/loop/gate/table.py`) by `make docu
 these questions, in this order, and its verdict lists every answer with the numbers it rested on. The first no decides:
 `deny` (with the time from which it may be asked again, where that is known), `escalate` (a person is asked) or `shadow`
 (what would be done is only said). Only a proposal that passes all of them becomes an action, and only then anything is
-spent: a refusal costs nothing, and of all limits a question to a person spends `gate.escalation_limit` alone.
+spent: a refusal costs nothing, and of all limits a question to a person spends `gate.escalation_limit` alone. What the
+loop chose to ask a person about (`policy.ask_cost`) is at most escalated, at whatever level.
 
 | | check | question | no means | what a person can do |
 |---|---|---|---|---|

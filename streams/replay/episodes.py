@@ -147,4 +147,5 @@ def _answer(episode: DecidedEpisode, verdict: Verdict) -> None:
 def _end(event: Experience) -> End:
     reward = reward_of(event) if event.state in TAUGHT else None
     choice = event.effective if event.state == "censored" else event.earned_by
-    return End(event.effective, reward, event.cost, event.decided_us, event.time_us, choice, event.look_cost)
+    look_cost = event.look_cost or 0.0
+    return End(event.effective, reward, event.cost, event.decided_us, event.time_us, choice, look_cost)

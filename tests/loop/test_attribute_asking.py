@@ -65,15 +65,17 @@ def test_of_the_action_itself_it_says_what_it_would_had_a_level_made_the_gate_as
 
 
 @pytest.mark.parametrize(
-    ("decided_by", "look"), [("approval", LOOK), ("expiry", 0.0), ("episode", 0.0)], ids=["rejected", "expired", "over"]
+    ("decided_by", "look"),
+    [("approval", LOOK), ("expiry", None), ("episode", None)],
+    ids=["rejected", "expired", "over"],
 )
 def test_where_the_answer_is_no_it_earns_what_doing_nothing_does_since_the_question(
-    decided_by: str, look: float
+    decided_by: str, look: float | None
 ) -> None:
     (one,) = told(no(2, decided_by), windows=ILL_5_S)
     assert (one.state, one.effective, one.verdict, one.earned_by) == ("observed", "none", "deny", ASK)
-    assert (one.cost, one.look_cost) == (look, look)
-    assert one.reward == pytest.approx(0.5 - look)
+    assert (one.cost, one.look_cost) == (look or 0.0, look)
+    assert one.reward == pytest.approx(0.5 - (look or 0.0))
 
 
 def test_where_a_level_made_the_gate_ask_a_no_teaches_nothing_as_ever() -> None:

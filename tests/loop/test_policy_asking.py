@@ -25,8 +25,8 @@ def taught_to_ask(processor: Policy, reward: float, *, times: int = 60) -> None:
         fold(processor, experience(one, reward=earned, asked=one.asked, cost=0.1))
 
 
-def likeliest(processor: Policy) -> str:
-    (one,) = fold(processor, recurrence("last"))
+def likeliest(processor: Policy, episode: str = "last") -> str:
+    (one,) = fold(processor, recurrence(episode, entity=f"of-{episode}"))
     return max(one.probabilities, key=one.probabilities.__getitem__)
 
 
@@ -99,7 +99,7 @@ def test_it_starts_from_what_the_cheapest_action_may_earn_less_its_cost() -> Non
 def test_it_may_begin_to_ask_and_stop_again_with_all_that_it_had_learned() -> None:
     before, asks, after = policy(), asking(), policy()
     taught(before, HELPS)
-    known = likeliest(before)
+    known = likeliest(before, "first")
     asks.restore(before.snapshot())
     taught_to_ask(asks, 0.85)
     assert likeliest(asks) == ASK

@@ -146,5 +146,5 @@ def test_what_doing_nothing_and_the_loop_itself_earn_is_estimated_from_it() -> N
 
 def test_the_answers_are_in_the_log_once_each() -> None:
     answered = [event for event in lived() if isinstance(event, Verdict) and event.approval is not None]
-    asked = [event for event in lived() if isinstance(event, Experience) and event.look_cost > 0.0]
+    asked = [event for event in lived() if isinstance(event, Experience) and event.look_cost is not None]
     assert len(answered) == len(asked) > EPISODES // 4

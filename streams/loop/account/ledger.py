@@ -27,7 +27,7 @@ def score_of(experience: Experience) -> Score | None:
     or is of no episode: what was done for a life as a whole is not held against what was done in episodes.
     """
     reward, recovery_us = reward_of(experience), experience.recovery_us
-    if not experience.episode or (reward is None and experience.outcome is None and experience.look_cost == 0.0):
+    if not experience.episode or (reward is None and experience.outcome is None and experience.look_cost is None):
         return None
     is_known = reward is not None
     return Score(

@@ -9,12 +9,13 @@ from streams.loop.attribute.joins import Join
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Earned:
     """A reward, None where nothing was measured, and the cost that was taken off, of which `look_cost` is that of a
-    person's look. `unasked` is the reward without that and without the wait, where the loop chose to ask.
+    person's look, None where there was none. `unasked` is the reward without that and without the wait, where the loop
+    chose to ask.
     """
 
     reward: float | None
     cost: float
-    look_cost: float = 0.0
+    look_cost: float | None = None
     unasked: float | None = None
 
 
@@ -45,6 +46,6 @@ def earned(join: Join, left: float | None, *, cost: float, look_cost: float, hor
     if not join.proposal.asked:
         return Earned(reward=bare, cost=cost)
     waited_us = 0 if join.asked_us is None else join.verdict.time_us - join.asked_us
-    look = look_cost if join.looked else 0.0
-    reward = None if left is None else max(0.0, left - waited_us / horizon_us) - cost - look
-    return Earned(reward=reward, cost=cost + look, look_cost=look, unasked=bare)
+    both = cost + look_cost if join.looked else cost
+    reward = None if left is None else max(0.0, left - waited_us / horizon_us) - both
+    return Earned(reward=reward, cost=both, look_cost=look_cost if join.looked else None, unasked=bare)
