@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -81,6 +82,17 @@ def test_where_the_answer_is_no_it_earns_what_doing_nothing_does_since_the_quest
 def test_where_a_level_made_the_gate_ask_a_no_teaches_nothing_as_ever() -> None:
     (one,) = told(no(2, of=BY_LEVEL), windows=ILL_5_S, of=BY_LEVEL)
     assert (one.state, one.reward, one.cost) == ("censored", None, 0.0)
+
+
+def test_what_was_not_asked_by_choice_writes_no_byte_of_it() -> None:
+    """A default that is another object of the same value would be written."""
+    for (one,) in (
+        told(*yes(2, BY_LEVEL), windows=ILL_5_S, of=BY_LEVEL),
+        told(no(2, of=BY_LEVEL), windows="", of=BY_LEVEL),
+    ):
+        assert not {"asked", "look_cost", "unasked_reward"} & set(msgspec.json.decode(msgspec.json.encode(one)))
+    (asked,) = told(*yes(2), windows=ILL_5_S)
+    assert {"asked", "look_cost", "unasked_reward"} <= set(msgspec.json.decode(msgspec.json.encode(asked)))
 
 
 @pytest.mark.parametrize("answer", ["deny", "shadow"])
