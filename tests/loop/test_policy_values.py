@@ -10,13 +10,13 @@ import pytest
 from schemas.events import Proposal, Verdict
 from streams.loop.policy.reward_models import reward_model_settings
 from streams.loop.policy.settings import PolicySettings
-from streams.loop.policy.values import MOST, PREFIX, WEIGHT, chosen
+from streams.loop.policy.values import MOST, NAMED, OTHER, WEIGHT, chosen
 from tests.loop.decided import START, S, experience, measurement, recurrence, verdict
 from tests.loop.test_policy import fold, policy, tick
 
 
 def values_in(one: Proposal) -> dict[str, float]:
-    return {name: value for name, value in one.features.items() if name.startswith(PREFIX)}
+    return {name: value for name, value in one.features.items() if name.startswith((NAMED, OTHER))}
 
 
 @pytest.mark.parametrize(
@@ -44,9 +44,9 @@ def test_few_count_however_many_there_are() -> None:
 def test_a_decision_has_the_values_that_its_recurrence_tells() -> None:
     state = {"cpu": 70.0, "queue": 4.0}
     (one,) = fold(policy(), recurrence(state=state))
-    assert values_in(one) == {"value:cpu": 70.0, "value:queue": 4.0}
-    (one,) = fold(policy(values=("queue",)), recurrence(state=state))
-    assert values_in(one) == {"value:queue": 4.0}
+    assert values_in(one) == {"other:cpu": 70.0, "other:queue": 4.0}
+    (one,) = fold(policy(values=("queue", "*")), recurrence(state=state))
+    assert values_in(one) == {"value:queue": 4.0, "other:cpu": 70.0}
     (one,) = fold(policy(values=()), recurrence(state=state))
     assert values_in(one) == {}
 
@@ -64,7 +64,7 @@ def test_an_episode_that_waits_is_decided_by_what_was_measured_last() -> None:
     for one in (processor, other):
         (second,) = fold(one, experience(first), seconds=20.0)
         assert second.episode == "e2"
-        assert values_in(second) == {"value:cpu": 90.0, "value:disk": 1.0, "value:queue": 5.0}
+        assert values_in(second) == {"other:cpu": 90.0, "other:disk": 1.0, "other:queue": 5.0}
 
 
 def test_an_episode_that_is_decided_again_is_decided_by_what_was_measured_last() -> None:
@@ -73,17 +73,17 @@ def test_an_episode_that_is_decided_again_is_decided_by_what_was_measured_last()
     fold(processor, denied(first, retry_s=60.0), measurement(2.0, abnormal=True, values={"cpu": 95.0}), seconds=3.0)
     fold(processor, experience(first, "censored", None), seconds=4.0)
     (again,) = tick(processor, 61.0)
-    assert values_in(first) == {"value:cpu": 70.0}
-    assert values_in(again) == {"value:cpu": 95.0}
+    assert values_in(first) == {"other:cpu": 70.0}
+    assert values_in(again) == {"other:cpu": 95.0}
 
 
 def denied(of: Proposal, *, retry_s: float) -> Verdict:
     return verdict(of, "deny", retry_after_us=START + int(retry_s * S))
 
 
-def test_all_values_together_count_as_much_as_one_other_feature() -> None:
+def test_all_that_nobody_named_count_together_as_much_as_one_other_feature() -> None:
     made = reward_model_settings(PolicySettings(), actions=2)
-    assert (made.faint_features, made.faint_weight) == (PREFIX, WEIGHT)
+    assert (made.faint_features, made.faint_weight) == (OTHER, WEIGHT)
     assert pytest.approx(1.0) == MOST * WEIGHT**2
 
 
@@ -96,10 +96,10 @@ def earned(**fields: Any) -> float:
     for number in range(400):
         load = float(rng.normal(200.0, 40.0))
         state = {"cpu": float(rng.normal(70.0, 9.0)), "load": load} if number % 5 else {"load": load}
-        (one,) = fold(processor, recurrence(f"e{number}", entity=f"web-{number}", state=state), seconds=number)
+        (one,) = fold(processor, recurrence(f"e{number}", entity=f"web-{number}", state=state), first=number)
         best = "restart" if load < 200.0 else "recycle"
         rewards.append(0.9 if one.action == best else 0.1)
-        fold(processor, experience(one, reward=rewards[-1]), seconds=number)
+        fold(processor, experience(one, reward=rewards[-1]), first=number)
     return sum(rewards[200:]) / 200
 
 
@@ -112,11 +112,13 @@ def test_a_remedy_that_depends_on_a_level_is_learned_though_metrics_come_and_go(
 def test_a_policy_that_knew_no_values_goes_on_with_them() -> None:
     older, newer = policy(values=()), policy()
     for number in range(40):
-        (one,) = fold(older, recurrence(f"e{number}", entity=f"web-{number}", state={"cpu": float(number)}))
-        fold(older, experience(one, reward=0.5))
+        (one,) = fold(
+            older, recurrence(f"e{number}", entity=f"web-{number}", state={"cpu": float(number)}), first=number
+        )
+        fold(older, experience(one, reward=0.5), first=number)
     newer.restore(older.snapshot())
     (one,) = fold(newer, recurrence("e99", entity="web-99", state={"cpu": 99.0}))
-    assert values_in(one) == {"value:cpu": 99.0}
+    assert values_in(one) == {"other:cpu": 99.0}
     assert one.model == "ridges/40"
     again = policy()
     again.restore(newer.snapshot())
@@ -126,4 +128,4 @@ def test_a_policy_that_knew_no_values_goes_on_with_them() -> None:
 
 def test_a_value_that_is_none_never_stands_in_a_proposal() -> None:
     (one,) = fold(policy(), recurrence(state={"cpu": math.nan, "queue": 4.0}))
-    assert values_in(one) == {"value:queue": 4.0}
+    assert values_in(one) == {"other:queue": 4.0}

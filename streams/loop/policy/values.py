@@ -8,14 +8,15 @@ from msgspec.structs import replace
 from schemas.events import Measurement
 from streams.loop.policy.state import Open, Waiting
 
-PREFIX = "value:"
+NAMED, OTHER = "value:", "other:"
+"""Before the name of a metric that was named, and of any other: who names another is no change to what was learned."""
 OTHERS = "*"
 """Stands for the metrics that are not named."""
 MOST = 8
 """Metrics that count in one decision."""
 WEIGHT = MOST**-0.5
-"""How much each counts at first, of any other feature: all of them together as much as one. What values say mostly has
-nothing to do with what helps, and would only blur what little is known early on.
+"""How much one that was not named counts at first, of any other feature: all of them together as much as one. What they
+say mostly has nothing to do with what helps, and would only blur what little is known early on.
 """
 
 
@@ -31,7 +32,8 @@ def chosen(values: Mapping[str, float], names: Sequence[str]) -> dict[str, float
 
 def values_of(values: Mapping[str, float], names: Sequence[str]) -> dict[str, float]:
     """Return the features: in the units of the metrics, as their scale is learned."""
-    return {f"{PREFIX}{name}": value for name, value in chosen(values, names).items()}
+    found = chosen(values, names).items()
+    return {f"{NAMED if name in names else OTHER}{name}": value for name, value in found}
 
 
 def see(one: Open | Waiting, measurement: Measurement, names: Sequence[str]) -> None:
