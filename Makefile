@@ -73,6 +73,7 @@ bench: $(VENV)/.bench  ## The benchmarks that need no outside data, beside peers
 	$(BIN)/python -m tests.bench.gone_wrong --seeds 2 --workers 2
 	$(BIN)/python -m tests.bench.density --seeds 2 --workers 2
 	$(BIN)/python -m tests.bench.early --seeds 5
+	$(BIN)/python -m tests.bench.values --seeds 4
 	$(BIN)/python -m tests.bench.ope
 	$(BIN)/python -m tests.bench.alarms --stated 200 --workers 2
 	$(BIN)/python -m tests.bench.patterns --seeds 4 --workers 2

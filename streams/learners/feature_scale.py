@@ -25,14 +25,25 @@ class ScaleColumns(msgspec.Struct, array_like=True):
 class FeatureScale:
     """Features get columns in order of their first appearance, `limit` at most; later ones are left out. Those of
     `first` have theirs from the beginning. Those of `declared` lie in [-1, 1] about 0, and nothing is learned of their
-    scale: a slow one, like the time of the day, would else count as extreme while little of its range was seen.
+    scale: a slow one, like the time of the day, would else count as extreme while little of its range was seen. Those
+    whose names begin with `faint` are `weight` times as large as others: a ridge regression takes them for the less.
 
     A row begins with the constant 1. What is absent, not finite or never varied is 0, which is the mean.
     """
 
-    def __init__(self, *, limit: int, first: Sequence[str] = (), declared: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        limit: int,
+        first: Sequence[str] = (),
+        declared: Iterable[str] = (),
+        faint: str = "",
+        weight: float = 1.0,
+    ) -> None:
         self._limit = limit
         self._declared = frozenset(declared)
+        self._faint, self._weight = faint, weight
+        self._weights: Vector | None = None
         self._rows = 0
         self._latest: tuple[str, ...] = ()
         self._values: Callable[[Mapping[str, float]], Sequence[float]] | None = None
@@ -84,13 +95,13 @@ class FeatureScale:
         self._rows += 1
         row = np.empty(len(raw))
         scales.learn_row(raw, self._rows, self._counts, self._means, self._variances, self._scales, self._reach, row)
-        return row
+        return row if self._weights is None else row * self._weights
 
     def row(self, raw: Vector) -> Vector:
         """Return the values scaled and squashed, with the constant before them: shape (1 + features,)."""
         row = np.empty(len(raw))
         scales.squash(raw, self._means, self._scales, row)
-        return row
+        return row if self._weights is None else row * self._weights
 
     def rows(self, raw: Vector) -> Vector:
         """Return the rows of values of shape (n, features): shape (n, 1 + features), each equal to what `row` says."""
@@ -125,6 +136,10 @@ class FeatureScale:
         self._scales, self._reach = np.empty(len(counts)), np.ones(len(counts))
         self._reach[fixed] = 0.0
         scales.rescale(counts, means, variances, self._scales, self._reach)
+        weak = [1 + place for place, name in enumerate(names) if self._faint and name.startswith(self._faint)]
+        self._weights = np.ones(1 + len(names)) if weak else None
+        if self._weights is not None:
+            self._weights[weak] = self._weight
 
 
 def _getter(columns: Sequence[str], names: Iterable[str]) -> Callable[[Mapping[str, float]], Sequence[float]] | None:

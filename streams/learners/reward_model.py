@@ -80,7 +80,11 @@ class RewardModel(base.Regressor):
         self._settings = chosen = settings or RewardModelSettings()
         self._priors = dict(priors or {})
         self._scale = FeatureScale(
-            limit=chosen.features, first=chosen.first_features, declared=chosen.declared_features
+            limit=chosen.features,
+            first=chosen.first_features,
+            declared=chosen.declared_features,
+            faint=chosen.faint_features,
+            weight=chosen.faint_weight,
         )
         self._bank = RidgeBank(chosen.models)
         self._offsets = PatternOffsets(chosen.own_forgetting, weight=chosen.own_weight, limit=chosen.patterns)

@@ -29,6 +29,10 @@ class RewardModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     """Those that have their place whatever comes before them."""
     declared_features: tuple[str, ...] = ()
     """Those that lie in [-1, 1] about 0 by what they are: their scale is not learned."""
+    faint_features: str = ""
+    """What the names of those begin with that are likely to mean nothing; none do where it is empty."""
+    faint_weight: float = 1.0
+    """How much these count of any other: what it takes to believe in them is that much more, squared."""
     actions: int = 64
     patterns: int = 500
     remembered: int = 5_000

@@ -5,6 +5,11 @@ Every parquet of the folder is a set: features, and the column `label`; an arm e
 orders of the rows. All sets see one configuration, the policy's but for floor and prior (see `POLICY`). Beside: linear
 Thompson sampling (the better of two widths), Vowpal Wabbit (the best of 36 settings: how it explores, its rate, raw or
 standardised features, costs of -1 or 0 or of 0 or 1) and any arm; "standardised" is by the whole set, in hindsight.
+
+`loss` is that of the policy's models and exploration by themselves. Of the first `--loop-seeds` orders
+`loss_through_loop` is that of the whole product over the driver of `streams.replay` (see `bandit_loop`), and
+`loss_same_draws` that of the models with the draws that it made: what lies between them are the events, the features
+that every decision has, and patterns.
 """
 
 import argparse
@@ -17,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from tests.bench.bandit_loop import draws_of, played, settings_of
 from tests.bench.bandit_play import FLOOR, POLICY, Flyball, Game, LinearThompson, Player, Uniform, play
 from tests.bench.bandit_vw import COSTS, EXPLORATIONS, NO_VW, RATES, VowpalWabbit, is_installed
 from tests.bench.rows import Row, print_table, write_rows
@@ -58,19 +64,34 @@ def players(game: Game, seed: int, *, with_vw: bool) -> Iterator[tuple[str, str,
                 yield "vowpal wabbit", f"{exploration} -l {rate} {name} {costs}", make, seen
 
 
-def losses(path: Path, seeds: int, *, with_vw: bool) -> list[Row]:
+def through_loop(game: Game) -> dict[str, float]:
+    """Return the loss of the whole product in one order, and that of its models with the same draws."""
+    ran = played(game)
+    drawn = Game(game.rows, game.rewards, draws_of(settings_of(game), len(ran)))
+    (features, arms), chosen = (game.rows.shape[1], game.rewards.shape[1]), game.rewards[np.arange(len(ran)), ran]
+    return {
+        "loss_through_loop": 1.0 - float(chosen.mean()),
+        "loss_same_draws": 1.0 - play(partial(Flyball, features, arms), drawn),
+    }
+
+
+def losses(path: Path, seeds: int, *, with_vw: bool, loop_seeds: int) -> list[Row]:
     """Return the loss of each system on one set: of its best settings."""
     found: dict[tuple[str, str], list[float]] = {}
+    looped: dict[str, list[float]] = {}
     arms = 0
     for seed, game in enumerate(games(path, seeds)):
         arms = game.rewards.shape[1]
         for system, settings, make, seen in players(game, seed, with_vw=with_vw):
             found.setdefault((system, settings), []).append(1.0 - play(make, seen))
+        for metric, loss in through_loop(game).items() if seed < loop_seeds else ():
+            looped.setdefault(metric, []).append(loss)
     best: dict[str, tuple[float, str]] = {}
     for (system, settings), values in found.items():
         mean = float(np.mean(values))
         best[system] = min(best.get(system, (mean, settings)), (mean, settings))
     rows = [_row(path.stem, system, "loss", loss, "share") for system, (loss, _) in best.items()]
+    rows += [_row(path.stem, "flyball", metric, float(np.mean(values)), "share") for metric, values in looped.items()]
     for system, (_, settings) in best.items():
         if settings:
             print(f"{path.stem}: the best {system} is {settings}")
@@ -78,10 +99,13 @@ def losses(path: Path, seeds: int, *, with_vw: bool) -> list[Row]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.bandit", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench.bandit", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True, help="a folder of parquet files")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--no-vw", action="store_true", help="without Vowpal Wabbit, which takes most of the time")
+    parser.add_argument("--loop-seeds", type=int, default=1, help="orders that the whole product plays, too")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     with_vw = is_installed() and not arguments.no_vw
@@ -90,7 +114,7 @@ def main() -> None:
     print(f"floor {FLOOR}, gamma {POLICY.gamma:g}, optimism {POLICY.optimism:g}, prior {POLICY.reward_prior:g}")
     rows: list[Row] = []
     for path in sorted(arguments.data.glob("*.parquet")):
-        found = losses(path, arguments.seeds, with_vw=with_vw)
+        found = losses(path, arguments.seeds, with_vw=with_vw, loop_seeds=arguments.loop_seeds)
         print_table(found)
         rows += found
     write_rows(arguments.json, rows)

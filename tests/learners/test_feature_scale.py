@@ -158,3 +158,16 @@ def test_what_is_declared_stays_so_in_a_restored_scale() -> None:
     fresh = FeatureScale(limit=9, declared=("day",))
     fresh.grow(("day",))
     assert scale.row(scale.raw({"day": 0.5}))[1] == fresh.row(fresh.raw({"day": 0.5}))[1]
+
+
+def test_what_is_faint_counts_less_wherever_it_is_scaled_and_after_a_restore() -> None:
+    scale = FeatureScale(limit=9, faint="value:", weight=0.25)
+    for value in np.random.default_rng(1).normal(50.0, 4.0, 100).tolist():
+        scale.learn_row(scale.take_in({"load": value, "value:load": value}))
+    other = FeatureScale(limit=9, faint="value:", weight=0.25)
+    other.restore(scale.columns())
+    raw = scale.raw({"load": 58.0, "value:load": 58.0})
+    for one, load, value in (scale.row(raw), other.row(raw), *other.rows(raw[None, 1:]), scale.learn_row(raw)):
+        assert one == 1.0
+        assert load > 0.5
+        assert value == pytest.approx(0.25 * load)

@@ -6,7 +6,19 @@ from collections.abc import Sequence
 import msgspec
 
 from schemas.errors import RecoveryError
-from schemas.events import ASK, NONE, Blocked, Episode, Event, Experience, Proposal, Recurrence, Storm, Verdict
+from schemas.events import (
+    ASK,
+    NONE,
+    Blocked,
+    Episode,
+    Event,
+    Experience,
+    Measurement,
+    Proposal,
+    Recurrence,
+    Storm,
+    Verdict,
+)
 from schemas.ids import Cause, Mint
 from streams.loop.actions import ActionSettings
 from streams.loop.asking import asked_about
@@ -18,6 +30,7 @@ from streams.loop.policy.recent import RecentActions
 from streams.loop.policy.reward_models import reward_model
 from streams.loop.policy.settings import PolicySettings
 from streams.loop.policy.state import STATE_VERSION, Open, State, Timer, Waiting
+from streams.loop.policy.values import see, values_of
 from streams.loop.policy.why import why_of
 from streams.loop.processor import Input, Now
 from streams.loop.remembering import forget_oldest, remember
@@ -128,6 +141,8 @@ class Policy:
         match event:
             case Recurrence():
                 return self._recur(event, on)
+            case Measurement():
+                self._see(event)
             case Storm() if event.phase == "open" and event.calls == "declared":
                 self._hold(event)
             case Verdict():
@@ -156,6 +171,11 @@ class Policy:
             return []
         self._waiting.pop(recurrence.entity, None)
         return [self._propose(recurrence, 1, on)]
+
+    def _see(self, measurement: Measurement) -> None:
+        for one in (self._open.get(measurement.entity), self._waiting.get(measurement.entity)):
+            if one is not None:
+                see(one, measurement, self._settings.values)
 
     def _hold(self, storm: Storm) -> None:
         """Let those wait whose trouble began elsewhere; one that turns out to be an origin waits no longer."""
@@ -284,8 +304,10 @@ class Policy:
         return sorted({*actions, *asks, NONE})
 
     def _features(self, recurrence: Recurrence, now_us: int) -> dict[str, float]:
-        """Return what is known of an episode, of what was done about its entity lately, and the time."""
-        return features_of(recurrence) | self._recent.features(recurrence.entity, now_us) | time_of_day(now_us)
+        """Return what is known of an episode, of its entity and what was done about it lately, and the time."""
+        values = values_of(recurrence.state, self._settings.values)
+        lately = self._recent.features(recurrence.entity, now_us)
+        return features_of(recurrence) | values | lately | time_of_day(now_us)
 
     def _masks(self, entity: str, pattern: str, actions: tuple[str, ...], now_us: int) -> tuple[str, ...]:
         """Return the scopes in force that touch a decision."""

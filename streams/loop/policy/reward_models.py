@@ -8,6 +8,7 @@ from streams.learners.reward_settings import RewardModelSettings
 from streams.loop.actions import ActionSettings
 from streams.loop.policy.choice import OF_EVERY_METRIC, OF_EVERY_MOMENT
 from streams.loop.policy.settings import PolicySettings
+from streams.loop.policy.values import OTHER, WEIGHT
 
 
 def reward_model_settings(settings: PolicySettings, *, actions: int) -> RewardModelSettings:
@@ -19,6 +20,8 @@ def reward_model_settings(settings: PolicySettings, *, actions: int) -> RewardMo
         prior=settings.reward_prior,
         first_features=(*OF_EVERY_METRIC, *OF_EVERY_MOMENT),
         declared_features=OF_EVERY_MOMENT,
+        faint_features=OTHER,
+        faint_weight=WEIGHT,
         actions=2 * actions,
         patterns=min(usual.patterns, settings.remembered),
         remembered=settings.remembered,

@@ -50,6 +50,9 @@ class PolicySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     remembered: Count = 5_000
     """Episodes kept, so that each is decided once, and decisions kept for their outcomes: one that comes when so many
     were decided after it is not learned from. At least `open_limit`."""
+    values: tuple[str, ...] = ("*",)
+    """The metrics whose latest values count in a decision besides how far they left their normal: at most eight, in
+    this order; `*` stands for any others, by name, which count for less until outcomes say more. Empty: none."""
     renewal: RenewalSettings | None = None
     """Lives in which an action is taken when the time has come; None: every action at an episode's onset, or never."""
 
