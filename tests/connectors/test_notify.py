@@ -22,6 +22,7 @@ from tests.connectors.http_target import Answering, HttpTarget, hangs_up, says
 from tests.loop.gate_bench import START, proposal
 
 WINDOW_US = 600_000_000
+ALL = "`flyball approvals` lists all questions, `flyball status` what is left to people"
 NOTICE = Notice(id="v1", text="lab asks: restart on <web-1> & web-2?")
 SECRET = b"0123456789abcdef0123456789abcdef"
 
@@ -66,7 +67,7 @@ def test_what_was_too_much_is_told_in_one_message_and_counted_in_the_next() -> N
     notices = Notices(loop="lab", hourly=2)
     texts = [told(notices, verdict(proposal(f"p{n}"))) for n in range(5)]
     assert [text is not None for text in texts] == [True, True, True, False, False]
-    assert texts[2] == "lab: more than 2 questions in an hour; `flyball approvals` lists all of them"
+    assert texts[2] == f"lab: more than 2 messages in an hour; {ALL}"
     later = told(notices, verdict(proposal("p9")), us=START + HOUR_US, until_us=START + 2 * HOUR_US)
     assert "(3 more were not told one by one" in (later or "")
 

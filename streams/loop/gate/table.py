@@ -51,7 +51,7 @@ RULES: tuple[Rule, ...] = (
         "abnormal",
         "are few enough entities abnormal?",
         "deny",
-        "flyball rearm loop, where no census comes; gate.abnormal_share in loop.toml, flyball activate",
+        "flyball rearm loop",
     ),
     _rule("failures", "do enough of this action's runs end well?", "deny", "flyball rearm action:{action}"),
     _rule("protected", "may the loop touch the entity?", "deny", "gate.protected in loop.toml, flyball activate"),
