@@ -87,7 +87,9 @@ class Notices:
         if told.enough_us is not None and now_us - told.enough_us < HOUR_US:
             return None
         told.enough_us = now_us
-        return Notice(id=f"{verdict.id}-enough", text=f"{self._loop}: more than {self._hourly} messages in an hour; {_ALL}")
+        return Notice(
+            id=f"{verdict.id}-enough", text=f"{self._loop}: more than {self._hourly} messages in an hour; {_ALL}"
+        )
 
     def _remember(self, proposal: str, until_us: int, now_us: int) -> None:
         """Note an escalation, and forget those that were over an hour ago: the gate says no more of them."""

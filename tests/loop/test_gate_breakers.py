@@ -119,9 +119,7 @@ def test_open_breakers_are_told_with_their_time_and_kept_over_a_restart() -> Non
     bench.us += SECOND
     both = {"action:restart": opened_us, "loop": bench.us}
     assert told(bench.give(census(abnormal=8, live=10, time_us=bench.us))) == [both]
-    twin = Gate(
-        GateSettings(**BREAKING), loop="lab", settings_hash=bench.hash, actions=QUICK, levels=ACT
-    )
+    twin = Gate(GateSettings(**BREAKING), loop="lab", settings_hash=bench.hash, actions=QUICK, levels=ACT)
     twin.restore(bench.gate.snapshot())
     assert twin.snapshot() == bench.gate.snapshot()
     bench.gate = twin

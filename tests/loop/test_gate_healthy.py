@@ -6,7 +6,20 @@ import msgspec
 import pytest
 
 from streams.loop.gate import Gate, GateSettings
-from tests.loop.gate_bench import ACT, ACTIONS, SECOND, Bench, actions, census, check_of, closed, control, opened, proposal, verdicts
+from tests.loop.gate_bench import (
+    ACT,
+    ACTIONS,
+    SECOND,
+    Bench,
+    actions,
+    census,
+    check_of,
+    closed,
+    control,
+    opened,
+    proposal,
+    verdicts,
+)
 
 SETTINGS = GateSettings(healthy_least=2)
 

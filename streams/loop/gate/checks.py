@@ -74,8 +74,8 @@ def all_checks(facts: Facts, question: Question) -> Findings:
 
 
 def checks_of_nothing(facts: Facts, question: Question) -> Findings:
-    """Make the checks of a proposal to do nothing, which only its duplicate stops; where the entity has no attempts left
-    that is listed too, for people: more would not be allowed.
+    """Make the checks of a proposal to do nothing, which only its duplicate stops. That the entity has no attempts left
+    is listed too, for people: more would not be allowed.
     """
     found = findings_of(with_remedy(validity.duplicate(facts, question), question))
     attempts = budgets.budget("attempts", question.scopes.entity, facts, question)

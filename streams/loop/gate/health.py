@@ -32,9 +32,9 @@ class _Sums:
 class Health:
     """Keeps the latest census per partition and group; one older than `census_age` no longer counts.
 
-    A storm (`stormy_us`: since when) holds until a person re-arms the loop, whatever censuses say by then. Where `rearm`
-    is `auto`, a fresh one that says otherwise ends it too, together with the last of partitions that are silent: silence
-    ends none.
+    A storm (`stormy_us`: since when) holds until a person re-arms the loop, whatever censuses say by then. Where
+    `rearm` is `auto`, a fresh one that says otherwise ends it too, together with the last of partitions that are
+    silent: silence ends none.
     """
 
     def __init__(self, settings: GateSettings) -> None:

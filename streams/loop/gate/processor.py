@@ -42,8 +42,8 @@ class Gate:
     """Turns each proposal into one verdict, and into an action when every check passes; only then it reserves.
 
     An escalation ends once: approved by enough people (all checks run again), rejected by one, expired, or lapsed with
-    its episode. A proposal that was decided gets its recorded verdict again. `none` is always allowed, at no cost; where
-    its entity has no attempts left its verdict says so.
+    its episode. A proposal that was decided gets its recorded verdict again. `none` is always allowed, at no cost; its
+    verdict says where its entity has no attempts left.
     """
 
     name = "gate"

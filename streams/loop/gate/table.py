@@ -66,7 +66,7 @@ RULES: tuple[Rule, ...] = (
     ),
     _rule("approval", "is the level act, or did enough people approve?", "escalate", "flyball approve {proposal}"),
     _rule("attempts", "has the entity attempts left?", "deny", "gate.entity_attempts in loop.toml, flyball activate"),
-    _rule("in-flight", "is nothing under way on the entity?", "deny", "flyball inflight; flyball settle ACTION"),
+    _rule("in-flight", "is nothing under way on the entity?", "deny", "flyball inflight; flyball settle ACTION STATE"),
     _rule("cooldown", "has the entity cooled down?", "deny", "actions.*.cooldown in loop.toml, flyball activate"),
     _rule(
         "wait",
