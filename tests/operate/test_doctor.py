@@ -242,14 +242,9 @@ def test_breakers_that_are_open_are_told_with_their_time_and_what_closes_them() 
 
 
 def test_entities_that_are_left_to_people_are_told() -> None:
-    found = list(
-        on_verdicts(
-            Verdicts(
-                left("p1", us=NOW_US - 2 * HOUR_US), left("p2", us=NOW_US - 23 * HOUR_US, entity="web-1", next_us=1)
-            ),  # type: ignore[arg-type]
-            now_us=NOW_US,
-        )
-    )
+    over = left("p2", us=NOW_US - 23 * HOUR_US, entity="web-1", next_us=NOW_US)
+    topic = Verdicts(left("p1", us=NOW_US - 2 * HOUR_US), over)
+    found = list(on_verdicts(topic, now_us=NOW_US))  # type: ignore[arg-type]
     assert (found[-1].level, found[-1].remedy) == ("warn", "flyball why web-3")
     assert found[-1].found == "left to them, for what was done did not hold: web-3"
 

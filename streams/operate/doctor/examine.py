@@ -102,7 +102,7 @@ def _dead_letters(reader: TopicReader, *, now_us: int) -> Finding:
     return check_dead_letters((event for _, event in found if isinstance(event, DeadLetter)), now_us=now_us)
 
 
-def on_verdicts(reader: Reader, *, now_us: int) -> Iterator[Finding]:
+def on_verdicts(reader: TopicReader, *, now_us: int) -> Iterator[Finding]:
     """Yield what the gate says of its breakers, and of entities that are left to people."""
     open_us: dict[str, int] = {}
     for _, event in reader.events("verdicts", kinds=(Blocked,)):
