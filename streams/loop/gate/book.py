@@ -137,7 +137,7 @@ class Book:
         """
         if target == "loop":
             self.health.rearm()
-        for name in {*self._actions, *self.ends.tripped_us}:
+        for name in sorted({*self._actions, *self.ends.tripped_us}):
             if target in ("loop", f"action:{name}"):
                 self.windows.loosen(f"action:{name}")
                 self.ends.forget(name)
