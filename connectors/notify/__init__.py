@@ -1,1 +1,1 @@
-"""Telling people that the loop asks them something: a webhook, as Slack and many others take it."""
+"""Telling people that the loop asks them something, or leaves an entity to them: a webhook, as Slack takes it."""

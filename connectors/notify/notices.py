@@ -4,11 +4,13 @@ import time
 
 import msgspec
 
-from schemas.events import Verdict
+from schemas.events import Check, Verdict
 
 HOUR_US = 3_600_000_000
 REMEMBERED = 10_000
-"""Escalations that are not told again."""
+"""Escalations that are not told again, and entities."""
+_SPELLED = {"second": "a second", "minute": "a minute", "hour": "an hour", "day": "a day", "week": "a week"}
+_ALL = "`flyball approvals` lists all questions, `flyball status` what is left to people"
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,17 +21,20 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Told(msgspec.Struct, kw_only=True):
-    """What must not be forgotten over a restart: escalations to when they are over, and the latest messages."""
+    """What must not be forgotten over a restart: escalations to when they are over, entities that are left to people to
+    when they may be acted on again, and the latest messages.
+    """
 
     until_us: dict[str, int] = {}
+    left_us: dict[str, int] = {}
     told_us: list[int] = []
     enough_us: int | None = None
     untold: int = 0
 
 
 class Notices:
-    """Turns verdicts into messages. In every hour there are at most `hourly` about one escalation each, and one more
-    that tells of all others. `told` is all that it remembers.
+    """Turns verdicts into messages. In every hour there are at most `hourly` about one escalation or one entity each,
+    and one more that tells of all others. `told` is all that it remembers.
     """
 
     def __init__(self, *, loop: str, hourly: int) -> None:
@@ -38,25 +43,53 @@ class Notices:
         self.told = Told()
 
     def about(self, verdict: Verdict, *, until_us: int, now_us: int) -> Notice | None:
-        """Return what to tell of a verdict at this time: of each escalation its first one, while it is open.
+        """Return what to tell of a verdict at this time: of each escalation its first one, while it is open, and once
+        that an entity is left to people, until it has attempts again.
 
         `until_us` is when the escalation is over, were this its first verdict.
         """
+        if (check := verdict.exhausted) is not None:
+            return self._left(verdict, check, now_us)
         told, proposal = self.told, verdict.proposal
         if verdict.verdict != "escalate" or proposal.id in told.until_us:
             return None
         self._remember(proposal.id, until_us, now_us)
         if now_us >= until_us:
             return None
+        return self._within_budget(verdict, self._question(verdict, until_us), now_us)
+
+    def _left(self, verdict: Verdict, check: Check, now_us: int) -> Notice | None:
+        """Tell that the last actions on an entity did not hold, once until it may be acted on again."""
+        entity, until_us = verdict.proposal.entity, check.next_us or 0
+        if verdict.time_us < self.told.left_us.get(entity, 0) or now_us >= until_us:
+            return None
+        known = {key: us for key, us in self.told.left_us.items() if now_us < us} | {entity: until_us}
+        while len(known) > REMEMBERED:
+            del known[next(iter(known))]
+        self.told.left_us = known
+        window = (check.limit or "").partition("/")[2]
+        actions = "1 action" if check.spent == 1 else f"{check.spent} actions"
+        text = (
+            f"{entity}: {actions} within {_SPELLED.get(window, window)} did not hold; the loop leaves it to you: "
+            f"`flyball why {entity}`"
+        )
+        return self._within_budget(verdict, text, now_us)
+
+    def _within_budget(self, verdict: Verdict, text: str, now_us: int) -> Notice | None:
+        """Return a message, or what stands for all that are too many."""
+        told = self.told
         if len(told.told_us) < self._hourly or now_us - told.told_us[-self._hourly] >= HOUR_US:
             told.told_us = [*told.told_us, now_us][-self._hourly :]
-            return Notice(id=verdict.id, text=self._question(verdict, until_us))
+            untold, told.untold = told.untold, 0
+            more = f"\n({untold} more were not told one by one; {_ALL})" if untold else ""
+            return Notice(id=verdict.id, text=f"{text}{more}")
         told.untold += 1
         if told.enough_us is not None and now_us - told.enough_us < HOUR_US:
             return None
         told.enough_us = now_us
-        text = f"{self._loop}: more than {self._hourly} questions in an hour; `flyball approvals` lists all of them"
-        return Notice(id=f"{verdict.id}-enough", text=text)
+        return Notice(
+            id=f"{verdict.id}-enough", text=f"{self._loop}: more than {self._hourly} messages in an hour; {_ALL}"
+        )
 
     def _remember(self, proposal: str, until_us: int, now_us: int) -> None:
         """Note an escalation, and forget those that were over an hour ago: the gate says no more of them."""
@@ -67,16 +100,12 @@ class Notices:
 
     def _question(self, verdict: Verdict, until_us: int) -> str:
         proposal = verdict.proposal
-        untold, self.told.untold = self.told.untold, 0
         who = "" if proposal.by == "loop" else f" as {proposal.by} proposed ({proposal.reason})"
         until = time.strftime("%H:%M UTC", time.gmtime(until_us / 1e6))
-        lines = [
-            f"{self._loop} asks: {proposal.action} on {proposal.entity} against {proposal.pattern}{who}?",
-            f"`flyball approve {proposal.id[:12]}` or `reject`, until {until}",
-        ]
-        if untold:
-            lines.append(f"({untold} more were not told one by one; `flyball approvals` lists what is open)")
-        return "\n".join(lines)
+        return (
+            f"{self._loop} asks: {proposal.action} on {proposal.entity} against {proposal.pattern}{who}?\n"
+            f"`flyball approve {proposal.id[:12]}` or `reject`, until {until}"
+        )
 
 
 def body_of(notice: Notice) -> bytes:

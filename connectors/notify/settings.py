@@ -1,4 +1,4 @@
-"""The section `[notify]` of a `loop.toml`: who is told that people are asked. The gate decides nothing by it."""
+"""The section `[notify]` of a `loop.toml`: who is told that people are needed. The gate decides nothing by it."""
 
 from typing import Annotated
 

@@ -157,12 +157,24 @@ class Verdict(Event, frozen=True, kw_only=True):
     def key(self) -> str:
         return self.proposal.id
 
+    @property
+    def exhausted(self) -> Check | None:
+        """Return the gate's check `attempts` where the latest actions on the entity did not hold and no other is left
+        for now, so that it is left to people; None otherwise.
+        """
+        if self.decided_by not in ("attempts", None):
+            return None
+        left = (check for check in self.checks if check.name == "attempts" and not check.passed)
+        return next((check for check in left if check.next_us is not None), None)
+
 
 class Blocked(Event, frozen=True, kw_only=True):
     """What the gate's limits block otherwise than it last said: scope such as `action:restart` to when it is free.
 
     0: not known. A time that is not after `time_us`: it is free now. `whole`: all that is blocked, whatever was said
     before; the gate begins with such a one, and does so again after it lost its state.
+
+    `breakers`: all that are open now (`action:NAME`, `loop`) to since when; `flyball rearm` closes them.
     """
 
     TYPE: ClassVar[str] = "flyball.blocked.v1"
@@ -170,6 +182,7 @@ class Blocked(Event, frozen=True, kw_only=True):
 
     until_us: dict[str, int]
     whole: bool = False
+    breakers: dict[str, int] = {}
 
     def key(self) -> str:
         return "blocked"

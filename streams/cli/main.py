@@ -31,7 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "pause": ("ordering", "Stop new actions, and confirm that everyone heard"),
     "resume": ("ordering", "Let actions go on; spent limits stay spent"),
     "stop": ("ordering", "Stop new actions until rearm; resume does not lift it"),
-    "rearm": ("ordering", "Lift a stop, and what tightened by itself after bad outcomes"),
+    "rearm": ("ordering", "Lift a stop, and close breakers that opened by themselves"),
     "status": ("status", "Say what every role, limit and executor is doing"),
     "doctor": ("doctor", "Look at everything that can be wrong, and say what to do about it"),
     "inflight": ("night", "List actions without an end"),

@@ -6,6 +6,7 @@ import click
 
 from schemas.errors import SettingsError
 from streams.cli.options import config_option, json_option, now_us, orders_of, print_json, print_table, reader_of, utc
+from streams.cli.status import print_breakers
 from streams.loop.gate import GATE_LIMITS, LEVELS
 from streams.operate.in_flight import InFlight, in_flight
 from streams.operate.in_flight import levels as levels_of
@@ -68,7 +69,7 @@ def settle(config: Path, action: str, state: str, reason: str, person: str | Non
 @config_option
 @json_option
 def limits(config: Path, *, as_json: bool) -> None:
-    """Show every limit as it is declared, and what blocks now and until when."""
+    """Show every limit as it is declared, what blocks now and until when, and which breakers are open."""
     place = LoopPlace.open(config)
     gate = place.settings.gate
     stated = {name: getattr(gate, name) for name in GATE_LIMITS}
@@ -76,11 +77,12 @@ def limits(config: Path, *, as_json: bool) -> None:
     stated |= {name: f"{getattr(gate, name):g}" for name in ("cost_a_day", "concurrency", "blast_count", "blast_share")}
     status = read_status(reader_of(place), loop=place.loop, settings_hash=place.settings.settings_hash, now_us=now_us())
     if as_json:
-        print_json({"limits": stated, "blocked_until_us": status.blocked_until_us})
+        print_json({"limits": stated, "blocked_until_us": status.blocked_until_us, "breakers": status.breakers})
         return
     print_table("limits", ["setting", "limit"], [[name, text] for name, text in stated.items()])
     blocked = [[scope, utc(until) if until else "something ends"] for scope, until in status.blocked_until_us.items()]
     print_table("blocked now", ["scope", "until"], blocked)
+    print_breakers(status.breakers)
 
 
 @click.command()

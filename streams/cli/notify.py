@@ -1,4 +1,4 @@
-"""`flyball notify`: tell people what they are asked."""
+"""`flyball notify`: tell people what they are asked, and what is left to them."""
 
 import os
 from pathlib import Path
@@ -18,7 +18,8 @@ from streams.settings import world_settings
 @click.command()
 @config_option
 def notify(config: Path) -> None:
-    """Send a message to the webhook of [notify] for every escalation that waits for people, until Ctrl-C.
+    """Send a message to the webhook of [notify] for every escalation that waits for people, until Ctrl-C, and for every
+    entity on which the allowed actions did not hold.
 
     At most `hourly` in an hour, then one that says so. The body is Slack's, the headers are those of Standard Webhooks.
     """

@@ -29,7 +29,7 @@ from streams.settings import load
 @click.option(
     "--save",
     type=click.Path(path_type=Path),
-    help="Keep the gate's part of the run in this new folder, for `flyball profiles --from`.",
+    help="Keep the gate's part of the run in this new folder, for `flyball profiles --from FOLDER`.",
 )
 @json_option
 def simulate(

@@ -80,10 +80,10 @@ def stop(config: Path, target: str, reason: str, person: str | None, key: Path |
 @person_option
 @key_option
 def rearm(config: Path, target: str, reason: str, person: str | None, key: Path | None) -> None:
-    """Lift `flyball stop`, and what tightened by itself after bad outcomes, for TARGET as it was stopped.
+    """Lift `flyball stop` of TARGET, and close breakers: they open by themselves after bad outcomes, or in a storm.
 
-    TARGET is loop, action:NAME, pattern:ID or entity:NAME; only the first two ever tighten by themselves. No fresh
-    allowance comes with it: what limits had spent stays spent.
+    TARGET is loop, action:NAME, pattern:ID or entity:NAME; only the first two have breakers, and loop means all of
+    them. No fresh allowance comes with it: what limits had spent stays spent. A breaker opens again by new evidence.
     """
     _, orders = _about(target, config, person, key)
     orders.rearm(target, reason=reason)

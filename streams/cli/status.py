@@ -60,6 +60,15 @@ def _print(found: LoopStatus) -> None:
     _print_insights(found)
     blocked = [[scope, utc(until) if until else "unknown"] for scope, until in found.blocked_until_us.items()]
     print_table("limits that block now", ["scope", "until"], blocked)
+    print_breakers(found.breakers)
+    left = [[entity, utc(until), f"flyball why {entity}"] for entity, until in found.left_to_people.items()]
+    print_table("left to people: what was done did not hold", ["entity", "until", "see"], left)
+
+
+def print_breakers(breakers: dict[str, int]) -> None:
+    """Show which breakers are open, and what closes each."""
+    rows = [[scope, utc(since), f"flyball rearm {scope}"] for scope, since in breakers.items()]
+    print_table("breakers that are open", ["breaker", "since", "closed by"], rows)
 
 
 def _print_insights(found: LoopStatus) -> None:

@@ -45,7 +45,8 @@ def why(config: Path, entity: str, *, as_json: bool) -> None:
     concerned = {"loop", f"entity:{entity}", *(f"action:{name}" for name in place.settings.actions)}
     blocked = {scope: until for scope, until in status.blocked_until_us.items() if scope in concerned}
     if as_json:
-        print_json(msgspec.to_builtins({"episodes": told, "open": open_ones, "blocked_until_us": blocked}))
+        found = {"episodes": told, "open": open_ones, "blocked_until_us": blocked, "breakers": status.breakers}
+        print_json(msgspec.to_builtins(found))
         return
     if not episodes:
         click.echo(f"{entity} never left its normal, as far as the topics reach back")
@@ -55,6 +56,10 @@ def why(config: Path, entity: str, *, as_json: bool) -> None:
         _print(story)
     for target, reason in status.pauses.items():
         click.echo(f"paused: {target} ({reason})")
+    for scope, since_us in status.breakers.items():
+        click.echo(f"breaker open: {scope} since {utc(since_us)}; `flyball rearm {scope}` closes it")
+    if entity in status.left_to_people:
+        click.echo(f"left to people until {utc(status.left_to_people[entity])}: what was done did not hold")
     for scope, until_us in blocked.items():
         click.echo(f"blocked: {scope} until {utc(until_us) if until_us else 'something ends'}")
 

@@ -104,7 +104,7 @@ class RecordedRun:
                 self.about = msgspec.json.decode(file.read(ABOUT_BYTES), type=About)
         except (OSError, ValueError, RecursionError) as error:
             raise SettingsError(
-                [f"{folder / ABOUT}: expected a run that `flyball replay --save` kept: {error}"]
+                [f"{folder / ABOUT}: expected a run that `flyball replay --save FOLDER` kept: {error}"]
             ) from error
 
     def records(self, topics: Sequence[str]) -> Iterator[StoredRecord]:

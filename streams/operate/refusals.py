@@ -16,7 +16,7 @@ from streams.learners.support import (
 FOLLOWED = "the policy's model cannot be followed: the record begins after it had learned, or under other settings"
 FROM_THE_FIRST = (
     "a run from its first decision on, with the loop.toml that it was made under as --config: where verdicts and "
-    "experience are no longer kept that long, a copy that `flyball replay --save` made in time"
+    "experience are no longer kept that long, a copy that `flyball replay --save FOLDER` made in time"
 )
 EXPLORE = "a larger floor or hold_out under [policy]"
 

@@ -51,6 +51,10 @@ class LoopStatus(msgspec.Struct, frozen=True, kw_only=True):
     refusals: dict[str, int]
     outcomes: dict[str, int]
     blocked_until_us: dict[str, int]
+    breakers: dict[str, int] = {}
+    """Those that are open (`action:NAME`, `loop`), and since when; `flyball rearm` closes them."""
+    left_to_people: dict[str, int] = {}
+    """Entities on which the allowed actions did not hold, and when they may be acted on again."""
     storms: tuple[Storm, ...] = ()
     """Those that are not over, as last told."""
     drifts: tuple[Drift, ...] = ()
@@ -97,11 +101,15 @@ def read_status(reader: TopicReader, *, loop: str, settings_hash: str, now_us: i
     verdicts: Counter[str] = Counter()
     refusals: Counter[str] = Counter()
     blocked: dict[str, int] = {}
+    breakers: dict[str, int] = {}
+    left: dict[str, int] = {}
     for _, event in reader.events("verdicts"):
         if isinstance(event, Verdict):
             verdicts[event.verdict] += 1
             refusals[event.decided_by or "passed"] += 1
+            left |= left_to_people(event, now_us)
         elif isinstance(event, Blocked):
+            breakers = event.breakers
             event.bring_up_to_date(blocked)
     return LoopStatus(
         loop=loop,
@@ -116,8 +124,17 @@ def read_status(reader: TopicReader, *, loop: str, settings_hash: str, now_us: i
         refusals=dict(sorted(refusals.items())),
         outcomes=_outcome_states(reader),
         blocked_until_us={scope: until for scope, until in sorted(blocked.items()) if until == 0 or until > now_us},
+        breakers=breakers,
+        left_to_people=dict(sorted(left.items())),
         storms=open_storms((event for _, event in reader.events("patterns")), since_us=now_us - STORM_US),
     )
+
+
+def left_to_people(verdict: Verdict, now_us: int) -> dict[str, int]:
+    """Return the entity that a verdict says is left to people, until when, where that is so by now; else nothing."""
+    check = verdict.exhausted
+    until_us = 0 if check is None else check.next_us or 0
+    return {verdict.proposal.entity: until_us} if until_us > now_us else {}
 
 
 def with_insights(status: LoopStatus, reader: TopicReader, *, now_us: int) -> LoopStatus:

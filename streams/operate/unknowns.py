@@ -4,6 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from streams.operate.what_if import WhatIf
 
+_BROKEN = ("deny (abnormal)", "deny (failures)")
+"""As what a change counts that an open breaker made."""
+
 
 def unknowns(found: Sequence[WhatIf]) -> list[str]:
     """Return a line for each thing that the estimates leave open, as far as it matters to these; none where nothing
@@ -20,6 +23,7 @@ def _about_verdicts(found: Sequence[WhatIf]) -> dict[str, int]:
     again = max(one.again for one in found)
     moved = max(one.moved for one in found)
     assumed = max(one.assumed for one in found)
+    broken = max(sum(number for _, after, number in one.kinds if after in _BROKEN) for one in found)
     return {
         f"what up to {untold} actions would have changed: too few rewards of them, or of none, on a pattern": untold,
         f"what people would have said to up to {silent} questions: who was not asked counts as silent": silent,
@@ -27,6 +31,7 @@ def _about_verdicts(found: Sequence[WhatIf]) -> dict[str, int]:
         f"whether up to {again} removed actions would have come later: they were denied for a time only": again,
         f"what up to {moved} actions would have earned at another time: they count as if they earned the same": moved,
         f"how up to {assumed} actions that never ran would have ended: as succeeded, after the usual time": assumed,
+        f"when people would have re-armed the breakers that kept back up to {broken} proposals: nobody did": broken,
         "what the loop would have learned, proposed and measured otherwise after the first difference, levels that "
         "actions earn included": 1,
     }

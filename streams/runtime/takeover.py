@@ -26,7 +26,6 @@ from streams.runtime.torn import mend
 
 _LOG = logging.getLogger("flyball.worker")
 Journal = list[tuple[int, JournalEntry]]
-ACCEPT_LOSS = "`flyball recover --accept-loss` goes on without it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,20 +128,21 @@ def _replay_entry(spec: WorkerSpec, held: Held, offset: int, entry: JournalEntry
     name, began = _name(spec, entry.partition), time.monotonic()
     if entry.step != held.step:
         raise RecoveryError(
-            f"{name}: expected step {held.step} in the journal, got {entry.step}; the journal is damaged; {ACCEPT_LOSS}"
+            f"{name}: expected step {held.step} in the journal, got {entry.step}; the journal is damaged; "
+            f"{_accept_loss(spec.role)}"
         )
     batches = [inputs.batch(part.topic, part.partition, part.start, part.stop) for part in entry.inputs]
     for part, batch in zip(entry.inputs, batches, strict=True):
         if not len(batch) or batch.stop != part.stop:
             raise RecoveryError(
                 f"{name}: inputs {part.topic}/{part.partition}[{part.start}:{part.stop}] of step {entry.step} are "
-                f"gone; {ACCEPT_LOSS}"
+                f"gone; {_accept_loss(spec.role)}"
             )
     mismatch = replay_step(held.role, entry, batches, loop=spec.loop)
     if mismatch is not None:
         raise RecoveryError(
             f"{name}: step {entry.step} does not come out as recorded ({mismatch.detail}); another CPU or library? "
-            f"{ACCEPT_LOSS}"
+            f"{_accept_loss(spec.role)}"
         )
     held.step, held.journal_offset, held.time_us = entry.step + 1, offset + 1, entry.time_us
     held.behind_snapshot += 1
@@ -158,13 +158,19 @@ def read_journal(spec: WorkerSpec, partition: int, held: Held) -> Journal:
         return [(record.offset(), _entry(topic, record)) for record in reader.to_end()]
 
 
+def _accept_loss(role: str) -> str:
+    """Return what a person can do where a role cannot go on."""
+    return f"`flyball recover --role {role} --accept-loss` goes on without it"
+
+
 def _entry(topic: str, record: Record) -> JournalEntry:
+    remedy = _accept_loss(topic.removeprefix(f"{JOURNAL}-"))
     try:
         event = wire.decode(topic, record.value(), headers_of(record))
     except ContractError as error:
-        raise RecoveryError(f"expected a step at {topic}@{record.offset()}, got {error}; {ACCEPT_LOSS}") from error
+        raise RecoveryError(f"expected a step at {topic}@{record.offset()}, got {error}; {remedy}") from error
     if not isinstance(event, JournalEntry):
-        raise RecoveryError(f"expected a step at {topic}@{record.offset()}, got {type(event).__name__}; {ACCEPT_LOSS}")
+        raise RecoveryError(f"expected a step at {topic}@{record.offset()}, got {type(event).__name__}; {remedy}")
     return event
 
 
@@ -173,7 +179,8 @@ def _refuse_other_code(spec: WorkerSpec, partition: int, entries: Journal) -> No
         if entry.code != spec.code:
             raise RecoveryError(
                 f"{_name(spec, partition)}: step {entry.step} was taken by version {entry.code}, this is {spec.code}; "
-                f"stop a worker of version {entry.code} cleanly first (it leaves a snapshot), or {ACCEPT_LOSS}"
+                f"stop a worker of version {entry.code} cleanly first (it leaves a snapshot), or "
+                f"{_accept_loss(spec.role)}"
             )
 
 
@@ -202,7 +209,7 @@ def _refuse_other_loss(spec: WorkerSpec, lost: Sequence[InputRange]) -> None:
         if part.topic not in TELEMETRY_TOPICS:
             raise RecoveryError(
                 f"{_name(spec, part.partition)}: {part.topic}/{part.partition}[{part.start}:{part.stop}] was removed "
-                f"before it was folded; {ACCEPT_LOSS}"
+                f"before it was folded; {_accept_loss(spec.role)}"
             )
 
 

@@ -31,7 +31,6 @@ PROFILES: dict[Profile, dict[str, dict[str, Any]]] = {
         "gate": {
             "loop_limit": "30/hour and 100/day",
             "pattern_limit": "15/hour",
-            "entity_attempts": "6/day",
             "explore_limit": "20/day",
             "cost_a_day": 10.0,
         },

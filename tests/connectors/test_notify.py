@@ -13,15 +13,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.notify.notices import HOUR_US, Notice, Notices, body_of
+from connectors.notify.notices import HOUR_US, REMEMBERED, Notice, Notices, body_of
 from connectors.notify.sender import Sender
 from connectors.notify.settings import NotifySettings
 from schemas.errors import SettingsError
-from schemas.events import Proposal, Verdict
+from schemas.events import Check, Proposal, Verdict
 from tests.connectors.http_target import Answering, HttpTarget, hangs_up, says
 from tests.loop.gate_bench import START, proposal
 
 WINDOW_US = 600_000_000
+DAY_US = 24 * HOUR_US
+ALL = "`flyball approvals` lists all questions, `flyball status` what is left to people"
 NOTICE = Notice(id="v1", text="lab asks: restart on <web-1> & web-2?")
 SECRET = b"0123456789abcdef0123456789abcdef"
 
@@ -66,9 +68,53 @@ def test_what_was_too_much_is_told_in_one_message_and_counted_in_the_next() -> N
     notices = Notices(loop="lab", hourly=2)
     texts = [told(notices, verdict(proposal(f"p{n}"))) for n in range(5)]
     assert [text is not None for text in texts] == [True, True, True, False, False]
-    assert texts[2] == "lab: more than 2 questions in an hour; `flyball approvals` lists all of them"
+    assert texts[2] == f"lab: more than 2 messages in an hour; {ALL}"
     later = told(notices, verdict(proposal("p9")), us=START + HOUR_US, until_us=START + 2 * HOUR_US)
     assert "(3 more were not told one by one" in (later or "")
+
+
+def left(name: str, *, us: int = START, entity: str = "web-3", action: str = "restart", **fields: object) -> Verdict:
+    """Return a verdict on an entity whose three actions within a day did not hold."""
+    values = {"name": "attempts", "passed": False, "limit": "3/day", "spent": 3, "allowed": 3, "next_us": us + DAY_US}
+    spent = msgspec.convert(values | fields, Check)
+    said, by = ("deny", "attempts") if action != "none" else ("allow", None)
+    one = verdict(proposal(name, entity=entity, action=action), said)
+    return msgspec.structs.replace(one, time_us=us, checks=(spent,), decided_by=by)
+
+
+@pytest.mark.parametrize("action", ["restart", "none"])
+def test_an_entity_whose_actions_did_not_hold_is_told_once_until_it_may_be_acted_on_again(action: str) -> None:
+    notices = Notices(loop="lab", hourly=5)
+    text = told(notices, left("p1", action=action))
+    assert text == "web-3: 3 actions within a day did not hold; the loop leaves it to you: `flyball why web-3`"
+    again = left("p2", us=START + DAY_US - 1, action=action)
+    assert told(notices, again, us=START + DAY_US - 1) is None
+    assert told(notices, left("p3", entity="web-4", action=action)) is not None
+    assert told(notices, left("p4", us=START + DAY_US, action=action), us=START + DAY_US) is not None
+
+
+def test_what_says_nothing_of_attempts_that_did_not_hold_is_not_told() -> None:
+    notices = Notices(loop="lab", hourly=5)
+    assert told(notices, left("p1", passed=True)) is None
+    assert told(notices, left("p2", next_us=None)) is None, "no waiting helps: it was never allowed"
+    assert told(notices, msgspec.structs.replace(left("p3"), decided_by="pause")) is None
+    assert told(notices, left("p4"), us=START + DAY_US) is None, "too late"
+
+
+def test_entities_and_escalations_share_the_messages_of_an_hour() -> None:
+    notices = Notices(loop="lab", hourly=2)
+    texts = [told(notices, one) for one in (verdict(proposal("p0")), left("p1"), left("p2", entity="db-1"), left("p3"))]
+    assert [text is not None for text in texts] == [True, True, True, False]
+    assert texts[2] == f"lab: more than 2 messages in an hour; {ALL}"
+
+
+def test_of_entities_that_are_left_to_people_only_so_many_are_remembered() -> None:
+    notices = Notices(loop="lab", hourly=1)
+    notices.told.left_us = {f"e{n}": START + DAY_US for n in range(REMEMBERED)} | {"over": START}
+    told(notices, left("p1"))
+    assert len(notices.told.left_us) == REMEMBERED
+    assert "web-3" in notices.told.left_us
+    assert not {"e0", "over"} & notices.told.left_us.keys()
 
 
 @given(st.lists(st.integers(0, HOUR_US // 2), max_size=60), st.integers(1, 5))

@@ -18,5 +18,5 @@ def runs(arguments: list[str]) -> str | None:
             command = found
         command.make_context(command.name, rest)
     except click.UsageError as error:
-        return str(error.message)
+        return error.format_message()
     return None

@@ -453,6 +453,7 @@ LATER: dict[str, Event] = {
         ),
     ),
     "flyball.blocked.v1+whole": _with(BY_TYPE[Blocked], whole=True),
+    "flyball.blocked.v1+breakers": _with(BY_TYPE[Blocked], breakers={"action:restart": T - 9, "loop": T}),
     "flyball.action.v1+answers": _with(BY_TYPE[Action], answers=(BY_TYPE[Approval],)),
     "flyball.measurement.v1+group": _with(BY_TYPE[Measurement], episode="", group="web"),
     "flyball.experience.v1+by": _with(BY_TYPE[Experience], by="ann"),

@@ -34,6 +34,7 @@ QUICK = {
     "levels.novel": '"act"',
     "gate.loop_limit": '"600/hour"',
     "gate.pattern_limit": '"600/hour"',
+    "gate.entity_attempts": '"20/day"',
     "gate.abnormal_share": "1.0",
     "gate.concurrency": "50",
     "actions.restart.limit": '"600/hour"',

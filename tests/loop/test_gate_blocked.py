@@ -59,7 +59,7 @@ def test_what_is_counted_for_no_scope_is_told_by_no_gate(
 
 
 def test_an_action_is_blocked_as_soon_as_its_good_ends_are_too_old_to_count() -> None:
-    settings = GateSettings(failed_least=2, failed_window_us=100 * SECOND, failed_share=0.5)
+    settings = GateSettings(failed_least=2, failed_window_us=100 * SECOND, failed_share=0.5, entity_attempts="9/day")
     bench = ready(settings)
 
     def end(name: str, state: str) -> list[Event]:

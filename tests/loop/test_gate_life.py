@@ -64,7 +64,8 @@ def test_an_action_that_nobody_ends_counts_as_unknown_after_expiry_and_timeout()
     bench.us = due_us
     (blocked,) = bench.tick()
     assert isinstance(blocked, Blocked)
-    assert blocked.until_us == {"action:restart": due_us + 600 * SECOND, "entity:e0": due_us + 10 * SECOND}
+    assert blocked.until_us == {"action:restart": 0, "entity:e0": due_us + 10 * SECOND}
+    assert blocked.breakers == {"action:restart": due_us}
     assert bench.gate.next_time() is None
     bench.us += 11 * SECOND
     (verdict,) = verdicts(bench.give(proposal("p2", time_us=bench.us)))
@@ -72,7 +73,7 @@ def test_an_action_that_nobody_ends_counts_as_unknown_after_expiry_and_timeout()
 
 
 def test_bad_ends_halve_the_actions_limit_until_a_person_rearms_it() -> None:
-    bench = ready(failed_least=2, failed_window_us=2 * SECOND)
+    bench = ready(failed_least=2, failed_window_us=2 * SECOND, rearm="auto")
     fail(bench, 2)
     bench.us += 20 * SECOND
     (verdict,) = verdicts(bench.give(proposal("p1", time_us=bench.us)))
@@ -241,6 +242,6 @@ FIRST_VERSION: dict[str, object] = {
 def test_a_state_of_another_version_is_refused_with_what_to_do(state: dict[str, object]) -> None:
     bench = ready()
     before = bench.gate.snapshot()
-    with pytest.raises(RecoveryError, match=r"version 6, got \d+: .* `flyball recover gate --accept-loss`"):
+    with pytest.raises(RecoveryError, match=r"version 7, got \d+: .* `flyball recover --role gate --accept-loss`"):
         bench.gate.restore(msgspec.msgpack.encode(state))
     assert bench.gate.snapshot() == before

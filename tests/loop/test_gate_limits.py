@@ -210,10 +210,11 @@ def test_of_very_many_ends_the_latest_count() -> None:
         assert not ends.add("restart", number, bad=False)
     failing = [ends.add("restart", KEPT + number, bad=True) for number in range(KEPT)]
     assert failing.index(True) == KEPT // 2
-    assert ends.standing("restart", 2 * KEPT)[:2] == (KEPT, KEPT)
+    standing = ends.standing("restart", 2 * KEPT)
+    assert (standing.bad, standing.ended, standing.since_us) == (KEPT, KEPT, KEPT + KEPT // 2)
     again = Ends(GateSettings(failed_least=4, failed_share=0.5))
-    again.adopt(ends.of)
-    assert again.failing_until("restart", 2 * KEPT) == ends.failing_until("restart", 2 * KEPT)
+    again.adopt(ends.of, ends.tripped_us)
+    assert again.standing("restart", 2 * KEPT) == standing
 
 
 def test_a_block_that_ends_early_is_told_as_free() -> None:
@@ -238,8 +239,10 @@ STORMS: list[tuple[str, list[Census], bool]] = [
 
 
 @pytest.mark.parametrize(("case", "heard", "stormy"), STORMS)
-def test_a_storm_ends_by_what_is_heard_not_by_silence(case: str, heard: list[Census], stormy: bool) -> None:
-    bench = ready(abnormal_share=0.5, abnormal_least=5)
+def test_a_storm_that_ends_by_itself_does_so_by_what_is_heard_not_by_silence(
+    case: str, heard: list[Census], stormy: bool
+) -> None:
+    bench = ready(abnormal_share=0.5, abnormal_least=5, rearm="auto")
     bench.give(counted("web", 0, abnormal=8, after=0))
     assert ask(bench, 0).decided_by == "abnormal"
     bench.us += 40 * SECOND
@@ -248,7 +251,7 @@ def test_a_storm_ends_by_what_is_heard_not_by_silence(case: str, heard: list[Cen
 
 
 def test_a_storm_in_silence_ends_when_the_loop_is_rearmed_but_not_one_that_is_seen() -> None:
-    bench = ready(abnormal_share=0.5, abnormal_least=5)
+    bench = ready(abnormal_share=0.5, abnormal_least=5, rearm="auto")
     bench.give(counted("web", 0, abnormal=8, after=0), control("rearm", "loop", ""))
     assert ask(bench, 0).decided_by == "abnormal"
     bench.us += 40 * SECOND

@@ -46,7 +46,7 @@ def test_an_end_between_two_proposals_counts_for_the_second() -> None:
 
 
 def test_at_one_time_a_storm_and_its_end_are_told_and_nothing_twice() -> None:
-    bench = ready()
+    bench = ready(rearm="auto")
     bench.give(proposal("p0"))
     calm = census(abnormal=0, live=10, time_us=bench.us + 1)
     told = [event.until_us for event in bench.give(STORM, STORM, calm, calm) if isinstance(event, Blocked)]

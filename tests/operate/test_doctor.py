@@ -9,13 +9,13 @@ import pytest
 from msgspec.structs import replace as replaced
 
 from connectors.kafka.admin import TopicState
-from schemas.events import Check, Control, DeadLetter, Event, JournalEntry, Presence, Verdict
+from schemas.events import Blocked, Check, Control, DeadLetter, Event, JournalEntry, Presence, Verdict
 from schemas.keyfiles import create_keys, keyring_text
 from schemas.topics import TOPICS
 from schemas.wire import encode
 from streams.operate.cluster import topic_plans
 from streams.operate.doctor.clocks import readings_of
-from streams.operate.doctor.examine import examine, on_control
+from streams.operate.doctor.examine import examine, on_control, on_verdicts
 from streams.operate.doctor.finding import Finding
 from streams.operate.doctor.on_topics import (
     HOUR_US,
@@ -34,6 +34,7 @@ from streams.operate.loop_place import LoopPlace
 from streams.operate.status import PartStatus
 from streams.operate.topic_reader import StoredRecord
 from streams.settings import parse
+from tests.connectors.test_notify import left
 from tests.loop import decided
 
 NOW_US = 1_700_000_000_000_000
@@ -211,6 +212,41 @@ def test_a_breaker_that_kept_actions_back_is_told_with_what_the_gate_advises() -
     found = check_breakers([kept_back("failures"), kept_back("abnormal"), kept_back("abnormal"), kept_back("pause")])
     assert (found.level, found.remedy) == ("warn", "flyball rearm loop")
     assert "abnormal 2, failures 1; last: 6 of 10 abnormal" in found.found
+
+
+class Verdicts:
+    """The topic `verdicts` as a reader gives it: of some kinds, since some time."""
+
+    def __init__(self, *events: Verdict | Blocked) -> None:
+        self._events = events
+
+    def events(self, topic: str, *, kinds: tuple[type[Event], ...], since_us: int = 0) -> Iterator[tuple[None, Event]]:
+        assert topic == "verdicts"
+        yield from ((None, event) for event in self._events if isinstance(event, kinds) and event.time_us >= since_us)
+
+
+def blocked(us: int, **breakers: int) -> Blocked:
+    open_us = {name.replace("__", ":"): since_us for name, since_us in breakers.items()}
+    return Blocked(id=str(us), time_us=us, until_us={}, breakers=open_us)
+
+
+def test_breakers_that_are_open_are_told_with_their_time_and_what_closes_them() -> None:
+    long_ago = blocked(NOW_US - 3 * 24 * HOUR_US, action__restart=NOW_US - 3 * 24 * HOUR_US, loop=NOW_US)
+    found = list(on_verdicts(Verdicts(blocked(0, loop=0), long_ago), now_us=NOW_US))  # type: ignore[arg-type]
+    assert [(one.level, one.remedy) for one in found] == [
+        ("warn", "flyball rearm action:restart"), ("warn", "flyball rearm loop"), ("ok", ""),
+    ]  # fmt: skip
+    assert "action:restart is stopped since 2023-11-11 22:13 UTC" in found[0].found
+    closed = list(on_verdicts(Verdicts(long_ago, blocked(NOW_US)), now_us=NOW_US))  # type: ignore[arg-type]
+    assert [(one.check, one.level) for one in closed] == [("breakers", "ok"), ("people", "ok")]
+
+
+def test_entities_that_are_left_to_people_are_told() -> None:
+    over = left("p2", us=NOW_US - 23 * HOUR_US, entity="web-1", next_us=NOW_US)
+    topic = Verdicts(left("p1", us=NOW_US - 2 * HOUR_US), over)
+    found = list(on_verdicts(topic, now_us=NOW_US))  # type: ignore[arg-type]
+    assert (found[-1].level, found[-1].remedy) == ("warn", "flyball why web-3")
+    assert found[-1].found == "left to them, for what was done did not hold: web-3"
 
 
 def stored(event: JournalEntry | Presence, topic: str, appended_us: int) -> StoredRecord:

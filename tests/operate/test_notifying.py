@@ -12,7 +12,7 @@ from schemas.events import Verdict
 from schemas.signing import Audience
 from streams.operate.notifying import Place, tell_people
 from streams.operate.topic_reader import StoredRecord
-from tests.connectors.test_notify import WINDOW_US, verdict
+from tests.connectors.test_notify import DAY_US, WINDOW_US, left, verdict
 from tests.loop.gate_bench import START, proposal
 
 HERE = Audience(cluster="c1", loop="lab")
@@ -120,3 +120,12 @@ def test_a_restart_allows_no_more_messages_in_an_hour(tmp_path: Path) -> None:
         log.events.append(at(START, f"p{number}"))
         found = told(log, tmp_path, hourly=2)
         assert found == ([f"v-p{number}"] if number < 2 else ["v-p2-enough"] if number == 2 else [])
+
+
+def test_an_entity_that_is_left_to_people_is_told_once_over_restarts(tmp_path: Path) -> None:
+    log = Log(left("p1"))
+    assert len(told(log, tmp_path)) == 1
+    log.events.append(left("p2", us=START + 1))
+    assert told(log, tmp_path) == []
+    log.events.append(left("p3", us=START + DAY_US))
+    assert len(told(log, tmp_path, us=START + DAY_US)) == 1

@@ -44,7 +44,7 @@ def test_a_copy_tells_under_other_settings_what_the_run_itself_does(run: GateRun
 def test_a_folder_that_is_there_is_never_written_to_and_one_without_a_run_says_so(run: GateRun, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="is there already"):
         save_run(MemoryReader(run.log), tmp_path, About(loop="lab"))
-    with pytest.raises(SettingsError, match=r"run\.json: expected a run that `flyball replay --save` kept"):
+    with pytest.raises(SettingsError, match=r"run\.json: expected a run that `flyball replay --save FOLDER` kept"):
         RecordedRun(tmp_path)
 
 

@@ -3,8 +3,8 @@
 from msgspec.structs import replace
 
 from streams.operate.unknowns import unknowns
-from tests.loop.gate_bench import SECOND, proposal
-from tests.replay.gate_run import TEXT, GateRun, settings
+from tests.loop.gate_bench import SECOND, outcome, proposal
+from tests.replay.gate_run import TEXT, GateRun, action_of, settings
 
 
 def test_only_what_matters_to_the_difference_is_said() -> None:
@@ -26,3 +26,14 @@ def test_what_the_other_settings_let_an_action_do_is_said_even_where_no_verdict_
     run = GateRun(settings())
     (line,) = unknowns([run.what_if(settings(text=TEXT + "dry_run = true\n"))])
     assert line.startswith("what restart would have done and earned")
+
+
+def test_that_nobody_rearmed_the_breaker_of_other_settings_is_said() -> None:
+    run = GateRun(settings())
+    for name in ("e0", "e1", "e2"):
+        action = action_of(run.give(proposal(name, entity=name, episode=f"episode-{name}", time_us=run.us)))
+        run.give(outcome(action, "failed"))
+        run.us += SECOND
+    told = unknowns([run.what_if(settings("failed_least = 1"))])
+    (line,) = [one for one in told if one.startswith("when people")]
+    assert "kept back up to 2 proposals" in line

@@ -27,6 +27,8 @@ class Blocks:
         self._protected = [f"entity:{entity}" for entity in settings.protected]
         self._actions = frozenset(f"action:{name}" for name in actions)
         self._told: dict[str, int] | None = None
+        self.told_open_us: dict[str, int] = {}
+        """The breakers that were told to be open, and since when."""
         self._last_us = _EVER
         self._turn_us = self._turned_us = _EVER
         """When the next pause (or permission) with an end turns into its opposite, and up to when all were looked at.
@@ -43,9 +45,9 @@ class Blocks:
             return None
         return {scope: us for scope, us in sorted(self._told.items()) if us == 0 or us > self._last_us}
 
-    def adopt(self, told: dict[str, int] | None) -> None:
+    def adopt(self, told: dict[str, int] | None, told_open_us: dict[str, int]) -> None:
         """Replace what was told, by who may have had other settings: all that is known is looked at again."""
-        self._told = told
+        self._told, self.told_open_us = told, told_open_us
         self._last_us = self._turn_us = self._turned_us = _EVER
         if told is not None:
             spent = (key for key in self._book.windows.keys() if ":" in key)  # noqa: SIM118  # no mapping: it is sorted
@@ -79,6 +81,14 @@ class Blocks:
                 self._remember(scope, until_us, now_us)
         touched.clear()
         return changed
+
+    def breakers_changed(self) -> bool:
+        """Return whether other breakers are open than was told, and take it as told."""
+        open_us = self._book.breakers()
+        if open_us == self.told_open_us:
+            return False
+        self.told_open_us = open_us
+        return True
 
     def _touch_turned(self, orders: Orders, now_us: int) -> None:
         """Touch what was ordered until a time that has come. All orders are looked at only when one of them turns."""
@@ -131,5 +141,5 @@ class Blocks:
                 maintained = self._maintenance.until(now_us)
                 return None if maintained is None else maintained[0]
             case "action":
-                return self._book.ends.failing_until(name, now_us)
+                return self._book.ends.stopped_until(name, now_us)
         return None

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 
@@ -10,6 +9,7 @@ from schemas.events import Action, Census, Episode, Outcome, Proposal
 from streams.loop.actions import ActionSettings
 from streams.loop.gate.ends import Ends
 from streams.loop.gate.health import Health
+from streams.loop.gate.open_by_group import OpenByGroup
 from streams.loop.gate.settings import GateSettings
 from streams.loop.gate.spending import Spending
 from streams.loop.gate.state import Field, InFlight, Opened, Question
@@ -45,12 +45,14 @@ class Book:
         self.spending = Spending(budget=settings.cost_a_day, entries=MOST)
         self.field = Field()
         self._on_entity: dict[str, int] = {}
+        self._unwell = OpenByGroup()
         self.touched: set[str] = set()
 
     def adopt(self, field: Field) -> None:
         """Replace what is going on."""
         self.field = field
         self._on_entity = dict(Counter(action.entity for action in field.in_flight.values()))
+        self._unwell = OpenByGroup(field.episodes.values())
 
     def see_episode(self, episode: Episode, now_us: int) -> None:
         """Note that an episode is open, or over for good. Of too many those over for longest are forgotten first; only
@@ -58,13 +60,16 @@ class Book:
         """
         name, episodes, over_us = episode.episode, self.field.episodes, self.field.over_us
         if episode.phase == "closed":
-            episodes.pop(name, None)
+            self._unwell.remove(episodes.pop(name, None))
             over_us.setdefault(name, now_us)
         elif name not in over_us and name not in episodes:
             episodes[name] = Opened(episode.entity, episode.group, now_us)
+            self._unwell.add(episodes[name])
         if len(episodes) + len(over_us) > self._settings.tracked:
-            surplus: dict[str, Any] = over_us or episodes
-            del surplus[next(iter(surplus))]
+            if over_us:
+                del over_us[next(iter(over_us))]
+            else:
+                self._unwell.remove(episodes.pop(next(iter(episodes))))
 
     def see_census(self, census: Census, now_us: int) -> None:
         """Note how a part of the fleet is."""
@@ -116,11 +121,23 @@ class Book:
         if action in self.field.in_flight:
             self._ended(self._take(action), state != "succeeded", now_us)
 
+    def breakers(self) -> dict[str, int]:
+        """Return the breakers that are open (`action:NAME` of each action that fails too often, `loop` in a storm), and
+        since when, in order.
+        """
+        tripped_us, stormy_us = self.ends.tripped_us, self.health.stormy_us
+        if not tripped_us and stormy_us is None:
+            return {}
+        found = {f"action:{name}": us for name, us in sorted(tripped_us.items()) if name in self._actions}
+        return found if stormy_us is None else found | {"loop": stormy_us}
+
     def rearm(self, target: str) -> None:
-        """Lift what tightened by itself and forget bad ends, of `action:NAME` or of the whole `loop`; and its storm."""
+        """Close the breaker of `action:NAME`, lift what tightened by itself and forget its bad ends; of `loop`: all of
+        them, and that of the storm.
+        """
         if target == "loop":
             self.health.rearm()
-        for name in self._actions:
+        for name in sorted({*self._actions, *self.ends.tripped_us}):
             if target in ("loop", f"action:{name}"):
                 self.windows.loosen(f"action:{name}")
                 self.ends.forget(name)
@@ -143,10 +160,18 @@ class Book:
             del acted[first]
         return len(acted)
 
+    def unwell(self, group: str) -> int:
+        """Return how many entities of a group have an open episode."""
+        return self._unwell.count(group)
+
+    def is_unwell(self, group: str, entity: str) -> bool:
+        """Return whether an entity of a group has an open episode."""
+        return self._unwell.has(group, entity)
+
     def disturbed(self, group: str) -> int:
-        """Return how many entities of a group are acted on that no census counts as abnormal."""
-        episodes = self.field.episodes
-        return sum(action.group == group and action.episode not in episodes for action in self.field.in_flight.values())
+        """Return how many entities of a group are acted on that have no open episode."""
+        under_way = self.field.in_flight.values()
+        return sum(one.group == group and not self._unwell.has(group, one.entity) for one in under_way)
 
     def group_of(self, proposal: Proposal) -> str:
         """Return the group of the entity: as its open episode says, else as the proposal does."""

@@ -73,6 +73,17 @@ def all_checks(facts: Facts, question: Question) -> Findings:
     return _refusal(tuple([check if check.passed else with_remedy(check, question) for check in made]), failed)
 
 
+def checks_of_nothing(facts: Facts, question: Question) -> Findings:
+    """Make the checks of a proposal to do nothing, which only its duplicate stops. That the entity has no attempts left
+    is listed too, for people: more would not be allowed.
+    """
+    found = findings_of(with_remedy(validity.duplicate(facts, question), question))
+    attempts = budgets.budget("attempts", question.scopes.entity, facts, question)
+    if attempts.passed:
+        return found
+    return msgspec.structs.replace(found, checks=(*found.checks, with_remedy(attempts, question)))
+
+
 def _refusal(checks: tuple[Check, ...], failed: Sequence[Check]) -> Findings:
     """Return what checks come to of which some failed, in the table's order, with a remedy or without."""
     first = failed[0]

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from schemas.events import Census
+from streams.loop.gate.ends import open_text
 from streams.loop.gate.settings import GateSettings
 from streams.loop.gate.state import Share
 
@@ -31,14 +32,15 @@ class _Sums:
 class Health:
     """Keeps the latest census per partition and group; one older than `census_age` no longer counts.
 
-    But silence ends no storm: it holds until a fresh census says otherwise, together with the last of partitions that
-    are silent, or until a person re-arms the loop.
+    A storm (`stormy_us`: since when) holds until a person re-arms the loop, whatever censuses say by then. Where
+    `rearm` is `auto`, a fresh one that says otherwise ends it too, together with the last of partitions that are
+    silent: silence ends none.
     """
 
     def __init__(self, settings: GateSettings) -> None:
         self._settings = settings
         self.shares: dict[str, Share] = {}
-        self.stormy = False
+        self.stormy_us: int | None = None
         self._sums: _Sums | None = None
 
     def see(self, census: Census, now_us: int) -> None:
@@ -46,20 +48,22 @@ class Health:
         known = self.shares.get(census.key())
         if known is None or known.time_us < census.time_us:
             self.shares[census.key()] = Share(census.live, census.abnormal, census.time_us, census.group)
-            if self.stormy and census.time_us + self._settings.census_age_us >= now_us:
+            is_fresh = census.time_us + self._settings.census_age_us >= now_us
+            if self.stormy_us is not None and self._settings.rearm == "auto" and is_fresh:
                 self._leave_out_gone(census)
-                self.stormy = self._is_stormy(_count(self.shares.values()))
+                if not self._is_stormy(_count(self.shares.values())):
+                    self.stormy_us = None
         if len(self.shares) > self._settings.tracked:
             del self.shares[min(self.shares, key=lambda key: (self.shares[key].time_us, key))]
         self._sums = None
 
-    def adopt(self, shares: dict[str, Share], *, stormy: bool) -> None:
+    def adopt(self, shares: dict[str, Share], *, stormy_us: int | None) -> None:
         """Replace all censuses."""
-        self.shares, self.stormy, self._sums = shares, stormy, None
+        self.shares, self.stormy_us, self._sums = shares, stormy_us, None
 
     def rearm(self) -> None:
-        """End a storm that only silence keeps up; one that fresh censuses show begins again at once."""
-        self.stormy = False
+        """End a storm; one that censuses still show that are young enough begins again at once."""
+        self.stormy_us = None
 
     def all(self, now_us: int) -> Count:
         """Return the sums over all groups."""
@@ -72,9 +76,13 @@ class Health:
     def storming(self, now_us: int) -> tuple[bool, str]:
         """Return whether so many entities are abnormal that acting on each of them is wrong, and how many are."""
         sums = self._fresh(now_us)
-        self.stormy = self.stormy or sums.stormy
-        held = self.stormy and not sums.stormy
-        return self.stormy, f"{sums.text}: a storm, until a census says otherwise" if held else sums.text
+        if sums.stormy and self.stormy_us is None:
+            self.stormy_us = now_us
+        if self.stormy_us is None:
+            return False, sums.text
+        if self._settings.rearm == "signed":
+            return True, f"{sums.text}; {open_text(self.stormy_us, now_us)}"
+        return True, sums.text if sums.stormy else f"{sums.text}: a storm, until a census says otherwise"
 
     def _leave_out_gone(self, census: Census) -> None:
         """Leave out groups that a partition no longer counts, though it is heard."""

@@ -23,10 +23,9 @@ from schemas.events import (
 from schemas.ids import Cause, Mint
 from schemas.keyring import LOOP
 from streams.loop.actions import ActionSettings
-from streams.loop.gate import validity
 from streams.loop.gate.blocked import Blocks
 from streams.loop.gate.book import Book
-from streams.loop.gate.checks import all_checks, findings_of, with_remedy
+from streams.loop.gate.checks import all_checks, checks_of_nothing
 from streams.loop.gate.decider import Decider
 from streams.loop.gate.escalations import Escalations
 from streams.loop.gate.facts import Facts
@@ -44,7 +43,8 @@ class Gate:
     """Turns each proposal into one verdict, and into an action when every check passes; only then it reserves.
 
     An escalation ends once: approved by enough people (all checks run again), rejected by one, expired, or lapsed with
-    its episode. A proposal that was decided gets its recorded verdict again. `none` is always allowed, at no cost.
+    its episode. A proposal that was decided gets its recorded verdict again. `none` is always allowed, at no cost; its
+    verdict says where its entity has no attempts left.
     """
 
     name = "gate"
@@ -115,14 +115,16 @@ class Gate:
             orders=self._facts.orders,
             field=self._book.field,
             shares=self._book.health.shares,
-            stormy=self._book.health.stormy,
+            stormy_us=self._book.health.stormy_us,
             ends=self._book.ends.of,
+            tripped_us=self._book.ends.tripped_us,
             spent=self._book.spending.spent,
             windows=self._book.windows.state(),
             recorded=list(self._decider.recorded.values()),
             forgotten_us=self._facts.forgotten_us,
             escalations=self._escalations.open,
             told=self._blocks.told(),
+            told_open_us=self._blocks.told_open_us,
             ladder=self._ladder.state(),
         )
         return msgspec.msgpack.encode(state)
@@ -133,13 +135,13 @@ class Gate:
         self._facts.orders = state.orders
         self._facts.forgotten_us = state.forgotten_us
         self._book.adopt(state.field)
-        self._book.health.adopt(state.shares, stormy=state.stormy)
-        self._book.ends.adopt(state.ends)
+        self._book.health.adopt(state.shares, stormy_us=state.stormy_us)
+        self._book.ends.adopt(state.ends, state.tripped_us)
         self._book.spending.adopt(state.spent)
         self._book.windows.restore(state.windows)
         self._decider.recorded = OrderedDict((verdict.proposal.id, verdict) for verdict in state.recorded)
         self._escalations.open = state.escalations
-        self._blocks.adopt(state.told)
+        self._blocks.adopt(state.told, state.told_open_us)
         self._ladder.adopt(state.ladder, state.orders)
 
     def _begin_moment(self) -> None:
@@ -204,8 +206,7 @@ class Gate:
         outputs = self._ladder.proposed(proposal, self._facts.orders, on)
         question = self._decider.question(proposal, on, proposal.expires_us)
         if proposal.action == NONE:
-            check = with_remedy(validity.duplicate(self._facts, question), question)
-            return self._decider.decide(question, findings_of(check), on)
+            return self._decider.decide(question, checks_of_nothing(self._facts, question), on)
         outputs += self._decider.decide(question, all_checks(self._facts, question), on)
         verdict = self._decider.recorded[proposal.id]
         if proposal.by == LOOP:
@@ -217,6 +218,15 @@ class Gate:
     def _tell_blocked(self, on: Occasion) -> list[Event]:
         whole = self._blocks.silent
         changed = self._blocks.changes(self._facts.orders, on.now.us)
-        if not changed and not whole:
+        if not self._blocks.breakers_changed() and not changed and not whole:
             return []
-        return [Blocked(id=on.id(), time_us=on.now.us, causes=on.causes, until_us=changed, whole=whole)]
+        return [
+            Blocked(
+                id=on.id(),
+                time_us=on.now.us,
+                causes=on.causes,
+                until_us=changed,
+                whole=whole,
+                breakers=self._blocks.told_open_us,
+            )
+        ]

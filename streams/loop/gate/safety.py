@@ -23,13 +23,13 @@ def abnormal(facts: Facts, question: Question) -> Check:
 
 def failures(facts: Facts, question: Question) -> Check:
     """Check that enough of this action's runs end well."""
-    bad, ended, until_us = facts.book.ends.standing(question.proposal.action, question.now_us)
+    standing = facts.book.ends.standing(question.proposal.action, question.now_us)
     return Check(
         name="failures",
-        passed=until_us is None,
-        detail=f"{bad} of {ended} ends were failed or unknown",
+        passed=not standing.stopped,
+        detail=standing.text(question.now_us),
         limit=facts.failed_text,
-        next_us=until_us,
+        next_us=standing.until_us or None,
     )
 
 
@@ -131,7 +131,9 @@ def blast_radius(facts: Facts, question: Question) -> Check:
 
 
 def healthy(facts: Facts, question: Question) -> Check:
-    """Check that enough healthy entities of its group are left."""
+    """Check that enough healthy entities of its group are left; the unwell are those of the last census, or all with an
+    episode that is open by now, if these are more.
+    """
     settings, book, proposal = facts.settings, facts.book, question.proposal
     if settings.healthy_least == 0 and settings.healthy_share == 0:
         return PASSED["healthy"]
@@ -139,8 +141,8 @@ def healthy(facts: Facts, question: Question) -> Check:
     count = book.health.group(group, question.now_us)
     if count is None:
         return Check(name="healthy", passed=False, detail=f"no fresh census of group {group!r}")
-    open_one = proposal.episode in book.field.episodes
-    left = count.live - count.abnormal - book.disturbed(group) - (not open_one)
+    unwell = max(count.abnormal, book.unwell(group))
+    left = count.live - unwell - book.disturbed(group) - (not book.is_unwell(group, proposal.entity))
     least = max(settings.healthy_least, -int(-settings.healthy_share * count.live // 1))
     return Check(
         name="healthy",

@@ -37,8 +37,8 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Of all actions of the loop together."""
     pattern_limit: str = "60/hour"
     """Of the actions that answer one pattern."""
-    entity_attempts: str = "20/day"
-    """Of the actions on one entity, across its episodes."""
+    entity_attempts: str = "3/day"
+    """Of the actions on one entity, across its episodes: what they do not mend is left to people, who are told."""
     explore_limit: str = "200/day"
     """Of the actions that are tried although another looks better; of high risk none is ever tried like that."""
     escalation_limit: str = "60/hour"
@@ -71,16 +71,22 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     outcome_timeout_us: Interval = 60_000_000
     """How long after an action's expiry its outcome may take; then its end counts as unknown."""
     abnormal_share: Share = 0.5
-    """Above this share of abnormal entities one cause is behind all of them: acting on each is wrong."""
+    """Above this share of abnormal entities one cause is behind all of them: acting on each is wrong, and the loop's
+    breaker opens."""
     abnormal_least: Count = 5
     """Abnormal entities below which the share means nothing."""
     census_age_us: Interval = 30_000_000
     """A census older than this no longer counts."""
     failed_share: Share = 0.5
-    """Above this share of failed or unknown ends an action is stopped, and its limit halved until it is re-armed."""
+    """Above this share of failed or unknown ends the breaker of an action opens, and its limit is halved until it is
+    re-armed."""
     failed_least: Count = 8
     """Ends within `failed_window_us` below which the share means nothing."""
     failed_window_us: Interval = 600_000_000
+    rearm: Literal["signed", "auto"] = "signed"
+    """Who closes a breaker that opened: a person's signed order, or the gate itself once the share is low enough again,
+    for worlds without people. What a person re-armed opens again by new evidence only: by ends that come later, by a
+    census that is still young enough."""
     protected: tuple[str, ...] = ()
     """Entities that the loop must never touch."""
     maintenance: tuple[str, ...] = ()

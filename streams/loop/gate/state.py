@@ -11,7 +11,7 @@ from streams.loop.gate.settings import Level
 from streams.loop.gate.spending import Spent
 from streams.loop.limits import SlidingWindowsState
 
-STATE_VERSION = 6
+STATE_VERSION = 7
 
 
 class Order(msgspec.Struct, frozen=True, array_like=True):
@@ -110,20 +110,26 @@ class LadderState(msgspec.Struct):
 
 
 class GateState(msgspec.Struct):
-    """The whole state. `recorded` is in the order of decision; `forgotten_us` the newest proposal no longer in it."""
+    """The whole state. `recorded` is in the order of decision; `forgotten_us` the newest proposal no longer in it.
+
+    Breakers: since when there is a storm (`stormy_us`), and each action fails too often (`tripped_us`); and which of
+    them were told (`told_open_us`).
+    """
 
     version: int
     orders: Orders
     field: Field
     shares: dict[str, Share]
-    stormy: bool
+    stormy_us: int | None
     ends: dict[str, list[End]]
+    tripped_us: dict[str, int]
     spent: list[Spent]
     windows: SlidingWindowsState
     recorded: list[Verdict]
     forgotten_us: int
     escalations: dict[str, Escalation]
     told: dict[str, int] | None
+    told_open_us: dict[str, int]
     ladder: LadderState
 
 
@@ -139,7 +145,7 @@ def read_state(snapshot: bytes) -> GateState:
     if version != STATE_VERSION:
         raise RecoveryError(
             f"state of the gate must have version {STATE_VERSION}, got {version}: go back to the release "
-            "that wrote it, or give that state up with `flyball recover gate --accept-loss`"
+            "that wrote it, or give that state up with `flyball recover --role gate --accept-loss`"
         )
     return msgspec.msgpack.decode(snapshot, type=GateState)
 

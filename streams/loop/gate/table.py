@@ -51,7 +51,7 @@ RULES: tuple[Rule, ...] = (
         "abnormal",
         "are few enough entities abnormal?",
         "deny",
-        "flyball rearm loop, where no census comes; gate.abnormal_share in loop.toml, flyball activate",
+        "flyball rearm loop",
     ),
     _rule("failures", "do enough of this action's runs end well?", "deny", "flyball rearm action:{action}"),
     _rule("protected", "may the loop touch the entity?", "deny", "gate.protected in loop.toml, flyball activate"),
@@ -66,7 +66,7 @@ RULES: tuple[Rule, ...] = (
     ),
     _rule("approval", "is the level act, or did enough people approve?", "escalate", "flyball approve {proposal}"),
     _rule("attempts", "has the entity attempts left?", "deny", "gate.entity_attempts in loop.toml, flyball activate"),
-    _rule("in-flight", "is nothing under way on the entity?", "deny", "flyball inflight; flyball settle ACTION"),
+    _rule("in-flight", "is nothing under way on the entity?", "deny", "flyball inflight; flyball settle ACTION STATE"),
     _rule("cooldown", "has the entity cooled down?", "deny", "actions.*.cooldown in loop.toml, flyball activate"),
     _rule(
         "wait",

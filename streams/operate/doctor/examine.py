@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from connectors.kafka.admin import describe
 from schemas.errors import BrokerError, FlyballError, SignatureError
-from schemas.events import Control, DeadLetter, Verdict
+from schemas.events import Blocked, Control, DeadLetter, Verdict
 from schemas.keyfiles import load_keyring, load_root, load_trust
 from schemas.keyring import Keyring
 from streams.loop.gate import LevelSettings
@@ -14,12 +14,15 @@ from streams.operate.doctor.clocks import read_clocks
 from streams.operate.doctor.finding import Finding, fail, ok
 from streams.operate.doctor.machine import check_disk, check_keys, check_memories
 from streams.operate.doctor.on_topics import (
+    DAY_US,
     HOUR_US,
     check_breakers,
     check_clocks,
     check_dead_letters,
     check_executors,
     check_keyrings,
+    check_left,
+    check_open_breakers,
     check_orders,
     check_roles,
     check_settings,
@@ -28,7 +31,7 @@ from streams.operate.doctor.on_topics import (
 from streams.operate.in_force import orders_in_force
 from streams.operate.loop_place import LoopPlace
 from streams.operate.processes import LOCAL_ROLES
-from streams.operate.status import read_parts
+from streams.operate.status import left_to_people, read_parts
 from streams.operate.story import Reader
 from streams.operate.topic_reader import TopicReader
 
@@ -59,7 +62,7 @@ def examine(place: LoopPlace, *, clock_us: Callable[[], int], environment: Mappi
     reader = TopicReader(connection, place.loop, trust=trust, audience=audience)
     yield from _tried("orders", lambda: on_control(place, reader, now_us=clock_us()))
     yield from _tried("dead letters", lambda: [_dead_letters(reader, now_us=clock_us())])
-    yield from _tried("breakers", lambda: [_breakers(reader, now_us=clock_us())])
+    yield from _tried("breakers", lambda: on_verdicts(reader, now_us=clock_us()))
     yield from _tried("clock", lambda: [_clocks(place, reader, clock_us)])
 
 
@@ -99,9 +102,21 @@ def _dead_letters(reader: TopicReader, *, now_us: int) -> Finding:
     return check_dead_letters((event for _, event in found if isinstance(event, DeadLetter)), now_us=now_us)
 
 
-def _breakers(reader: TopicReader, *, now_us: int) -> Finding:
-    found = reader.events("verdicts", since_us=now_us - HOUR_US, kinds=(Verdict,))
-    return check_breakers(event for _, event in found if isinstance(event, Verdict))
+def on_verdicts(reader: TopicReader, *, now_us: int) -> Iterator[Finding]:
+    """Yield what the gate says of its breakers, and of entities that are left to people."""
+    open_us: dict[str, int] = {}
+    for _, event in reader.events("verdicts", kinds=(Blocked,)):
+        if isinstance(event, Blocked):
+            open_us = event.breakers
+    yield from check_open_breakers(open_us)
+    if not open_us:
+        found = reader.events("verdicts", since_us=now_us - HOUR_US, kinds=(Verdict,))
+        yield check_breakers(event for _, event in found if isinstance(event, Verdict))
+    left: dict[str, int] = {}
+    for _, event in reader.events("verdicts", since_us=now_us - DAY_US, kinds=(Verdict,)):
+        if isinstance(event, Verdict):
+            left |= left_to_people(event, now_us)
+    yield check_left(left)
 
 
 def _clocks(place: LoopPlace, reader: TopicReader, clock_us: Callable[[], int]) -> Finding:

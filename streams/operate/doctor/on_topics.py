@@ -1,5 +1,6 @@
 """What can be wrong with a loop as its topics show it: pure, from what was read."""
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -14,6 +15,7 @@ from streams.operate.status import PartStatus
 SKEW_WARN_US, SKEW_FAIL_US = 1_000_000, 5_000_000
 """From the second on workers pause by themselves, and orders may come out of order."""
 HOUR_US = 3_600_000_000
+DAY_US = 24 * HOUR_US
 SILENT_S = 10.0
 BREAKERS = ("abnormal", "failures")
 """The gate's checks that stop everything, or one action, by how things go."""
@@ -149,6 +151,21 @@ def check_dead_letters(letters: Iterable[DeadLetter], *, now_us: int) -> Finding
     return warn("dead letters", found, f"flyball dead-letters list; {mend}")
 
 
+def check_open_breakers(open_us: Mapping[str, int]) -> Iterator[Finding]:
+    """Tell of each breaker that is open, since when."""
+    for scope, since_us in open_us.items():
+        yield warn("breakers", f"{scope} is stopped since {_utc(since_us)}: it went wrong", f"flyball rearm {scope}")
+
+
+def check_left(left: Mapping[str, int]) -> Finding:
+    """Tell of entities that are left to people, entity to when it may be acted on again."""
+    if not left:
+        return ok("people", "no entity is left to them")
+    entities = sorted(left)
+    remedy = f"flyball why {entities[0]}"
+    return warn("people", f"left to them, for what was done did not hold: {_named(entities)}", remedy)
+
+
 def check_breakers(verdicts: Iterable[Verdict]) -> Finding:
     """Tell whether a breaker kept actions back; `verdicts` are those of the last hour."""
     kept_back: Counter[str] = Counter()
@@ -190,6 +207,10 @@ def _holds(order: Control, now_us: int) -> bool:
     """Return whether the target is paused by now: an order with an end turns into its opposite then."""
     over = order.until_us is not None and now_us >= order.until_us
     return (order.value == "paused") != over
+
+
+def _utc(time_us: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(time_us / 1e6))
 
 
 def _named(names: Sequence[str]) -> str:
