@@ -69,8 +69,9 @@ def still_stopped(reader: TopicReader, target: str, *, now_us: int) -> dict[str,
 
 
 def _obeys(part: PartStatus, order: Written) -> bool:
+    """Return whether a part says that it has heard an order, or hears none and so obeys one that stops things."""
     deaf = part.control_age_s - part.age_s > STALE_US / 1e6
-    return part.answering and (part.control_offset > order.offset or (order.stops and deaf))
+    return part.control_offset > order.offset or (order.stops and deaf)
 
 
 def _only(part: PartStatus, names: set[tuple[str, str]]) -> PartStatus:

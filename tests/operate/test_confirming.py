@@ -102,6 +102,11 @@ LINES: list[tuple[list[Event], bool, str]] = [
         False,
         f"{NOT_ALL}; nothing else running; web/x-2 not heard for 60 s: it may still run: restart web-4, 30 s",
     ),
+    (  # it won the claim just after it had said that it holds nothing
+        [GATE, HEARD, FROZEN, WEB_4, outcome(WEB_4, "claimed", 61, "x-2")],
+        False,
+        f"{NOT_ALL}; nothing else running; web/x-2 not heard for 60 s: it may still run: restart web-4, 61 s",
+    ),
     (  # a person has looked
         [GATE, HEARD, msgspec.structs.replace(FROZEN, in_flight=("restart-web-3",)), WEB_3,
          outcome(WEB_3, "claimed", 72, "x-2"),
@@ -133,6 +138,15 @@ def test_a_pause_says_who_confirmed_who_is_not_heard_and_what_may_still_run(
     assert (status.stop_line(), status.stop_confirmed) == (line, stopped)
     found = read_confirmation(Log(*CONTROL, *events), ORDER, now_us=NOW_US)
     assert (f"{found.who()}; {found.running()}{found.missing()}", found.stopped) == (line, stopped)
+
+
+def test_who_had_heard_the_pause_and_is_silent_now_confirms_it_no_more() -> None:
+    parts = status_of(GATE, HEARD, said("executor/web/x-2", 60)).parts
+    assert [(one.instance, one.confirms_stop) for one in parts] == [
+        ("executor/web/x-1", True),
+        ("executor/web/x-2", False),
+        ("gate/1", True),
+    ]
 
 
 def test_silence_is_a_stop_only_once_it_must_have_been_noticed() -> None:
