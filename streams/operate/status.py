@@ -76,7 +76,6 @@ class LoopStatus(msgspec.Struct, frozen=True, kw_only=True):
     drifts: tuple[Drift, ...] = ()
     overflows: tuple[Overflow, ...] = ()
     """The last of each subject, or limit, and partition (see `with_insights`)."""
-
     held: tuple[Held, ...] = ()
     """What executors have begun and not ended."""
     paused_s: float = inf

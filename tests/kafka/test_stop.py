@@ -101,7 +101,7 @@ def loop(kafka: LocalKafka, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     found = LiveLoop(tmp_path_factory.mktemp("stop"), name="stop", connection=kafka.connection)
     restart = {"limit": '"5/hour"', "expires": '"2m"', "executor": '"command.restart"'}
     found.init(QUICK | {f"actions.restart.{name}": value for name, value in restart.items()})
-    found.config.write_text(f'{found.config.read_text()}\n[executors.command.restart]\nargv = ["/bin/sleep", "6"]\n')
+    found.config.write_text(f'{found.config.read_text()}\n[executors.command.restart]\nargv = ["/bin/sleep", "12"]\n')
     found.command("topics", "apply")
     found.command("activate")
     with found.running(ROLES):
@@ -156,10 +156,9 @@ def test_an_executor_that_is_frozen_in_the_middle_of_an_action_confirms_nothing(
     loop.warm_up("f")
     process = _start(("executor", "--name", "x-1", "--group", "frozen"), folder=loop.folder)
     try:
-        loop.until_heard(["executor"])
         loop.until(lambda: [one for one in loop.presence() if one.instance == "executor/frozen/x-1"])
         loop.fail("f")
-        (claim,) = loop.until(lambda: [one for one in loop.events(Outcome) if one.group == "frozen"])
+        (claim,) = loop.until(lambda: [one for one in loop.events(Outcome) if _is_claim(one)])
         said = loop.command("cancel", claim.action)
         assert "cancelled: restart on f; x-1 has claimed it" in said
         assert "; gate and 1 of 1 executors confirmed" in said
@@ -174,12 +173,16 @@ def test_an_executor_that_is_frozen_in_the_middle_of_an_action_confirms_nothing(
         assert "gate and 0 of 1 executors confirmed; nothing running; frozen/x-1 not heard" in said
         assert "it holds no action" in said
         os.kill(process.pid, signal.SIGCONT)
-        loop.until(lambda: [one for one in loop.events(Outcome) if one.group == "frozen" and one.state != "claimed"])
+        loop.until(lambda: [one for one in loop.events(Outcome) if one.action == claim.action and not _is_claim(one)])
         assert "resumed entity:f: gate and 1 of 1 executors confirmed" in loop.command("resume", "entity:f")
     finally:
         os.kill(process.pid, signal.SIGCONT)
         process.terminate()
         process.wait(30)
+
+
+def _is_claim(outcome: Outcome) -> bool:
+    return (outcome.group, outcome.state) == ("frozen", "claimed")
 
 
 def test_silence_of_the_broker_stops_the_gate_and_executors(kafka: LocalKafka, loop: LiveLoop) -> None:
