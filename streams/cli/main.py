@@ -29,7 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "reject": ("people", "Reject an escalation with your SSH key"),
     "propose": ("people", "Propose an action yourself; the gate checks it like any other"),
     "pause": ("ordering", "Stop new actions, and confirm that everyone heard"),
-    "resume": ("ordering", "Let actions go on; spent limits stay spent"),
+    "resume": ("ordering", "Let actions go on, and confirm that everyone heard; spent limits stay spent"),
     "stop": ("ordering", "Stop new actions until rearm; resume does not lift it"),
     "rearm": ("ordering", "Lift a stop, and close breakers that opened by themselves"),
     "status": ("status", "Say what every role, limit and executor is doing"),

@@ -1,13 +1,17 @@
 """`flyball inflight, cancel, settle, limits, levels, level`: what a person needs to know and do at night."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from schemas.errors import SettingsError
+from streams.cli.confirming import confirm_cancel, confirm_settled
 from streams.cli.options import config_option, json_option, now_us, orders_of, print_json, print_table, reader_of, utc
 from streams.cli.status import print_breakers
 from streams.loop.gate import GATE_LIMITS, LEVELS
+from streams.operate.confirming import read_held
+from streams.operate.held import Held
 from streams.operate.in_flight import InFlight, in_flight
 from streams.operate.in_flight import levels as levels_of
 from streams.operate.loop_place import LoopPlace
@@ -40,12 +44,16 @@ def inflight(config: Path, *, as_json: bool) -> None:
 @reason_option
 @person_option
 def cancel(config: Path, action: str, reason: str, person: str | None) -> None:
-    """Forbid the start, and every further attempt, of ACTION (the beginning of its id); what runs, runs on."""
+    """Forbid the start, and every further attempt, of ACTION (the beginning of its id); what runs, runs on.
+
+    Exit 0 when the gate and every executor confirmed, 1 when one has not within 12 s: the order stands. An executor
+    that is not heard is told of; by then it starts nothing either.
+    """
     place = LoopPlace.open(config)
-    found = _one(place, action)
-    orders_of(place, person).cancel(found.action, reason=reason)
+    found = _one(_under_way(place, now_us()), action)
+    offset = orders_of(place, person).cancel(found.action, reason=reason)
     running = f"; {found.executor} has claimed it: what it does already, it goes on doing" if found.executor else ""
-    click.echo(f"cancelled: {found.name} on {found.entity}{running}")
+    confirm_cancel(place, f"cancelled: {found.name} on {found.entity}{running}", offset=offset)
 
 
 @click.command()
@@ -58,11 +66,15 @@ def settle(config: Path, action: str, state: str, reason: str, person: str | Non
     """Say how ACTION (the beginning of its id) ended, where its executor does not: its entity is free again.
 
     Cancel it first if it may not have been started. An outcome that comes later counts no more for the gate's limits.
+    For `flyball pause` an executor that is not heard then no longer holds it.
+
+    Exit 0 when the gate confirmed, 1 when it has not within 12 s: the order stands.
     """
     place = LoopPlace.open(config)
-    found = _one(place, action)
-    orders_of(place, person).settle(found.action, state, reason=reason)
-    click.echo(f"settled as {state}: {found.name} on {found.entity}")
+    now = now_us()
+    found = _one([*_under_way(place, now), *read_held(reader_of(place), now_us=now)], action)
+    offset = orders_of(place, person).settle(found.action, state, reason=reason)
+    confirm_settled(place, f"settled as {state}: {found.name} on {found.entity}", offset=offset)
 
 
 @click.command()
@@ -126,11 +138,11 @@ def _under_way(place: LoopPlace, now: int) -> list[InFlight]:
     return in_flight(reader_of(place), place.settings, now_us=now)
 
 
-def _one(place: LoopPlace, beginning: str) -> InFlight:
-    found = [one for one in _under_way(place, now_us()) if one.action.startswith(beginning)]
+def _one(candidates: Sequence[InFlight | Held], beginning: str) -> InFlight | Held:
+    found = {one.action: one for one in reversed(candidates) if one.action.startswith(beginning)}
     if len(found) != 1:
         raise SettingsError([f"expected the id of one action that is under way, {beginning!r} fits {len(found)}"])
-    return found[0]
+    return found.popitem()[1]
 
 
 def _state(one: InFlight, now: int) -> str:

@@ -1,19 +1,16 @@
 """`flyball pause, resume, stop, rearm`: what people order, and that everyone heard."""
 
-import sys
-import time
 from pathlib import Path
 
 import click
 
 from schemas.errors import SettingsError
-from streams.cli.options import config_option, key_option, now_us, orders_of, reader_of
+from streams.cli.confirming import confirm_go, confirm_stop
+from streams.cli.options import config_option, key_option, now_us, orders_of
 from streams.loop.durations import parse_duration
 from streams.operate.loop_place import LoopPlace
 from streams.operate.orders import Orders
-from streams.operate.status import LoopStatus, read_status
 
-CONFIRM_TIMEOUT_S = 12.0
 person_option = click.option("--as", "person", help="Who orders, where no --key tells.  [default: the user's name]")
 
 
@@ -29,15 +26,14 @@ def pause(
 ) -> None:
     """Stop new actions on TARGET: loop, action:NAME, pattern:ID or entity:NAME; wait until everyone confirmed.
 
-    Exit 1 when the gate or an executor has not confirmed within 12 s: the order stands, but somebody may not obey yet.
+    Exit 0 when the gate and every executor confirmed and nothing of TARGET is running, 1 when that is not so within
+    12 s: the order stands, but somebody may not obey yet, or an action is, or may be, running still. An executor that
+    is not heard is told of, and counts as not confirmed; where it holds no action, its silence is a stop after 10 s.
     """
     place, orders = _about(target, config, person, key)
     until_us = now_us() + parse_duration(duration) if duration else None
-    orders.pause(target, reason=reason, until_us=until_us)
-    if target != "loop":
-        click.echo(f"paused {target}")
-        return
-    _confirm(place, "paused")
+    offset = orders.pause(target, reason=reason, until_us=until_us)
+    confirm_stop(place, _done("paused", target), offset=offset, target=target)
 
 
 @click.command()
@@ -47,30 +43,31 @@ def pause(
 @person_option
 @key_option
 def resume(config: Path, target: str, reason: str, person: str | None, key: Path | None) -> None:
-    """Undo `flyball pause`. What limits had spent stays spent."""
-    _, orders = _about(target, config, person, key)
-    orders.resume(target, reason=reason)
-    click.echo(f"resumed {target}")
+    """Undo `flyball pause`, and wait until everyone confirmed. What limits had spent stays spent.
+
+    Exit 0 when the gate and every executor confirmed, 1 when one has not within 12 s: the order stands, and who is not
+    heard will hear it first when he comes back.
+    """
+    place, orders = _about(target, config, person, key)
+    offset = orders.resume(target, reason=reason)
+    confirm_go(place, f"resumed {target}", offset=offset, target=target)
 
 
 @click.command()
 @config_option
-@click.argument("target")
+@click.argument("target", default="loop")
 @click.option("--reason", default="", help="Shown by `flyball status`.")
 @person_option
 @key_option
 def stop(config: Path, target: str, reason: str, person: str | None, key: Path | None) -> None:
     """Stop TARGET until `flyball rearm TARGET`: loop, action:NAME, pattern:ID or entity:NAME.
 
-    Unlike a pause it has no end of its own, and `flyball resume` does not lift it. For `loop` it waits until everyone
-    confirmed, and exits 1 when somebody has not within 12 s.
+    Unlike a pause it has no end of its own, and `flyball resume` does not lift it. It waits until everyone confirmed,
+    and exits as `flyball pause` does: 0 when all obey and nothing of TARGET is running, 1 when not so within 12 s.
     """
     place, orders = _about(target, config, person, key)
-    orders.stop(target, reason=reason)
-    if target != "loop":
-        click.echo(f"stopped {target}")
-        return
-    _confirm(place, "stopped")
+    offset = orders.stop(target, reason=reason)
+    confirm_stop(place, _done("stopped", target), offset=offset, target=target)
 
 
 @click.command()
@@ -84,10 +81,11 @@ def rearm(config: Path, target: str, reason: str, person: str | None, key: Path 
 
     TARGET is loop, action:NAME, pattern:ID or entity:NAME; only the first two have breakers, and loop means all of
     them. No fresh allowance comes with it: what limits had spent stays spent. A breaker opens again by new evidence.
+    It waits until everyone confirmed, and exits as `flyball resume` does: 1 when somebody has not within 12 s.
     """
-    _, orders = _about(target, config, person, key)
-    orders.rearm(target, reason=reason)
-    click.echo(f"rearmed {target}")
+    place, orders = _about(target, config, person, key)
+    offset = orders.rearm(target, reason=reason)
+    confirm_go(place, f"rearmed {target}", offset=offset, target=target)
 
 
 def _about(target: str, config: Path, person: str | None, key: Path | None) -> tuple[LoopPlace, Orders]:
@@ -105,20 +103,5 @@ def _refuse_other_target(place: LoopPlace, target: str) -> None:
         raise SettingsError([f"expected one of {', '.join(known)}, pattern:ID, entity:NAME, got {target!r}"])
 
 
-def _confirm(place: LoopPlace, done: str) -> None:
-    """Print who obeys; exit 1 when not all of them do."""
-    status = _wait_for_confirmation(place)
-    click.echo(f"{done}: {status.stop_line()}")
-    if not status.stop_confirmed:
-        sys.exit(1)
-
-
-def _wait_for_confirmation(place: LoopPlace) -> LoopStatus:
-    """Poll `presence` until gate and executors confirm, at most 12 s; return what is true then."""
-    reader = reader_of(place)
-    deadline = time.monotonic() + CONFIRM_TIMEOUT_S
-    while True:
-        status = read_status(reader, loop=place.loop, settings_hash=place.settings.settings_hash, now_us=now_us())
-        if status.stop_confirmed or time.monotonic() > deadline:
-            return status
-        time.sleep(0.5)
+def _done(what: str, target: str) -> str:
+    return what if target == "loop" else f"{what} {target}"

@@ -43,7 +43,7 @@ def _print(found: LoopStatus) -> None:
             f"{part.control_age_s:.0f} s ago",
             str(part.step),
             str(part.lag),
-            ", ".join(part.in_flight) or "-",
+            " and ".join(one.text() for one in found.held if one.executor == part.instance) or "-",
         ]
         for part in found.parts
     ]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 from confluent_kafka import KafkaException, Producer
+from confluent_kafka import Message as Record
 
 from schemas import wire
 from schemas.approvals import approval_bytes
@@ -39,7 +40,7 @@ def nobody(purpose: Purpose) -> PersonalKey:
 
 
 class Orders:
-    """Signs what a person decides and writes it, one acknowledged record after the other.
+    """Signs what a person decides and writes it, one acknowledged record after the other. Orders return their offset.
 
     `personal` finds the person's own key, with which answers and proposals are signed. Orders on `control` are signed
     with it where `in_person`, else with the machine's key in `keys` (or `environment`), in the name `person`.
@@ -80,43 +81,43 @@ class Orders:
         event = self._control(kind="keyring", target="loop", value=keyring_text, by=self._person)
         self._write(wire.encode(event, loop=self._audience.loop))
 
-    def pause(self, target: str, *, reason: str = "", until_us: int | None = None) -> None:
+    def pause(self, target: str, *, reason: str = "", until_us: int | None = None) -> int:
         """Stop new actions on a target (`loop`, `action:NAME`, `pattern:ID`, `entity:NAME`)."""
-        self.control(kind="pause", target=target, value="paused", reason=reason, until_us=until_us)
+        return self.control(kind="pause", target=target, value="paused", reason=reason, until_us=until_us)
 
-    def resume(self, target: str, *, reason: str = "") -> None:
+    def resume(self, target: str, *, reason: str = "") -> int:
         """Undo `pause`; limits keep counting what was spent."""
-        self.control(kind="pause", target=target, value="running", reason=reason)
+        return self.control(kind="pause", target=target, value="running", reason=reason)
 
-    def stop(self, target: str, *, reason: str = "") -> None:
+    def stop(self, target: str, *, reason: str = "") -> int:
         """Stop a target, named as for `pause`, until it is rearmed; `resume` does not lift it."""
-        self.control(kind="stop", target=target, value="stopped", reason=reason)
+        return self.control(kind="stop", target=target, value="stopped", reason=reason)
 
-    def rearm(self, target: str, *, reason: str = "") -> None:
+    def rearm(self, target: str, *, reason: str = "") -> int:
         """Lift a stop of a target, and what tightened by itself (`loop`, `action:NAME`); what was spent stays spent."""
-        self.control(kind="rearm", target=target, value="rearmed", reason=reason)
+        return self.control(kind="rearm", target=target, value="rearmed", reason=reason)
 
-    def level(self, pair: str, level: str, *, reason: str = "") -> None:
+    def level(self, pair: str, level: str, *, reason: str = "") -> int:
         """Set how far an action may go by itself: `pair` is `PATTERN/ACTION`, `*` for any pattern."""
-        self.control(kind="level", target=pair, value=level, reason=reason)
+        return self.control(kind="level", target=pair, value=level, reason=reason)
 
-    def cancel(self, action: str, *, reason: str = "") -> None:
+    def cancel(self, action: str, *, reason: str = "") -> int:
         """Forbid the start, and every further attempt, of one action by its id."""
-        self.control(kind="cancel", target=action, value="cancelled", reason=reason)
+        return self.control(kind="cancel", target=action, value="cancelled", reason=reason)
 
-    def settle(self, action: str, state: str, *, reason: str = "") -> None:
+    def settle(self, action: str, state: str, *, reason: str = "") -> int:
         """Tell the gate how an action ended that says nothing itself: `succeeded`, `failed` or `unknown`."""
-        self.control(kind="settle", target=action, value=state, reason=reason)
+        return self.control(kind="settle", target=action, value=state, reason=reason)
 
-    def control(self, *, kind: str, target: str, value: str, reason: str = "", until_us: int | None = None) -> None:
-        """Write one control record; it is acknowledged by all replicas when this returns."""
+    def control(self, *, kind: str, target: str, value: str, reason: str = "", until_us: int | None = None) -> int:
+        """Write one control record and return its offset; it is acknowledged by all replicas when this returns."""
         if self._in_person:
             key = self._personal("control")
             by, signer = key.person, self._signer("control", key)
         else:
             by, signer = self._person, load_signer(self._keys, "control", self._audience, self._environment)
         event = self._control(kind=kind, target=target, value=value, by=by, reason=reason, until_us=until_us)
-        self._write(signer.sign(wire.encode(event, loop=self._audience.loop)))
+        return self._write(signer.sign(wire.encode(event, loop=self._audience.loop)))
 
     def answer(self, escalation: Escalation, *, approve: bool, reason: str = "") -> Approval:
         """Approve or reject an escalation: the very proposal and the very action it would become, by their hashes.
@@ -184,8 +185,9 @@ class Orders:
     def _signer(self, purpose: Purpose, key: PersonalKey) -> Signer:
         return Signer(key_id=key.entry.id, purpose=purpose, private_key=key, audience=self._audience)
 
-    def _write(self, message: Message) -> None:
-        write_messages(self._connection, self._audience.loop, [message])
+    def _write(self, message: Message) -> int:
+        (offset,) = write_messages(self._connection, self._audience.loop, [message])
+        return offset
 
 
 def _refuse_long(reason: str) -> None:
@@ -193,13 +195,19 @@ def _refuse_long(reason: str) -> None:
         raise SettingsError([f"expected a reason of at most {REASON_LIMIT} characters, got {len(reason)}"])
 
 
-def write_messages(connection: KafkaConnection, loop: str, messages: list[Message]) -> None:
-    """Write records and wait until every one is acknowledged; raises `BrokerError` that names the first failure."""
-    failures: list[str] = []
+def write_messages(connection: KafkaConnection, loop: str, messages: list[Message]) -> list[int]:
+    """Write records, wait until every one is acknowledged, and return their offsets in the order of acknowledgement.
 
-    def delivered(error: object, _record: object) -> None:
+    Raises `BrokerError` that names the first failure.
+    """
+    failures: list[str] = []
+    offsets: list[int] = []
+
+    def delivered(error: object, record: Record) -> None:
         if error is not None:
             failures.append(str(error))
+        else:
+            offsets.append(record.offset())
 
     producer: Producer = make_producer(connection, linger_ms=0)
     try:
@@ -219,3 +227,4 @@ def write_messages(connection: KafkaConnection, loop: str, messages: list[Messag
     if left or failures:
         what = failures[0] if failures else f"no acknowledgement within {DELIVERY_TIMEOUT_S:.0f} s"
         raise BrokerError(f"cannot write to {connection.bootstrap}: {what}; is the broker up?")
+    return offsets

@@ -1,13 +1,17 @@
 """What the loop is doing, as every part of it last said on its topics."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from math import inf
 from typing import TypeVar
 
 import msgspec
 
 from schemas.events import Blocked, Control, Drift, Event, Outcome, Overflow, Presence, Storm, Verdict
+from streams.operate.confirmation import GONE_S, Answer, Confirmation
 from streams.operate.ends import states_of
+from streams.operate.held import TOPICS as HELD_TOPICS
+from streams.operate.held import Held, Ledger
 from streams.operate.in_force import orders_in_force
 from streams.operate.story import Reader
 from streams.operate.topic_reader import TopicReader
@@ -23,7 +27,11 @@ INSIGHTS_US = 3_600_000_000
 
 
 class PartStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One worker or executor. `confirms_stop`: the loop is paused and it obeys that, or it hears nobody any more."""
+    """One worker or executor. `confirms_stop`: it says that it obeys the loop's pause, hears no orders, or has ended.
+
+    `in_flight` are the actions in its hands, `control_offset` is behind the last order that it has heard, and an `idle`
+    worker holds no partition.
+    """
 
     instance: str
     role: str
@@ -36,6 +44,18 @@ class PartStatus(msgspec.Struct, frozen=True, kw_only=True):
     in_flight: tuple[str, ...]
     same_settings: bool
     confirms_stop: bool
+    said_us: int = 0
+    control_offset: int = 0
+    idle: bool = False
+
+    def answer(self, *, confirmed: bool, held: tuple[Held, ...]) -> Answer:
+        """Return what it made of an order: who is not heard has not confirmed."""
+        return Answer(
+            name=self.instance.removeprefix("executor/"),
+            confirmed=confirmed and self.answering,
+            silent_s=None if self.answering else self.age_s,
+            held=held,
+        )
 
 
 class LoopStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,41 +80,48 @@ class LoopStatus(msgspec.Struct, frozen=True, kw_only=True):
     drifts: tuple[Drift, ...] = ()
     overflows: tuple[Overflow, ...] = ()
     """The last of each subject, or limit, and partition (see `with_insights`)."""
+    held: tuple[Held, ...] = ()
+    """What executors have begun and not ended."""
+    paused_s: float = inf
+    """How long ago the loop was paused."""
 
     @property
     def stop_confirmed(self) -> bool:
-        """Whether the gate and every executor have stopped, and nothing is running."""
-        executors = self._parts_of("executor")
-        return self._gate_stopped() and all(part.confirms_stop for part in executors) and not self._running()
+        """Whether the gate and every executor have stopped, and nothing is running, or may be."""
+        return self._confirmation().stopped
 
     def stop_line(self) -> str:
-        """Say who has confirmed a pause, who has not, and what is still running."""
-        executors = self._parts_of("executor")
-        gate_says = "gate confirmed" if self._gate_stopped() else "gate NOT confirmed"
-        confirmed = sum(part.confirms_stop for part in executors)
-        running = f"still running: {', '.join(self._running())}" if self._running() else "nothing running"
-        return f"{gate_says}, {confirmed} of {len(executors)} executors confirmed; {running}"
+        """Say who has confirmed a pause, who has not, who is not heard, and what is still running."""
+        found = self._confirmation()
+        return f"{found.who()}; {found.running()}{found.missing()}"
 
-    def _parts_of(self, role: str) -> list[PartStatus]:
-        return [part for part in self.parts if part.role == role]
-
-    def _gate_stopped(self) -> bool:
-        gates = self._parts_of("gate")
-        return bool(gates) and all(part.confirms_stop for part in gates)
-
-    def _running(self) -> list[str]:
-        return [name for part in self._parts_of("executor") if part.answering for name in part.in_flight]
+    def _confirmation(self) -> Confirmation:
+        confirmed = {part.instance for part in self.parts if part.confirms_stop}
+        return confirmation(self.parts, self.held, confirmed=confirmed, age_s=self.paused_s)
 
 
-def read_status(reader: TopicReader, *, loop: str, settings_hash: str, now_us: int) -> LoopStatus:
+def confirmation(
+    parts: Iterable[PartStatus], held: Iterable[Held], *, confirmed: set[str], age_s: float
+) -> Confirmation:
+    """Return what the gate and every executor made of an order of some age; `confirmed` are instances."""
+    known = {(one.executor, one.action): one for one in held}
+    answers: dict[str, list[Answer]] = {"gate": [], "executor": []}
+    for part in parts:
+        if part.role not in answers or part.state == "stopping" or (part.idle and part.answering):
+            continue
+        holds = tuple(
+            known.get((part.instance, name)) or Held(action=name, executor=part.instance) for name in part.in_flight
+        )
+        answer = part.answer(confirmed=part.instance in confirmed, held=holds)
+        if holds or part.age_s < GONE_S:
+            answers[part.role].append(answer)
+    return Confirmation(gates=tuple(answers["gate"]), executors=tuple(answers["executor"]), age_s=age_s)
+
+
+def read_status(reader: Reader, *, loop: str, settings_hash: str, now_us: int) -> LoopStatus:
     """Read the loop's topics to their end and sum up; raises `BrokerError`."""
     positions, control = _orders_in_force(reader)
-    pauses = {
-        key: event.reason or "no reason given"
-        for key, event in control.items()
-        if event.kind == "pause" and event.value == "paused" and (event.until_us is None or event.until_us > now_us)
-    }
-    pauses |= {key: event.reason or "no reason given" for key, event in control.items() if event.kind == "stop"}
+    pauses = pauses_in_force(control, now_us=now_us)
     activated = control.get("settings/loop")
     orders = [positions[key] for key in ("pause/loop", "stop/loop") if key in pauses]
     paused = "pause/loop" not in control or bool(orders)
@@ -111,15 +138,18 @@ def read_status(reader: TopicReader, *, loop: str, settings_hash: str, now_us: i
         elif isinstance(event, Blocked):
             breakers = event.breakers
             event.bring_up_to_date(blocked)
+    parts = read_parts(reader, settings_hash, now_us=now_us, pause_offset=min(orders, default=-1) if paused else None)
+    parts, held = with_held(parts, (event for _, event in reader.events(*HELD_TOPICS)), now_us=now_us)
+    since_us = [control[key].time_us for key in ("pause/loop", "stop/loop") if key in pauses]
     return LoopStatus(
         loop=loop,
         paused=paused,
         pauses=pauses,
         activated_settings=activated.value if activated else None,
         settings_hash=settings_hash,
-        parts=read_parts(
-            reader, settings_hash, now_us=now_us, pause_offset=min(orders, default=-1) if paused else None
-        ),
+        parts=parts,
+        held=held,
+        paused_s=(now_us - min(since_us, default=0)) / 1e6,
         verdicts=dict(sorted(verdicts.items())),
         refusals=dict(sorted(refusals.items())),
         outcomes=_outcome_states(reader),
@@ -135,6 +165,39 @@ def left_to_people(verdict: Verdict, now_us: int) -> dict[str, int]:
     check = verdict.exhausted
     until_us = 0 if check is None else check.next_us or 0
     return {verdict.proposal.entity: until_us} if until_us > now_us else {}
+
+
+def pauses_in_force(control: Mapping[str, Control], *, now_us: int) -> dict[str, str]:
+    """Return the reason of every pause and stop that holds now, by its scope."""
+    pauses = {
+        key: event.reason or "no reason given"
+        for key, event in control.items()
+        if event.kind == "pause" and event.value == "paused" and (event.until_us is None or event.until_us > now_us)
+    }
+    return pauses | {key: event.reason or "no reason given" for key, event in control.items() if event.kind == "stop"}
+
+
+def with_held(
+    parts: tuple[PartStatus, ...], events: Iterable[Event], *, now_us: int
+) -> tuple[tuple[PartStatus, ...], tuple[Held, ...]]:
+    """Return the parts with what executors have begun and not ended in `in_flight`, and the same in words.
+
+    `events` are those of `held.TOPICS`: what an executor last said of itself may be old.
+    """
+    ledger = Ledger()
+    for event in events:
+        ledger.fold(event)
+    found: list[PartStatus] = []
+    all_held: list[Held] = []
+    for part in parts:
+        held: tuple[Held, ...] = ()
+        if part.role == "executor" and part.state != "stopping":
+            held = ledger.held_by(
+                part.instance, said=part.in_flight, said_us=part.said_us, answering=part.answering, now_us=now_us
+            )
+        found.append(msgspec.structs.replace(part, in_flight=tuple(one.action for one in held)))
+        all_held += held
+    return tuple(found), tuple(all_held)
 
 
 def with_insights(status: LoopStatus, reader: TopicReader, *, now_us: int) -> LoopStatus:
@@ -169,7 +232,7 @@ def _by_time(events: Iterable[Told]) -> tuple[Told, ...]:
     return tuple(sorted(events, key=lambda event: event.time_us))
 
 
-def _orders_in_force(reader: TopicReader) -> tuple[dict[str, int], dict[str, Control]]:
+def _orders_in_force(reader: Reader) -> tuple[dict[str, int], dict[str, Control]]:
     """Return the order in force of every scope and its offset."""
     found = orders_in_force(reader.events("control"))
     return {scope: offset for scope, (offset, _) in found.items()}, {
@@ -195,19 +258,24 @@ def read_parts(
             in_flight=event.in_flight,
             same_settings=event.settings_hash in ("", settings_hash),
             confirms_stop=_stopped(event, now_us, pause_offset),
+            said_us=event.time_us,
+            control_offset=event.control_offset,
+            idle=event.role != "executor" and not event.partitions,
         )
         for event in sorted(latest.values(), key=lambda event: (event.role, event.instance))
     )
 
 
-def _outcome_states(reader: TopicReader) -> dict[str, int]:
+def _outcome_states(reader: Reader) -> dict[str, int]:
     """Count actions by their last state; a claim counts only while nothing ended it."""
     states = states_of(event for _, event in reader.events("outcomes") if isinstance(event, Outcome))
     return dict(sorted(Counter(states.values()).items()))
 
 
 def _stopped(event: Presence, now_us: int, pause_offset: int | None) -> bool:
-    """Return whether a part starts nothing: it obeys the pause, is ending, or can neither hear nor be heard."""
+    """Return whether a part says that it starts nothing: it obeys the pause, hears no orders, or has ended."""
+    if event.state == "stopping":
+        return True
     obeys = pause_offset is not None and event.control_offset > pause_offset
-    silent = now_us - event.time_us > STALE_US or now_us - event.control_heard_us > STALE_US
-    return event.state == "stopping" or silent or obeys
+    deaf = event.time_us - event.control_heard_us > STALE_US
+    return now_us - event.time_us <= STALE_US and (obeys or deaf)

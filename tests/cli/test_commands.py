@@ -88,3 +88,17 @@ def test_orders_for_what_nothing_can_fall_under_are_refused(command: str, tmp_pa
     refused = flyball(command, "action:no-such-action", folder=tmp_path)
     assert refused.returncode == 2
     assert "pattern:ID, entity:NAME, got 'action:no-such-action'" in refused.stderr
+
+
+@pytest.mark.parametrize("command", ["pause", "resume", "stop", "rearm", "cancel", "settle"])
+def test_orders_say_what_their_exit_code_means(command: str) -> None:
+    said = " ".join(CliRunner().invoke(commands, [command, "--help"]).output.split())
+    assert "1 when " in said
+    assert "confirmed" in said
+    assert "within 12 s" in said
+
+
+@pytest.mark.parametrize("command", ["pause", "resume", "stop", "rearm"])
+def test_orders_without_a_target_are_about_the_loop(command: str, tmp_path: Path) -> None:
+    assert flyball("init", ".", "--name", "mine", folder=tmp_path).returncode == 0
+    assert flyball(command, folder=tmp_path).returncode == 6  # understood, but there is no broker

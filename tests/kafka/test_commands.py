@@ -204,25 +204,27 @@ def test_actions_and_outcomes_are_printed_for_people_and_programs(typed: Typed) 
 
 def test_pause_resume_rearm_and_status_say_what_is_true(typed: Typed) -> None:
     loop = typed.loop
-    assert "gate confirmed, 1 of 1 executors confirmed; nothing running" in loop.command("pause", "--reason", "lunch")
+    heard = "gate and 1 of 1 executors confirmed"
+    assert f"paused: {heard}; nothing running" in loop.command("pause", "--reason", "lunch")
     status = loop.json("status")
     assert status["paused"] is True
     assert {part["role"] for part in status["parts"]} == {"detect", "decide", "gate", "improve", "executor"}
     assert all(part["answering"] for part in status["parts"])
     assert status["drifts"] == status["overflows"] == []
-    loop.command("resume")
-    loop.command("pause", "action:restart", "--for", "1h", "--reason", "mine", "--key", "ada")
+    assert loop.command("resume") == f"resumed loop: {heard}\n"
+    said = loop.command("pause", "action:restart", "--for", "1h", "--reason", "mine", "--key", "ada")
+    assert f"paused action:restart: {heard}; nothing running" in said
     assert [one.by for one in loop.events(Control) if one.reason == "mine"] == ["ada"]
     assert "mine" in loop.json("status")["pauses"].values()  # who only reads signed orders believes it
-    loop.command("resume", "action:restart")
-    loop.command("rearm", "action:restart")
+    assert f"resumed action:restart: {heard}" in loop.command("resume", "action:restart")
+    assert f"rearmed action:restart: {heard}" in loop.command("rearm", "action:restart")
     loop.command("rearm", "action:no-such-action", expect=2)
     loop.command("stop", "everything", expect=2)
-    assert "stopped: gate confirmed, 1 of 1 executors" in loop.command("stop", "loop", "--reason", "fire")
-    loop.command("resume")
+    assert f"stopped: {heard}; nothing running" in loop.command("stop", "--reason", "fire")
+    assert loop.command("resume") == f"resumed loop: {heard}\nstill in force: stop/loop (fire)\n"
     stopped = loop.json("status")
     assert (stopped["paused"], stopped["pauses"]) == (True, {"stop/loop": "fire"})
-    loop.command("rearm")
+    assert loop.command("rearm") == f"rearmed loop: {heard}\n"
     assert loop.json("status")["pauses"] == {}
     said = loop.command("status")
     assert "loop typed: running" in said

@@ -33,8 +33,8 @@ SAYS = {
     "publish": "published 16 rows of 1 entities",
     "status": "loop mine: running",
     "actions": "restart",
-    "pause": "gate confirmed, 1 of 1 executors confirmed",
-    "resume": "resumed loop",
+    "pause": "gate and 1 of 1 executors confirmed",
+    "resume": "resumed loop: gate and 1 of 1 executors confirmed",
     "simulate": "mean reward by quarter",
 }
 

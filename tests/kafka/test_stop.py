@@ -99,7 +99,9 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalKafka]:
 @pytest.fixture(scope="module")
 def loop(kafka: LocalKafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveLoop]:
     found = LiveLoop(tmp_path_factory.mktemp("stop"), name="stop", connection=kafka.connection)
-    found.init(QUICK | {"actions.restart.limit": '"4/hour"', "actions.restart.expires": '"2m"'})
+    restart = {"limit": '"5/hour"', "expires": '"2m"', "executor": '"command.restart"'}
+    found.init(QUICK | {f"actions.restart.{name}": value for name, value in restart.items()})
+    found.config.write_text(f'{found.config.read_text()}\n[executors.command.restart]\nargv = ["/bin/sleep", "12"]\n')
     found.command("topics", "apply")
     found.command("activate")
     with found.running(ROLES):
@@ -120,7 +122,7 @@ def test_a_pause_stops_running_and_retrying_executors_and_the_gate_and_a_resume_
         paused_at = time.monotonic()
         said = loop.command("pause", "--reason", "a test")
         assert time.monotonic() - paused_at < STOP_S + 4.0  # the handler that ran ends by itself, and it is waited for
-        assert "gate confirmed, 2 of 2 executors confirmed; nothing running" in said
+        assert "gate and 2 of 2 executors confirmed; nothing running" in said
         starts = len(slow.starts), len(failing.starts)
         status = loop.json("status")
         assert status["paused"] is True
@@ -146,8 +148,41 @@ def test_a_pause_stops_running_and_retrying_executors_and_the_gate_and_a_resume_
             lambda: [one for one in loop.events(Verdict) if one.action and one.proposal.entity in "cde"]
         )
         check = next(check for check in allowed[0].checks if check.name == "action-budget")
-        assert (check.spent, check.allowed) == (1, 4)  # what was spent before the pause
+        assert (check.spent, check.allowed) == (1, 5)  # what was spent before the pause
         loop.until(lambda: len(slow.starts) >= 4)
+
+
+def test_an_executor_that_is_frozen_in_the_middle_of_an_action_confirms_nothing(loop: LiveLoop) -> None:
+    loop.warm_up("f")
+    process = _start(("executor", "--name", "x-1", "--group", "frozen"), folder=loop.folder)
+    try:
+        loop.until(lambda: [one for one in loop.presence() if one.instance == "executor/frozen/x-1"])
+        loop.fail("f")
+        (claim,) = loop.until(lambda: [one for one in loop.events(Outcome) if _is_claim(one)])
+        said = loop.command("cancel", claim.action)
+        assert "cancelled: restart on f; x-1 has claimed it" in said
+        assert "; gate and 1 of 1 executors confirmed" in said
+        os.kill(process.pid, signal.SIGSTOP)
+        said = loop.command("pause", "entity:f", expect=1)
+        assert (
+            "paused entity:f: gate and 0 of 1 executors confirmed; nothing else running; frozen/x-1 not heard" in said
+        )
+        assert "it may still run: restart f, " in said
+        assert "settled as unknown: restart on f; gate confirmed" in loop.command("settle", claim.action, "unknown")
+        said = loop.command("pause", "entity:f")
+        assert "gate and 0 of 1 executors confirmed; nothing running; frozen/x-1 not heard" in said
+        assert "it holds no action" in said
+        os.kill(process.pid, signal.SIGCONT)
+        loop.until(lambda: [one for one in loop.events(Outcome) if one.action == claim.action and not _is_claim(one)])
+        assert "resumed entity:f: gate and 1 of 1 executors confirmed" in loop.command("resume", "entity:f")
+    finally:
+        os.kill(process.pid, signal.SIGCONT)
+        process.terminate()
+        process.wait(30)
+
+
+def _is_claim(outcome: Outcome) -> bool:
+    return (outcome.group, outcome.state) == ("frozen", "claimed")
 
 
 def test_silence_of_the_broker_stops_the_gate_and_executors(kafka: LocalKafka, loop: LiveLoop) -> None:
