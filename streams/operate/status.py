@@ -36,6 +36,8 @@ class PartStatus(msgspec.Struct, frozen=True, kw_only=True):
     in_flight: tuple[str, ...]
     same_settings: bool
     confirms_stop: bool
+    why: str = ""
+    """Why it is paused, where it is."""
 
 
 class LoopStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +55,8 @@ class LoopStatus(msgspec.Struct, frozen=True, kw_only=True):
     blocked_until_us: dict[str, int]
     storms: tuple[Storm, ...] = ()
     """Those that are not over, as last told."""
+    stopped_here: str | None = None
+    """What stops the loop on the machine that asks: its stop file."""
     drifts: tuple[Drift, ...] = ()
     overflows: tuple[Overflow, ...] = ()
     """The last of each subject, or limit, and partition (see `with_insights`)."""
@@ -178,6 +182,7 @@ def read_parts(
             in_flight=event.in_flight,
             same_settings=event.settings_hash in ("", settings_hash),
             confirms_stop=_stopped(event, now_us, pause_offset),
+            why=event.why,
         )
         for event in sorted(latest.values(), key=lambda event: (event.role, event.instance))
     )

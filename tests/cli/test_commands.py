@@ -1,6 +1,7 @@
 """The real entry point, as its own process with an almost empty environment."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -88,3 +89,49 @@ def test_orders_for_what_nothing_can_fall_under_are_refused(command: str, tmp_pa
     refused = flyball(command, "action:no-such-action", folder=tmp_path)
     assert refused.returncode == 2
     assert "pattern:ID, entity:NAME, got 'action:no-such-action'" in refused.stderr
+
+
+def test_a_stop_file_is_written_and_removed_without_kafka_and_without_keys(tmp_path: Path) -> None:
+    assert flyball("init", ".", "--name", "mine", folder=tmp_path).returncode == 0
+    shutil.rmtree(tmp_path / "keys")
+    stop_file = tmp_path / "var" / "STOP"
+    said = flyball("stop", "--local", "--as", "ada", "--reason", "smoke", folder=tmp_path)
+    assert (said.returncode, said.stderr) == (0, "")
+    assert f"stopped on this machine: {stop_file.relative_to(tmp_path)}" in said.stdout
+    note = json.loads(stop_file.read_text())
+    assert (note["by"], note["reason"]) == ("ada", "smoke")
+    assert note["time_us"] > 0
+
+    again = flyball("stop", "--local", "--as", "bob", folder=tmp_path)
+    assert (again.returncode, json.loads(stop_file.read_text())) == (0, note)
+    assert "stopped on this machine already" in again.stdout
+    assert (
+        f"stopped on this machine: stop file {stop_file.relative_to(tmp_path)}"
+        in flyball("status", folder=tmp_path).stdout
+    )
+    found = json.loads(flyball("doctor", "--json", folder=tmp_path).stdout)
+    (finding,) = (one for one in found if one["check"] == "stop file")
+    assert finding["level"] == "warn"
+    assert "by ada: smoke" in finding["found"]
+
+    lifted = flyball("rearm", "--local", folder=tmp_path)
+    assert (lifted.returncode, stop_file.exists()) == (0, False)
+    assert "rearmed on this machine" in lifted.stdout
+    assert "was not there" in flyball("rearm", "--local", folder=tmp_path).stdout
+
+
+def test_a_stop_of_this_machine_has_no_target_and_every_other_has_one(tmp_path: Path) -> None:
+    assert flyball("init", ".", folder=tmp_path).returncode == 0
+    aimed = flyball("stop", "action:restart", "--local", folder=tmp_path)
+    assert (aimed.returncode, "expected no TARGET with --local" in aimed.stderr) == (2, True)
+    aimless = flyball("stop", folder=tmp_path)
+    assert (aimless.returncode, "or --local" in aimless.stderr) == (2, True)
+    assert not (tmp_path / "var" / "STOP").exists()
+
+
+def test_a_stop_file_that_cannot_be_written_is_told_and_counts_as_there(tmp_path: Path) -> None:
+    assert flyball("init", ".", folder=tmp_path).returncode == 0
+    (tmp_path / "var").write_text("no folder")
+    refused = flyball("stop", "--local", folder=tmp_path)
+    assert (refused.returncode, "var/STOP cannot be written" in refused.stderr) == (2, True)
+    assert "stop file var/STOP cannot be looked for: Not a directory" in flyball("status", folder=tmp_path).stdout

@@ -435,6 +435,7 @@ LATER: dict[str, Event] = {
             parts={"severity": -0.25, "pattern": 0.125},
         ),
     ),
+    "flyball.presence.v1+why": _with(BY_TYPE[Presence], state="paused", why="stop file var/STOP"),
     "flyball.approval.v1+action_hash": _with(BY_TYPE[Approval], action_hash="h2"),
     "flyball.approval.v1+signature": _with(BY_TYPE[Approval], action_hash="h2", signature="U1NIU0lH"),
     "flyball.verdict.v1+approvals": _with(BY_TYPE[Verdict], approvals=("ap1", "ap2")),

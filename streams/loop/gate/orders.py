@@ -5,6 +5,7 @@ from schemas.orders import scope_of, time_in_force
 from streams.loop.actions import ActionSettings
 from streams.loop.gate.settings import LEVELS, Level, LevelSettings, level_for
 from streams.loop.gate.state import Order, Orders, Scopes
+from streams.loop.processor import Now
 
 HEARD_MAX = 1_000
 SCOPES_MAX = 10_000
@@ -37,9 +38,19 @@ def hear(orders: Orders, control: Control, now_us: int) -> bool:
     return True
 
 
+def look_here(orders: Orders, now: Now) -> bool:
+    """Take over whether a stop file lies beside the gate, as its step says; return whether that is new."""
+    if orders.stopped_here == now.stopped_here:
+        return False
+    orders.stopped_here = now.stopped_here
+    if not now.stopped_here:
+        orders.rearmed_us = now.us
+    return True
+
+
 def stopped(orders: Orders, target: str, now_us: int) -> tuple[bool, int]:
     """Return whether a target is paused or stopped, and until when (0: not known). Without a record the loop is."""
-    if target in orders.stops:
+    if target in orders.stops or (orders.stopped_here and target == "loop"):
         return True, 0
     order = orders.pauses.get(target)
     if order is None:

@@ -32,7 +32,7 @@ from streams.loop.gate.facts import Facts
 from streams.loop.gate.guards import Guards
 from streams.loop.gate.ladder import Ladder
 from streams.loop.gate.maintenance import Maintenance
-from streams.loop.gate.orders import hear, is_target
+from streams.loop.gate.orders import hear, is_target, look_here
 from streams.loop.gate.settings import GateSettings, LevelSettings
 from streams.loop.gate.state import STATE_VERSION, GateState, read_state
 from streams.loop.occasion import Occasion, fold_events
@@ -79,13 +79,13 @@ class Gate:
 
     def on_batch(self, inputs: Sequence[Input], now: Now) -> list[Event]:
         """Fold records in order."""
-        self._begin_moment()
+        self._begin_step(now)
         return fold_events(inputs, now, Mint(loop=self._loop, processor=self.name), self._fold)
 
     def on_time(self, now: Now) -> list[Event]:
         """Give up on actions whose end never came, and on escalations that nobody answered."""
         mint = Mint(loop=self._loop, processor=self.name)
-        self._begin_moment()
+        self._begin_step(now)
         outputs: list[Event] = []
         for due_us, kind, key in sorted(self._timers()):
             if due_us > now.us:
@@ -136,6 +136,11 @@ class Gate:
         self._escalations.open = state.escalations
         self._blocks.adopt(state.told)
         self._ladder.adopt(state.ladder, state.orders)
+
+    def _begin_step(self, now: Now) -> None:
+        if look_here(self._facts.orders, now):
+            self._book.touched.add("loop")
+        self._begin_moment()
 
     def _begin_moment(self) -> None:
         """Look all up again: time went on, or what came was no proposal. What is decided changes none of it."""
