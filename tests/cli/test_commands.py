@@ -135,3 +135,13 @@ def test_a_stop_file_that_cannot_be_written_is_told_and_counts_as_there(tmp_path
     refused = flyball("stop", "--local", folder=tmp_path)
     assert (refused.returncode, "var/STOP cannot be written" in refused.stderr) == (2, True)
     assert "stop file var/STOP cannot be looked for: Not a directory" in flyball("status", folder=tmp_path).stdout
+
+
+def test_a_key_of_a_machine_does_not_raise_to_act_and_the_error_says_what_does(tmp_path: Path) -> None:
+    assert flyball("init", ".", folder=tmp_path).returncode == 0
+    refused = flyball("level", "*/restart", "act", "--as", "ada", folder=tmp_path)
+    assert refused.returncode == 2
+    assert "a person must sign the level act: name your SSH key (--key FILE); `flyball keys add NAME" in refused.stderr
+    text = (tmp_path / "loop.toml").read_text()
+    (tmp_path / "loop.toml").write_text(text.replace('raise = "signed"', 'raise = "auto"'))
+    assert flyball("level", "*/restart", "act", folder=tmp_path).returncode == 6  # only Kafka is missing

@@ -21,7 +21,7 @@ from connectors.kafka.ports import free_ports
 from schemas.client import ActionConsumer
 from schemas.connection import KafkaConnection
 from schemas.errors import BrokerError
-from schemas.events import Action, Outcome, Verdict
+from schemas.events import Action, Blocked, Outcome, Verdict
 from schemas.keyfiles import load_signer, load_trust
 from schemas.signing import Audience
 from tests.kafka.live_loop import QUICK, ROOT, LiveLoop
@@ -181,10 +181,17 @@ def test_a_stop_file_stops_gate_and_executor_of_its_machine_and_a_replay_denies_
         assert len(failing.starts) == starts
 
         here.command("rearm", "--local")
+        here.until(lambda: free_again(here), timeout_s=10)
         here.fail("c")
         here.until(lambda: [one for one in here.events(Verdict) if one.action and one.proposal.entity == "c"])
         here.until(lambda: len(failing.starts) > starts)
     here.command("replay")  # exits with 1 where a verdict differs from the journal's
+
+
+def free_again(loop: LiveLoop) -> bool:
+    """Whether the gate has said last that the loop is not blocked."""
+    told = [one.until_us["loop"] for one in loop.events(Blocked) if "loop" in one.until_us]
+    return told[-1] > 0
 
 
 def test_silence_of_the_broker_stops_the_gate_and_executors(kafka: LocalKafka, loop: LiveLoop) -> None:

@@ -12,7 +12,7 @@ from streams.loop.gate import Gate, GateSettings
 from streams.loop.processor import STOPPED_HERE_US, Now
 from streams.loop.role import Role
 from streams.loop.step import journal_entry, replay_step, take_step
-from tests.loop.gate_bench import ACT, ACTIONS, SECOND, START, Bench, control, proposal
+from tests.loop.gate_bench import ACT, ACTIONS, SECOND, START, Bench, closed, control, proposal
 
 WHY = "a stop file lies on the gate's machine, until flyball rearm --local there"
 LOOP = "lab"
@@ -44,8 +44,17 @@ def test_nothing_is_allowed_while_it_is_there_and_what_was_wanted_is_proposed_ag
 
     bench.us += SECOND
     bench.stopped_here = False
-    assert told(bench.give(proposal("p-2", action="none"))) == [{"loop": bench.us}]
+    assert told(bench.give(closed("e9"))) == [{"loop": bench.us}]
     assert verdict_of(bench.give(proposal("p-3"))).verdict == "allow"
+
+
+def test_it_is_told_in_a_step_without_any_input() -> None:
+    bench = started()
+    for stopped in (True, False):
+        bench.us += SECOND
+        bench.stopped_here = stopped
+        assert told(bench.tick()) == [{"loop": 0 if stopped else bench.us}]
+        assert bench.tick() == []
 
 
 def test_orders_change_nothing_about_it() -> None:

@@ -165,11 +165,11 @@ def test_a_pause_stops_what_would_start_and_what_runs(site: Site) -> None:
         site.order("paused")
         eventually(lambda: not consumer.may_act(running), within_s=5)
         site.action("a2")
-        assert refusal(site, consumer, "a2") == "paused by ann (loop)"
+        assert refusal(site, consumer, "a2") == f"paused by {site.by()} (loop)"
         site.order("running")
         eventually(lambda: consumer.may_act(running), within_s=5)
         site.order("paused", target="entity:web-1")
-        eventually(lambda: consumer.why_not(running) == "paused by ann (entity:web-1)", within_s=5)
+        eventually(lambda: consumer.why_not(running) == f"paused by {site.by()} (entity:web-1)", within_s=5)
         consumer.report(running, "failed")
 
 

@@ -1,7 +1,7 @@
 """What people ordered on `control`: pauses, stops, levels, and which settings are in force."""
 
 from schemas.events import NOVEL, Control
-from schemas.orders import scope_of, time_in_force
+from schemas.orders import in_person, scope_of, time_in_force
 from streams.loop.actions import ActionSettings
 from streams.loop.gate.settings import LEVELS, Level, LevelSettings, level_for
 from streams.loop.gate.state import Order, Orders, Scopes
@@ -13,13 +13,15 @@ SCOPES_MAX = 10_000
 _FREEDOM = {level: place for place, level in enumerate(LEVELS)}
 
 
-def hear(orders: Orders, control: Control, now_us: int) -> bool:
+def hear(orders: Orders, control: Control, now_us: int, *, machines_raise: bool = False) -> bool:
     """Fold one record, the latest per scope counts; return whether it was new.
 
     A repeated record changes nothing, and neither does one that is older (`time_us`) than the order in force for its
     scope, unless it stops: a signed record that somebody writes again resumes nothing. See `schemas.orders` about
-    people's clocks.
+    people's clocks. To `act` only a person raises, with a key of his own, unless `machines_raise`.
     """
+    if control.kind == "level" and control.value == "act" and not (machines_raise or in_person(control.by)):
+        return False
     scope = scope_of(control)
     if scope is None:  # the keyring is the decoder's; an action is cancelled or settled once
         return True

@@ -60,6 +60,7 @@ class Gate:
     ) -> None:
         """`baseline` is the action that every other one must earn more than before it acts by itself."""
         self._loop = loop
+        self._machines_raise = levels is not None and levels.raising == "auto"
         self._ladder = Ladder(
             levels or LevelSettings(), actions=actions, baseline=baseline, remembered=settings.remembered
         )
@@ -79,14 +80,14 @@ class Gate:
 
     def on_batch(self, inputs: Sequence[Input], now: Now) -> list[Event]:
         """Fold records in order."""
-        self._begin_step(now)
+        self._begin_moment()
         return fold_events(inputs, now, Mint(loop=self._loop, processor=self.name), self._fold)
 
     def on_time(self, now: Now) -> list[Event]:
         """Give up on actions whose end never came, and on escalations that nobody answered."""
         mint = Mint(loop=self._loop, processor=self.name)
-        self._begin_step(now)
-        outputs: list[Event] = []
+        self._begin_moment()
+        outputs = self._look_here(Occasion(Cause(f"timer:{self.name}:stop-file", 0, now.us), now, mint))
         for due_us, kind, key in sorted(self._timers()):
             if due_us > now.us:
                 break
@@ -137,11 +138,6 @@ class Gate:
         self._blocks.adopt(state.told)
         self._ladder.adopt(state.ladder, state.orders)
 
-    def _begin_step(self, now: Now) -> None:
-        if look_here(self._facts.orders, now):
-            self._book.touched.add("loop")
-        self._begin_moment()
-
     def _begin_moment(self) -> None:
         """Look all up again: time went on, or what came was no proposal. What is decided changes none of it."""
         self._facts.moment.clear()
@@ -151,7 +147,18 @@ class Gate:
         actions = [(action.deadline_us, "action", key) for key, action in self._book.field.in_flight.items()]
         return actions + [(one.until_us, "escalation", key) for key, one in self._escalations.open.items()]
 
+    def _look_here(self, on: Occasion) -> list[Event]:
+        """Tell at once where the step is the first beside a stop file, or the first without."""
+        if not look_here(self._facts.orders, on.now):
+            return []
+        self._book.touched.add("loop")
+        self._begin_moment()
+        return self._tell_blocked(on)
+
     def _fold(self, event: Event, on: Occasion) -> list[Event]:
+        return self._look_here(on) + self._take(event, on)
+
+    def _take(self, event: Event, on: Occasion) -> list[Event]:
         if isinstance(event, Proposal):
             return self._propose(event, on) + self._tell_blocked(on)
         self._begin_moment()
@@ -182,7 +189,7 @@ class Gate:
         return outputs + self._tell_blocked(on)
 
     def _hear(self, control: Control, on: Occasion) -> list[Event]:
-        if not hear(self._facts.orders, control, on.now.us):
+        if not hear(self._facts.orders, control, on.now.us, machines_raise=self._machines_raise):
             return []
         self._book.touched.add("loop")  # orders of too much stop it, whatever they are about
         if control.kind in ("pause", "stop", "rearm") and is_target(control.target):
