@@ -22,7 +22,7 @@ COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 def doctor(config: Path, *, as_json: bool) -> None:
     """Look at everything that can be wrong with the loop, from this machine, and say what to do about it.
 
-    Checks the file, the stop file, keys, disk, what executors remember, the broker, topics, activated settings, keyring,
+    Checks the file, the stop file, keys, disk, what executors remember, broker, topics, activated settings, keyring,
     stops and pauses, roles, executors, breakers, dead letters and clocks. It writes nothing and prints no secret; it
     looks for up to six seconds, since clocks are compared by what comes in. Exit 0 when nothing failed (warnings may
     have come), 1 when something did.
