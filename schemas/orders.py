@@ -15,6 +15,20 @@ _ALONE = ("keyring", "cancel", "settle")
 """Kinds that nothing takes back: a keyring has a version of its own, and a second time the others change nothing."""
 
 
+_KEY = ", key "
+"""What follows the name that a machine's key was used in; no person's name holds it."""
+
+
+def of_key(order: Control, key_id: str) -> Control:
+    """Return an order that a machine's key signed, in whatever name, as it counts: of nobody who is known."""
+    return msgspec.structs.replace(order, by=f"{order.by}{_KEY}{key_id}")
+
+
+def in_person(by: str) -> bool:
+    """Return whether who ordered is known: a machine's key, which names whom its holder likes, did not sign it."""
+    return _KEY not in by
+
+
 def scope_of(order: Control) -> str | None:
     """Return what an order is about, such as `pause/loop`; a rearm is about the same as a stop. None: itself alone."""
     if order.kind in _ALONE:

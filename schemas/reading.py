@@ -3,7 +3,8 @@
 from .approvals import verify_approval
 from .errors import ContractError, SignatureError
 from .events import Approval, Control, Event, Proposal
-from .keyring import LOOP, Keyring, Trust
+from .keyring import LOOP, Key, Keyring, Trust
+from .orders import of_key
 from .raw import Headers, Message
 from .signing import PURPOSE_OF_TOPIC, Audience, verify
 from .wire import decode
@@ -29,7 +30,8 @@ def read_event(
 
     A keyring on `control` counts by the root key's signature alone (the key that signed the record may itself be new to
     the reader) and is adopted into `trust` when its version is higher. An answer to an escalation holds its signature
-    itself. What a person's key signed says so: `by` is whose key it is.
+    itself. What a person's key signed says so: `by` is whose key it is. What a machine's key ordered names nobody: the
+    key is added to `by` (`schemas.orders.in_person`).
     """
     event = decode(topic, value, headers)
     if is_persons(event) and len(value or b"") > PERSONAL_LIMIT:
@@ -42,15 +44,15 @@ def read_event(
         verify_approval(event, keyring=trust.keyring, audience=audience, now_us=now_us)
     elif must_be_signed(topic, event):
         key_id = verify_record(topic, key, value, headers, keyring=trust.keyring, audience=audience, now_us=now_us)
-        _check_person(event, key_id, trust.keyring)
+        return _by_whom(event, trust.keyring.find(key_id))
     return event
 
 
-def _check_person(event: Event, key_id: str, keyring: Keyring) -> None:
-    """Raise `SignatureError` when a person's key signed what says to be somebody else's."""
-    key = keyring.find(key_id)
+def _by_whom(event: Event, key: Key) -> Event:
+    """Return the event with who said it; raises `SignatureError` when a person's key signed in another's name."""
     if key.is_persons and isinstance(event, Control | Proposal) and event.by != key.subject:
         raise SignatureError("wrong-person", f"expected an order of {key.subject}, got one of {event.by[:40]!r}")
+    return of_key(event, key.id) if isinstance(event, Control) and not key.is_persons else event
 
 
 def is_persons(event: Event) -> bool:

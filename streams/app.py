@@ -11,6 +11,7 @@ from schemas.connection import KafkaConnection
 from schemas.keyfiles import load_keyring, load_root, load_signer
 from schemas.keyring import Trust
 from schemas.signing import Audience, Signer
+from schemas.stop_file import StopFile
 from schemas.topics import GROUP_SOURCES, TOPICS
 from streams.loop.decode import make_decode
 from streams.loop.processor import Processor
@@ -162,6 +163,7 @@ def make_worker(
     data: Path,
     instance: str,
     health_port: int | None = None,
+    stop_file: StopFile | None = None,
 ) -> WorkerSpec:
     """Return everything that a worker process of one role needs, with the code of its processors loaded (and compiled):
     a takeover, when the former owner is fenced already, is no time for that.
@@ -188,6 +190,7 @@ def make_worker(
         code=importlib.metadata.version("flyball"),
         data=data,
         health_port=health_port,
+        stop_file=stop_file if role == "gate" else None,  # the others have no effect
         fetch_pace_s=0.1 if role == "improve" else FETCH_PACE_S,  # nobody waits for what improve does
     )
 

@@ -262,6 +262,13 @@ def test_the_hash_changes_exactly_with_what_matters_to_decisions(text: str, matt
     assert (hash_of(LEAST + text) != hash_of(LEAST)) == matters
 
 
+@pytest.mark.parametrize("name", ["", "..", "/", "a\\nb"])
+def test_a_stop_file_is_one_file_and_nothing_that_is_decided_depends_on_where(name: str) -> None:
+    (problem,) = problems_of(LEAST.replace("[actions", f'stop_file = "{name}"\n[actions'))
+    assert problem.startswith("loop.toml:4: loop.stop_file: expected the name of a file in the folder data, got")
+    assert hash_of(LEAST.replace("[actions", 'stop_file = "/run/flyball/STOP"\n[actions')) == hash_of(LEAST)
+
+
 def test_the_canonical_text_holds_no_credentials_and_does_not_depend_on_the_order_of_keys() -> None:
     secret = parse(LEAST + "[kafka]\nsasl_password = 'secret'", name="loop.toml")
     assert "secret" not in secret.canonical

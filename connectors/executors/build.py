@@ -37,7 +37,8 @@ class Surroundings:
     """What handlers need of the process that they run in.
 
     `folder`: where relative paths begin. `connection`, `signer_for` (prefix of a topic to signer): for `kafka`.
-    `why_paused`: what stands against an undo now. `built_in`: handlers that have no section of their own.
+    `why_paused`: what stands against an undo now, or a request that had to wait. `built_in`: handlers that have no
+    section of their own.
     """
 
     folder: Path
@@ -107,6 +108,7 @@ class Handlers:
             idempotent=one.idempotent,
             private=one.private,
             ca_file=here.folder / one.ca_file if one.ca_file else None,
+            why_paused=here.why_paused,
         )
 
     def _target(self, authority: str) -> Target:

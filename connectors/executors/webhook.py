@@ -54,12 +54,14 @@ class WebhookHandler:
         idempotent: bool = False,
         private: bool = False,
         ca_file: Path | None = None,
+        why_paused: Callable[[Action], str | None] = lambda _: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._place = Place.parse(url)
         self._secrets = secrets
         self._target = target
         self._private = private
+        self._why_paused = why_paused
         self._clock = clock
         self._idempotent = idempotent
         self._context = ssl.create_default_context(cafile=ca_file) if self._place.secure else None
@@ -73,6 +75,9 @@ class WebhookHandler:
         if not self._target.places.acquire(timeout=timeout_s / 2):
             return _not_sent(f"{self._target.concurrency} requests to {self._place.authority} are under way")
         try:
+            why_not = self._why_paused(action)  # a place was perhaps waited for, and a stop came meanwhile
+            if why_not is not None:
+                return _not_sent(why_not)
             wait_s = self._target.breaker.admit()
             if wait_s > 0:
                 return _not_sent(f"{self._place.authority} is left alone for {wait_s:.1f} s more", wait_s=wait_s)

@@ -18,6 +18,7 @@ from ..events import Action, DeadLetter, Outcome, Presence
 from ..ids import Cause, derive
 from ..keyring import Trust
 from ..signing import Audience, Signer
+from ..stop_file import StopFile
 from .authority import Authority
 from .duplicates import FORGET_AFTER_US, DuplicateStore
 from .outcomes import OutcomeLog
@@ -44,7 +45,8 @@ class ActionConsumer:
     `trust` holds the keyring and the pinned root key, `signer` a key for `outcomes`, `store` the folder of its memory,
     which no other instance shares. `start_limits` are (count, interval in us): at most so many starts in each interval
     of that length, over restarts too; what is beyond is refused. `approvals_least` maps actions to how many people must
-    have approved them, whatever the gate says: each approval that an action holds is checked again here.
+    have approved them, whatever the gate says: each approval that an action holds is checked again here. `stop_file`
+    is where a file may lie that stops this machine; while it does, or its folder cannot be read, nothing starts.
     Raises `FencedError` when another process has the memory, `StorageError` when the memory cannot be written,
     `BrokerError` when Kafka refuses.
     """
@@ -62,6 +64,7 @@ class ActionConsumer:
         start_limits: tuple[tuple[int, int], ...] = ((60, _MINUTE_US),),
         start_timeout_s: float = 30.0,
         approvals_least: Mapping[str, int] = MappingProxyType({}),
+        stop_file: Path | None = None,
         clock: Callable[[], int] = wall_us,
     ) -> None:
         longest_us = max((interval_us for _, interval_us in start_limits), default=0)
@@ -85,7 +88,14 @@ class ActionConsumer:
         self._outcomes = OutcomeLog(
             connection, self._producer, audience=audience, trust=trust, signer=signer, store=self._store
         )
-        self._watch = ControlWatch(connection, audience=audience, trust=trust, clock=clock, on_beat=self._tell)
+        self._watch = ControlWatch(
+            connection,
+            audience=audience,
+            trust=trust,
+            clock=clock,
+            on_beat=self._tell,
+            stop_file=None if stop_file is None else StopFile(stop_file),
+        )
         self._actions: Any = None
 
     def start(self) -> None:
@@ -331,6 +341,7 @@ class ActionConsumer:
             control_offset=self._watch.offset,
             partitions=self._partitions,
             in_flight=in_flight,
+            why="" if why is None or stopping else why,
         )
         kafka.produce(self._producer, wire.encode(presence, loop=self._audience.loop), loop=self._audience.loop)
         self._producer.poll(0)

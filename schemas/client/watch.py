@@ -10,6 +10,7 @@ from ..events import Action, Control
 from ..keyring import Trust
 from ..reading import read_event
 from ..signing import Audience
+from ..stop_file import StopFile
 from .control import ControlState
 from .tail import LogRecord, Tail
 
@@ -30,7 +31,9 @@ class ControlWatch:
         trust: Trust,
         clock: Callable[[], int],
         on_beat: Callable[[], None],
+        stop_file: StopFile | None = None,
     ) -> None:
+        self._stop_file = stop_file
         self._audience = audience
         self._trust = trust
         self._clock = clock
@@ -69,7 +72,10 @@ class ControlWatch:
         return abs(self._clock() - self.heard_us) <= HEARD_WITHIN_S * 1_000_000
 
     def why_paused(self, action: Action | None = None) -> str | None:
-        """Return why nothing (or not this action) may start now, or None."""
+        """Return why nothing (or not this action) may start now, or None. The stop file is looked for each time."""
+        stopped = None if self._stop_file is None else self._stop_file.why()
+        if stopped is not None:
+            return stopped
         if not self.is_heard():
             return f"control was not heard for {HEARD_WITHIN_S:.0f} s"
         with self._lock:

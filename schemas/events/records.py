@@ -8,7 +8,10 @@ from .base import Event
 
 
 class Presence(Event, frozen=True, kw_only=True):
-    """A worker or executor says that it lives, what it does, and whether it has heard `control`."""
+    """A worker or executor says that it lives, what it does, and whether it has heard `control`.
+
+    `why` says why it is paused, where it is.
+    """
 
     TYPE: ClassVar[str] = "flyball.presence.v1"
     TOPIC: ClassVar[str] = "presence"
@@ -26,6 +29,7 @@ class Presence(Event, frozen=True, kw_only=True):
     lag: int = 0
     in_flight: tuple[str, ...] = ()
     settings_hash: str = ""
+    why: str = ""
 
     def key(self) -> str:
         return self.instance
@@ -43,7 +47,8 @@ class InputRange(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 class JournalEntry(Event, frozen=True, kw_only=True):
     """One step: its loop time, its inputs in fold order (none: a timer step), and the digest of its outputs.
 
-    `checksum` is the CRC-32 of the inputs' keys and values.
+    `checksum` is the CRC-32 of the inputs' keys and values. `control_heard_us` is -1 while a stop file lay on the
+    machine.
     """
 
     TYPE: ClassVar[str] = "flyball.step.v1"

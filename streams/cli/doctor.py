@@ -22,10 +22,10 @@ COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 def doctor(config: Path, *, as_json: bool) -> None:
     """Look at everything that can be wrong with the loop, from this machine, and say what to do about it.
 
-    Checks the file, keys, disk, what executors remember, the broker, topics, activated settings, keyring, stops and
-    pauses, roles, executors, breakers, dead letters and clocks. It writes nothing and prints no secret; it looks for
-    up to six seconds, since clocks are compared by what comes in. Exit 0 when nothing failed (warnings may have come),
-    1 when something did.
+    Checks the file, the stop file, keys, disk, what executors remember, broker, topics, activated settings, keyring,
+    stops and pauses, roles, executors, breakers, dead letters and clocks. It writes nothing and prints no secret; it
+    looks for up to six seconds, since clocks are compared by what comes in. Exit 0 when nothing failed (warnings may
+    have come), 1 when something did.
     """
     found: list[Finding] = []
     for finding in _findings(config):

@@ -7,7 +7,18 @@ import click
 
 from schemas.errors import SettingsError
 from streams.cli.confirming import confirm_cancel, confirm_settled
-from streams.cli.options import config_option, json_option, now_us, orders_of, print_json, print_table, reader_of, utc
+from streams.cli.options import (
+    config_option,
+    json_option,
+    key_option,
+    now_us,
+    orders_of,
+    print_json,
+    print_table,
+    reader_of,
+    signs_in_person,
+    utc,
+)
 from streams.cli.status import print_breakers
 from streams.loop.gate import GATE_LIMITS, LEVELS
 from streams.operate.confirming import read_held
@@ -17,7 +28,7 @@ from streams.operate.in_flight import levels as levels_of
 from streams.operate.loop_place import LoopPlace
 from streams.operate.status import read_status
 
-person_option = click.option("--as", "person", help="Who orders it.  [default: the user's name]")
+person_option = click.option("--as", "person", help="Who orders it, where no --key tells.  [default: the user's name]")
 reason_option = click.option("--reason", default="", help="Kept with the order.")
 
 
@@ -43,7 +54,8 @@ def inflight(config: Path, *, as_json: bool) -> None:
 @click.argument("action")
 @reason_option
 @person_option
-def cancel(config: Path, action: str, reason: str, person: str | None) -> None:
+@key_option
+def cancel(config: Path, action: str, reason: str, person: str | None, key: Path | None) -> None:
     """Forbid the start, and every further attempt, of ACTION (the beginning of its id); what runs, runs on.
 
     Exit 0 when the gate and every executor confirmed, 1 when one has not within 12 s: the order stands. An executor
@@ -51,7 +63,7 @@ def cancel(config: Path, action: str, reason: str, person: str | None) -> None:
     """
     place = LoopPlace.open(config)
     found = _one(_under_way(place, now_us()), action)
-    offset = orders_of(place, person).cancel(found.action, reason=reason)
+    offset = orders_of(place, person, key).cancel(found.action, reason=reason)
     running = f"; {found.executor} has claimed it: what it does already, it goes on doing" if found.executor else ""
     confirm_cancel(place, f"cancelled: {found.name} on {found.entity}{running}", offset=offset)
 
@@ -62,7 +74,8 @@ def cancel(config: Path, action: str, reason: str, person: str | None) -> None:
 @click.argument("state", type=click.Choice(["succeeded", "failed", "unknown"]))
 @reason_option
 @person_option
-def settle(config: Path, action: str, state: str, reason: str, person: str | None) -> None:
+@key_option
+def settle(config: Path, action: str, state: str, *, reason: str, person: str | None, key: Path | None) -> None:
     """Say how ACTION (the beginning of its id) ended, where its executor does not: its entity is free again.
 
     Cancel it first if it may not have been started. An outcome that comes later counts no more for the gate's limits.
@@ -73,7 +86,7 @@ def settle(config: Path, action: str, state: str, reason: str, person: str | Non
     place = LoopPlace.open(config)
     now = now_us()
     found = _one([*_under_way(place, now), *read_held(reader_of(place), now_us=now)], action)
-    offset = orders_of(place, person).settle(found.action, state, reason=reason)
+    offset = orders_of(place, person, key).settle(found.action, state, reason=reason)
     confirm_settled(place, f"settled as {state}: {found.name} on {found.entity}", offset=offset)
 
 
@@ -120,17 +133,23 @@ def levels(config: Path, *, as_json: bool) -> None:
 @click.argument("to", metavar="LEVEL", type=click.Choice(LEVELS))
 @reason_option
 @person_option
-def level(config: Path, pair: str, to: str, reason: str, person: str | None) -> None:
+@key_option
+def level(config: Path, pair: str, to: str, *, reason: str, person: str | None, key: Path | None) -> None:
     """Set how far an action may go by itself against a pattern ("*" for any): observe, suggest, approve or act.
 
-    An action that cannot be taken back stays at most where [levels] in loop.toml has it, whoever orders more.
+    To act it is raised by a person's own SSH key (--key) only, unless [levels] says raise = "auto": a key of a machine
+    tells nothing of who orders. An action that cannot be taken back stays at most where [levels] in loop.toml has it,
+    whoever orders more.
     """
     place = LoopPlace.open(config)
     pattern, _, action = pair.rpartition("/")
     if not pattern or action not in place.settings.actions:
         known = ", ".join(place.settings.actions)
         raise SettingsError([f"expected PATTERN/ACTION with a declared action ({known}), got {pair!r}"])
-    orders_of(place, person).level(pair, to, reason=reason)
+    if to == "act" and not signs_in_person(place, key) and place.settings.levels.raising != "auto":
+        remedy = "`flyball keys add NAME --ssh-key FILE.pub --role operator` lists yours"
+        raise SettingsError([f"a person must sign the level act: name your SSH key (--key FILE); {remedy}"])
+    orders_of(place, person, key).level(pair, to, reason=reason)
     click.echo(f"{pair}: {to}")
 
 

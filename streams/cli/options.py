@@ -55,9 +55,7 @@ def orders_of(place: LoopPlace, person: str | None = None, key: Path | None = No
 
     With `key`, or FLYBALL_SSH_KEY, or where the folder has no `control.key`, all of them are signed by the person.
     """
-    if key is None and os.environ.get("FLYBALL_SSH_KEY"):
-        key = Path(os.environ["FLYBALL_SSH_KEY"])
-    has_machines = has_key(place.keys, "control", os.environ)
+    key = key or _key_of_environment()
 
     def personal(purpose: Purpose) -> PersonalKey:
         return find_personal_key(
@@ -76,10 +74,21 @@ def orders_of(place: LoopPlace, person: str | None = None, key: Path | None = No
         person=person or getpass.getuser(),
         clock_us=now_us,
         personal=personal,
-        in_person=key is not None or not has_machines,
+        in_person=signs_in_person(place, key),
         environment=os.environ,
         times=OrderTimes(reader_of(place), say=lambda text: click.echo(f"note: {text}", err=True)),
     )
+
+
+def signs_in_person(place: LoopPlace, key: Path | None) -> bool:
+    """Return whether orders are signed by the caller's own SSH key: a machine's key tells nothing of who orders."""
+    named = key is not None or _key_of_environment() is not None
+    return named or not has_key(place.keys, "control", os.environ)
+
+
+def _key_of_environment() -> Path | None:
+    named = os.environ.get("FLYBALL_SSH_KEY")
+    return Path(named) if named else None
 
 
 def reader_of(place: LoopPlace) -> TopicReader:

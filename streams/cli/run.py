@@ -106,6 +106,7 @@ def executor(config: Path, kind: str, name: str | None, group: str | None) -> No
         executor=name,
         store=place.data / "executor" / quote(name, safe=""),  # each instance has a memory of its own
         approvals_least={one.name: one.approvals for one in place.settings.actions.values() if one.approvals > 1},
+        stop_file=place.stop_file.path,
         start_limits=tuple((limit.count, limit.interval_us) for limit in parse_limits(settings.limit)),
     )
     names = tuple(ACTIONS) if kind == "lab" else tuple(place.settings.actions)
@@ -149,5 +150,6 @@ def _run_worker(place: LoopPlace, role: str, instance: str, health_port: int | N
         data=place.data / "workers" / instance,
         instance=instance,
         health_port=health_port,
+        stop_file=place.stop_file,
     )
     return run_worker(spec)

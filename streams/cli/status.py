@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import click
+import msgspec
 
 from streams.cli.options import config_option, json_option, now_us, print_json, print_table, reader_of, utc
 from streams.operate.loop_place import LoopPlace
@@ -16,9 +17,11 @@ from streams.operate.status import LoopStatus, read_status, with_insights
 def status(config: Path, *, as_json: bool) -> None:
     """Say what every role, limit and executor of the loop is doing, from what each of them last said."""
     place = LoopPlace.open(config)
+    if place.stopped_here and not as_json:
+        click.echo(f"stopped on this machine: {place.stopped_here}; `flyball rearm --local` ends it")
     reader, now = reader_of(place), now_us()
     found = read_status(reader, loop=place.loop, settings_hash=place.settings.settings_hash, now_us=now)
-    found = with_insights(found, reader, now_us=now)
+    found = msgspec.structs.replace(with_insights(found, reader, now_us=now), stopped_here=place.stopped_here)
     if as_json:
         print_json(found)
     else:
@@ -34,6 +37,9 @@ def _print(found: LoopStatus) -> None:
         click.echo(f"  {found.stop_line()}")
     if found.activated_settings != found.settings_hash:
         click.echo("  these settings are not activated; `flyball activate` signs and publishes them")
+    for part in found.parts:
+        if part.why and part.answering:
+            click.echo(f"  {part.instance}: {part.why}")
     rows = [
         [
             part.role,

@@ -10,12 +10,20 @@ from schemas.events import Event
 from schemas.ids import Cause
 from streams.loop.telemetry import TelemetryBatch
 
+STOPPED_HERE_US = -1
+"""What a step has for when `control` was heard while a stop file lies on its machine."""
+
 
 class Now(msgspec.Struct, frozen=True, gc=False):
     """The time of a step: loop time, and when `control` was last heard to its end (both in the journal)."""
 
     us: int
     control_heard_us: int
+
+    @property
+    def stopped_here(self) -> bool:
+        """Whether a stop file lay on the machine of the step."""
+        return self.control_heard_us == STOPPED_HERE_US
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):

@@ -86,7 +86,7 @@ def levels(reader: Reader, settings: Settings, *, now_us: int) -> list[PairLevel
     changes: dict[tuple[str, str], LevelChange] = {}
     for event in _events(reader, "control", "verdicts"):
         if isinstance(event, Control):
-            hear(orders, event, event.time_us)
+            hear(orders, event, event.time_us, machines_raise=settings.levels.raising == "auto")
         elif isinstance(event, LevelChange):
             pairs.recall(event)
             changes[event.pattern, event.action] = event

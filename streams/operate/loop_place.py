@@ -1,5 +1,6 @@
 """Where a loop lives: its file, its folders, and how to reach its Kafka."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from connectors.notify.settings import NotifySettings
 from schemas.connection import KafkaConnection
 from schemas.errors import BrokerError, SettingsError
 from schemas.signing import Audience
+from schemas.stop_file import StopFile
 from streams.loop.durations import format_duration
 from streams.settings import Settings, load, world_settings
 
@@ -57,6 +59,22 @@ class LoopPlace:
     def data(self) -> Path:
         """The folder of everything that running makes."""
         return self.config.parent / self.settings.loop.data
+
+    @property
+    def stop_file(self) -> StopFile:
+        """What stops the loop on this machine while it is there."""
+        return StopFile(self.data / self.settings.loop.stop_file)
+
+    @property
+    def stopped_here(self) -> str | None:
+        """Why the loop is stopped on this machine, or None; a machine on which nothing of it ever ran is not."""
+        try:
+            self.data.lstat()
+        except FileNotFoundError:
+            return self.stop_file.why() if os.path.lexists(self.stop_file.path) else None
+        except OSError:  # whether anything ran cannot be seen, and neither can the file: it says so
+            return self.stop_file.why()
+        return self.stop_file.why()
 
     @property
     def is_local(self) -> bool:

@@ -47,6 +47,8 @@ class PartStatus(msgspec.Struct, frozen=True, kw_only=True):
     said_us: int = 0
     control_offset: int = 0
     idle: bool = False
+    why: str = ""
+    """Why it is paused, where it is."""
 
     def answer(self, *, confirmed: bool, held: tuple[Held, ...]) -> Answer:
         """Return what it made of an order: who is not heard has not confirmed."""
@@ -77,6 +79,8 @@ class LoopStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Entities on which the allowed actions did not hold, and when they may be acted on again."""
     storms: tuple[Storm, ...] = ()
     """Those that are not over, as last told."""
+    stopped_here: str | None = None
+    """What stops the loop on the machine that asks: its stop file."""
     drifts: tuple[Drift, ...] = ()
     overflows: tuple[Overflow, ...] = ()
     """The last of each subject, or limit, and partition (see `with_insights`)."""
@@ -261,6 +265,7 @@ def read_parts(
             said_us=event.time_us,
             control_offset=event.control_offset,
             idle=event.role != "executor" and not event.partitions,
+            why=event.why,
         )
         for event in sorted(latest.values(), key=lambda event: (event.role, event.instance))
     )

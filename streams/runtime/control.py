@@ -9,7 +9,9 @@ from confluent_kafka import Message as Record
 from schemas.kafka import headers_of
 from schemas.raw import RawBatch
 from schemas.steady import SteadyConsumer
+from schemas.stop_file import StopFile
 from schemas.topics import SHARED_SOURCES
+from streams.loop.processor import STOPPED_HERE_US
 from streams.runtime.clock import LoopClock
 from streams.runtime.inbox import Fetched, Inbox
 from streams.runtime.spec import WorkerSpec
@@ -30,7 +32,9 @@ class ControlFeed:
         clock: LoopClock,
         heard: Callable[[bool], None],
         failed: Callable[[BaseException], None],
+        stop_file: StopFile | None = None,
     ) -> None:
+        self._stop_file = stop_file
         self._spec = spec
         self._clock = clock
         self._heard = heard
@@ -47,6 +51,14 @@ class ControlFeed:
     def heard_us(self) -> int:
         """Return when (loop time) the broker last confirmed that `control` was read to its end; 0: never."""
         return self._heard_us
+
+    def told_us(self) -> int:
+        """Return what a step is told: `heard_us`, or `STOPPED_HERE_US` while a stop file lies on this machine."""
+        return self._heard_us if self.why_stopped() is None else STOPPED_HERE_US
+
+    def why_stopped(self) -> str | None:
+        """Return why the loop is stopped on this machine, or None."""
+        return None if self._stop_file is None else self._stop_file.why()
 
     def offset(self) -> int:
         """Return the next offset of `control`."""

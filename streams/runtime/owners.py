@@ -117,7 +117,7 @@ class Owners:
             partition=partition,
             takeover=takeover,
             clock=self._clock,
-            heard_us=self._control.heard_us,
+            heard_us=self._control.told_us,
             metrics=self._metrics,
             failed=self._failed,
         )

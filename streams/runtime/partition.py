@@ -16,7 +16,7 @@ from schemas.errors import BrokerError, FencedError
 from schemas.raw import Message, RawBatch
 from schemas.signing import Signer
 from schemas.topics import SHARED_SOURCES
-from streams.loop.processor import Now
+from streams.loop.processor import STOPPED_HERE_US, Now
 from streams.loop.snapshot import next_slot
 from streams.loop.step import StepOutput, journal_entry, journal_message, take_step
 from streams.runtime import snapshots
@@ -69,6 +69,8 @@ class PartitionOwner:
         self._clock = PartitionClock(clock=clock, floor_us=takeover.held.time_us)
         self._check = AppendTimeCheck(limit_us=int(spec.clock_limit_s * MICROSECONDS))
         self._heard_us = heard_us
+        self._stopped_here = False
+        """Whether a stop file lay here in the last step: when one comes or goes there is a step of its own."""
         self._metrics = metrics
         self._failed = failed
         self._stopping = threading.Event()
@@ -154,11 +156,14 @@ class PartitionOwner:
             return
         wait_s = min(self._until_timer_s(), self._until_commit_s())
         batches = [] if wait_s <= 0 else self.inbox.take(timeout_s=min(wait_s, IDLE_S), gather_s=self._spec.gather_s)
-        if batches or self._until_timer_s() <= 0:
+        if batches or self._until_timer_s() <= 0 or self._is_stopped_here() != self._stopped_here:
             self._take_step(batches)
         if self._until_commit_s() <= 0:
             self._commit()
         self.moved_at = time.monotonic()
+
+    def _is_stopped_here(self) -> bool:
+        return self._heard_us() == STOPPED_HERE_US
 
     def _until_commit_s(self) -> float:
         return self._waiting_since + self._spec.gather_s - time.monotonic() if self._waiting else IDLE_S
@@ -172,6 +177,7 @@ class PartitionOwner:
         now_us = self._clock.now_us()
         self._whole = False
         now = Now(us=now_us, control_heard_us=min(self._heard_us(), now_us))
+        self._stopped_here = now.stopped_here
         output = take_step(self._held.role, batches, now, loop=self._spec.loop)
         fold_s = time.monotonic() - began
         if not self._waiting:

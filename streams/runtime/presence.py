@@ -35,9 +35,17 @@ class PresenceWriter:
 
 
 def presence_of(
-    spec: WorkerSpec, *, now_us: int, state: str, heard_us: int, control_offset: int, held: dict[int, int], lag: int
+    spec: WorkerSpec,
+    *,
+    now_us: int,
+    state: str,
+    heard_us: int,
+    control_offset: int,
+    held: dict[int, int],
+    lag: int,
+    why: str = "",
 ) -> Presence:
-    """Return the record; `held` maps partitions to their next step."""
+    """Return the record; `held` maps partitions to their next step, `why` says why it is paused."""
     return Presence(
         id=derive(spec.loop, "presence", spec.instance, now_us),
         time_us=now_us,
@@ -53,4 +61,5 @@ def presence_of(
         step=max(held.values(), default=0),
         lag=lag,
         settings_hash=spec.settings_hash,
+        why=why,
     )

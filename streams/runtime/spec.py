@@ -6,6 +6,7 @@ from pathlib import Path
 
 from schemas.connection import KafkaConnection
 from schemas.signing import Signer
+from schemas.stop_file import StopFile
 from schemas.topics import GROUP_SOURCES, TOPICS
 from streams.loop.role import Role
 
@@ -35,6 +36,8 @@ class WorkerSpec:
     """Folder for files of this worker; only Faust's bookkeeping is ever there."""
     state_settings: str = ""
     """Hash of the settings that a snapshot is bound to: it is never restored under others. Empty: under any."""
+    stop_file: StopFile | None = None
+    """What stops the gate on this machine while it is there."""
     health_port: int | None = None
     session_timeout_s: float = 6.0
     heartbeat_s: float = 1.0

@@ -97,7 +97,9 @@ class _Worker:
         self._metrics = Metrics(loop=spec.loop, role=spec.role)
         self._broker_answers = True
         self._stopping = False
-        self._control = ControlFeed(spec, clock=self._clock, heard=self._note_broker, failed=self._control_failed)
+        self._control = ControlFeed(
+            spec, clock=self._clock, heard=self._note_broker, failed=self._control_failed, stop_file=spec.stop_file
+        )
         self._owners = Owners(
             spec, clock=self._clock, control=self._control, metrics=self._metrics, failed=self._failed
         )
@@ -184,7 +186,12 @@ class _Worker:
     def _not_ready(self) -> str | None:
         if not self._broker_answers:
             return "the broker does not answer"
-        return next((owner.paused for owner in self._owners.all() if owner.paused is not None), None)
+        return self._why_paused()
+
+    def _why_paused(self) -> str | None:
+        """Return why steps are not taken, or none of them lets anything through."""
+        held = next((owner.paused for owner in self._owners.all() if owner.paused is not None), None)
+        return held or self._control.why_stopped()
 
     async def _watch(self) -> None:
         """Tell others every few seconds that this worker lives, see that it does, and give memory back."""
@@ -213,16 +220,17 @@ class _Worker:
         owners = self._owners.all()
         lag = sum(owner.inbox.records() + self._behind(owner.partition) for owner in owners)
         self._metrics.lag(lag)
-        paused = any(owner.paused is not None for owner in owners)
+        why = None if self._stopping else self._why_paused()
         self._presence.write(
             presence_of(
                 self._spec,
                 now_us=self._clock.now_us(),
-                state="stopping" if self._stopping else "paused" if paused else "running",
+                state="stopping" if self._stopping else "running" if why is None else "paused",
                 heard_us=self._control.heard_us(),
                 control_offset=min((owner.control_offset for owner in owners), default=0),
                 held={owner.partition: owner.step for owner in owners},
                 lag=lag,
+                why=why or "",
             )
         )
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from pathlib import PurePath
 from typing import Any
 
 from schemas.events import ASK, NONE
@@ -43,6 +44,12 @@ def _loop_name(sections: Sections, problems: Problems) -> None:
         problems.add(
             ("loop", "name"), f'expected lower-case letters, digits, "-" and "_" (at most 63), got "{loop.name}"'
         )
+
+
+def _stop_file(sections: Sections, problems: Problems) -> None:
+    loop = sections.get("loop")
+    if loop is not None and (PurePath(loop.stop_file).name in ("", "..") or not loop.stop_file.isprintable()):
+        problems.add(("loop", "stop_file"), f'expected the name of a file in the folder data, got "{loop.stop_file}"')
 
 
 def _action_names(sections: Sections, problems: Problems) -> None:
@@ -209,6 +216,7 @@ def _kept_us(topic: str, kept_us: Mapping[str, int]) -> int:
 
 CHECKS: tuple[Check, ...] = (
     _loop_name,
+    _stop_file,
     _action_names,
     _ranges,
     _baseline,

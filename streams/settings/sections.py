@@ -20,13 +20,17 @@ from streams.worlds.fleet_settings import FleetSettings
 
 
 class LoopSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Name (the prefix of its topics), seed and profile of a loop; `keys` and `data` are folders beside the file."""
+    """Name (the prefix of its topics), seed and profile of a loop; `keys` and `data` are folders beside the file.
+
+    While a file `stop_file`, by its place in `data`, is there, the loop is stopped on this machine.
+    """
 
     name: str
     seed: int = 7
     profile: Profile = "speed"
     keys: str = "keys"
     data: str = "var"
+    stop_file: str = "STOP"
 
 
 class KafkaSettings(KafkaConnection, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -71,7 +75,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         plain = msgspec.to_builtins(self)
         for name in ("kafka", "retention", "lab", "executors", "notify", "fleet"):
             del plain[name]
-        del plain["loop"]["keys"], plain["loop"]["data"]
+        del plain["loop"]["keys"], plain["loop"]["data"], plain["loop"]["stop_file"]
         if self.policy.ask_cost is None:
             del plain["policy"]["ask_cost"]
         for action in plain["actions"].values():

@@ -1,6 +1,7 @@
 """The real entry point, as its own process with an almost empty environment."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -102,3 +103,57 @@ def test_orders_say_what_their_exit_code_means(command: str) -> None:
 def test_orders_without_a_target_are_about_the_loop(command: str, tmp_path: Path) -> None:
     assert flyball("init", ".", "--name", "mine", folder=tmp_path).returncode == 0
     assert flyball(command, folder=tmp_path).returncode == 6  # understood, but there is no broker
+
+
+def test_a_stop_file_is_written_and_removed_without_kafka_and_without_keys(tmp_path: Path) -> None:
+    assert flyball("init", ".", "--name", "mine", folder=tmp_path).returncode == 0
+    shutil.rmtree(tmp_path / "keys")
+    stop_file = tmp_path / "var" / "STOP"
+    said = flyball("stop", "--local", "--as", "ada", "--reason", "smoke", folder=tmp_path)
+    assert (said.returncode, said.stderr) == (0, "")
+    assert f"stopped on this machine: {stop_file.relative_to(tmp_path)}" in said.stdout
+    note = json.loads(stop_file.read_text())
+    assert (note["by"], note["reason"]) == ("ada", "smoke")
+    assert note["time_us"] > 0
+
+    again = flyball("stop", "--local", "--as", "bob", folder=tmp_path)
+    assert (again.returncode, json.loads(stop_file.read_text())) == (0, note)
+    assert "stopped on this machine already" in again.stdout
+    assert (
+        f"stopped on this machine: stop file {stop_file.relative_to(tmp_path)}"
+        in flyball("status", folder=tmp_path).stdout
+    )
+    found = json.loads(flyball("doctor", "--json", folder=tmp_path).stdout)
+    (finding,) = (one for one in found if one["check"] == "stop file")
+    assert finding["level"] == "warn"
+    assert "by ada: smoke" in finding["found"]
+
+    lifted = flyball("rearm", "--local", folder=tmp_path)
+    assert (lifted.returncode, stop_file.exists()) == (0, False)
+    assert "rearmed on this machine" in lifted.stdout
+    assert "was not there" in flyball("rearm", "--local", folder=tmp_path).stdout
+
+
+def test_a_stop_of_this_machine_has_no_target(tmp_path: Path) -> None:
+    assert flyball("init", ".", folder=tmp_path).returncode == 0
+    aimed = flyball("stop", "action:restart", "--local", folder=tmp_path)
+    assert (aimed.returncode, "expected no TARGET with --local" in aimed.stderr) == (2, True)
+    assert not (tmp_path / "var" / "STOP").exists()
+
+
+def test_a_stop_file_that_cannot_be_written_is_told_and_counts_as_there(tmp_path: Path) -> None:
+    assert flyball("init", ".", folder=tmp_path).returncode == 0
+    (tmp_path / "var").write_text("no folder")
+    refused = flyball("stop", "--local", folder=tmp_path)
+    assert (refused.returncode, "var/STOP cannot be written" in refused.stderr) == (2, True)
+    assert "stop file var/STOP cannot be looked for: Not a directory" in flyball("status", folder=tmp_path).stdout
+
+
+def test_a_key_of_a_machine_does_not_raise_to_act_and_the_error_says_what_does(tmp_path: Path) -> None:
+    assert flyball("init", ".", folder=tmp_path).returncode == 0
+    refused = flyball("level", "*/restart", "act", "--as", "ada", folder=tmp_path)
+    assert refused.returncode == 2
+    assert "a person must sign the level act: name your SSH key (--key FILE); `flyball keys add NAME" in refused.stderr
+    text = (tmp_path / "loop.toml").read_text()
+    (tmp_path / "loop.toml").write_text(text.replace('raise = "signed"', 'raise = "auto"'))
+    assert flyball("level", "*/restart", "act", folder=tmp_path).returncode == 6  # only Kafka is missing

@@ -12,7 +12,14 @@ def test_without_a_broker_the_machine_is_looked_at_and_the_exit_code_says_so(tmp
     result = flyball("doctor", folder=tmp_path)
     assert result.returncode == 1, result.stderr
     words = [line.split()[:2] for line in result.stdout.splitlines() if not line.startswith(" ")]
-    assert words[:5] == [["ok", "file"], ["fail", "keys"], ["ok", "disk"], ["ok", "memory"], ["fail", "broker"]]
+    assert words[:6] == [
+        ["ok", "file"],
+        ["ok", "stop"],
+        ["fail", "keys"],
+        ["ok", "disk"],
+        ["ok", "memory"],
+        ["fail", "broker"],
+    ]
     assert "-> chmod 600" in result.stdout
     assert "5 checks: 2 failed" in result.stdout
     assert "\x1b" not in result.stdout

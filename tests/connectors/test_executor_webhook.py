@@ -21,6 +21,7 @@ from connectors.executors.standard_webhooks import read_secrets, webhook_headers
 from connectors.executors.webhook import Target, WebhookHandler, retry_after_s
 from schemas.errors import SettingsError
 from schemas.events import Action
+from schemas.stop_file import StopFile
 from tests.connectors.http_target import Answering, HttpTarget, after, drips, floods, hangs_up, says, sends
 from tests.connectors.memory import Memory, action, execute
 from tests.kafka.certificates import make_certificates
@@ -42,7 +43,12 @@ def breaker(failures: int = 100, clock: Callable[[], float] = time.monotonic) ->
 
 
 def webhook(
-    url: str, *, idempotent: bool = False, ca_file: Path | None = None, target: Target | None = None
+    url: str,
+    *,
+    idempotent: bool = False,
+    ca_file: Path | None = None,
+    target: Target | None = None,
+    why_paused: Callable[[Action], str | None] = lambda _: None,
 ) -> WebhookHandler:
     return WebhookHandler(
         url,
@@ -51,12 +57,31 @@ def webhook(
         idempotent=idempotent,
         private=True,
         ca_file=ca_file,
+        why_paused=why_paused,
     )
 
 
 def run(*answers: Answering, idempotent: bool = False) -> tuple[Result, HttpTarget]:
     with HttpTarget(*answers) as target:
         return webhook(target.url, idempotent=idempotent).run(action(), timeout_s=TIMEOUT_S), target
+
+
+def test_what_waited_for_a_place_is_not_sent_where_a_stop_came_meanwhile(tmp_path: Path) -> None:
+    busy, stop_file = Target(concurrency=1, breaker=breaker()), StopFile(tmp_path / "STOP")
+
+    def end_of_another() -> None:
+        stop_file.path.touch()
+        busy.places.release()
+
+    assert busy.places.acquire(timeout=0)
+    with HttpTarget(says(200)) as target:
+        handler = webhook(target.url, target=busy, why_paused=lambda _: stop_file.why())
+        threading.Timer(0.1, end_of_another).start()
+        held = handler.run(action(), timeout_s=TIMEOUT_S)
+        assert (held.state, held.detail) == ("failed", f"not sent: stop file {stop_file.path}")
+        assert target.bodies == []
+        stop_file.remove()
+        assert handler.run(action(), timeout_s=TIMEOUT_S).state == "succeeded"
 
 
 def test_the_signature_is_that_of_the_standard() -> None:

@@ -436,6 +436,7 @@ LATER: dict[str, Event] = {
         ),
     ),
     "flyball.proposal.v1+asked": _with(PROPOSAL, by="loop", asked=True, probabilities={"ask": 0.8, "none": 0.2}),
+    "flyball.presence.v1+why": _with(BY_TYPE[Presence], state="paused", why="stop file var/STOP"),
     "flyball.approval.v1+action_hash": _with(BY_TYPE[Approval], action_hash="h2"),
     "flyball.approval.v1+signature": _with(BY_TYPE[Approval], action_hash="h2", signature="U1NIU0lH"),
     "flyball.verdict.v1+approvals": _with(BY_TYPE[Verdict], approvals=("ap1", "ap2")),

@@ -75,7 +75,7 @@ def typed(tmp_path_factory: pytest.TempPathFactory, stack: ExitStack) -> Iterato
     folder = tmp_path_factory.mktemp("typed")
     loop = LiveLoop(folder, name="typed", connection=KafkaConnection(bootstrap="127.0.0.1:1"))
     loop.init(QUICK | {"levels.default": '"approve"', "levels.novel": '"approve"'}, local=True)
-    for person in ("ada", "bob"):
+    for person in ("ada", "bob", "carl"):
         ssh_key(folder / person)
         loop.command("keys", "add", person, "--ssh-key", f"{person}.pub", "--role", "approver", "--role", "operator")
     slack = stack.enter_context(HttpTarget(says(503), says(200)))
@@ -86,6 +86,7 @@ def typed(tmp_path_factory: pytest.TempPathFactory, stack: ExitStack) -> Iterato
     loop.until(lambda: address.exists() and "running detect" in _said(loop, "run"), timeout_s=90)
     loop.connect(KafkaConnection(**json.loads(address.read_text())["connection"]))
     executor = _start(loop, "executor", "--kind", "log", "--name", "typed")
+    loop.command("activate", "--key", "carl")  # as `run` did it, by a machine's key, nobody alone could approve
     loop.until_heard(["detect", "decide", "gate", "improve", "executor"])
     try:
         yield Typed(loop=loop, run=run, executor=executor, slack=slack)

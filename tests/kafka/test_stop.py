@@ -21,7 +21,7 @@ from connectors.kafka.ports import free_ports
 from schemas.client import ActionConsumer
 from schemas.connection import KafkaConnection
 from schemas.errors import BrokerError
-from schemas.events import Action, Outcome, Verdict
+from schemas.events import Action, Blocked, Outcome, Verdict
 from schemas.keyfiles import load_signer, load_trust
 from schemas.signing import Audience
 from tests.kafka.live_loop import QUICK, ROOT, LiveLoop
@@ -59,7 +59,9 @@ class Failing:
 
 
 @contextmanager
-def executor(loop: LiveLoop, cluster_id: str, group: str, handler: "Slow | Failing") -> Iterator[None]:
+def executor(
+    loop: LiveLoop, cluster_id: str, group: str, handler: "Slow | Failing", *, stop_file: Path | None = None
+) -> Iterator[None]:
     """Run an executor of its own group; groups each see every action."""
     audience = Audience(cluster=cluster_id, loop=loop.name)
     stop = threading.Event()
@@ -71,6 +73,7 @@ def executor(loop: LiveLoop, cluster_id: str, group: str, handler: "Slow | Faili
         group=group,
         executor=f"{group}-1",
         store=loop.folder / group,
+        stop_file=stop_file,
     ) as consumer:
         settings = ExecutorSettings(retries=Retries(attempts=5, timeout_s=30, pause_s=4.0))
 
@@ -183,6 +186,47 @@ def test_an_executor_that_is_frozen_in_the_middle_of_an_action_confirms_nothing(
 
 def _is_claim(outcome: Outcome) -> bool:
     return (outcome.group, outcome.state) == ("frozen", "claimed")
+
+
+def test_a_stop_file_stops_gate_and_executor_of_its_machine_and_a_replay_denies_alike(
+    kafka: LocalKafka, tmp_path: Path
+) -> None:
+    here = LiveLoop(tmp_path, name="here", connection=kafka.connection)
+    here.init(QUICK)
+    here.command("topics", "apply")
+    here.command("activate")
+    failing, stop_file = Failing(), tmp_path / "var" / "STOP"
+    with here.running(ROLES), executor(here, kafka.cluster_id, "here", failing, stop_file=stop_file):
+        here.warm_up("a", "b", "c")
+        here.fail("a")
+        here.until(lambda: failing.starts)
+        here.command("stop", "--local", "--reason", "a test")
+        (end,) = here.until(lambda: [one for one in here.events(Outcome) if one.state == "failed"], timeout_s=10)
+        assert "not tried again: stop file" in end.detail
+        starts = len(failing.starts)
+        here.until(
+            lambda: {one.role for one in here.presence() if one.why.startswith("stop file")} == {"gate", "executor"},
+            timeout_s=10,
+        )
+        assert "stopped on this machine: stop file var/STOP" in here.command("status")
+
+        here.fail("b")
+        said_no = here.until(lambda: [one for one in here.events(Verdict) if one.proposal.entity == "b"])
+        assert {(one.proposal.action, one.verdict) for one in said_no} <= {("none", "allow"), ("restart", "deny")}
+        assert len(failing.starts) == starts
+
+        here.command("rearm", "--local")
+        here.until(lambda: free_again(here), timeout_s=10)
+        here.fail("c")
+        here.until(lambda: [one for one in here.events(Verdict) if one.action and one.proposal.entity == "c"])
+        here.until(lambda: len(failing.starts) > starts)
+    here.command("replay")  # exits with 1 where a verdict differs from the journal's
+
+
+def free_again(loop: LiveLoop) -> bool:
+    """Whether the gate has said last that the loop is not blocked."""
+    told = [one.until_us["loop"] for one in loop.events(Blocked) if "loop" in one.until_us]
+    return told[-1] > 0
 
 
 def test_silence_of_the_broker_stops_the_gate_and_executors(kafka: LocalKafka, loop: LiveLoop) -> None:

@@ -20,7 +20,7 @@ from schemas.events import (
 from schemas.ids import Cause, derive
 from streams.loop.actions import ActionSettings
 from streams.loop.gate import Gate, GateSettings, LevelSettings
-from streams.loop.processor import Now, Record
+from streams.loop.processor import STOPPED_HERE_US, Now, Record
 
 SECOND = 1_000_000
 HOUR = 3_600 * SECOND
@@ -54,6 +54,7 @@ class Bench:
             levels=levels,
         )
         self.us = START
+        self.stopped_here = False
         self._silent_us = 0
         self._offset = 0
 
@@ -79,7 +80,7 @@ class Bench:
         return self.gate.on_time(self._now())
 
     def _now(self) -> Now:
-        return Now(self.us, self.us - self._silent_us)
+        return Now(self.us, STOPPED_HERE_US if self.stopped_here else self.us - self._silent_us)
 
 
 def proposal(name: str, **fields: object) -> Proposal:

@@ -1,12 +1,14 @@
 """What the gate answers, as tables: one row per check, in the order in which they decide."""
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.events import NONE, Action, Blocked, Check, Verdict
+from schemas.orders import of_key
 from streams.loop.actions import ActionSettings
 from streams.loop.gate import LEVEL_VERDICTS, LEVELS, RULES, Level, LevelSettings
 from streams.loop.gate.checks import findings_of
@@ -193,6 +195,15 @@ LEVEL_RULES: list[tuple[LevelSettings, str | None, str, bool, Level]] = [
 ]
 
 
+MACHINES_LEVELS = [
+    ("signed", "act", "suggest"),
+    ("never", "act", "suggest"),
+    ("auto", "act", "act"),
+    ("signed", "approve", "approve"),
+    ("signed", "observe", "observe"),
+]
+
+
 @pytest.mark.parametrize(("settings", "ordered", "pattern", "reversible", "level"), LEVEL_RULES)
 def test_the_level_follows_settings_orders_and_whether_the_action_can_be_taken_back(
     settings: LevelSettings, ordered: str | None, pattern: str, reversible: bool, level: Level
@@ -202,6 +213,17 @@ def test_the_level_follows_settings_orders_and_whether_the_action_can_be_taken_b
     if ordered is not None:
         bench.give(control("level", f"{pattern}/restart", ordered))
     (verdict,) = verdicts(bench.give(proposal("p1", pattern=pattern)))
+    assert verdict.level == level
+
+
+@pytest.mark.parametrize(("raising", "ordered", "level"), MACHINES_LEVELS)
+def test_a_machines_key_raises_to_act_only_where_nobody_need_sign(
+    raising: Literal["never", "signed", "auto"], ordered: Level, level: Level
+) -> None:
+    bench = Bench(levels=LevelSettings(default="suggest", raising=raising))
+    bench.start()
+    bench.give(of_key(control("level", "p-1/restart", ordered), "control-0a1b"))
+    (verdict,) = verdicts(bench.give(proposal("p1")))
     assert verdict.level == level
 
 

@@ -2,9 +2,11 @@
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from schemas.events import Approval, Episode, FinalAction
 from schemas.keyring import Keyring
+from schemas.orders import of_key
 from streams.loop.gate import Gate, GateSettings, Level, LevelSettings
 from tests.loop.gate_bench import (
     ACTIONS,
@@ -175,6 +177,24 @@ def test_who_activated_the_settings_is_not_the_only_one_to_approve() -> None:
     assert (verdict.verdict, verdict.decided_by) == ("escalate", "approval")
     assert "ada chose the action or these settings: another person must approve too" in verdict.checks[0].detail
     assert heard(bench, "bob") == [("allow", ("by-ada", "by-bob"))]
+
+
+def by_machine(**fields: object) -> Bench:
+    """Return a bench with a question under settings that a machine's key activated, in somebody's name."""
+    bench = escalated(**fields)  # type: ignore[arg-type]
+    activated = of_key(replace(control("settings", "loop", bench.hash), id="by-machine"), "control-0a1b")
+    assert activated.by == "ada, key control-0a1b"
+    bench.give(activated)
+    return bench
+
+
+def test_where_a_machines_key_activated_the_settings_one_person_is_never_enough() -> None:
+    bench = by_machine()
+    (verdict,) = verdicts(bench.give(approved(bench, person="bob")))
+    assert (verdict.verdict, verdict.decided_by) == ("escalate", "approval")
+    assert "who activated these settings is not known: a machine's key signed that" in verdict.checks[0].detail
+    assert heard(bench, "cleo") == [("allow", ("by-bob", "by-cleo"))]
+    assert heard(by_machine(settings=GateSettings(own_approval=True)), "bob") == [("allow", ("by-bob",))]
 
 
 def test_who_proposed_the_action_is_not_the_only_one_to_approve() -> None:

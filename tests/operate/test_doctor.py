@@ -138,6 +138,7 @@ PART_FAULTS = [
     ({"state": "stopping"}, "fail", "no gate answers"),
     ({"control_age_s": 30.0}, "fail", "does not hear orders"),
     ({"state": "paused"}, "fail", "has paused by itself"),
+    ({"state": "paused", "why": "stop file /x/STOP"}, "warn", "stopped on its machine: gate-1 (stop file /x/STOP)"),
     ({"lag": 12}, "ok", "12 records behind"),
 ]
 
@@ -328,7 +329,7 @@ def test_what_cannot_be_looked_at_is_a_finding_and_the_rest_is_looked_at(keys: P
     place = LoopPlace(config=keys.parent / "loop.toml", settings=settings)
     found = list(examine(place, clock_us=lambda: NOW_US, environment={}))
     assert [(one.check, one.level) for one in found] == [
-        ("file", "ok"), ("keys", "ok"), ("disk", "fail"), ("memory", "fail"), ("broker", "fail"),
+        ("file", "ok"), ("stop file", "warn"), ("keys", "ok"), ("disk", "fail"), ("memory", "fail"), ("broker", "fail"),
     ]  # fmt: skip
 
 

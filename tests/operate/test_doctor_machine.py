@@ -7,8 +7,9 @@ import pytest
 
 from schemas.errors import FlyballError
 from schemas.keyfiles import add_key, create_keys, revoke_key, rotate_key
+from schemas.stop_file import StopFile, StopNote
 from streams.operate.doctor.finding import Finding
-from streams.operate.doctor.machine import check_disk, check_keys, check_memories
+from streams.operate.doctor.machine import check_disk, check_keys, check_memories, check_stop_file
 
 NOW_US = 1_700_000_000_000_000
 
@@ -72,6 +73,16 @@ def test_room_on_the_disk_is_told_of_the_nearest_folder_that_exists(tmp_path: Pa
     found = check_disk(tmp_path / "not" / "made" / "yet")
     assert str(tmp_path) in found.found
     assert "not/made" not in found.found
+
+
+def test_a_stop_file_is_told_with_who_wrote_it_and_why(tmp_path: Path) -> None:
+    stop_file = StopFile(tmp_path / "STOP")
+    assert check_stop_file(stop_file, stop_file.why()).level == "ok"
+    stop_file.write(StopNote(by="ada", time_us=1, reason="smoke"))
+    told = check_stop_file(stop_file, stop_file.why())
+    assert (told.level, told.found) == ("warn", f"stop file {stop_file.path} by ada: smoke; nothing is started here")
+    stop_file.path.write_text("by hand")
+    assert check_stop_file(stop_file, stop_file.why()).found == f"stop file {stop_file.path}: nothing is started here"
 
 
 def test_memories_of_executors_are_well_held_or_broken(tmp_path: Path) -> None:

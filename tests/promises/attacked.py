@@ -8,7 +8,7 @@ import msgspec
 
 from schemas import wire
 from schemas.events import NOVEL, Approval, Control, DeadLetter, Event, Proposal, Verdict
-from schemas.keyfiles import create_keys, load_signer, load_trust, revoke_key
+from schemas.keyfiles import create_keys, load_trust, revoke_key
 from schemas.raw import Message, RawBatch
 from schemas.signing import Audience
 from streams.app import make_decoded_role
@@ -79,10 +79,9 @@ class Site:
         self.role: Role = make_decoded_role(SETTINGS, role="gate", partition=0, trust=self.trust, audience=HERE)
         self.us = START
         self.offsets: Counter[str] = Counter()
-        machine = load_signer(self.keys, "control", HERE)
         for kind, value in (("settings", SETTINGS.settings_hash), ("pause", "running")):
             order = Control(id=kind, time_us=START, kind=kind, target="loop", value=value, by=CHOSEN_BY)  # type: ignore[arg-type]
-            assert not letters(self.give(machine.sign(wire.encode(order, loop="lab"))))
+            assert not letters(self.give(self.chooser.signer("control", HERE).sign(wire.encode(order, loop="lab"))))
 
     def give(self, message: Message) -> list[Event]:
         """Let the gate read one record."""
@@ -122,7 +121,7 @@ class Site:
         self.us += SECOND
         name = f"{kind}-{target}-{self.us}"
         order = Control(id=name, time_us=self.us, kind=kind, target=target, value=value, by=CHOSEN_BY)  # type: ignore[arg-type]
-        return load_signer(self.keys, "control", HERE).sign(wire.encode(order, loop="lab"))
+        return self.chooser.signer("control", HERE).sign(wire.encode(order, loop="lab"))
 
     def asked(self, number: int, action: str) -> Verdict:
         """Let the loop propose an action, which a person must approve; return the question."""

@@ -128,7 +128,7 @@ def test_an_aborted_order_or_claim_changes_nothing(site: Site, undoing: Producer
         write(site, undoing, site.ordered("running"))
         undoing.abort_transaction(ANSWER_S)
         site.action("a2")
-        assert refusal(site, consumer, "a2") == "paused by ann (loop)"
+        assert refusal(site, consumer, "a2") == f"paused by {site.by()} (loop)"
         consumer.report(running, "failed")
         write(site, undoing, site.claim("a3"))
         undoing.abort_transaction(ANSWER_S)

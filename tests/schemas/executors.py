@@ -78,6 +78,10 @@ class Site:
         kafka.produce(self._producer, message, loop=self.loop)
         assert self._producer.flush(10) == 0
 
+    def by(self) -> str:
+        """Return in whose name the orders count that the machine's key signs."""
+        return f"ann, key {load_signer(self.keys, 'control', self.audience).key_id}"
+
     def order(self, value: str, *, target: str = "loop", kind: Any = "pause", signer: Signer | None = None) -> None:
         self.send(self.ordered(value, target=target, kind=kind, signer=signer))
 

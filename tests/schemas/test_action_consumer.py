@@ -14,6 +14,7 @@ from schemas.client.duplicates import DuplicateStore
 from schemas.events import DeadLetter, Event, Outcome, Presence
 from schemas.ids import derive
 from schemas.keyfiles import create_keys, keyring_text, load_signer, load_trust, revoke_key, rotate_key
+from schemas.stop_file import StopFile
 from tests.schemas.executors import SECOND_US, Site, eventually, next_is, now_us, refusal
 from tests.schemas.people import Person
 
@@ -164,12 +165,32 @@ def test_a_pause_stops_what_would_start_and_what_runs(site: Site) -> None:
         site.order("paused")
         eventually(lambda: not consumer.may_act(running), within_s=5)
         site.action("a2")
-        assert refusal(site, consumer, "a2") == "paused by ann (loop)"
+        assert refusal(site, consumer, "a2") == f"paused by {site.by()} (loop)"
         site.order("running")
         eventually(lambda: consumer.may_act(running), within_s=5)
         site.order("paused", target="entity:web-1")
-        eventually(lambda: consumer.why_not(running) == "paused by ann (entity:web-1)", within_s=5)
+        eventually(lambda: consumer.why_not(running) == f"paused by {site.by()} (entity:web-1)", within_s=5)
         consumer.report(running, "failed")
+
+
+def test_a_stop_file_stops_what_would_start_and_what_runs_and_presence_says_so(site: Site, tmp_path: Path) -> None:
+    stop_file = StopFile(tmp_path / "STOP")
+    with site.executor(stop_file=stop_file.path) as consumer:
+        site.action("a1")
+        running = next_is(consumer, "a1")
+        assert consumer.may_act(running)
+        stop_file.path.touch()
+        assert consumer.why_not(running) == f"stop file {stop_file.path}"
+        site.action("a2")
+        assert refusal(site, consumer, "a2") == f"stop file {stop_file.path}"
+        said = ("paused", f"stop file {stop_file.path}")
+        eventually(lambda: (presences(site)[-1].state, presences(site)[-1].why) == said, within_s=6)
+        stop_file.remove()
+        assert consumer.may_act(running)
+        site.action("a3")
+        consumer.report(next_is(consumer, "a3"), "succeeded")
+        consumer.report(running, "failed")
+    assert site.outcomes("a2") == ["refused"]
 
 
 def test_a_forged_resume_changes_nothing(site: Site, tmp_path: Path) -> None:

@@ -4,8 +4,14 @@ from schemas.approvals import signing_key
 from schemas.errors import ContractError
 from schemas.events import Approval, Check, FinalAction, Proposal
 from schemas.keyring import Keyring
+from schemas.orders import in_person
 from streams.loop.actions import ActionSettings
 from streams.loop.gate.state import Escalation, Question
+
+_UNKNOWN = (
+    "a machine's key signed that. Another person must approve too, or one who does not approve runs flyball activate "
+    "--key FILE; gate.own_approval = true is for a loop that one person runs alone"
+)
 
 
 def final_action(proposal: Proposal, declared: ActionSettings, settings_hash: str) -> FinalAction:
@@ -45,6 +51,9 @@ def approval_check(question: Question, *, needed: int, activated_by: str, own: b
     people = tuple(approval.person for approval in question.approvals)
     if len(people) < needed:
         return Check(name="approval", passed=False, detail=_so_far(people, needed, question))
+    if not own and len(people) == 1 and not in_person(activated_by):
+        detail = f"{_names(people)} approved, and who activated these settings is not known: {_UNKNOWN}"
+        return Check(name="approval", passed=False, detail=detail)
     if not own and len(people) == 1 and people[0] in (activated_by, question.proposal.by):
         detail = f"{_names(people)} chose the action or these settings: another person must approve too"
         return Check(name="approval", passed=False, detail=detail)

@@ -1,10 +1,11 @@
 """What people ordered on `control`: pauses, stops, levels, and which settings are in force."""
 
 from schemas.events import NOVEL, Control
-from schemas.orders import scope_of, time_in_force
+from schemas.orders import in_person, scope_of, time_in_force
 from streams.loop.actions import ActionSettings
 from streams.loop.gate.settings import LEVELS, Level, LevelSettings, level_for
 from streams.loop.gate.state import Order, Orders, Scopes
+from streams.loop.processor import Now
 
 HEARD_MAX = 1_000
 SCOPES_MAX = 10_000
@@ -12,13 +13,15 @@ SCOPES_MAX = 10_000
 _FREEDOM = {level: place for place, level in enumerate(LEVELS)}
 
 
-def hear(orders: Orders, control: Control, now_us: int) -> bool:
+def hear(orders: Orders, control: Control, now_us: int, *, machines_raise: bool = False) -> bool:
     """Fold one record, the latest per scope counts; return whether it was new.
 
     A repeated record changes nothing, and neither does one that is older (`time_us`) than the order in force for its
     scope, unless it stops: a signed record that somebody writes again resumes nothing. See `schemas.orders` about
-    people's clocks.
+    people's clocks. To `act` only a person raises, with a key of his own, unless `machines_raise`.
     """
+    if control.kind == "level" and control.value == "act" and not (machines_raise or in_person(control.by)):
+        return False
     scope = scope_of(control)
     if scope is None:  # the keyring is the decoder's; an action is cancelled or settled once
         return True
@@ -37,9 +40,19 @@ def hear(orders: Orders, control: Control, now_us: int) -> bool:
     return True
 
 
+def look_here(orders: Orders, now: Now) -> bool:
+    """Take over whether a stop file lies beside the gate, as its step says; return whether that is new."""
+    if orders.stopped_here == now.stopped_here:
+        return False
+    orders.stopped_here = now.stopped_here
+    if not now.stopped_here:
+        orders.rearmed_us = now.us
+    return True
+
+
 def stopped(orders: Orders, target: str, now_us: int) -> tuple[bool, int]:
     """Return whether a target is paused or stopped, and until when (0: not known). Without a record the loop is."""
-    if target in orders.stops:
+    if target in orders.stops or (orders.stopped_here and target == "loop"):
         return True, 0
     order = orders.pauses.get(target)
     if order is None:

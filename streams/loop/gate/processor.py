@@ -32,7 +32,7 @@ from streams.loop.gate.facts import Facts
 from streams.loop.gate.guards import Guards
 from streams.loop.gate.ladder import Ladder
 from streams.loop.gate.maintenance import Maintenance
-from streams.loop.gate.orders import hear, is_target
+from streams.loop.gate.orders import hear, is_target, look_here
 from streams.loop.gate.settings import GateSettings, LevelSettings
 from streams.loop.gate.state import STATE_VERSION, GateState, read_state
 from streams.loop.occasion import Occasion, fold_events
@@ -64,6 +64,7 @@ class Gate:
         loop may choose to ask a person, and so is told while the limits leave nobody to ask.
         """
         self._loop = loop
+        self._machines_raise = levels is not None and levels.raising == "auto"
         self._ladder = Ladder(
             levels or LevelSettings(), actions=actions, baseline=baseline, remembered=settings.remembered
         )
@@ -91,7 +92,7 @@ class Gate:
         """Give up on actions whose end never came, and on escalations that nobody answered."""
         mint = Mint(loop=self._loop, processor=self.name)
         self._begin_moment()
-        outputs: list[Event] = []
+        outputs = self._look_here(Occasion(Cause(f"timer:{self.name}:stop-file", 0, now.us), now, mint))
         for due_us, kind, key in sorted(self._timers()):
             if due_us > now.us:
                 break
@@ -153,7 +154,18 @@ class Gate:
         actions = [(action.deadline_us, "action", key) for key, action in self._book.field.in_flight.items()]
         return actions + [(one.until_us, "escalation", key) for key, one in self._escalations.open.items()]
 
+    def _look_here(self, on: Occasion) -> list[Event]:
+        """Tell at once where the step is the first beside a stop file, or the first without."""
+        if not look_here(self._facts.orders, on.now):
+            return []
+        self._book.touched.add("loop")
+        self._begin_moment()
+        return self._tell_blocked(on)
+
     def _fold(self, event: Event, on: Occasion) -> list[Event]:
+        return self._look_here(on) + self._take(event, on)
+
+    def _take(self, event: Event, on: Occasion) -> list[Event]:
         if isinstance(event, Proposal):
             return self._propose(event, on) + self._tell_blocked(on)
         self._begin_moment()
@@ -184,7 +196,7 @@ class Gate:
         return outputs + self._tell_blocked(on)
 
     def _hear(self, control: Control, on: Occasion) -> list[Event]:
-        if not hear(self._facts.orders, control, on.now.us):
+        if not hear(self._facts.orders, control, on.now.us, machines_raise=self._machines_raise):
             return []
         self._book.touched.add("loop")  # orders of too much stop it, whatever they are about
         if control.kind in ("pause", "stop", "rearm") and is_target(control.target):

@@ -11,7 +11,7 @@ from streams.loop.gate.settings import Level
 from streams.loop.gate.spending import Spent
 from streams.loop.limits import SlidingWindowsState
 
-STATE_VERSION = 7
+STATE_VERSION = 8
 
 
 class Order(msgspec.Struct, frozen=True, array_like=True):
@@ -63,7 +63,7 @@ class End(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class Orders(msgspec.Struct):
     """What people said on `control`; `heard` are the ids of the latest records, `activated_by` chose the settings,
     `times_us` is of what time the order in force of each scope is, and at `rearmed_us` a stop of the loop was last
-    lifted.
+    lifted. `stopped_here`: the last step was taken beside a stop file.
     """
 
     pauses: dict[str, Order] = {}
@@ -74,6 +74,7 @@ class Orders(msgspec.Struct):
     heard: list[str] = []
     times_us: dict[str, int] = {}
     rearmed_us: int = 0
+    stopped_here: bool = False
 
 
 class Opened(msgspec.Struct, frozen=True, array_like=True):

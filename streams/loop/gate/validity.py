@@ -10,6 +10,8 @@ from streams.loop.gate.orders import first_stopped, stopped
 from streams.loop.gate.state import Question
 from streams.loop.gate.table import PASSED
 
+STOPPED_HERE = "a stop file lies on the gate's machine, until flyball rearm --local there"
+
 
 def duplicate(facts: Facts, question: Question) -> Check:
     """Check that it is not older than what is remembered."""
@@ -28,11 +30,14 @@ def pause(facts: Facts, question: Question) -> Check:
     if found is None:
         return PASSED["pause"]
     target, until_us = found
-    return Check(name="pause", passed=False, detail=f"{target} is paused", next_us=until_us or None)
+    detail = STOPPED_HERE if facts.orders.stopped_here else f"{target} is paused"
+    return Check(name="pause", passed=False, detail=detail, next_us=until_us or None)
 
 
 def control(facts: Facts, question: Question) -> Check:
     """Check that control was heard lately."""
+    if facts.orders.stopped_here:
+        return Check(name="control", passed=False, detail=STOPPED_HERE)
     age_us = question.now_us - question.control_heard_us
     return _age("control", age_us, facts.settings.control_timeout_us, facts.control_text)
 

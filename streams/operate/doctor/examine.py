@@ -12,7 +12,7 @@ from streams.loop.gate import LevelSettings
 from streams.operate.cluster import topic_plans
 from streams.operate.doctor.clocks import read_clocks
 from streams.operate.doctor.finding import Finding, fail, ok
-from streams.operate.doctor.machine import check_disk, check_keys, check_memories
+from streams.operate.doctor.machine import check_disk, check_keys, check_memories, check_stop_file
 from streams.operate.doctor.on_topics import (
     DAY_US,
     HOUR_US,
@@ -43,6 +43,7 @@ ACTING = {"approve", "act"}
 def examine(place: LoopPlace, *, clock_us: Callable[[], int], environment: Mapping[str, str]) -> Iterator[Finding]:
     """Yield what every check finds, in order; what the broker must tell comes last. Nothing is written anywhere."""
     yield ok("file", f"{place.config} is valid, loop {place.loop}")
+    yield check_stop_file(place.stop_file, place.stopped_here)
     yield from _tried("keys", lambda: check_keys(place.keys, environment, now_us=clock_us()))
     yield from _tried("disk", lambda: [check_disk(place.data)])
     yield from _tried("memory", lambda: check_memories(place.data / "executor"))

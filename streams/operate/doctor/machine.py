@@ -18,6 +18,7 @@ from schemas.keyfiles import (
 )
 from schemas.keyring import Keyring
 from schemas.signing import Audience, Purpose
+from schemas.stop_file import StopFile
 from streams.operate.doctor.finding import Finding, fail, ok, warn
 
 GIB, MIB = 1 << 30, 1 << 20
@@ -91,6 +92,18 @@ def _another(purpose: Purpose, where: str) -> str:
         f"a keyring.json that knows it, or another key, where root.key is: flyball keys add NAME --purpose {purpose} "
         f"makes one, to be {where} here"
     )
+
+
+def check_stop_file(stop_file: StopFile, stopped: str | None) -> Finding:
+    """Tell whether the loop is stopped on this machine, by whom and why; `stopped` is what its place says."""
+    if stopped is None:
+        return ok("stop file", f"{stop_file.path} is not there: the loop is not stopped on this machine")
+    note = stop_file.note()
+    remedy = f"flyball rearm --local, or remove {stop_file.path}; where it cannot be read, mend its folder"
+    if note is None:
+        return warn("stop file", f"{stopped}: nothing is started here", remedy)
+    because = f": {note.reason}" if note.reason else ""
+    return warn("stop file", f"{stopped} by {note.by}{because}; nothing is started here", remedy)
 
 
 def check_disk(folder: Path) -> Finding:

@@ -19,6 +19,8 @@ DAY_US = 24 * HOUR_US
 SILENT_S = 10.0
 BREAKERS = ("abnormal", "failures")
 """The gate's checks that stop everything, or one action, by how things go."""
+STOP_FILE = "stop file"
+"""How it begins what a part says that a stop file of its machine keeps from acting."""
 NAMED = 5
 """So many are named in a line."""
 
@@ -124,6 +126,9 @@ def _part(check: str, role: str, parts: Sequence[PartStatus], start: str) -> Fin
     deaf = [part.instance for part in answering if part.control_age_s > SILENT_S]
     if deaf:
         return fail(check, f"{role}: {_named(deaf)} does not hear orders", "look at its log and its way to Kafka")
+    stopped = [f"{part.instance} ({part.why})" for part in answering if part.why.startswith(STOP_FILE)]
+    if stopped:
+        return warn(check, f"{role}: stopped on its machine: {_named(stopped)}", "flyball rearm --local there")
     paused = [part.instance for part in answering if part.state == "paused"]
     if paused:
         found = f"{role}: {_named(paused)} has paused by itself: what it holds stands still until it is restarted"
