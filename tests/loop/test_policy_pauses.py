@@ -54,7 +54,10 @@ class Loop:
         self.outputs: list[Event] = []
         self.slow = False
         """Whether proposals are under way until they are delivered."""
+        self.lasts = 0.0
+        """How long an action takes, in seconds."""
         self._under_way: list[Proposal] = []
+        self._running: list[tuple[float, Verdict]] = []
         self.seconds = 0.0
         self._offset = 0
         self.give(control("settings", "loop", "h"))
@@ -99,6 +102,9 @@ class Loop:
         """Let time go by, second by second."""
         while self.seconds < until:
             self.seconds += 1
+            running, self._running = self._running, []
+            for ends, decided in running:
+                self._end(decided, ends)
             self._hear(self.gate.on_time(at(self.seconds)))
             self._fire()
 
@@ -127,9 +133,12 @@ class Loop:
                 self.give(event)
         for event in told:
             if isinstance(event, Verdict):
-                self._end(event)
+                self._end(event, self.seconds + (self.lasts if event.action else 0.0))
 
-    def _end(self, decided: Verdict) -> None:
+    def _end(self, decided: Verdict, ends: float) -> None:
+        if ends > self.seconds:
+            self._running.append((ends, decided))
+            return
         if decided.action is not None:
             self.give(outcome(decided, "succeeded", self.seconds))
         told = ("observed", 0.9) if decided.verdict == "allow" else ("censored", None)
@@ -256,6 +265,22 @@ def test_what_waited_is_decided_one_after_the_other_so_that_limits_cost_none_of_
     loop.order("loop", "running")
     assert loop.acted_on() == entities[:5]
     loop.wait(200)
+    assert loop.acted_on() == entities
+    assert loop.denied() == []
+
+
+@pytest.mark.parametrize("ramp_s", [0, 40])
+def test_places_that_are_taken_or_not_there_yet_after_a_resume_are_waited_for(ramp_s: int) -> None:
+    often = {"restart": ActionSettings(name="restart", limit="100/hour")}
+    loop = Loop(gate=GateSettings(concurrency=2, ramp_us=ramp_s * S), actions=often)
+    loop.lasts = 30.0
+    loop.order("loop", "paused")
+    entities = [f"web-{n}" for n in (4, 2, 0, 3, 1)]
+    loop.open(*entities)
+    loop.wait(60)
+    loop.order("loop", "running")
+    assert len(loop.acted_on()) == (1 if ramp_s else 2)
+    loop.wait(180)
     assert loop.acted_on() == entities
     assert loop.denied() == []
 
