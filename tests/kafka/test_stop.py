@@ -21,7 +21,7 @@ from connectors.kafka.ports import free_ports
 from schemas.client import ActionConsumer
 from schemas.connection import KafkaConnection
 from schemas.errors import BrokerError
-from schemas.events import Action, Outcome, Verdict
+from schemas.events import Action, Episode, Outcome, Recurrence, Verdict
 from schemas.keyfiles import load_signer, load_trust
 from schemas.signing import Audience
 from tests.kafka.live_loop import QUICK, ROOT, LiveLoop
@@ -110,7 +110,7 @@ def test_a_pause_stops_running_and_retrying_executors_and_the_gate_and_a_resume_
     kafka: LocalKafka, loop: LiveLoop
 ) -> None:
     slow, failing = Slow(4.0), Failing()
-    loop.warm_up("a", "b", "c", "d", "e")
+    loop.warm_up("a", "b", "c", "d", "e", "f")
     with (
         executor(loop, kafka.cluster_id, "slow", slow),
         executor(loop, kafka.cluster_id, "failing", failing),
@@ -128,26 +128,28 @@ def test_a_pause_stops_running_and_retrying_executors_and_the_gate_and_a_resume_
         confirmed = {part["role"] for part in status["parts"] if part["confirms_stop"]}
         assert {"gate", "executor"} <= confirmed
 
-        loop.fail("b")
-        said_no = loop.until(lambda: [one for one in loop.events(Verdict) if one.proposal.entity == "b"])
-        # the policy knows that all is blocked and proposes to do nothing, or the gate denies what was under way
-        assert {(one.proposal.action, one.verdict) for one in said_no} <= {("none", "allow"), ("restart", "deny")}
-        assert "b" not in {one.entity for one in loop.events(Action)}
+        loop.fail("b", "f")
+        loop.until(lambda: {"b", "f"} <= {one.entity for one in loop.events(Recurrence)})
+        loop.heal("f")
+        loop.until(lambda: "f" in {one.entity for one in loop.events(Episode) if one.phase == "closed"})
         time.sleep(5.0)  # longer than the pause between an executor's attempts
+        # the policy knows that all is blocked and proposes nothing, or the gate denies what was under way
+        said_no = [one for one in loop.events(Verdict) if one.proposal.entity in "bf"]
+        assert {(one.verdict, one.decided_by) for one in said_no} <= {("deny", "pause")}
+        assert not {"b", "f"} & {one.entity for one in loop.events(Action)}
         assert (len(slow.starts), len(failing.starts)) == starts
         assert max(failing.starts) < paused_at + STOP_S
         ends = [one.detail for one in loop.events(Outcome) if one.group == "failing" and one.state == "failed"]
         assert len(ends) == 1
         assert "not tried again" in ends[0]
 
-        loop.command("resume")
-        loop.fail("c", "d", "e")
-        allowed = loop.until(
-            lambda: [one for one in loop.events(Verdict) if one.action and one.proposal.entity in "cde"]
-        )
+        loop.command("resume")  # what came meanwhile still holds at b, and at f no longer
+        allowed = loop.until(lambda: [one for one in loop.events(Verdict) if one.action and one.proposal.entity == "b"])
         check = next(check for check in allowed[0].checks if check.name == "action-budget")
         assert (check.spent, check.allowed) == (1, 4)  # what was spent before the pause
+        loop.fail("c", "d", "e")
         loop.until(lambda: len(slow.starts) >= 4)
+        assert "f" not in {one.entity for one in loop.events(Action)}
 
 
 def test_silence_of_the_broker_stops_the_gate_and_executors(kafka: LocalKafka, loop: LiveLoop) -> None:

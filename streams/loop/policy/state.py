@@ -38,9 +38,9 @@ class Waiting(msgspec.Struct, kw_only=True):
 class State(msgspec.Struct):
     """The whole state, in the order in which things came. `seen` are proposals that ended, those of which a late
     outcome came (with `/late` behind the id) and `Blocked` events; `held` are episodes and the time until which they
-    wait for another entity to be acted on; `asked` is the entity of which one that had waited was proposed last, and
-    `told_us` when the gate last said what it blocks; `lives` is empty where none are followed; `recent` are the actions let
-    through by entity, none in a state that was written before they were looked at.
+    wait for another entity to be acted on; `lives` is empty where none are followed; `recent` are the actions let
+    through by entity, none in a state that was written before they were looked at; `asked` is the entity of which an
+    episode that had waited was proposed last, and `told_us` when the gate last said what it blocks.
     """
 
     version: int
