@@ -59,7 +59,8 @@ def decision_of(verdict: Verdict) -> Decision:
         asked=verdict.verdict == "escalate",
         answered=verdict.approval is not None,
         masked=bool(proposal.blocked),
-        may_ask_again=verdict.verdict == "deny" and verdict.retry_after_us is not None,
+        may_ask_again=verdict.verdict == "deny"
+        and (verdict.decided_by == "pause" or verdict.retry_after_us is not None),
     )
 
 

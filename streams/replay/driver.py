@@ -105,6 +105,9 @@ class Driver:
         self._kills = list(plan.kills)
         self._steps = list(plan.clock_steps)
         self._executor_kills = list(plan.executor_kills)
+        self._pauses = [
+            (us, said) for pause in plan.pauses for us, said in zip(pause, ("paused", "running"), strict=True)
+        ]
         self._group = ExecutorGroup(
             loop=settings.loop, name="simulated", log=self.log, world=world, publish=self.publish
         )
@@ -176,6 +179,8 @@ class Driver:
         self.clock.advance_to(max(self.clock.true_us + self.settings.tick_us, self._quiet_until_us(emit=emit)))
         self.log.now_us = self.clock.true_us
         self._step_clock()
+        while self._pauses and self._pauses[0][0] <= self._elapsed_us():
+            self.order("pause", "loop", self._pauses.pop(0)[1])
         if emit:
             self._emit()
         for outcome in self.world.outcomes(self.clock.true_us):

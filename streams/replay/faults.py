@@ -49,6 +49,8 @@ class FaultPlan:
     delay: float = 0.0
     executor_kills: tuple[int, ...] = ()
     """Times (us into the run) from which the executor that next claims or starts an action is killed."""
+    pauses: tuple[tuple[int, int], ...] = ()
+    """Spans (us into the run), one after the other, in which a person has paused the loop."""
 
 
 NO_FAULTS = FaultPlan()
@@ -87,7 +89,16 @@ def seeded_plan(seed: int, *, cells: Sequence[tuple[str, int]], duration_us: int
         duplicate=draw.choice((0.0, 0.02, 0.1)) if draw.random() < 0.3 else 0.05,
         delay=draw.choice((0.05, 0.2, 0.4)),
         executor_kills=tuple(sorted(int(duration_us * draw.uniform(0.1, 0.8)) for _ in range(draw.randrange(1, 4)))),
+        pauses=_seeded_pauses(draw, duration_us=duration_us),
     )
+
+
+def _seeded_pauses(draw: random.Random, *, duration_us: int) -> tuple[tuple[int, int], ...]:
+    """Return one pause, shorter than most episodes of the simulated fleet, in half of all runs."""
+    if draw.random() < 0.5:
+        return ()
+    after_us = int(duration_us * draw.uniform(0.3, 0.7))
+    return ((after_us, after_us + draw.randrange(2, 7) * _SECOND_US),)
 
 
 def _seeded_steps(draw: random.Random, *, duration_us: int) -> tuple[ClockStep, ...]:

@@ -21,7 +21,7 @@ from connectors.kafka.ports import free_ports
 from schemas.client import ActionConsumer
 from schemas.connection import KafkaConnection
 from schemas.errors import BrokerError
-from schemas.events import Action, Blocked, Outcome, Verdict
+from schemas.events import Action, Episode, Outcome, Recurrence, Verdict
 from schemas.keyfiles import load_signer, load_trust
 from schemas.signing import Audience
 from tests.kafka.live_loop import QUICK, ROOT, LiveLoop
@@ -115,7 +115,7 @@ def test_a_pause_stops_running_and_retrying_executors_and_the_gate_and_a_resume_
     kafka: LocalKafka, loop: LiveLoop
 ) -> None:
     slow, failing = Slow(4.0), Failing()
-    loop.warm_up("a", "b", "c", "d", "e")
+    loop.warm_up("a", "b", "c", "d", "e", "f")
     with (
         executor(loop, kafka.cluster_id, "slow", slow),
         executor(loop, kafka.cluster_id, "failing", failing),
@@ -133,26 +133,28 @@ def test_a_pause_stops_running_and_retrying_executors_and_the_gate_and_a_resume_
         confirmed = {part["role"] for part in status["parts"] if part["confirms_stop"]}
         assert {"gate", "executor"} <= confirmed
 
-        loop.fail("b")
-        said_no = loop.until(lambda: [one for one in loop.events(Verdict) if one.proposal.entity == "b"])
-        # the policy knows that all is blocked and proposes to do nothing, or the gate denies what was under way
-        assert {(one.proposal.action, one.verdict) for one in said_no} <= {("none", "allow"), ("restart", "deny")}
-        assert "b" not in {one.entity for one in loop.events(Action)}
+        loop.fail("b", "f")
+        loop.until(lambda: {"b", "f"} <= {one.entity for one in loop.events(Recurrence)})
+        loop.heal("f")
+        loop.until(lambda: "f" in {one.entity for one in loop.events(Episode) if one.phase == "closed"})
         time.sleep(5.0)  # longer than the pause between an executor's attempts
+        # the policy knows that all is blocked and proposes nothing, or the gate denies what was under way
+        said_no = [one for one in loop.events(Verdict) if one.proposal.entity in "bf"]
+        assert {(one.verdict, one.decided_by) for one in said_no} <= {("deny", "pause")}
+        assert not {"b", "f"} & {one.entity for one in loop.events(Action)}
         assert (len(slow.starts), len(failing.starts)) == starts
         assert max(failing.starts) < paused_at + STOP_S
         ends = [one.detail for one in loop.events(Outcome) if one.group == "failing" and one.state == "failed"]
         assert len(ends) == 1
         assert "not tried again" in ends[0]
 
-        loop.command("resume")
-        loop.fail("c", "d", "e")
-        allowed = loop.until(
-            lambda: [one for one in loop.events(Verdict) if one.action and one.proposal.entity in "cde"]
-        )
+        loop.command("resume")  # what came meanwhile still holds at b, and at f no longer
+        allowed = loop.until(lambda: [one for one in loop.events(Verdict) if one.action and one.proposal.entity == "b"])
         check = next(check for check in allowed[0].checks if check.name == "action-budget")
         assert (check.spent, check.allowed) == (1, 5)  # what was spent before the pause
+        loop.fail("c", "d", "e")
         loop.until(lambda: len(slow.starts) >= 4)
+        assert "f" not in {one.entity for one in loop.events(Action)}
 
 
 def test_an_executor_that_is_frozen_in_the_middle_of_an_action_confirms_nothing(loop: LiveLoop) -> None:
@@ -197,7 +199,7 @@ def test_a_stop_file_stops_gate_and_executor_of_its_machine_and_a_replay_denies_
     here.command("activate")
     failing, stop_file = Failing(), tmp_path / "var" / "STOP"
     with here.running(ROLES), executor(here, kafka.cluster_id, "here", failing, stop_file=stop_file):
-        here.warm_up("a", "b", "c")
+        here.warm_up("a", "b")
         here.fail("a")
         here.until(lambda: failing.starts)
         here.command("stop", "--local", "--reason", "a test")
@@ -211,22 +213,14 @@ def test_a_stop_file_stops_gate_and_executor_of_its_machine_and_a_replay_denies_
         assert "stopped on this machine: stop file var/STOP" in here.command("status")
 
         here.fail("b")
-        said_no = here.until(lambda: [one for one in here.events(Verdict) if one.proposal.entity == "b"])
-        assert {(one.proposal.action, one.verdict) for one in said_no} <= {("none", "allow"), ("restart", "deny")}
+        here.until(lambda: [one for one in here.events(Recurrence) if one.entity == "b"])
+        assert not [one for one in here.events(Verdict) if one.action and one.proposal.entity == "b"]
         assert len(failing.starts) == starts
 
-        here.command("rearm", "--local")
-        here.until(lambda: free_again(here), timeout_s=10)
-        here.fail("c")
-        here.until(lambda: [one for one in here.events(Verdict) if one.action and one.proposal.entity == "c"])
+        here.command("rearm", "--local")  # what came meanwhile still holds
+        here.until(lambda: [one for one in here.events(Verdict) if one.action and one.proposal.entity == "b"])
         here.until(lambda: len(failing.starts) > starts)
     here.command("replay")  # exits with 1 where a verdict differs from the journal's
-
-
-def free_again(loop: LiveLoop) -> bool:
-    """Whether the gate has said last that the loop is not blocked."""
-    told = [one.until_us["loop"] for one in loop.events(Blocked) if "loop" in one.until_us]
-    return told[-1] > 0
 
 
 def test_silence_of_the_broker_stops_the_gate_and_executors(kafka: LocalKafka, loop: LiveLoop) -> None:

@@ -99,7 +99,10 @@ def signed(folder: Path, topic: str, *, audience: Audience = AUDIENCE) -> Messag
 def test_a_signed_event_is_read(folder: Path, topic: str) -> None:
     message = signed(folder, topic)
     event = read(decoder_of(folder), message)
-    assert event == wire.decode(topic, message.value, message.headers)
+    written = wire.decode(topic, message.value, message.headers)
+    if isinstance(written, Control):  # a machine's key names no person
+        written = replace(written, by=f"ann, key {dict(message.headers)['ce_keyid'].decode()}")
+    assert event == written
     assert event.id == EVENTS[topic][0].id
 
 

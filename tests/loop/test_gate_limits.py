@@ -65,6 +65,22 @@ def test_after_a_resume_places_come_back_one_by_one() -> None:
     assert placed == [None, full, None, full, full, None, None, full]
 
 
+def test_until_a_place_comes_back_after_a_resume_the_loop_is_told_to_be_blocked() -> None:
+    bench = ready(concurrency=4, ramp_us=100 * SECOND)
+    bench.us += 200 * SECOND
+    bench.give(control("pause", "loop", "paused"))
+    bench.give(msgspec.structs.replace(control("pause", "loop", "running"), id="again"))
+    told = [one for one in bench.give(proposal("p", time_us=bench.us)) if isinstance(one, Blocked)]
+    until_us = bench.us + 50 * SECOND
+    assert told[-1].until_us["loop"] == until_us
+    denied = ask(bench, 1, time_us=bench.us)
+    assert (denied.decided_by, denied.retry_after_us) == ("concurrency", until_us)
+    bench.us = until_us - 1
+    assert ask(bench, 2, time_us=bench.us).decided_by == "concurrency"
+    bench.us = until_us
+    assert ask(bench, 3, time_us=bench.us).decided_by is None
+
+
 def test_a_stop_that_is_lifted_is_a_resume_too_and_a_rearm_of_what_runs_is_none() -> None:
     bench = ready(concurrency=2, ramp_us=100 * SECOND)
     bench.us += 200 * SECOND

@@ -81,7 +81,7 @@ def test_the_held_out_arms_do_what_was_frozen(arm: str, action: str) -> None:
     assert one.hold_out.arm == arm
 
 
-@pytest.mark.parametrize("mask", [{}, {"action__recycle": 0}, {"action__restart": 0}, {"loop": 0}])
+@pytest.mark.parametrize("mask", [{}, {"action__recycle": 0}, {"action__restart": 0}, {"action__shed": 0, "loop": -1}])
 def test_propensities_are_exact(mask: dict[str, float]) -> None:
     """Over many seeds each action is chosen as often as its logged propensity says."""
     teacher = policy()
@@ -193,9 +193,6 @@ def test_what_every_decision_has_is_learned_from_however_many_metrics_there_are(
     [
         ({"action__restart": 30}, ALL - {"restart"}, ("action:restart",)),
         ({"action__restart": 0, "action__shed": 0}, {"recycle", "none"}, ("action:restart", "action:shed")),
-        ({"loop": 0}, {"none"}, ("loop",)),
-        ({"entity__web-1": 30}, {"none"}, ("entity:web-1",)),
-        ({"pattern__p-1": 30}, {"none"}, ("pattern:p-1",)),
         ({"entity__web-2": 30, "pattern__p-3": 0, "action__other": 0}, ALL, ()),
         ({"action__restart": 3}, ALL, ()),  # over by then
     ],
@@ -209,6 +206,22 @@ def test_what_limits_block_is_masked_and_logged(
     assert set(one.probabilities) == eligible
     assert one.blocked == logged
     assert one.action in eligible
+
+
+@pytest.mark.parametrize(
+    "scopes",
+    [
+        {"loop": 0},
+        {"entity__web-1": 30},
+        {"pattern__p-1": 30},
+        {"action__restart": 30, "action__recycle": 0, "action__shed": 0},
+    ],
+)
+def test_where_limits_leave_no_action_an_episode_is_not_decided(scopes: dict[str, float]) -> None:
+    processor = policy()
+    fold(processor, blocked(**scopes))
+    assert fold(processor, recurrence("e1"), seconds=5, first=1) == []
+    assert processor.next_time() == (START + 30 * S if 30 in scopes.values() else None)
 
 
 def test_only_the_latest_word_on_limits_counts() -> None:
@@ -253,10 +266,10 @@ def test_a_denied_proposal_is_repeated_when_the_limit_is_free_again() -> None:
 
 
 @pytest.mark.parametrize("answer", ["shadow", "deny"])
-def test_a_refusal_without_a_time_is_final(answer: str) -> None:
+def test_a_refusal_without_a_time_is_final_unless_a_pause_was_the_reason(answer: str) -> None:
     processor = policy()
     (one,) = fold(processor, recurrence("e1"))
-    fold(processor, verdict(one, answer, 1), experience(one, "censored", None), seconds=1, first=1)
+    fold(processor, verdict(one, answer, 1, decided_by="level"), experience(one, "censored", None), seconds=1, first=1)
     assert processor.next_time() is None
 
 

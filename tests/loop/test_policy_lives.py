@@ -92,6 +92,20 @@ def test_while_it_is_under_way_or_blocked_nothing_is_proposed() -> None:
     assert not plant.live()[1]
 
 
+def test_what_a_pause_denied_is_proposed_again_as_soon_as_it_is_over() -> None:
+    plant = Plant(policy(hold_out={"loop": 0.0, "baseline": 1.0, "none": 0.0}, renewal={"baseline_age_us": HOUR}))
+    for _ in range(2):
+        row(plant)
+    (one,) = plant.proposals
+    denied = in_hours(verdict(one, "deny", decided_by="pause"), plant.hour)
+    plant.fold(denied, blocked(action__replace=0))
+    minute = 1 / 60
+    assert plant.fold(window(plant.hour + minute, {"wear": 12.0, "failed": 0.0}), hour=plant.hour + minute) == []
+    plant.fold(blocked(1, action__replace=-1), hour=plant.hour + 2 * minute)
+    (again,) = plant.fold(window(plant.hour + 3 * minute, {"wear": 12.0, "failed": 0.0}), hour=plant.hour + 3 * minute)
+    assert (again.action, again.time_us > one.time_us) == ("replace", True)
+
+
 def test_an_action_that_failed_is_proposed_again() -> None:
     plant = learned()
     assert plant.live(end="failed")[1]

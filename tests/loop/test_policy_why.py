@@ -7,10 +7,10 @@ import pytest
 from schemas.events import HoldOut, MetricSignature, Proposal
 from streams.learners.reward_model import Outlook, RewardModel
 from streams.loop.gate.state import is_exploring
-from streams.loop.policy import Policy
+from streams.loop.policy import Policy, PolicySettings, RenewalSettings
 from streams.loop.policy.choice import Choice
 from streams.loop.policy.why import largest, why_of
-from tests.loop.decided import SHARES, blocked, experience, proposal, recurrence
+from tests.loop.decided import ACTIONS, SHARES, experience, proposal, recurrence
 from tests.loop.test_policy import episode_of, fold, policy, taught
 
 HELPS = {"recycle": 0.8, "restart": 0.45, "shed": 0.1, "none": 0.0}
@@ -62,8 +62,9 @@ def test_what_is_held_out_says_so_and_what_the_loop_thinks_of_it(arm: str, actio
 
 
 def test_without_another_eligible_action_there_is_no_runner_up() -> None:
-    processor = knowing()
-    fold(processor, blocked(loop=0))
+    later = RenewalSettings(action="restart", failed="failed")
+    processor = Policy(PolicySettings(renewal=later), loop="t", seed=7, actions={"restart": ACTIONS["restart"]})
+    taught(processor, {"none": 0.0})
     one = decided(processor, episode_of("loop"))
     assert one.why is not None
     assert (one.action, one.why.mode, one.why.runner_up, one.why.parts) == ("none", "best", "", {})

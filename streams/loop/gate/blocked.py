@@ -6,6 +6,7 @@ from streams.loop.asking import ASK_SCOPE
 from streams.loop.gate.book import ESCALATING, Book
 from streams.loop.gate.maintenance import Maintenance
 from streams.loop.gate.orders import is_target, stopped
+from streams.loop.gate.places import places
 from streams.loop.gate.settings import GateSettings
 from streams.loop.gate.state import Orders
 
@@ -118,7 +119,7 @@ class Blocks:
         kind, _, name = scope.partition(":")
         if kind == "action" and scope not in self._actions:
             return None
-        own_us = self._own(kind, name, now_us)
+        own_us = self._own(kind, name, orders, now_us)
         if own_us == 0:
             return 0
         paused, paused_us = stopped(orders, scope, now_us)
@@ -127,7 +128,7 @@ class Blocks:
             return 0
         return max(own_us or 0, paused_us, limited_us or 0) or None
 
-    def _own(self, kind: str, name: str, now_us: int) -> int | None:
+    def _own(self, kind: str, name: str, orders: Orders, now_us: int) -> int | None:
         """Return until when a scope is blocked for what only scopes of its kind are blocked for, likewise."""
         match kind:
             case "entity" if self._book.under_way(name) or name in self._settings.protected:
@@ -136,10 +137,11 @@ class Blocks:
                 return self._book.cooling_until(name, now_us)
             case "loop":
                 stormy, _ = self._book.health.storming(now_us)
-                if stormy or len(self._book.field.in_flight) >= self._settings.concurrency:
+                _, full_us = places(self._settings, orders, len(self._book.field.in_flight), now_us)
+                if stormy or full_us == 0:
                     return 0
                 maintained = self._maintenance.until(now_us)
-                return None if maintained is None else maintained[0]
+                return full_us if maintained is None else max(maintained[0], full_us or 0)
             case "action":
                 return self._book.ends.stopped_until(name, now_us)
         return None

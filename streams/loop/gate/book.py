@@ -94,7 +94,7 @@ class Book:
         field.acted_us.pop(entity, None)
         field.acted_us[entity] = action.issued_us
         touched.add(scopes.entity)
-        if len(field.in_flight) >= self._settings.concurrency:
+        if len(field.in_flight) >= self._settings.concurrency or self._settings.ramp_us:
             touched.add(scopes.loop)
 
     def see_outcome(self, outcome: Outcome, now_us: int) -> bool:

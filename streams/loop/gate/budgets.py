@@ -5,7 +5,7 @@ from functools import lru_cache
 from schemas.events import Check
 from streams.loop.gate.book import EXPLORING
 from streams.loop.gate.facts import Facts
-from streams.loop.gate.orders import running_since
+from streams.loop.gate.places import places
 from streams.loop.gate.state import Question
 from streams.loop.gate.table import PASSED
 
@@ -25,13 +25,16 @@ def budget(name: str, key: str, facts: Facts, question: Question) -> Check:
 
 def concurrency(facts: Facts, question: Question) -> Check:
     """Check that a place is free; after a resume only a part of them is there, one at first."""
-    settings = facts.settings
-    allowed = settings.concurrency
-    if settings.ramp_us:
-        running_us = question.now_us - running_since(facts.orders, question.now_us)
-        allowed = min(allowed, max(1, allowed * running_us // settings.ramp_us))
     spent = len(facts.book.field.in_flight)
-    return Check(name="concurrency", passed=spent < allowed, limit="at once", spent=spent, allowed=allowed)
+    allowed, until_us = places(facts.settings, facts.orders, spent, question.now_us)
+    return Check(
+        name="concurrency",
+        passed=spent < allowed,
+        limit="at once",
+        spent=spent,
+        allowed=allowed,
+        next_us=until_us or None,
+    )
 
 
 def exploration(facts: Facts, question: Question) -> Check:

@@ -15,6 +15,7 @@ from schemas.ids import derive
 from streams.learners.renewal import Outlook, Renewal, RenewalModelSettings
 from streams.loop.occasion import Occasion
 from streams.loop.policy.choice import hold_out_of
+from streams.loop.policy.openings import AGAIN_US
 from streams.loop.policy.renewal_settings import RenewalSettings
 from streams.loop.policy.seats import Life, Seats, SeatsState
 from streams.loop.policy.settings import PolicySettings
@@ -158,6 +159,8 @@ class Lives:
                 self._renew(life, *life.early)
         elif verdict.proposal.id != life.asked:
             return
+        elif verdict.decided_by == "pause":
+            life.until_us = verdict.time_us + AGAIN_US
         elif verdict.verdict == "deny":
             life.until_us = verdict.retry_after_us or verdict.time_us + self._settings.outcome_wait_us
         elif verdict.verdict == "shadow":

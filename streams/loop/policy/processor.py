@@ -26,6 +26,7 @@ from streams.loop.occasion import Occasion, fold_events
 from streams.loop.policy.choice import choose, features_of, hold_out_of, time_of_day, uniform
 from streams.loop.policy.learning import teach
 from streams.loop.policy.lives import Lives
+from streams.loop.policy.openings import AGAIN_US, NEVER_US, Openings
 from streams.loop.policy.recent import RecentActions
 from streams.loop.policy.reward_models import reward_model
 from streams.loop.policy.settings import PolicySettings
@@ -42,6 +43,10 @@ class Policy:
     An entity has one open proposal at a time: the next episode waits until the outcome window closed, and is dropped
     if it is over by then. A proposal that was denied with a time, or never answered, is repeated while the episode is
     open, `attempts` in all; the arm stays the same. Limits that the gate told (`Blocked`) mask actions beforehand.
+
+    Where they leave no action (the loop is paused, say), an episode is not decided: it waits for that to end, as does
+    one whose proposal a pause denied, at the cost of no attempt, and is dropped if it is over by then. Of those that
+    waited one is proposed at a time, the next when that is answered, so that limits hold the others back beforehand.
     Where a storm by declared calls says that the trouble began at another entity that can be acted on, the episode
     waits for `hold`, and is dropped if it is over by then.
 
@@ -69,6 +74,8 @@ class Policy:
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._blocked: dict[str, int] = {}
         self._held: OrderedDict[str, int] = OrderedDict()
+        self._asked = ""
+        self._told_us = 0
         self._recent = RecentActions(limit=settings.open_limit)
         self._lives: Lives | None = None
         if renewal is not None:
@@ -83,14 +90,18 @@ class Policy:
         mint = Mint(loop=self._loop, processor=self.name)
         outputs: list[Event] = []
         while (timer := min(self._timers(), default=None)) is not None and timer[0] <= now.us:
-            due_us, kind, entity = timer
+            due_us, kind, _, entity = timer
             on = Occasion(Cause(f"timer:{self.name}:{kind}:{entity}", 0, due_us), now, mint)
-            outputs += self._give_up(entity, on) if kind == "free" else self._next(entity, on)
+            if kind == "free":
+                outputs += self._give_up(entity, on)
+            else:
+                self._asked = entity
+                outputs += self._next(entity, on)
         return outputs
 
     def next_time(self) -> int | None:
         """Return when a proposal is next given up or repeated."""
-        return min((due_us for due_us, _, _ in self._timers()), default=None)
+        return min((timer[0] for timer in self._timers()), default=None)
 
     def snapshot(self) -> bytes:
         """Return the whole state."""
@@ -106,6 +117,8 @@ class Policy:
             held=list(self._held.items()),
             lives=b"" if self._lives is None else self._lives.snapshot(),
             recent=self._recent.columns(),
+            asked=self._asked,
+            told_us=self._told_us,
         )
         return msgspec.msgpack.encode(state)
 
@@ -122,16 +135,25 @@ class Policy:
         self._seen = OrderedDict((key, None) for key in state.seen)
         self._blocked = state.blocked
         self._held = OrderedDict(state.held)
+        self._asked, self._told_us = state.asked, state.told_us
         self._recent.restore(state.recent)
         if self._lives is not None and state.lives:
             self._lives.restore(state.lives)
 
     def _timers(self) -> list[Timer]:
-        timers: list[Timer] = [(one.free_us, "free", entity) for entity, one in self._open.items()]
-        for entity, waiting in self._waiting.items():
-            if waiting.due_us is not None and entity not in self._open:
-                timers.append((waiting.due_us, "retry", entity))
+        timers: list[Timer] = [(one.free_us, "free", 0, entity) for entity, one in self._open.items()]
+        asked, openings = self._open.get(self._asked), self._openings()
+        if openings.earliest_us == NEVER_US or (asked is not None and not asked.answered):
+            return timers
+        for place, (entity, waiting) in enumerate(self._waiting.items()):
+            if entity not in self._open:
+                due_us = max(waiting.due_us or self._told_us, openings.opens_us(waiting.recurrence))
+                if due_us < NEVER_US:
+                    timers.append((due_us, "retry", place, entity))
         return timers
+
+    def _openings(self) -> Openings:
+        return Openings(self._blocked, actions=self._actions)
 
     def _fold(self, event: Event, on: Occasion) -> list[Event]:
         outputs = [] if self._lives is None else self._lives.fold(event, on)
@@ -150,6 +172,7 @@ class Policy:
             case Blocked() if event.id not in self._seen:
                 remember(self._seen, event.id, self._settings.remembered)
                 event.bring_up_to_date(self._blocked)
+                self._told_us = on.now.us
             case Episode() if event.phase == "closed":
                 self._close(event)
             case Experience():
@@ -159,14 +182,15 @@ class Policy:
         return []
 
     def _recur(self, recurrence: Recurrence, on: Occasion) -> list[Event]:
-        """Decide an episode, or let it wait for the end of its entity's open proposal."""
+        """Decide an episode, or let it wait: for the end of its entity's open proposal, or for an action to choose."""
         episode = recurrence.episode
         if episode in self._decided:
             return []
         remember(self._decided, episode, self._settings.remembered)
         held_us = self._held.get(episode, 0)
         due_us = held_us if held_us > on.now.us else None
-        if recurrence.entity in self._open or due_us is not None:
+        blocked = self._openings().opens_us(recurrence) > on.now.us
+        if recurrence.entity in self._open or due_us is not None or blocked:
             self._wait(Waiting(recurrence=recurrence, attempt=1, due_us=due_us))
             return []
         self._waiting.pop(recurrence.entity, None)
@@ -214,8 +238,13 @@ class Policy:
         if not one.answered:
             one.answered = True
             one.free_us = verdict.time_us + self._settings.outcome_wait_us
-        if verdict.verdict == "deny":
+        if verdict.verdict != "deny":
+            return
+        if verdict.decided_by != "pause":
             one.retry_us = verdict.retry_after_us
+        elif one.retry_us is None:
+            one.retry_us = verdict.time_us + AGAIN_US
+            one.spared += 1
 
     def _close(self, episode: Episode) -> None:
         remember(self._closed, episode.episode, self._settings.remembered)
@@ -246,17 +275,21 @@ class Policy:
     def _repeat(self, one: Open, due_us: int) -> None:
         """Let an episode be decided again, unless it is over, tried often enough, or a newer one waits."""
         recurrence = one.recurrence
-        over = recurrence.episode in self._closed or one.attempt >= self._settings.attempts
+        over = recurrence.episode in self._closed or one.attempt - one.spared >= self._settings.attempts
         if not over and recurrence.entity not in self._waiting:
-            self._wait(Waiting(recurrence=recurrence, attempt=one.attempt + 1, due_us=due_us))
+            self._wait(Waiting(recurrence=recurrence, attempt=one.attempt + 1, due_us=due_us, spared=one.spared))
 
     def _is_due(self, entity: str, on: Occasion) -> bool:
         waiting = self._waiting.get(entity)
-        return waiting is not None and (waiting.due_us is None or waiting.due_us <= on.now.us)
+        if waiting is None:
+            return False
+        return max(waiting.due_us or 0, self._openings().opens_us(waiting.recurrence)) <= on.now.us
 
     def _next(self, entity: str, on: Occasion) -> list[Event]:
         waiting = self._waiting.pop(entity)
-        return [self._propose(waiting.recurrence, waiting.attempt, on)]
+        proposal = self._propose(waiting.recurrence, waiting.attempt, on)
+        self._open[entity].spared = waiting.spared
+        return [proposal]
 
     def _propose(self, recurrence: Recurrence, attempt: int, on: Occasion) -> Proposal:
         blocked = self._masks(recurrence.entity, recurrence.pattern, (*self._actions, *self._asks), on.now.us)

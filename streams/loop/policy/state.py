@@ -6,11 +6,14 @@ import msgspec
 
 from schemas.events import Recurrence
 
-STATE_VERSION = 5
+STATE_VERSION = 6
 
 
 class Open(msgspec.Struct, kw_only=True):
-    """The proposal that an entity waits for. `free_us` is when it is given up; `retry_us` when it may be repeated."""
+    """The proposal that an entity waits for. `free_us` is when it is given up; `retry_us` when it may be repeated.
+
+    Of the attempts so far a pause denied those `spared`: they count for none.
+    """
 
     proposal: str
     recurrence: Recurrence
@@ -18,21 +21,26 @@ class Open(msgspec.Struct, kw_only=True):
     free_us: int
     answered: bool = False
     retry_us: int | None = None
+    spared: int = 0
 
 
 class Waiting(msgspec.Struct, kw_only=True):
-    """An episode to decide: `due_us` is when, or None for as soon as the entity's open proposal has ended."""
+    """An episode to decide: `due_us` is when, or None for as soon as the entity's open proposal has ended; in either
+    case not while what the gate blocks leaves no action to choose.
+    """
 
     recurrence: Recurrence
     attempt: int
     due_us: int | None
+    spared: int = 0
 
 
 class State(msgspec.Struct):
     """The whole state, in the order in which things came. `seen` are proposals that ended, those of which a late
     outcome came (with `/late` behind the id) and `Blocked` events; `held` are episodes and the time until which they
     wait for another entity to be acted on; `lives` is empty where none are followed; `recent` are the actions let
-    through by entity, none in a state that was written before they were looked at.
+    through by entity, none in a state that was written before they were looked at; `asked` is the entity of which an
+    episode that had waited was proposed last, and `told_us` when the gate last said what it blocks.
     """
 
     version: int
@@ -46,6 +54,9 @@ class State(msgspec.Struct):
     held: list[tuple[str, int]]
     lives: bytes
     recent: list[tuple[str, dict[str, int]]] = []
+    asked: str = ""
+    told_us: int = 0
 
 
-Timer = tuple[int, Literal["free", "retry"], str]
+Timer = tuple[int, Literal["free", "retry"], int, str]
+"""When, what, in which order at the same time, and of which entity."""
