@@ -262,7 +262,7 @@ class GateMachine(RuleBasedStateMachine):
 
     def say(self, kind: str, target: str, value: str, until_us: int | None = None) -> None:
         one = control(kind, target, value)
-        self.give(msgspec.structs.replace(one, id=f"control-{self.offset}", until_us=until_us))
+        self.give(msgspec.structs.replace(one, id=f"control-{self.offset}", time_us=self.us, until_us=until_us))
 
     @rule(on=TARGETS, paused=st.booleans(), seconds=st.sampled_from((None, None, 1, 20)))
     def order(self, on: str, paused: bool, seconds: int | None) -> None:
