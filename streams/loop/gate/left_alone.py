@@ -9,7 +9,7 @@ from schemas.events import Experience, Proposal
 from streams.loop.gate.runs import arm_of, chosen_by_loop
 
 
-class LeftAlone(msgspec.Struct, array_like=True):
+class LeftAlone(msgspec.Struct, array_like=True, gc=False):
     """What levels need of one of them: `chosen` is what the loop's own arm chose for its episode (`chosen_by_loop`).
 
     `defaulted` is whether a default was told of it, which a late outcome may still correct.
