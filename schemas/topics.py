@@ -90,7 +90,8 @@ def _table() -> tuple[Topic, ...]:
             name="insights",
             key="entity",
             partitions=1,
-            written_by=("detect", "ingest", "decide"),  # ingest tells of telemetry that was lost, decide of drifts
+            # ingest tells of telemetry that was lost, decide of drifts, gate of outcomes that it could not wait for
+            written_by=("detect", "ingest", "decide", "gate"),
             read_by=("decide", "gate", "improve", "console", "cli"),
             retention_ms=4 * _WEEK,
         ),

@@ -57,7 +57,7 @@ kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-gate --topic fleet.control --resource-pattern-type literal --operation read
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-gate --topic fleet.dead-letters --resource-pattern-type literal --operation write
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-gate --topic fleet.experience --resource-pattern-type literal --operation read
-kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-gate --topic fleet.insights --resource-pattern-type literal --operation read
+kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-gate --topic fleet.insights --resource-pattern-type literal --operation read --operation write
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-gate --topic fleet.journal-gate --resource-pattern-type literal --operation read --operation write
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-gate --topic fleet.outcomes --resource-pattern-type literal --operation read
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-gate --topic fleet.patterns --resource-pattern-type literal --operation read

@@ -119,7 +119,8 @@ class Overflow(Event, frozen=True, kw_only=True):
     names are told apart at most); or samples beyond `window_rows_limit`, without names. Beyond `letter_limit` and
     `letter_bytes` are late samples of `names` entities that are in no dead letter. With the whole name of another
     setting, `policy.renewal.entity_limit`: windows of `names` entities whose lives are not followed;
-    `outcome.late_limit`: defaults, on `names` entities, that a late end can no longer correct.
+    `outcome.late_limit`: defaults, on `names` entities, that a late end can no longer correct; `gate.tracked`:
+    proposals to do nothing about `names` entities, of whose outcomes the gate learns nothing.
     """
 
     TYPE: ClassVar[str] = "flyball.overflow.v1"

@@ -8,7 +8,7 @@ too few the missing ones count as spent.
 
 import re
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -194,11 +194,7 @@ class SlidingWindows:
         times = allowance.times
         times.append(times[-1] if times and times[-1] > now_us else now_us)
         if len(times) > allowance.kept:
-            allowance.kept = max([KEPT] + [limit.count for limit in self._limits_of(key)])
-            surplus = len(times) - allowance.kept
-            if surplus > 0:
-                allowance.dropped_us = times[surplus - 1]
-                del times[:surplus]
+            self._drop_surplus(key, allowance)
         for limit in allowance.limits:
             if len(times) >= limit.count or allowance.dropped_us is not None:
                 return allowance.blocked_until(now_us) is not None
@@ -213,6 +209,25 @@ class SlidingWindows:
         """Return to the stated limits; what was spent still counts."""
         self._divisors.pop(key, None)
         self._apply_limits(key)
+
+    def join(self, key: str, into: str) -> None:
+        """Count all that was spent of a key as spent of another one: it has the sum of both, and the tighter limits.
+
+        Of the time up to the latest reservation that either of them dropped not all are known, so none are kept.
+        """
+        divisor = self._divisors.pop(key, None)
+        if divisor is not None:
+            self.tighten(into, divisor)
+        gone = self._allowances.pop(key, None)
+        if gone is None:
+            return
+        known = self._allowances.get(into) or self._fresh(into)
+        dropped = [one.dropped_us for one in (gone, known) if one.dropped_us is not None]
+        times = sorted((*known.times, *gone.times))
+        known.dropped_us = max(dropped, default=None)
+        known.times = array(_TYPE, times[bisect_left(times, max(dropped, default=times[0])) :])
+        self._allowances[into] = known
+        self._drop_surplus(into, known)
 
     def state(self) -> SlidingWindowsState:
         """Return everything that must survive, in a fixed order."""
@@ -239,6 +254,13 @@ class SlidingWindows:
         stated = self._limits_of(key)
         divisor = self._divisors.get(key)
         return stated if divisor is None else tuple(limit.divided(divisor) for limit in stated)
+
+    def _drop_surplus(self, key: str, allowance: Allowance) -> None:
+        allowance.kept = max([KEPT] + [limit.count for limit in self._limits_of(key)])
+        surplus = len(allowance.times) - allowance.kept
+        if surplus > 0:
+            allowance.dropped_us = allowance.times[surplus - 1]
+            del allowance.times[:surplus]
 
     def _apply_limits(self, key: str) -> None:
         if key in self._allowances:

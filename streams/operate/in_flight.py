@@ -84,10 +84,13 @@ def levels(reader: Reader, settings: Settings, *, now_us: int) -> list[PairLevel
     orders = Orders()
     pairs = Pairs(settings.levels, actions=settings.actions, baseline=settings.policy.baseline)
     changes: dict[tuple[str, str], LevelChange] = {}
-    for event in _events(reader, "control", "verdicts"):
+    for event in sorted(_events(reader, "control", "patterns"), key=lambda event: event.time_us):
         if isinstance(event, Control):
-            hear(orders, event, event.time_us, machines_raise=settings.levels.raising == "auto")
-        elif isinstance(event, LevelChange):
+            hear(orders, pairs.names.renamed(event), event.time_us, machines_raise=settings.levels.raising == "auto")
+        elif isinstance(event, Pattern) and event.alias_of is not None:
+            pairs.join(event.pattern, event.alias_of, orders)
+    for event in _events(reader, "verdicts"):
+        if isinstance(event, LevelChange):
             pairs.recall(event)
             changes[event.pattern, event.action] = event
     return [

@@ -21,7 +21,7 @@ def test_without_a_broker_the_machine_is_looked_at_and_the_exit_code_says_so(tmp
         ["fail", "broker"],
     ]
     assert "-> chmod 600" in result.stdout
-    assert "5 checks: 2 failed" in result.stdout
+    assert "6 checks: 2 failed" in result.stdout
     assert "\x1b" not in result.stdout
     assert "PRIVATE KEY" not in result.stdout
 

@@ -73,8 +73,9 @@ def asked(bench: Bench) -> None:
 
 REFUSED: list[tuple[str, dict[str, object], Arrange, dict[str, object], str, str]] = [
     # the first check to fail, gate settings, what happened before, the proposal, verdict, what it says
-    ("duplicate", {"remembered": 1}, lambda b: b.give(proposal("x", action=NONE), proposal("y", action=NONE)), {},
-     "deny", "older than every remembered proposal"),
+    ("duplicate", {"remembered": 1, "tracked": 1},
+     lambda b: b.give(proposal("x", action=NONE), proposal("y", action=NONE)), {}, "deny",
+     "older than every remembered proposal"),
     ("pause", {}, lambda b: b.give(control("pause", "loop", "paused")), {}, "deny", "loop is paused"),
     ("pause", {}, lambda b: b.give(control("pause", "entity:e0", "paused")), {}, "deny", "entity:e0 is paused"),
     ("pause", {}, lambda b: b.give(control("pause", "action:restart", "paused")), {}, "deny",

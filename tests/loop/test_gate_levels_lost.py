@@ -3,8 +3,9 @@
 import msgspec
 import pytest
 
+from schemas.events import Event, Overflow
 from streams.loop.gate.state import read_state
-from tests.loop.gate_bench import outcome
+from tests.loop.gate_bench import SECOND, experience, outcome, proposal, verdicts
 from tests.loop.levels_bench import BAD, GOOD, WIDE, LevelBench, acting, asked, harmful, told
 
 
@@ -73,6 +74,44 @@ def test_outcomes_count_though_so_much_was_decided_since_that_the_verdict_is_for
             bench.decide("none", pattern="p-7")
         bench.learn(verdict, BAD)
     assert told(bench) == [("p-1/recycle", "act", "approve", "worse")]
+
+
+def test_what_doing_nothing_came_to_counts_though_so_much_was_decided_since() -> None:
+    bench = LevelBench(settings=FORGETFUL)
+    for _ in range(3):
+        verdict = bench.decide("none")
+        for _ in range(6):
+            bench.decide("none", pattern="p-7")
+        bench.learn(verdict, GOOD, state="defaulted")
+        bench.give(experience(verdict, reward=GOOD, time_us=bench.us, state="defaulted"))
+        bench.learn(verdict, GOOD, state="late")
+        bench.learn(verdict, GOOD, state="observed")
+    ((pattern, known),) = read_state(bench.gate.snapshot()).ladder.feedback
+    assert (pattern, known.known) == ("p-1", 6)
+
+
+def test_that_more_is_left_alone_than_can_be_waited_for_is_told_at_once_and_then_once_a_minute() -> None:
+    bench = LevelBench(settings=msgspec.structs.replace(WIDE, tracked=5))
+    outputs: list[Event] = []
+    for number in range(10):
+        bench.us += 20 * SECOND
+        outputs += bench.give(proposal(f"q{number}", action="none", entity=f"n{number}", time_us=bench.us))
+    due_us = bench.gate.next_time()
+    assert due_us is not None
+    bench.us = due_us
+    outputs += bench.tick()
+    found = [(one.time_us, one.limit, one.rows, one.examples) for one in outputs if isinstance(one, Overflow)]
+    first_us = found[0][0]
+    assert found == [
+        (first_us, "gate.tracked", 1, ("n0",)),
+        (first_us + 60 * SECOND, "gate.tracked", 3, ("n1", "n2", "n3")),
+        (first_us + 120 * SECOND, "gate.tracked", 1, ("n4",)),
+    ]
+    assert bench.gate.next_time() is None
+    for verdict in verdicts(outputs):
+        bench.learn(verdict, 0.0)
+    ((_, known),) = read_state(bench.gate.snapshot()).ladder.feedback
+    assert known.known == 5
 
 
 def test_a_trusted_action_of_which_no_experience_ever_comes_is_lowered() -> None:

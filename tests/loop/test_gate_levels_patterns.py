@@ -87,6 +87,18 @@ def test_pairs_that_find_no_room_are_never_acted_on_by_themselves() -> None:
     assert bench.decide("recycle", pattern="p-9").level == "approve"
 
 
+def test_a_merge_lowers_though_the_levels_of_all_other_pairs_were_changed() -> None:
+    bench = LevelBench(default="act", pairs=1, exact={"p-1/recycle": "observe"})
+    for _ in range(6):
+        bench.run("recycle", GOOD, pattern="p-9", end="")
+    assert told(bench) == [("p-9/recycle", "act", "approve", "missing")]
+    bench.changes.clear()
+    bench.give(merged("p-1", "p-2"))
+    assert told(bench) == [("p-2/recycle", "act", "observe", "merged")]
+    assert reopened(bench).decide("recycle", pattern="p-2").level == "observe"
+    assert len(read_state(bench.gate.snapshot()).ladder.pairs) == 2
+
+
 def test_after_a_merge_what_was_known_of_both_patterns_counts() -> None:
     bench = LevelBench()
     for pattern in ("p-1", "p-2"):

@@ -216,6 +216,17 @@ def test_one_proposal_from_the_future_does_not_make_those_of_the_present_too_old
     bench.us += 2 * SECOND
     bench.give(proposal("y", action=NONE, time_us=bench.us))
     (again,) = verdicts(bench.give(proposal("p1", time_us=bench.us - 2 * SECOND)))
+    assert (again.decided_by, again.checks[0].detail) == (
+        "duplicate",
+        "decided before; its verdict is no longer remembered",
+    )
+
+
+def test_proposals_of_one_time_are_no_duplicates_of_each_other_however_few_verdicts_are_kept() -> None:
+    bench = ready(remembered=10)
+    many = [proposal(f"q{number}", action=NONE) for number in range(1_500)]
+    assert {verdict.verdict for verdict in verdicts(bench.give(*many))} == {"allow"}
+    (again,) = verdicts(bench.give(many[0]))
     assert again.decided_by == "duplicate"
 
 

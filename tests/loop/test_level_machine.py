@@ -13,7 +13,7 @@ from streams.loop.gate.orders import hear, level_of, lower
 from streams.loop.gate.pairs import Pairs
 from streams.loop.gate.state import Orders
 from tests.loop.gate_bench import SECOND, experience
-from tests.loop.test_gate_machine import EXAMPLES, HASH, GateMachine
+from tests.loop.test_gate_machine import ENTITIES, EXAMPLES, HASH, GateMachine
 
 HASTY = {
     "raising": "auto",
@@ -62,7 +62,8 @@ class LevelMachine(GateMachine):
     def give(self, *events: Event) -> None:
         for event in events:
             if isinstance(event, Control):
-                hear(self.orders, event, self.us)
+                assert self.told is not None
+                hear(self.orders, self.told.names.renamed(event), self.us)
             super().give(event)
 
     def note(self, outputs: list[Event]) -> None:
@@ -174,11 +175,33 @@ class LevelMachine(GateMachine):
         }
         self.give(msgspec.convert(values, Promotion))
 
-    @rule(old=st.sampled_from(("p-1", "p-2")), new=st.sampled_from(("p-1", "p-2")), rarely=st.integers(0, 9))
-    def merge(self, old: str, new: str, rarely: int) -> None:
-        if old == new or rarely:  # it is for ever
+    def act_on_two(self, pattern: str) -> None:
+        """Let what people order to act do so in a loop that runs, as far as all else allows it."""
+        self.pass_time(0.01)
+        self.order("loop", paused=False, seconds=None)
+        self.stop_or_rearm("loop", stop=False)
+        self.count(0)
+        self.say("level", f"{pattern}/restart", "act")
+        for entity in ENTITIES[:2]:
+            self.propose(entity, "restart", pattern, sure=True)
+            if self.running():
+                self.end(-1, "succeeded")
+
+    @rule(old=st.sampled_from(("p-1", "p-2")), rarely=st.integers(0, 2), spend=st.booleans())
+    def merge(self, old: str, rarely: int, spend: bool) -> None:
+        if rarely:  # it is for ever
             return
+        new = "p-2" if old == "p-1" else "p-1"
+        if spend:
+            self.act_on_two(old)
+        self.join(old, new)
+        if spend:
+            self.act_on_two(new)
+
+    def join(self, old: str, new: str) -> None:
         assert self.told is not None
+        if not self.counts_as:  # the other way round it would be a circle
+            self.counts_as = {old: new}
         self.give(
             Pattern(
                 id=f"merged-{self.offset}",
@@ -193,7 +216,7 @@ class LevelMachine(GateMachine):
                 alias_of=new,
             )
         )
-        self.told.join(old, new)
+        self.told.join(old, new, self.orders)
 
 
 LevelMachine.TestCase.settings = settings(GateMachine.TestCase.settings, max_examples=EXAMPLES // 4)

@@ -183,6 +183,68 @@ def test_keys_do_not_spend_each_others_allowance() -> None:
     assert book.standing("action:wait", 1).possible
 
 
+@given(
+    limits=LIMITS,
+    steps=st.lists(st.tuples(st.integers(0, 20), st.sampled_from("aab")), max_size=50),
+    join=st.integers(0, 50),
+)
+def test_keys_that_are_joined_have_spent_the_sum_of_both(
+    limits: list[Limit], steps: list[tuple[int, str]], join: int
+) -> None:
+    book, now, times = under(tuple(limits)), 0, {"a": [], "b": []}
+    for gap, key in steps[:join]:
+        now += gap
+        book.reserve(key, now)
+        times[key].append(now)
+    book.join("a", "b")
+    both = sorted(times["a"] + times["b"])
+    for gap, _ in steps[join:]:
+        now += gap
+        spent = [sum(time > now - limit.interval_us for time in both) for limit in limits]
+        possible = all(count < limit.count for count, limit in zip(spent, limits, strict=True))
+        assert book.standing("b", now).possible == possible
+        assert book.standing("a", now).spent == 0
+        if possible:
+            book.reserve("b", now)
+            both.append(now)
+    assert book.state().times == ({"b": both} if both else {})
+
+
+def test_of_keys_that_are_joined_what_one_of_them_dropped_counts_as_spent_by_both() -> None:
+    old = windows("3/second")
+    for n in range(3):
+        old.reserve("b", n)
+    for n in range(KEPT + 10):
+        old.reserve("a", HOUR + n * SECOND)
+    old.join("a", "b")
+    new = windows(f"{KEPT + 1}/day")
+    new.restore(old.state())
+    for book in (new, old):
+        assert len(book.state().times["b"]) == KEPT
+    standing = new.standing("b", DAY)
+    assert (standing.possible, standing.next_us) == (False, HOUR + 9 * SECOND + DAY)
+
+
+def test_keys_that_are_joined_are_bounded_and_keep_the_latest() -> None:
+    book = windows("2/hour")
+    for n in range(KEPT):
+        book.reserve("a", 2 * n)
+        book.reserve("b", 2 * n + 1)
+    book.join("a", "b")
+    state = book.state()
+    assert (state.times, state.dropped_us) == ({"b": list(range(KEPT, 2 * KEPT))}, {"b": KEPT - 1})
+
+
+def test_keys_that_are_joined_have_the_tighter_limits_of_both() -> None:
+    book = windows("6/hour")
+    book.tighten("a", 3)
+    book.tighten("b", 2)
+    book.join("a", "b")
+    assert (book.standing("b", 0).allowed, book.standing("a", 0).allowed) == (2, 6)
+    book.join("b", "c")
+    assert book.standing("c", 0).allowed == 2
+
+
 def test_a_tightened_limit_is_divided_never_widened_and_never_below_one() -> None:
     book = windows("6/hour and 1/second")
     book.tighten("loop", 2)

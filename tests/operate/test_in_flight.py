@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from schemas.events import Action, Control, Event, LevelChange, Outcome, Pattern
 from streams.operate.in_flight import in_flight, levels
@@ -128,6 +129,17 @@ def test_the_levels_of_recurring_patterns_follow_settings_and_orders() -> None:
         ("p-1", "restart", "act", True),
         ("p-1", "wipe", "approve", True),
     ]
+
+
+@pytest.mark.parametrize(("ordered_us", "level"), [(1, "observe"), (3, "approve")])
+def test_an_order_for_a_former_name_counts_for_what_it_was_merged_into_from_the_merge_on(
+    ordered_us: int, level: str
+) -> None:
+    merged = replace(pattern("p-1", "merged"), alias_of="p-2", time_us=2)
+    former = replace(control("level", "p-1/restart", "approve"), time_us=ordered_us)
+    log = Log(merged, pattern("p-2", "recurring"), former, control("level", "p-2/restart", "observe"))
+    found = levels(log, SETTINGS, now_us=4)
+    assert [one.level for one in found if (one.pattern, one.action) == ("p-2", "restart")] == [level]
 
 
 def change(level: str, was: str, reason: str, **fields: Any) -> LevelChange:

@@ -40,13 +40,16 @@ def test_an_outcome_that_nobody_measured_is_counted_and_not_told() -> None:
     assert narration.counts == {"outcome unobservable": 1, "outcomes foretold": 1}
 
 
-def test_defaults_that_can_no_longer_be_corrected_are_told_of() -> None:
-    overflow = Overflow(
-        id="o", time_us=0, partition=0, limit="outcome.late_limit", rows=3, names=2, examples=("a", "b")
-    )  # fmt: skip
-    line = (
-        "no room for 3 defaults on 2 entities that a late end could correct (a, b) in partition 0: outcome.late_limit"
-    )
+NO_ROOM = {
+    "outcome.late_limit": "defaults on 2 entities that a late end could correct",
+    "gate.tracked": "outcomes of doing nothing about 2 entities that the gate would learn from",
+}
+
+
+@pytest.mark.parametrize("limit", NO_ROOM)
+def test_what_found_no_room_is_told_of_with_the_setting_that_would_make_some(limit: str) -> None:
+    overflow = Overflow(id="o", time_us=0, partition=0, limit=limit, rows=3, names=2, examples=("a", "b"))
+    line = f"no room for 3 {NO_ROOM[limit]} (a, b) in partition 0: {limit}"
     assert Narration().tell(overflow) == f"00:00:00  {line}"
 
 

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from streams.loop.asking import ASK_SCOPE
 from streams.loop.gate.book import ESCALATING, Book
 from streams.loop.gate.maintenance import Maintenance
-from streams.loop.gate.orders import is_target, stopped
+from streams.loop.gate.names import Names
+from streams.loop.gate.orders import is_target, longest_stopped
 from streams.loop.gate.places import places
 from streams.loop.gate.settings import GateSettings
 from streams.loop.gate.state import Orders
@@ -16,15 +17,19 @@ _EVER, _NEVER = -1, 1 << 62
 class Blocks:
     """Knows what was told (scope to when it is free again; 0: not known), and what has changed since.
 
-    Scopes are `loop`, `action:NAME`, `pattern:ID` and `entity:NAME`. Only those that may have changed are looked at:
-    what was touched, and what time alone can change: `loop`, and actions of which an end is too old to count by now.
-    At one and the same time only what is touched may change. What was told with a time has told when it ends.
+    Scopes are `loop`, `action:NAME`, `pattern:ID` (all names of one alike) and `entity:NAME`. Only those that may have
+    changed are looked at: what was touched, and what time alone can change: `loop`, and actions of which an end is too
+    old to count by now. At one and the same time only what is touched may change. What was told with a time has told
+    when it ends.
     """
 
-    def __init__(self, settings: GateSettings, *, book: Book, maintenance: Maintenance, actions: Iterable[str]) -> None:
+    def __init__(
+        self, settings: GateSettings, *, book: Book, maintenance: Maintenance, actions: Iterable[str], names: Names
+    ) -> None:
         self._settings = settings
         self._book = book
         self._maintenance = maintenance
+        self._names = names
         self._protected = [f"entity:{entity}" for entity in settings.protected]
         self._actions = frozenset(f"action:{name}" for name in actions)
         self._told: dict[str, int] | None = None
@@ -69,7 +74,7 @@ class Blocks:
             return {}
         self._touch_turned(orders, now_us)
         changed: dict[str, int] = {}
-        for scope in sorted(touched):
+        for scope in sorted({one for some in touched for one in self._names.alike(some)}):
             until_us = self._until(scope, orders, now_us)
             told_us = self._told.get(scope)
             if told_us is not None and 0 < told_us <= now_us:
@@ -122,11 +127,12 @@ class Blocks:
         own_us = self._own(kind, name, orders, now_us)
         if own_us == 0:
             return 0
-        paused, paused_us = stopped(orders, scope, now_us)
-        limited_us = self._book.windows.blocked_until(ESCALATING if scope == ASK_SCOPE else scope, now_us)
-        if limited_us == 0 or (paused and paused_us == 0):
+        alike = self._names.alike(scope)
+        _, paused_us = longest_stopped(orders, alike, now_us) or (scope, None)
+        limited_us = self._book.windows.blocked_until(ESCALATING if scope == ASK_SCOPE else alike[0], now_us)
+        if 0 in (paused_us, limited_us):
             return 0
-        return max(own_us or 0, paused_us, limited_us or 0) or None
+        return max(own_us or 0, paused_us or 0, limited_us or 0) or None
 
     def _own(self, kind: str, name: str, orders: Orders, now_us: int) -> int | None:
         """Return until when a scope is blocked for what only scopes of its kind are blocked for, likewise."""

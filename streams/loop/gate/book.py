@@ -97,6 +97,11 @@ class Book:
         if len(field.in_flight) >= self._settings.concurrency or self._settings.ramp_us:
             touched.add(scopes.loop)
 
+    def join(self, pattern: str, into: str) -> None:
+        """Count what was spent on a pattern as spent on the one that it was merged into."""
+        self.windows.join(f"pattern:{pattern}", f"pattern:{into}")
+        self.touched.add(f"pattern:{into}")
+
     def see_outcome(self, outcome: Outcome, now_us: int) -> bool:
         """End an action, and return whether this did; only who claimed it first can, and an end that was counted before
         counts no more.

@@ -11,6 +11,7 @@ from streams.loop.gate.ladder import Ladder
 from streams.loop.gate.orders import lower
 from streams.loop.gate.state import Question, is_exploring, scopes_of
 from streams.loop.occasion import Occasion
+from streams.loop.remembering import forget_oldest
 
 
 class Decider:
@@ -37,7 +38,7 @@ class Decider:
             level = lower(level, "approve")
         return Question(
             proposal=proposal,
-            scopes=scopes_of(proposal),
+            scopes=scopes_of(proposal, self._facts.names),
             now_us=on.now.us,
             control_heard_us=on.now.control_heard_us,
             level=level,
@@ -107,13 +108,16 @@ class Decider:
         return action
 
     def _record(self, verdict: Verdict) -> None:
-        """Remember a verdict; those pushed out leave a mark, so that their proposals never pass as new.
+        """Remember a verdict, and for longer that there was one; what is pushed out of that leaves a mark, so that no
+        proposal ever passes as new again.
 
         A proposal too far ahead was denied for that: its time is no mark, or nothing would be new until then.
         """
-        self.recorded.pop(verdict.proposal.id, None)
-        self.recorded[verdict.proposal.id] = verdict
-        if len(self.recorded) > self._facts.settings.remembered:
-            _, oldest = self.recorded.popitem(last=False)
-            mark_us = min(oldest.proposal.time_us, oldest.time_us + self._facts.settings.clock_skew_us)
-            self._facts.forgotten_us = max(self._facts.forgotten_us, mark_us)
+        proposal, settings, decided = verdict.proposal, self._facts.settings, self._facts.decided
+        self.recorded.pop(proposal.id, None)
+        self.recorded[proposal.id] = verdict
+        forget_oldest(self.recorded, settings.remembered)
+        decided.pop(proposal.id, None)
+        decided[proposal.id] = min(proposal.time_us, verdict.time_us + settings.clock_skew_us)
+        if len(decided) > max(settings.remembered, settings.tracked):
+            self._facts.forgotten_us = max(self._facts.forgotten_us, decided.popitem(last=False)[1])

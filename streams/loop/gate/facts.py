@@ -1,5 +1,6 @@
 """What the checks look at: the gate's settings, its books, and what people ordered."""
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -11,6 +12,7 @@ from streams.loop.durations import format_duration
 from streams.loop.gate.book import Book
 from streams.loop.gate.guards import Guards
 from streams.loop.gate.maintenance import Maintenance
+from streams.loop.gate.names import Names
 from streams.loop.gate.settings import GateSettings
 from streams.loop.gate.state import Orders
 
@@ -28,7 +30,8 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 @dataclass(slots=True)
 class Facts:
-    """All of it; `orders` and `forgotten_us` (the newest proposal that is no longer remembered) are the gate's own.
+    """All of it; the gate's own are `orders`, `decided` (of when each proposal was that is known to have been) and
+    `forgotten_us` (of when the newest one was that is not known any more).
 
     `moment` is by action, and forgotten when time goes on or anything but a proposal comes.
     The texts say what a check allows: they are the same in every verdict.
@@ -40,7 +43,9 @@ class Facts:
     book: Book
     maintenance: Maintenance
     guards: Guards
+    names: Names
     orders: Orders = field(default_factory=Orders)
+    decided: OrderedDict[str, int] = field(default_factory=OrderedDict)
     forgotten_us: int = -1
     moment: dict[str, Moment] = field(default_factory=dict)
     abnormal_text: str = field(init=False)

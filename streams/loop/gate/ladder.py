@@ -7,16 +7,18 @@ over runs whose end an executor signed: both where outcomes are dense enough to 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 
-from schemas.events import NONE, NOVEL, Event, Experience, LevelChange, Pattern, Promotion, Proposal, Verdict
+from schemas.events import NOVEL, Event, Experience, LevelChange, Promotion, Proposal, Verdict
 from schemas.keyring import LOOP
 from streams.loop.actions import ActionSettings
 from streams.loop.asking import unasked
 from streams.loop.gate.density import Thin, too_thin
 from streams.loop.gate.evidence import Compared, Pair
 from streams.loop.gate.feedback import Feedbacks
+from streams.loop.gate.left_alone import LeftAlone, LeftAlones
+from streams.loop.gate.names import Names
 from streams.loop.gate.orders import is_named, lower
 from streams.loop.gate.pairs import Given, Pairs
-from streams.loop.gate.runs import Run, Runs, arm_of, chosen_by_loop
+from streams.loop.gate.runs import Run, Runs
 from streams.loop.gate.settings import ANY_PATTERN, LEVELS, Level, LevelSettings
 from streams.loop.gate.state import LadderState, Orders
 from streams.loop.occasion import Occasion
@@ -31,8 +33,15 @@ class Ladder:
     """Folds decisions, ends and experiences, and tells every change of level. `orders` is the gate's own, only read."""
 
     def __init__(
-        self, settings: LevelSettings, *, actions: Mapping[str, ActionSettings], baseline: str, remembered: int
+        self,
+        settings: LevelSettings,
+        *,
+        actions: Mapping[str, ActionSettings],
+        baseline: str,
+        remembered: int,
+        awaited: int,
     ) -> None:
+        """Of at most `remembered` runs, and of `awaited` proposals to do nothing, it waits for what comes of them."""
         self._settings = settings
         self._actions = actions
         self._baseline = baseline
@@ -42,6 +51,7 @@ class Ladder:
             fade_us=settings.earn_within_us, limit=settings.pairs, kept=self._pairs.raised_patterns
         )
         self._runs = Runs(remembered)
+        self._left_alone = LeftAlones(awaited)
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._levels: dict[tuple[str, str], Level] = {}
         """What was looked up of late, until something may change it: see `begin_moment`."""
@@ -52,6 +62,7 @@ class Ladder:
         self._pairs.probation_us = state.probation_us
         self._feedback.adopt(state.feedback)
         self._runs.adopt(state.runs)
+        self._left_alone.adopt(state.left_alone)
         self._seen = OrderedDict.fromkeys(state.seen)
 
     def state(self) -> LadderState:
@@ -61,9 +72,15 @@ class Ladder:
             feedback=self._feedback.state(),
             runs=self._runs.state(),
             seen=list(self._seen),
-            joined=self._pairs.joined(),
+            joined=self.names.state(),
             probation_us=self._pairs.probation_us,
+            left_alone=self._left_alone.state(),
         )
+
+    @property
+    def names(self) -> Names:
+        """Return as what merged patterns count."""
+        return self._pairs.names
 
     def level(self, orders: Orders, pattern: str, action: str, now_us: int) -> Level:
         """Return how far an action may go by itself against a pattern now."""
@@ -120,6 +137,12 @@ class Ladder:
         given_up = self._runs.begin(verdict.action, verdict)
         return [] if given_up is None else self._miss(given_up, Given(orders, on, given_up.proposal))
 
+    def left_alone(self, verdict: Verdict) -> LeftAlone | None:
+        """Note that nothing is done, as the loop wanted; of too many return the oldest: nothing is learned of it."""
+        if verdict.verdict != "allow" or verdict.proposal.by != LOOP:
+            return None
+        return self._left_alone.begin(verdict.proposal)
+
     def ended(self, action: str, state: str) -> None:
         """Note how an action of the gate's own ended, as its executor says; what a person settled says nothing here."""
         self._runs.end(action, state)
@@ -132,13 +155,12 @@ class Ladder:
             return []
         experience = unasked(experience)
         given = Given(orders, on, experience.proposal, experience.episode)
-        issued = experience.action if verdict is None else verdict.action
-        run = self._runs.of(issued or "", experience)
+        issued = None if verdict is None else verdict.action  # none either where it came again, and that was denied
+        run = self._runs.of(issued or experience.action or "", experience)
         if run is not None:
             return self._ran(run, experience, given)
-        if verdict is None or verdict.verdict != "allow" or verdict.proposal.by != LOOP:
-            return []
-        return self._left_alone(experience, verdict.proposal, given) if verdict.proposal.action == NONE else []
+        left = self._left_alone.of(experience)
+        return [] if left is None else self._did_nothing(experience, left, given)
 
     def promoted(self, promotion: Promotion, on: Occasion) -> list[Event]:
         """Let nothing act by itself for a while: other models speak now than those that earned it."""
@@ -163,23 +185,20 @@ class Ladder:
             )
         ]
 
-    def merged(self, pattern: Pattern, orders: Orders, on: Occasion) -> list[Event]:
+    def merged(self, old: str, into: str, orders: Orders, on: Occasion) -> list[Event]:
         """Give a pattern the lower level of its own and of one that was merged into it."""
-        old, into = pattern.pattern, pattern.alias_of
-        if pattern.status != "merged" or into is None:
-            return []
         stood = {
             action: self._pairs.standing(orders, old, action)
             for action in self._actions
             if self._pairs.find(old, action) is not None or is_named(orders, self._settings, old, action)
         }
-        if not self._pairs.join(old, into):
+        if not self._pairs.join(old, into, orders):
             return []
-        self._feedback.join(old, self._pairs.name_of(into))
+        self._feedback.join(old, self.names.of(into))
         outputs: list[Event] = []
         for action, level in stood.items():
             own = self._pairs.standing(orders, into, action)
-            pair = self._pairs.follow(into, action) if lower(level, own) != own else None
+            pair = self._pairs.follow(into, action, beyond=True) if lower(level, own) != own else None
             outputs += [] if pair is None else self._pairs.change(pair, level, Given(orders, on), why="merged")
         return outputs
 
@@ -213,23 +232,20 @@ class Ladder:
             raised=raised,
         )
 
-    def _left_alone(self, experience: Experience, proposal: Proposal, given: Given) -> list[Event]:
+    def _did_nothing(self, experience: Experience, left: LeftAlone, given: Given) -> list[Event]:
         """Count what doing nothing came to."""
-        if experience.id in self._seen:
-            return []
-        remember(self._seen, experience.id, self._remembered)
-        self._feedback.feed(self._pairs.name_of(proposal.pattern), experience, nothing=True)
+        self._feedback.feed(self.names.of(left.pattern), experience, nothing=True)
         reward = reward_of(experience)
-        if arm_of(proposal) != "none" or experience.state != "observed" or reward is None:
+        if left.arm != "none" or experience.state != "observed" or reward is None:
             return []
-        pair = self._pairs.find(proposal.pattern, chosen_by_loop(proposal))
+        pair = self._pairs.find(left.pattern, left.chosen)
         return self._compare("none", pair, within_range(reward, cost=0.0), given)
 
     def _ran(self, run: Run, experience: Experience, given: Given) -> list[Event]:
         """Count a run as an outcome, or, once, as one of which nobody tells what came; one that never began as none."""
         reward = reward_of(experience)
         if experience.state != "censored":
-            self._feedback.feed_run(self._pairs.name_of(run.pattern), run, experience)
+            self._feedback.feed_run(self.names.of(run.pattern), run, experience)
         if run.tells(experience) and reward is not None:
             return self._count(reward, run, given)
         if run.missed or experience.state == "censored":

@@ -1,5 +1,7 @@
 """What people ordered on `control`: pauses, stops, levels, and which settings are in force."""
 
+from collections.abc import Iterable
+
 from schemas.events import NOVEL, Control
 from schemas.orders import in_person, scope_of, time_in_force
 from streams.loop.actions import ActionSettings
@@ -69,11 +71,43 @@ def first_stopped(orders: Orders, scopes: Scopes, now_us: int) -> tuple[str, int
         return "loop", until_us
     if len(orders.pauses) == 1 and not orders.stops:  # of nothing but the loop was anything ordered
         return None
-    for target in (scopes.action, scopes.pattern, scopes.entity):
-        paused, until_us = stopped(orders, target, now_us)
-        if paused:
-            return target, until_us
+    for targets in ((scopes.action,), (scopes.pattern, *scopes.merged), (scopes.entity,)):
+        found = longest_stopped(orders, targets, now_us)
+        if found is not None:
+            return found
     return None
+
+
+def longest_stopped(orders: Orders, targets: Iterable[str], now_us: int) -> tuple[str, int] | None:
+    """Return that of some targets which is paused or stopped for longest, and until when (0: not known), or None."""
+    longest: tuple[str, int] | None = None
+    for target in targets:
+        paused, until_us = stopped(orders, target, now_us)
+        if paused and (until_us == 0 or longest is None or until_us > longest[1]):
+            longest = target, until_us
+            if until_us == 0:
+                break
+    return longest
+
+
+def merge(orders: Orders, pattern: str, into: str) -> None:
+    """From now on, orders for levels of a pattern are for those of another one: the time of one in force moves there.
+
+    So none that was written before is obeyed again, as an order for that.
+    """
+    for scope in list(orders.times_us):
+        kind, _, pair = scope.partition("/")
+        ordered, _, action = pair.rpartition("/")
+        if kind == "level" and ordered == pattern:
+            after_us, to = orders.times_us.pop(scope) + 1, f"level/{into}/{action}"
+            orders.times_us[to] = max(after_us, orders.times_us.get(to, after_us))
+
+
+def ordered_patterns(orders: Orders, settings: LevelSettings) -> set[str]:
+    """Return the patterns that people said something of."""
+    targets = [target.partition(":") for target in (*orders.pauses, *orders.stops)]
+    pairs = [pair.rpartition("/") for pair in (*orders.levels, *settings.exact)]
+    return {name for kind, _, name in targets if kind == "pattern"} | {pattern for pattern, _, _ in pairs}
 
 
 def running_since(orders: Orders, now_us: int) -> int:

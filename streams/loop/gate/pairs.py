@@ -1,6 +1,6 @@
 """The pairs of pattern and action that are followed, the level of each, and how a change of it is told."""
 
-from collections import OrderedDict
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
@@ -11,11 +11,11 @@ from schemas.ids import derive
 from streams.loop.actions import ActionSettings
 from streams.loop.gate.density import LACKS, Lack, Thin
 from streams.loop.gate.evidence import Compared, Contrast, Pair
-from streams.loop.gate.orders import level_of, lower, most_of
+from streams.loop.gate.names import Names
+from streams.loop.gate.orders import level_of, lower, merge, most_of, ordered_patterns
 from streams.loop.gate.settings import Level, LevelSettings
 from streams.loop.gate.state import Orders
 from streams.loop.occasion import Occasion
-from streams.loop.remembering import forget_oldest
 
 Key = tuple[str, str]
 """Pattern and action."""
@@ -38,8 +38,9 @@ class Pairs:
     but what was lowered is raised by their orders alone. A pattern that was merged counts as the one that took it in.
 
     Bounded: the pair not heard of for longest is forgotten for another one, but never one whose level the gate changed;
-    what finds no room goes no further than `approve`. Until `probation_us` nothing does. `untold`: other settings may
-    have changed a level that was not told yet.
+    what finds no room goes no further than `approve`. What a merge lowers is followed though there is no room: beyond
+    the bound there are no more than people named pairs of patterns that were merged since. Until `probation_us` nothing
+    goes further than `approve`. `untold`: other settings may have changed a level that was not told yet.
     """
 
     def __init__(self, settings: LevelSettings, *, actions: Mapping[str, ActionSettings], baseline: str) -> None:
@@ -47,7 +48,7 @@ class Pairs:
         self._actions = actions
         self._baseline = baseline
         self._pairs: dict[Key, Pair] = {}
-        self._joined: OrderedDict[str, str] = OrderedDict()
+        self.names = Names(settings.pairs)
         self.untold = False
         self.probation_us = 0
 
@@ -57,44 +58,39 @@ class Pairs:
     def adopt(self, pairs: Iterable[Pair], joined: Iterable[tuple[str, str]], orders: Orders) -> None:
         """Replace all pairs; where the settings are others than those that they were made under, those count."""
         self._pairs = {(pair.pattern, pair.action): pair for pair in pairs}
-        self._joined = OrderedDict(joined)
+        self.names.adopt(joined)
         for pair in self:
             if pair.action in self._actions:
                 self._renew(pair, orders)
         self.untold = any(pair.was is not None for pair in self)
 
-    def joined(self) -> list[tuple[str, str]]:
-        """Return as what merged patterns count."""
-        return list(self._joined.items())
-
-    def join(self, pattern: str, into: str) -> bool:
-        """Let a pattern count as another one from now on; return False where it does, or where that counts as it."""
-        into = self.name_of(into)
-        if pattern in self._joined or into == pattern:
+    def join(self, pattern: str, into: str, orders: Orders) -> bool:
+        """Let a pattern count as another one from now on, for later orders as well; return False where it does, or
+        where that counts as it.
+        """
+        if not self.names.join(pattern, into, ordered_patterns(orders, self._settings)):
             return False
         for key in [key for key in self._pairs if key[0] == pattern]:
             del self._pairs[key]
-        self._joined = OrderedDict((name, into if to == pattern else to) for name, to in self._joined.items())
-        self._joined[pattern] = into
-        forget_oldest(self._joined, self._settings.pairs)
+        merge(orders, pattern, self.names.of(into))
         return True
-
-    def name_of(self, pattern: str) -> str:
-        """Return as what a pattern counts."""
-        return self._joined.get(pattern, pattern)
 
     def find(self, pattern: str, action: str) -> Pair | None:
         """Return what is known of a pair."""
-        return self._pairs.get((self.name_of(pattern), action))
+        return self._pairs.get((self.names.of(pattern), action))
 
-    def follow(self, pattern: str, action: str) -> Pair | None:
-        """Return what is known of a pair from now on; None where nothing can be, as too many others are followed."""
-        key = self.name_of(pattern), action
-        if action not in self._actions or (key not in self._pairs and not self._has_room()):
+    def follow(self, pattern: str, action: str, *, beyond: bool = False) -> Pair | None:
+        """Return what is known of a pair from now on; None where nothing can be, as too many others are followed, and
+        this is not to go `beyond` the bound.
+        """
+        key = self.names.of(pattern), action
+        if action not in self._actions or not (beyond or key in self._pairs or self._has_room()):
             return None
         known = self._pairs.pop(key, None)
-        if known is None and len(self._pairs) >= self._settings.pairs:
-            del self._pairs[next(key for key, pair in self._pairs.items() if pair.level is None)]
+        if known is None:
+            unchanged = (key for key, pair in self._pairs.items() if pair.level is None)
+            for other in list(itertools.islice(unchanged, max(0, len(self._pairs) + 1 - self._settings.pairs))):
+                del self._pairs[other]
         self._pairs[key] = known or self._fresh(key)
         return self._pairs[key]
 
@@ -122,7 +118,7 @@ class Pairs:
 
     def _standing_as(self, pair: Pair | None, orders: Orders, pattern: str, action: str) -> Level:
         declared = self._actions.get(action)
-        start = level_of(orders, self._settings, self.name_of(pattern), declared)
+        start = level_of(orders, self._settings, self.names.of(pattern), declared)
         if declared is None or pair is None or pair.level is None:
             return start
         if pair.start == start:

@@ -37,6 +37,10 @@ from streams.loop.gate.settings import GateSettings, LevelSettings
 from streams.loop.gate.state import STATE_VERSION, GateState, read_state
 from streams.loop.occasion import Occasion, fold_events
 from streams.loop.processor import Input, Now
+from streams.loop.turned_away import TurnedAway
+
+AWAITED_LIMIT = "gate.tracked"
+"""What bounds how many proposals to do nothing are followed until it is known what came of them."""
 
 
 class Gate:
@@ -45,6 +49,7 @@ class Gate:
     An escalation ends once: approved by enough people (all checks run again), rejected by one, expired, or lapsed with
     its episode. A proposal that was decided gets its recorded verdict again. `none` is always allowed, at no cost; its
     verdict says where its entity has no attempts left.
+    A pattern that was merged counts as the one that took it in, in all that is checked and learned.
     """
 
     name = "gate"
@@ -66,7 +71,11 @@ class Gate:
         self._loop = loop
         self._machines_raise = levels is not None and levels.raising == "auto"
         self._ladder = Ladder(
-            levels or LevelSettings(), actions=actions, baseline=baseline, remembered=settings.remembered
+            levels or LevelSettings(),
+            actions=actions,
+            baseline=baseline,
+            remembered=settings.remembered,
+            awaited=settings.tracked,
         )
         self._book = Book(settings, actions=actions)
         maintenance = Maintenance(settings.maintenance)
@@ -77,11 +86,15 @@ class Gate:
             book=self._book,
             maintenance=maintenance,
             guards=Guards(settings.guards),
+            names=self._ladder.names,
         )
         self._decider = Decider(self._facts, self._ladder)
         self._escalations = Escalations(self._decider, self._facts)
-        choices = (*actions, ASK) if may_ask else actions
-        self._blocks = Blocks(settings, book=self._book, maintenance=maintenance, actions=choices)
+        choices = (*actions, ASK) if may_ask else tuple(actions)
+        self._blocks = Blocks(
+            settings, book=self._book, maintenance=maintenance, actions=choices, names=self._ladder.names
+        )
+        self._given_up = TurnedAway(AWAITED_LIMIT)
 
     def on_batch(self, inputs: Sequence[Input], now: Now) -> list[Event]:
         """Fold records in order."""
@@ -99,15 +112,19 @@ class Gate:
             on = Occasion(Cause(f"timer:{self.name}:{kind}:{key}", 0, due_us), now, mint)
             if kind == "action":
                 self._book.give_up(key, now.us)
+            elif kind == "overflow":
+                outputs += self._given_up.tell(on)
             else:
                 outputs += self._escalations.end(key, on, "expiry", "nobody answered in time")
             outputs += self._tell_blocked(on)
         return outputs
 
     def next_time(self) -> int | None:
-        """Return when the next action or escalation is given up."""
-        actions = [action.deadline_us for action in self._book.field.in_flight.values()]
-        return min(actions + [one.until_us for one in self._escalations.open.values()], default=None)
+        """Return when the next action or escalation is given up, or told how many others were."""
+        times = [action.deadline_us for action in self._book.field.in_flight.values()]
+        times += [one.until_us for one in self._escalations.open.values()]
+        told_us = self._given_up.next_us()
+        return min(times if told_us is None else [*times, told_us], default=None)
 
     def snapshot(self) -> bytes:
         """Return the whole state."""
@@ -122,11 +139,13 @@ class Gate:
             spent=self._book.spending.spent,
             windows=self._book.windows.state(),
             recorded=list(self._decider.recorded.values()),
+            decided=list(self._facts.decided.items()),
             forgotten_us=self._facts.forgotten_us,
             escalations=self._escalations.open,
             told=self._blocks.told(),
             told_open_us=self._blocks.told_open_us,
             ladder=self._ladder.state(),
+            given_up=self._given_up.columns(),
         )
         return msgspec.msgpack.encode(state)
 
@@ -134,6 +153,7 @@ class Gate:
         """Replace the state; raises `RecoveryError` when it is of another version. What was spent stays spent."""
         state = read_state(snapshot)
         self._facts.orders = state.orders
+        self._facts.decided = OrderedDict(state.decided)
         self._facts.forgotten_us = state.forgotten_us
         self._book.adopt(state.field)
         self._book.health.adopt(state.shares, stormy_us=state.stormy_us)
@@ -144,6 +164,7 @@ class Gate:
         self._escalations.open = state.escalations
         self._blocks.adopt(state.told, state.told_open_us)
         self._ladder.adopt(state.ladder, state.orders)
+        self._given_up.restore(state.given_up)
 
     def _begin_moment(self) -> None:
         """Look all up again: time went on, or what came was no proposal. What is decided changes none of it."""
@@ -151,8 +172,10 @@ class Gate:
         self._ladder.begin_moment()
 
     def _timers(self) -> list[tuple[int, str, str]]:
-        actions = [(action.deadline_us, "action", key) for key, action in self._book.field.in_flight.items()]
-        return actions + [(one.until_us, "escalation", key) for key, one in self._escalations.open.items()]
+        timers = [(action.deadline_us, "action", key) for key, action in self._book.field.in_flight.items()]
+        timers += [(one.until_us, "escalation", key) for key, one in self._escalations.open.items()]
+        told_us = self._given_up.next_us()
+        return timers if told_us is None else [*timers, (told_us, "overflow", AWAITED_LIMIT)]
 
     def _look_here(self, on: Occasion) -> list[Event]:
         """Tell at once where the step is the first beside a stop file, or the first without."""
@@ -188,14 +211,25 @@ class Gate:
                 verdict = self._decider.recorded.get(experience.proposal)
                 return self._ladder.learned(experience, verdict, self._facts.orders, on)
             case Pattern() as pattern:
-                return self._ladder.merged(pattern, self._facts.orders, on)
+                outputs = self._merge(pattern, on)
             case Promotion() as promotion:
                 return self._ladder.promoted(promotion, on)
             case _:
                 return []
         return outputs + self._tell_blocked(on)
 
+    def _merge(self, pattern: Pattern, on: Occasion) -> list[Event]:
+        old, into = pattern.pattern, pattern.alias_of
+        if pattern.status != "merged" or into is None:
+            return []
+        outputs = self._ladder.merged(old, into, self._facts.orders, on)
+        name = self._facts.names.of(old)
+        if name != old:
+            self._book.join(old, name)
+        return outputs
+
     def _hear(self, control: Control, on: Occasion) -> list[Event]:
+        control = self._facts.names.renamed(control)
         if not hear(self._facts.orders, control, on.now.us, machines_raise=self._machines_raise):
             return []
         self._book.touched.add("loop")  # orders of too much stop it, whatever they are about
@@ -218,7 +252,9 @@ class Gate:
         outputs = self._ladder.proposed(proposal, self._facts.orders, on)
         question = self._decider.question(proposal, on, proposal.expires_us)
         if proposal.action == NONE:
-            return self._decider.decide(question, checks_of_nothing(self._facts, question), on)
+            outputs += self._decider.decide(question, checks_of_nothing(self._facts, question), on)
+            given_up = self._ladder.left_alone(self._decider.recorded[proposal.id])
+            return outputs if given_up is None else outputs + self._given_up.note(given_up.entity, on)
         outputs += self._decider.decide(question, all_checks(self._facts, question), on)
         verdict = self._decider.recorded[proposal.id]
         if proposal.by == LOOP:

@@ -94,10 +94,12 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     guards: dict[str, GuardSettings] = {}
     """Conditions by name; one that is not met, or cannot be worked out, denies."""
     remembered: Count = 1_000
-    """Proposals whose verdict is kept for duplicates, approvals and outcomes."""
+    """Proposals whose verdict is kept for duplicates, approvals and outcomes of what was done."""
     tracked: Count = 20_000
     """Entities and patterns followed at once: beyond that new ones are denied, never old ones forgotten. And episodes:
-    those that are over are forgotten first, then the one open for longest, on which nothing is allowed any more."""
+    those that are over are forgotten first, then the one open for longest, on which nothing is allowed any more. And
+    proposals: those known to have been decided, of which a later one than all that are forgotten is no duplicate, and
+    those to do nothing whose outcome is awaited: of more than that it is told that nothing is learned of the oldest."""
 
 
 GATE_LIMITS = ("loop_limit", "pattern_limit", "entity_attempts", "explore_limit", "escalation_limit")

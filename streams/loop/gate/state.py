@@ -6,10 +6,13 @@ from schemas.errors import RecoveryError
 from schemas.events import Approval, Proposal, Verdict
 from streams.loop.gate.evidence import Pair
 from streams.loop.gate.feedback import Feedback
+from streams.loop.gate.left_alone import LeftAlone
+from streams.loop.gate.names import Names
 from streams.loop.gate.runs import Run
 from streams.loop.gate.settings import Level
 from streams.loop.gate.spending import Spent
 from streams.loop.limits import SlidingWindowsState
+from streams.loop.turned_away import Untold
 
 STATE_VERSION = 8
 
@@ -98,8 +101,8 @@ class Field(msgspec.Struct):
 
 
 class LadderState(msgspec.Struct):
-    """What levels rest on, in the order in which it came: pairs, feedback by pattern, runs by action, what was seen,
-    and as what merged patterns count (`joined`).
+    """What levels rest on, in the order in which it came: pairs, feedback by pattern, runs by action, what was seen, as
+    what merged patterns count (`joined`), and proposals to do nothing whose experience is to come.
     """
 
     pairs: list[Pair] = []
@@ -108,10 +111,12 @@ class LadderState(msgspec.Struct):
     seen: list[str] = []
     joined: list[tuple[str, str]] = []
     probation_us: int = 0
+    left_alone: list[tuple[str, LeftAlone]] = []
 
 
 class GateState(msgspec.Struct):
-    """The whole state. `recorded` is in the order of decision; `forgotten_us` the newest proposal no longer in it.
+    """The whole state. `recorded` is in the order of decision, as is `decided`: all proposals that are known to have
+    been decided, and of when; `forgotten_us` is of the newest that is not known any more.
 
     Breakers: since when there is a storm (`stormy_us`), and each action fails too often (`tripped_us`); and which of
     them were told (`told_open_us`).
@@ -127,11 +132,13 @@ class GateState(msgspec.Struct):
     spent: list[Spent]
     windows: SlidingWindowsState
     recorded: list[Verdict]
+    decided: list[tuple[str, int]]
     forgotten_us: int
     escalations: dict[str, Escalation]
     told: dict[str, int] | None
     told_open_us: dict[str, int]
     ladder: LadderState
+    given_up: Untold
 
 
 class _Versioned(msgspec.Struct):
@@ -158,16 +165,14 @@ class Scopes(msgspec.Struct, frozen=True, gc=False):
     action: str
     pattern: str
     entity: str
+    merged: tuple[str, ...] = ()
+    """Patterns that were merged into its own: pauses of them stop it as well."""
 
 
-def scopes_of(proposal: Proposal) -> Scopes:
-    """Return the scopes that a proposal falls under."""
-    return Scopes(
-        "loop",
-        f"action:{proposal.action}",
-        f"pattern:{proposal.pattern}",
-        f"entity:{proposal.entity}",
-    )
+def scopes_of(proposal: Proposal, names: Names) -> Scopes:
+    """Return the scopes that a proposal falls under, its pattern by the name that it has now."""
+    pattern, *merged = names.scopes(proposal.pattern)
+    return Scopes("loop", f"action:{proposal.action}", pattern, f"entity:{proposal.entity}", tuple(merged))
 
 
 def is_exploring(proposal: Proposal) -> bool:

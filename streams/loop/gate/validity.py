@@ -16,7 +16,11 @@ STOPPED_HERE = "a stop file lies on the gate's machine, until flyball rearm --lo
 def duplicate(facts: Facts, question: Question) -> Check:
     """Check that it is not older than what is remembered."""
     # A recorded proposal never comes here; an older one than all that are remembered might have been one.
-    if question.approval is None and question.proposal.time_us <= facts.forgotten_us:
+    if question.approval is not None:
+        return PASSED["duplicate"]
+    if question.proposal.id in facts.decided:
+        return Check(name="duplicate", passed=False, detail="decided before; its verdict is no longer remembered")
+    if question.proposal.time_us <= facts.forgotten_us:
         return Check(name="duplicate", passed=False, detail="older than every remembered proposal")
     return PASSED["duplicate"]
 
