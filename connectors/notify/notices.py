@@ -4,7 +4,7 @@ import time
 
 import msgspec
 
-from schemas.events import Check, Verdict
+from schemas.events import Blocked, Check, Verdict
 
 HOUR_US = 3_600_000_000
 REMEMBERED = 10_000
@@ -33,8 +33,8 @@ class Told(msgspec.Struct, kw_only=True):
 
 
 class Notices:
-    """Turns verdicts into messages. In every hour there are at most `hourly` about one escalation or one entity each,
-    and one more that tells of all others. `told` is all that it remembers.
+    """Turns what the gate says into messages. In every hour there are at most `hourly` about one escalation or one
+    entity each, and one more that tells of all others. `told` is all that it remembers.
     """
 
     def __init__(self, *, loop: str, hourly: int) -> None:
@@ -42,14 +42,16 @@ class Notices:
         self._hourly = hourly
         self.told = Told()
 
-    def about(self, verdict: Verdict, *, until_us: int, now_us: int) -> Notice | None:
-        """Return what to tell of a verdict at this time: of each escalation its first one, while it is open, and once
-        that an entity is left to people, until it has attempts again.
-
-        `until_us` is when the escalation is over, were this its first verdict.
+    def about(self, said: Verdict | Blocked, *, window_us: int, now_us: int) -> list[Notice]:
+        """Return what to tell at this time: of each escalation its first verdict, while it is open (for `window_us`
+        from then), and once that an entity is left to people, until it has attempts again.
         """
-        if (check := verdict.exhausted) is not None:
-            return self._left(verdict, check, now_us)
+        notices = [self._left(said, entity, check, now_us) for entity, check in said.left.items()]
+        if isinstance(said, Verdict):
+            notices.append(self._asked(said, said.time_us + window_us, now_us))
+        return [notice for notice in notices if notice is not None]
+
+    def _asked(self, verdict: Verdict, until_us: int, now_us: int) -> Notice | None:
         told, proposal = self.told, verdict.proposal
         if verdict.verdict != "escalate" or proposal.id in told.until_us:
             return None
@@ -58,10 +60,10 @@ class Notices:
             return None
         return self._within_budget(verdict, self._question(verdict, until_us), now_us)
 
-    def _left(self, verdict: Verdict, check: Check, now_us: int) -> Notice | None:
+    def _left(self, said: Verdict | Blocked, entity: str, check: Check, now_us: int) -> Notice | None:
         """Tell that the last actions on an entity did not hold, once until it may be acted on again."""
-        entity, until_us = verdict.proposal.entity, check.next_us or 0
-        if verdict.time_us < self.told.left_us.get(entity, 0) or now_us >= until_us:
+        until_us = check.next_us or 0
+        if said.time_us < self.told.left_us.get(entity, 0) or now_us >= until_us:
             return None
         known = {key: us for key, us in self.told.left_us.items() if now_us < us} | {entity: until_us}
         while len(known) > REMEMBERED:
@@ -73,22 +75,22 @@ class Notices:
             f"{entity}: {actions} within {_SPELLED.get(window, window)} did not hold; the loop leaves it to you: "
             f"`flyball why {entity}`"
         )
-        return self._within_budget(verdict, text, now_us)
+        return self._within_budget(said, text, now_us)
 
-    def _within_budget(self, verdict: Verdict, text: str, now_us: int) -> Notice | None:
+    def _within_budget(self, said: Verdict | Blocked, text: str, now_us: int) -> Notice | None:
         """Return a message, or what stands for all that are too many."""
         told = self.told
         if len(told.told_us) < self._hourly or now_us - told.told_us[-self._hourly] >= HOUR_US:
             told.told_us = [*told.told_us, now_us][-self._hourly :]
             untold, told.untold = told.untold, 0
             more = f"\n({untold} more were not told one by one; {_ALL})" if untold else ""
-            return Notice(id=verdict.id, text=f"{text}{more}")
+            return Notice(id=said.id, text=f"{text}{more}")
         told.untold += 1
         if told.enough_us is not None and now_us - told.enough_us < HOUR_US:
             return None
         told.enough_us = now_us
         return Notice(
-            id=f"{verdict.id}-enough", text=f"{self._loop}: more than {self._hourly} messages in an hour; {_ALL}"
+            id=f"{said.id}-enough", text=f"{self._loop}: more than {self._hourly} messages in an hour; {_ALL}"
         )
 
     def _remember(self, proposal: str, until_us: int, now_us: int) -> None:

@@ -158,14 +158,12 @@ class Verdict(Event, frozen=True, kw_only=True):
         return self.proposal.id
 
     @property
-    def exhausted(self) -> Check | None:
-        """Return the gate's check `attempts` where the latest actions on the entity did not hold and no other is left
-        for now, so that it is left to people; None otherwise.
-        """
-        if self.decided_by not in ("attempts", None):
-            return None
-        left = (check for check in self.checks if check.name == "attempts" and not check.passed)
-        return next((check for check in left if check.next_us is not None), None)
+    def left(self) -> dict[str, Check]:
+        """Return the entity with the check `attempts`, where that decided and time will pass it; else nothing."""
+        if self.decided_by != "attempts":
+            return {}
+        found = next(check for check in self.checks if check.name == "attempts")
+        return {} if found.next_us is None else {self.proposal.entity: found}
 
 
 class Blocked(Event, frozen=True, kw_only=True):
@@ -175,6 +173,9 @@ class Blocked(Event, frozen=True, kw_only=True):
     before; the gate begins with such a one, and does so again after it lost its state.
 
     `breakers`: all that are open now (`action:NAME`, `loop`) to since when; `flyball rearm` closes them.
+
+    `left`: the entity whose trouble came again though no attempts are left to the loop, with the check `attempts`: it
+    is left to people until that check's `next_us`.
     """
 
     TYPE: ClassVar[str] = "flyball.blocked.v1"
@@ -183,6 +184,7 @@ class Blocked(Event, frozen=True, kw_only=True):
     until_us: dict[str, int]
     whole: bool = False
     breakers: dict[str, int] = {}
+    left: dict[str, Check] = {}
 
     def key(self) -> str:
         return "blocked"

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from connectors.notify.notices import Notice, Notices, Told
-from schemas.events import Verdict
+from schemas.events import Blocked, Verdict
 from schemas.signing import Audience
 from streams.operate.topic_reader import TopicReader
 
@@ -68,9 +68,8 @@ def tell_people(
         if record is None:
             continue
         event = record.event()
-        if isinstance(event, Verdict):
-            notice = notices.about(event, until_us=event.time_us + window_us, now_us=clock_us())
-            if notice is not None:
+        if isinstance(event, Verdict | Blocked):
+            for notice in notices.about(event, window_us=window_us, now_us=clock_us()):
                 send(notice)
         place = Place(cluster=audience.cluster, loop=audience.loop, next_offset=record.offset + 1, told=notices.told)
         if not stop.is_set():

@@ -138,10 +138,11 @@ def read_status(reader: Reader, *, loop: str, settings_hash: str, now_us: int) -
         if isinstance(event, Verdict):
             verdicts[event.verdict] += 1
             refusals[event.decided_by or "passed"] += 1
-            left |= left_to_people(event, now_us)
         elif isinstance(event, Blocked):
             breakers = event.breakers
             event.bring_up_to_date(blocked)
+        if isinstance(event, Verdict | Blocked):
+            left |= left_to_people(event, now_us)
     parts = read_parts(reader, settings_hash, now_us=now_us, pause_offset=min(orders, default=-1) if paused else None)
     parts, held = with_held(parts, (event for _, event in reader.events(*HELD_TOPICS)), now_us=now_us)
     since_us = [control[key].time_us for key in ("pause/loop", "stop/loop") if key in pauses]
@@ -164,11 +165,10 @@ def read_status(reader: Reader, *, loop: str, settings_hash: str, now_us: int) -
     )
 
 
-def left_to_people(verdict: Verdict, now_us: int) -> dict[str, int]:
-    """Return the entity that a verdict says is left to people, until when, where that is so by now; else nothing."""
-    check = verdict.exhausted
-    until_us = 0 if check is None else check.next_us or 0
-    return {verdict.proposal.entity: until_us} if until_us > now_us else {}
+def left_to_people(said: Verdict | Blocked, now_us: int) -> dict[str, int]:
+    """Return what the gate says is left to people, until when, where that is so by now; else nothing."""
+    until_us = {entity: check.next_us or 0 for entity, check in said.left.items()}
+    return {entity: us for entity, us in until_us.items() if us > now_us}
 
 
 def pauses_in_force(control: Mapping[str, Control], *, now_us: int) -> dict[str, str]:

@@ -115,8 +115,7 @@ def _verdict_text(event: Verdict) -> str:
     if not failed:
         return f"{event.verdict} {level}, {len(event.checks)} checks passed; settings {event.settings_hash[:12]}"
     reasons = "; ".join(_reason(check) for check in failed[:FEW])
-    by = f", by {event.decided_by}" if event.decided_by else ""
-    return f"{event.verdict} {level}{by}: {reasons}"
+    return f"{event.verdict} {level}, by {event.decided_by}: {reasons}"
 
 
 def _reason(check: Check) -> str:

@@ -17,7 +17,7 @@ from connectors.notify.notices import HOUR_US, REMEMBERED, Notice, Notices, body
 from connectors.notify.sender import Sender
 from connectors.notify.settings import NotifySettings
 from schemas.errors import SettingsError
-from schemas.events import Check, Proposal, Verdict
+from schemas.events import Blocked, Check, Proposal, Verdict
 from tests.connectors.http_target import Answering, HttpTarget, hangs_up, says
 from tests.loop.gate_bench import START, proposal
 
@@ -41,9 +41,10 @@ def verdict(of: Proposal, said: str = "escalate", name: str = "v") -> Verdict:
     return msgspec.convert(values, Verdict)
 
 
-def told(notices: Notices, one: Verdict, *, us: int = START, until_us: int = START + WINDOW_US) -> str | None:
-    notice = notices.about(one, until_us=until_us, now_us=us)
-    return None if notice is None else notice.text
+def told(notices: Notices, one: Verdict | Blocked, *, us: int = START, until_us: int = START + WINDOW_US) -> str | None:
+    texts = [notice.text for notice in notices.about(one, window_us=until_us - one.time_us, now_us=us)]
+    assert len(texts) < 2
+    return texts[0] if texts else None
 
 
 def test_an_escalation_is_told_with_the_command_that_answers_it() -> None:
@@ -73,29 +74,33 @@ def test_what_was_too_much_is_told_in_one_message_and_counted_in_the_next() -> N
     assert "(3 more were not told one by one" in (later or "")
 
 
-def left(name: str, *, us: int = START, entity: str = "web-3", action: str = "restart", **fields: object) -> Verdict:
-    """Return a verdict on an entity whose three actions within a day did not hold."""
+def left(
+    name: str, *, us: int = START, entity: str = "web-3", denied: bool = True, **fields: object
+) -> Verdict | Blocked:
+    """Return what the gate says of an entity whose three actions within a day did not hold: that one more is denied, or
+    that its trouble came again.
+    """
     values = {"name": "attempts", "passed": False, "limit": "3/day", "spent": 3, "allowed": 3, "next_us": us + DAY_US}
     spent = msgspec.convert(values | fields, Check)
-    said, by = ("deny", "attempts") if action != "none" else ("allow", None)
-    one = verdict(proposal(name, entity=entity, action=action), said)
-    return msgspec.structs.replace(one, time_us=us, checks=(spent,), decided_by=by)
+    if not denied:
+        return Blocked(id=name, time_us=us, until_us={}, left={entity: spent})
+    one = verdict(proposal(name, entity=entity), "deny")
+    return msgspec.structs.replace(one, time_us=us, checks=(spent,), decided_by="attempts")
 
 
-@pytest.mark.parametrize("action", ["restart", "none"])
-def test_an_entity_whose_actions_did_not_hold_is_told_once_until_it_may_be_acted_on_again(action: str) -> None:
+@pytest.mark.parametrize("denied", [True, False])
+def test_an_entity_whose_actions_did_not_hold_is_told_once_until_it_may_be_acted_on_again(denied: bool) -> None:
     notices = Notices(loop="lab", hourly=5)
-    text = told(notices, left("p1", action=action))
+    text = told(notices, left("p1", denied=denied))
     assert text == "web-3: 3 actions within a day did not hold; the loop leaves it to you: `flyball why web-3`"
-    again = left("p2", us=START + DAY_US - 1, action=action)
+    again = left("p2", us=START + DAY_US - 1, denied=denied)
     assert told(notices, again, us=START + DAY_US - 1) is None
-    assert told(notices, left("p3", entity="web-4", action=action)) is not None
-    assert told(notices, left("p4", us=START + DAY_US, action=action), us=START + DAY_US) is not None
+    assert told(notices, left("p3", entity="web-4", denied=denied)) is not None
+    assert told(notices, left("p4", us=START + DAY_US, denied=denied), us=START + DAY_US) is not None
 
 
 def test_what_says_nothing_of_attempts_that_did_not_hold_is_not_told() -> None:
     notices = Notices(loop="lab", hourly=5)
-    assert told(notices, left("p1", passed=True)) is None
     assert told(notices, left("p2", next_us=None)) is None, "no waiting helps: it was never allowed"
     assert told(notices, msgspec.structs.replace(left("p3"), decided_by="pause")) is None
     assert told(notices, left("p4"), us=START + DAY_US) is None, "too late"

@@ -455,6 +455,10 @@ LATER: dict[str, Event] = {
     ),
     "flyball.blocked.v1+whole": _with(BY_TYPE[Blocked], whole=True),
     "flyball.blocked.v1+breakers": _with(BY_TYPE[Blocked], breakers={"action:restart": T - 9, "loop": T}),
+    "flyball.blocked.v1+left": _with(
+        BY_TYPE[Blocked],
+        left={"web-1": Check(name="attempts", passed=False, limit="3/day", spent=3, allowed=3, next_us=T)},
+    ),
     "flyball.action.v1+answers": _with(BY_TYPE[Action], answers=(BY_TYPE[Approval],)),
     "flyball.measurement.v1+group": _with(BY_TYPE[Measurement], episode="", group="web"),
     "flyball.experience.v1+by": _with(BY_TYPE[Experience], by="ann"),

@@ -10,6 +10,7 @@ from schemas.events import Verdict
 from streams.loop.actions import ActionSettings
 from streams.loop.gate import GateSettings, LevelSettings
 from streams.loop.gate.guards import SAMPLE, given_to
+from streams.loop.gate.names import Names
 from streams.loop.gate.settings import GuardSettings
 from streams.loop.gate.state import Question, scopes_of
 from streams.settings import parse
@@ -85,7 +86,7 @@ def test_the_sample_has_exactly_what_a_guard_is_given_in_the_same_types() -> Non
     asked = proposal("p1", **FIELDS)
     question = Question(
         proposal=asked,
-        scopes=scopes_of(asked),
+        scopes=scopes_of(asked, Names(1)),
         now_us=bench.us,
         control_heard_us=bench.us,
         level="act",

@@ -7,7 +7,7 @@ import pytest
 from schemas.events import ASK, NONE, Proposal
 from streams.loop.asking import asked_about
 from streams.loop.policy import Policy
-from tests.loop.decided import ACTIONS, blocked, experience, recurrence
+from tests.loop.decided import blocked, experience, recurrence
 from tests.loop.test_policy import ALL, episode_of, fold, policy, taught
 
 HELPS = {"recycle": 0.6, "restart": 0.45, "shed": 0.1, "none": 0.2}
@@ -36,8 +36,6 @@ def likeliest(processor: Policy, episode: str = "last") -> str:
         ({}, {*ALL, ASK}),
         ({"action__ask": 0}, ALL),
         ({"action__recycle": 0}, {*ALL, ASK} - {"recycle"}),
-        ({f"action__{name}": 0 for name in ACTIONS}, {NONE}),
-        ({"loop": 0}, {NONE}),
     ],
 )
 def test_propensities_are_exact_with_asking_too(mask: dict[str, float], eligible: set[str]) -> None:

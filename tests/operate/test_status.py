@@ -8,7 +8,6 @@ import msgspec
 
 from schemas.events import Drift, Event, Overflow, Storm
 from streams.operate.status import latest_insights, left_to_people, open_storms
-from streams.operate.story_text import text_of
 from tests.connectors.test_notify import DAY_US, left
 from tests.loop.gate_bench import START
 
@@ -75,14 +74,7 @@ def test_of_all_that_was_told_only_the_last_words_are_kept() -> None:
 
 
 def test_who_is_left_to_people_is_so_until_its_entity_may_be_acted_on_again() -> None:
-    for action in ("restart", "none"):
-        one = left("p1", us=START, action=action)
+    for denied in (True, False):
+        one = left("p1", us=START, denied=denied)
         assert left_to_people(one, START) == {"web-3": START + DAY_US}
         assert left_to_people(one, START + DAY_US) == {}
-    assert left_to_people(left("p1", passed=True), START) == {}
-
-
-def test_a_story_tells_that_nothing_was_done_and_no_attempts_are_left() -> None:
-    spent = left("p1", action="none")
-    said = text_of(spent, [])
-    assert said.startswith("allow at level approve: attempts 3 of 3 (3/day)"), said

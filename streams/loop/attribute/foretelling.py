@@ -25,7 +25,7 @@ class Foretelling:
     def __init__(self, settings: EarlySettings, outcomes: AttributeSettings) -> None:
         self._settings = settings
         self._meaning = (settings.after_us, outcomes.horizon_us, outcomes.coverage, outcomes.normal_windows)
-        self._signal = EarlySignal()
+        self._signal = EarlySignal(limit=settings.remembered)
 
     def expect(self, signal: float) -> float | None:
         """Return the outcome that a signal foretells; None while that is not to be relied on."""
@@ -61,4 +61,4 @@ class Foretelling:
         if state.meaning == self._meaning:
             self._signal.restore(state.signal)
         else:
-            self._signal = EarlySignal()
+            self._signal = EarlySignal(limit=self._settings.remembered)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import msgspec
 
+from streams.learners.early_signal import LEAST
 from streams.loop.durations import format_duration
 
 Interval = Annotated[int, msgspec.Meta(ge=1)]
@@ -22,6 +23,8 @@ class EarlySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     from it."""
     pairs: Count = 20
     """So many outcomes it must have foretold, before they were known, for that share to count."""
+    remembered: Annotated[int, msgspec.Meta(ge=LEAST, le=100_000)] = 1_000
+    """The latest signals and outcomes that it is learned from."""
 
 
 class AttributeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -10,9 +10,9 @@ from streams.loop.gate.state import Question
 from streams.loop.gate.table import PASSED
 
 
-def budget(name: str, key: str, facts: Facts, question: Question) -> Check:
+def budget(name: str, key: str, facts: Facts, now_us: int) -> Check:
     """Check that of one limit something is left: of the actions of a scope, of tries, or of questions to people."""
-    standing = facts.book.windows.standing(key, question.now_us)
+    standing = facts.book.windows.standing(key, now_us)
     return Check(
         name=name,
         passed=standing.possible,
@@ -44,7 +44,7 @@ def exploration(facts: Facts, question: Question) -> Check:
     declared = facts.actions.get(question.proposal.action)
     if declared is not None and declared.risk == "high":
         return Check(name="exploration", passed=False, detail="of high risk, and another action looks better")
-    return budget("exploration", EXPLORING, facts, question)
+    return budget("exploration", EXPLORING, facts, question.now_us)
 
 
 def cost(facts: Facts, question: Question) -> Check:

@@ -54,16 +54,16 @@ def all_checks(facts: Facts, question: Question) -> Findings:
         safety.level(facts, question),
         safety.escalations(facts, question),
         safety.approval(facts, question),
-        budgets.budget("attempts", scopes.entity, facts, question),
+        budgets.budget("attempts", scopes.entity, facts, question.now_us),
         safety.in_flight(facts, question),
         safety.cooldown(facts, question),
         safety.wait(facts, question),
         budgets.concurrency(facts, question),
         safety.blast_radius(facts, question),
         safety.healthy(facts, question),
-        budgets.budget("action-budget", scopes.action, facts, question),
-        budgets.budget("pattern-budget", scopes.pattern, facts, question),
-        budgets.budget("loop-budget", scopes.loop, facts, question),
+        budgets.budget("action-budget", scopes.action, facts, question.now_us),
+        budgets.budget("pattern-budget", scopes.pattern, facts, question.now_us),
+        budgets.budget("loop-budget", scopes.loop, facts, question.now_us),
         budgets.exploration(facts, question),
         budgets.cost(facts, question),
     )
@@ -71,17 +71,6 @@ def all_checks(facts: Facts, question: Question) -> Findings:
     if not failed:
         return Findings(made)
     return _refusal(tuple([check if check.passed else with_remedy(check, question) for check in made]), failed)
-
-
-def checks_of_nothing(facts: Facts, question: Question) -> Findings:
-    """Make the checks of a proposal to do nothing, which only its duplicate stops. That the entity has no attempts left
-    is listed too, for people: more would not be allowed.
-    """
-    found = findings_of(with_remedy(validity.duplicate(facts, question), question))
-    attempts = budgets.budget("attempts", question.scopes.entity, facts, question)
-    if attempts.passed:
-        return found
-    return msgspec.structs.replace(found, checks=(*found.checks, with_remedy(attempts, question)))
 
 
 def _refusal(checks: tuple[Check, ...], failed: Sequence[Check]) -> Findings:

@@ -11,6 +11,7 @@ from schemas.events import (
     Approval,
     Blocked,
     Census,
+    Check,
     Control,
     Episode,
     Event,
@@ -23,9 +24,11 @@ from schemas.events import (
 from schemas.ids import Cause, Mint
 from schemas.keyring import LOOP
 from streams.loop.actions import ActionSettings
+from streams.loop.gate import validity
 from streams.loop.gate.blocked import Blocks
 from streams.loop.gate.book import Book
-from streams.loop.gate.checks import all_checks, checks_of_nothing
+from streams.loop.gate.budgets import budget
+from streams.loop.gate.checks import all_checks, findings_of, with_remedy
 from streams.loop.gate.decider import Decider
 from streams.loop.gate.escalations import Escalations
 from streams.loop.gate.facts import Facts
@@ -47,8 +50,7 @@ class Gate:
     """Turns each proposal into one verdict, and into an action when every check passes; only then it reserves.
 
     An escalation ends once: approved by enough people (all checks run again), rejected by one, expired, or lapsed with
-    its episode. A proposal that was decided gets its recorded verdict again. `none` is always allowed, at no cost; its
-    verdict says where its entity has no attempts left.
+    its episode. A proposal that was decided gets its recorded verdict again. `none` is always allowed, at no cost.
     A pattern that was merged counts as the one that took it in, in all that is checked and learned.
     """
 
@@ -197,7 +199,9 @@ class Gate:
                 outputs = self._escalations.answer(approval, on)
             case Episode() as episode:
                 self._book.see_episode(episode, on.now.us)
-                return self._escalations.lapse(episode, on) if episode.phase == "closed" else []
+                if episode.phase == "closed":
+                    return self._escalations.lapse(episode, on)
+                return self._leave(episode, on) if episode.phase == "opened" else []
             case Control() as control:
                 outputs = self._hear(control, on)
             case Census() as census:
@@ -217,6 +221,11 @@ class Gate:
             case _:
                 return []
         return outputs + self._tell_blocked(on)
+
+    def _leave(self, episode: Episode, on: Occasion) -> list[Event]:
+        """Tell people where an entity is in trouble again though no attempts are left to the loop."""
+        check = budget("attempts", f"entity:{episode.entity}", self._facts, on.now.us)
+        return [] if check.next_us is None else self._tell_blocked(on, left={episode.entity: check})
 
     def _merge(self, pattern: Pattern, on: Occasion) -> list[Event]:
         old, into = pattern.pattern, pattern.alias_of
@@ -252,7 +261,8 @@ class Gate:
         outputs = self._ladder.proposed(proposal, self._facts.orders, on)
         question = self._decider.question(proposal, on, proposal.expires_us)
         if proposal.action == NONE:
-            outputs += self._decider.decide(question, checks_of_nothing(self._facts, question), on)
+            check = with_remedy(validity.duplicate(self._facts, question), question)
+            outputs += self._decider.decide(question, findings_of(check), on)
             given_up = self._ladder.left_alone(self._decider.recorded[proposal.id])
             return outputs if given_up is None else outputs + self._given_up.note(given_up.entity, on)
         outputs += self._decider.decide(question, all_checks(self._facts, question), on)
@@ -263,10 +273,10 @@ class Gate:
             outputs += self._escalations.ask(proposal, on)
         return outputs
 
-    def _tell_blocked(self, on: Occasion) -> list[Event]:
+    def _tell_blocked(self, on: Occasion, left: dict[str, Check] | None = None) -> list[Event]:
         whole = self._blocks.silent
         changed = self._blocks.changes(self._facts.orders, on.now.us)
-        if not self._blocks.breakers_changed() and not changed and not whole:
+        if not self._blocks.breakers_changed() and not changed and not whole and not left:
             return []
         return [
             Blocked(
@@ -276,5 +286,6 @@ class Gate:
                 until_us=changed,
                 whole=whole,
                 breakers=self._blocks.told_open_us,
+                left=left or {},
             )
         ]

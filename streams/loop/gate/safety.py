@@ -66,7 +66,7 @@ def escalations(facts: Facts, question: Question) -> Check:
     """Check that one more question to a person is left, where one has to be asked."""
     if question.approval is not None or question.level != "approve":
         return PASSED["escalations"]
-    return budget("escalations", ESCALATING, facts, question)
+    return budget("escalations", ESCALATING, facts, question.now_us)
 
 
 def approval(facts: Facts, question: Question) -> Check:

@@ -114,8 +114,8 @@ def on_verdicts(reader: TopicReader, *, now_us: int) -> Iterator[Finding]:
         found = reader.events("verdicts", since_us=now_us - HOUR_US, kinds=(Verdict,))
         yield check_breakers(event for _, event in found if isinstance(event, Verdict))
     left: dict[str, int] = {}
-    for _, event in reader.events("verdicts", since_us=now_us - DAY_US, kinds=(Verdict,)):
-        if isinstance(event, Verdict):
+    for _, event in reader.events("verdicts", since_us=now_us - DAY_US, kinds=(Verdict, Blocked)):
+        if isinstance(event, Verdict | Blocked):
             left |= left_to_people(event, now_us)
     yield check_left(left)
 
