@@ -81,8 +81,7 @@ def choose_again(
     decision is followed from the first experience on; it is told apart from what was otherwise by the run's own
     settings giving the recorded probabilities. What a person's look cost is learned at the price of the other settings.
     """
-    ask_cost = other.policy.ask_cost
-    mine, theirs = _Learner(own), _Learner(other, look_cost=None if ask_cost == own.policy.ask_cost else ask_cost)
+    mine, theirs = _Learner(own), _Learner(other, look_cost=other.policy.ask_cost)
     added = other.choices - own.choices
     waiting: Iterator[Experience] = iter(experiences)
     found: dict[str, dict[str, float]] = {}

@@ -209,6 +209,16 @@ def test_a_pair_at_act_is_neither_held_nor_lowered_by_what_was_asked_about() -> 
     assert known_of(bench, "recycle") != before
 
 
+@pytest.mark.parametrize(("would", "compared"), [("restart", 1), (ASK, 0)])
+def test_the_baseline_that_would_have_been_asked_about_runs_by_itself_but_is_held_against_nothing(
+    would: str, compared: int
+) -> None:
+    bench = LevelBench(default="act")
+    bench.run("restart", GOOD, arm="baseline", would=would, about="restart")
+    known = known_of(bench, "restart")
+    assert (known.outcomes, known.against["none"].mine.count) == (1, compared)
+
+
 def known_of(bench: LevelBench, action: str) -> Pair:
     (pair,) = [one for one in read_state(bench.gate.snapshot()).ladder.pairs if one.action == action]
     return pair
