@@ -19,9 +19,9 @@ class Experience(Event, frozen=True, kw_only=True):
     `early` tells no outcome, but the reward that an early signal foretells; what comes next of the proposal retracts
     it. `signal` is that signal: the share of the time until it was read that was left after a recovery, 0 without one.
 
-    `asked`: the loop chose to ask a person, and the reward is what that came to: counted from when it was asked, less
-    `look_cost` (a part of `cost`, None where nobody answered). `unasked_reward` is what the effective action earned by
-    itself, from the verdict on, as where people are asked because a level says so.
+    `asked`: the loop chose to ask a person, and the reward is what that came to: counted from when it was asked, as are
+    recovery and availability, less `look_cost` (a part of `cost`, None where nobody answered). `unasked_reward` is what
+    the effective action earned by itself, from the verdict on, as where people are asked because a level says so.
     """
 
     TYPE: ClassVar[str] = "flyball.experience.v1"

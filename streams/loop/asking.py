@@ -18,6 +18,14 @@ def asked_about(probabilities: Mapping[str, float]) -> str:
     return max(actions, key=lambda name: probabilities[name], default=NONE)
 
 
+def priced(experience: Experience, ask_cost: float | None) -> Experience:
+    """Return what a decision came to if a person's look cost so much; None: as much as it did."""
+    if experience.look_cost is None or experience.reward is None or ask_cost is None:
+        return experience
+    more = ask_cost - experience.look_cost
+    return replace(experience, reward=experience.reward - more, cost=experience.cost + more, look_cost=ask_cost)
+
+
 def unasked(experience: Experience) -> Experience:
     """Return what became of the action, as if a level had made the gate ask about it: without what choosing to ask
     cost, and what was lost while the answer was waited for.

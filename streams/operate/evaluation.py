@@ -23,8 +23,9 @@ Chances = Mapping[str, float]
 
 
 class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
-    """What one policy would have earned per decision, costs taken off: doubly robust, with an interval that holds at
-    every look, and two plainer estimates. `better` is how much more that is than the loop's own choices earn.
+    """What one policy would have earned per decision, costs taken off as they were in the run: doubly robust, with an
+    interval that holds at every look, and two plainer estimates. `better` is how much more that is than the loop's own
+    choices earn.
 
     Where `refused` says why the run cannot tell, and `remedy` what would change that, there are no such numbers.
     `differs` is the share of what happens that would be something else, `effective` how many decisions speak for that.

@@ -110,7 +110,8 @@ class Narration:
             return f"{event.entity}: {state} after {took} without an action{arm}"
         if not event.recovered:
             return f"{event.entity}: {event.effective} did not help within {took}{arm}"
-        return f"{event.entity}: normal again {took} after {event.effective}{arm}"
+        what = f"asking about {event.effective}" if event.asked else event.effective
+        return f"{event.entity}: normal again {took} after {what}{arm}"
 
 
 def overflow_line(event: Overflow) -> str:

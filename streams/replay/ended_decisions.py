@@ -69,11 +69,11 @@ def _decided(episode: DecidedEpisode, horizon_us: int) -> Decided | None:
     end = episode.ends[first.id]
     others = (episode.ends[one.id] for one in episode.proposals if one.id != first.id and one.id in episode.ends)
     later = sorted((one for one in others if one.decided_us >= end.decided_us), key=lambda one: one.decided_us)
-    happened, reward = _became(end, later, horizon_us)
+    happened, reward = _became(end, later, first.time_us, horizon_us)
     return Decided(proposal=first, happened=happened, reward=reward)
 
 
-def _became(first: End, later: Sequence[End], horizon_us: int) -> tuple[str, float | None]:
+def _became(first: End, later: Sequence[End], since_us: int, horizon_us: int) -> tuple[str, float | None]:
     """Return what happened and its reward: where nothing was done at first, what another attempt or a person then did.
     Whose reward it is where several acted, nobody knows.
     """
@@ -81,13 +81,16 @@ def _became(first: End, later: Sequence[End], horizon_us: int) -> tuple[str, flo
     if first.effective != NONE:
         return first.choice, None if acts else first.reward
     if acts:
-        return f"{acts[0].effective}{LATER}", None if len(acts) > 1 else _since(first, acts[0], horizon_us)
+        return f"{acts[0].effective}{LATER}", None if len(acts) > 1 else _since(since_us, first, acts[0], horizon_us)
     # what another attempt to do nothing earned is of those alone that did not end before it
     return first.choice, first.reward
 
 
-def _since(first: End, end: End, horizon_us: int) -> float | None:
-    """Return a reward as the first decision counts it: the trouble lasted while the later one was waited for."""
-    if end.reward is None:
+def _since(proposed_us: int, first: End, end: End, horizon_us: int) -> float | None:
+    """Return a reward as the first decision counts it, from its proposal on: the trouble lasted until the later action
+    was let through, and people looked where they were asked about either.
+    """
+    if end.by_itself is None:
         return None
-    return max(-end.cost, end.reward - (end.decided_us - first.decided_us) / horizon_us) - first.look_cost
+    left = end.by_itself - (end.decided_us - proposed_us) / horizon_us
+    return max(end.look_cost - end.cost, left) - first.look_cost - end.look_cost

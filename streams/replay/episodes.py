@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from schemas.events import ASK, Event, Experience, Proposal, Verdict
 from schemas.keyring import LOOP
 from streams.loop.account.answers import answer_in
+from streams.loop.asking import unasked
 from streams.loop.rewards import reward_of
 from streams.settings import Settings
 
@@ -21,7 +22,8 @@ MOST_PROPOSALS = 16
 @dataclass(frozen=True, slots=True)
 class End:
     """What is kept of an experience: the last word on a proposal, said at `told_us`. `choice` is what happened among
-    all that could be chosen: `ask`, or the effective action; of the cost, `look_cost` is that of a person's look.
+    all that could be chosen: `ask`, or the effective action; of the cost, `look_cost` is that of a person's look, and
+    `by_itself` is the reward of the effective action from `decided_us` on, without that.
     """
 
     effective: str
@@ -31,6 +33,7 @@ class End:
     told_us: int
     choice: str
     look_cost: float
+    by_itself: float | None
 
 
 @dataclass(slots=True)
@@ -146,6 +149,7 @@ def _answer(episode: DecidedEpisode, verdict: Verdict) -> None:
 
 def _end(event: Experience) -> End:
     reward = reward_of(event) if event.state in TAUGHT else None
+    by_itself = None if reward is None else reward_of(unasked(event))
     choice = event.effective if event.state == "censored" else event.earned_by
     look_cost = event.look_cost or 0.0
-    return End(event.effective, reward, event.cost, event.decided_us, event.time_us, choice, look_cost)
+    return End(event.effective, reward, event.cost, event.decided_us, event.time_us, choice, look_cost, by_itself)

@@ -10,6 +10,7 @@ from schemas.keyring import LOOP
 from streams.learners.bandit import explore
 from streams.learners.reward_model import RewardModel
 from streams.loop.actions import ActionSettings
+from streams.loop.asking import priced
 from streams.loop.policy.learning import teach
 from streams.loop.policy.reward_models import reward_model, reward_model_settings
 from streams.loop.policy.settings import PolicySettings
@@ -36,8 +37,10 @@ class Chooser:
 class _Learner:
     """The policy's model as it was at one decision after the other."""
 
-    def __init__(self, chooser: Chooser) -> None:
+    def __init__(self, chooser: Chooser, *, look_cost: float | None = None) -> None:
+        """`look_cost` is what a person's look costs, None for what it cost in the run."""
         self._chooser = chooser
+        self._look_cost = look_cost
         self._model: RewardModel = reward_model(chooser.policy, chooser.actions)
         self._seen: OrderedDict[str, None] = OrderedDict()
 
@@ -51,8 +54,9 @@ class _Learner:
         return self._model.updates
 
     def teach(self, experience: Experience) -> None:
+        """Learn from what the run recorded, a person's look at its price here."""
         remembered = self._chooser.policy.remembered
-        teach(self._model, experience, self._seen, remembered=remembered)
+        teach(self._model, priced(experience, self._look_cost), self._seen, remembered=remembered)
         if experience.is_outcome and experience.state != "late":
             remember(self._seen, experience.proposal, remembered)
 
@@ -75,9 +79,9 @@ def choose_again(
 
     Both come in the order of their topics, a proposal as often as it was answered. What the model had learned at a
     decision is followed from the first experience on; it is told apart from what was otherwise by the run's own
-    settings giving the recorded probabilities.
+    settings giving the recorded probabilities. What a person's look cost is learned at the price of the other settings.
     """
-    mine, theirs = _Learner(own), _Learner(other)
+    mine, theirs = _Learner(own), _Learner(other, look_cost=other.policy.ask_cost)
     added = other.choices - own.choices
     waiting: Iterator[Experience] = iter(experiences)
     found: dict[str, dict[str, float]] = {}

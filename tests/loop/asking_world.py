@@ -28,10 +28,8 @@ GATE = GateSettings(
 )
 LEVELS = LevelSettings(default="act", novel="act")
 ATTRIBUTE = AttributeSettings(horizon_us=10 * S, grace_us=2 * S)
-APART_S, DUE_S = 30, 14
-"""How far episodes are apart, and when each is judged, a person's answer included."""
-WAIT_S = 1
-"""How long a person takes to answer."""
+APART_S, JUDGED_S = 30, 13
+"""How far episodes are apart, and how long after a person's answer each is judged."""
 HELPED_S, ALONE_S, HARMED_S = 1, 6, 20
 """How long it is ill after a restart that helped, from the decision on without one, and after one that harmed."""
 
@@ -40,10 +38,13 @@ class AskingWorld:
     """In a share of the episodes, drawn from a seed, a restart is `harmful`, and a person who is asked says no.
 
     At once it earns 0.9 less 0.1 where it helps and -0.1 where it harms, nothing done earns 0.4, and a person who is
-    asked loses 0.1 by the wait, and the look. `events` is all that was said.
+    asked loses 0.1 by each of the `wait_s` until the answer, where that is yes, and the look. `events` is all that was
+    said.
     """
 
-    def __init__(self, *, harmful: float, ask_cost: float | None, seed: int, floor: float = 0.05) -> None:
+    def __init__(
+        self, *, harmful: float, ask_cost: float | None, seed: int, floor: float = 0.05, wait_s: int = 1
+    ) -> None:
         shares = {"loop": 1.0, "baseline": 0.0, "none": 0.0}
         policy = PolicySettings(ask_cost=ask_cost, floor=floor, hold_out=shares)
         self._processors = (
@@ -52,7 +53,7 @@ class AskingWorld:
             Policy(policy, loop="t", seed=seed, actions=ACTIONS),
         )
         self.events: list[Event] = []
-        self._harmful = harmful
+        self._harmful, self._wait_s = harmful, wait_s
         self._draw = random.Random(seed)
         self._offset = 0
         self._second = 0.0
@@ -73,7 +74,7 @@ class AskingWorld:
         proposal = next(event for event in made if isinstance(event, Proposal))
         asked = next(event for event in made if isinstance(event, Verdict))
         if asked.verdict == "escalate":
-            self._second += WAIT_S
+            self._second += self._wait_s
             answer = approval(asked, time_us=at(self._second).us, person="bob")
             made += self._give(replace(answer, decision="reject" if is_harmful else "approve"))
         run = next((event for event in made if isinstance(event, Action)), None)
@@ -81,10 +82,11 @@ class AskingWorld:
         if run is not None:
             well_s = self._second + (HARMED_S if is_harmful else HELPED_S)
             made += self._give(outcome(run, "claimed"), outcome(run, "succeeded"))
-        for second in range(DUE_S):
+        due_s = self._wait_s + JUDGED_S
+        for second in range(due_s):
             start_s = began_s + second
             made += self._give(measurement(start_s, abnormal=start_s < well_s, entity=entity, episode=episode))
-        self._second = began_s + DUE_S
+        self._second = began_s + due_s
         made += self._spread(self._processors[1].on_time(at(self._second)))
         return proposal, next(event for event in made if isinstance(event, Experience))
 

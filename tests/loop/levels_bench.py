@@ -2,7 +2,7 @@
 
 import msgspec
 
-from schemas.events import Action, Approval, Event, LevelChange, Verdict
+from schemas.events import ASK, Action, Approval, Event, LevelChange, Verdict
 from streams.loop.actions import ActionSettings
 from streams.loop.gate import Gate, GateSettings, LevelSettings
 from tests.loop.gate_bench import SECOND, Bench, actions, approval, experience, opened, outcome, proposal, verdicts
@@ -59,11 +59,18 @@ class LevelBench(Bench):
         return made
 
     def decide(
-        self, action: str, *, arm: str = "loop", pattern: str = "p-1", would: str = "", **fields: object
+        self,
+        action: str,
+        *,
+        arm: str = "loop",
+        pattern: str = "p-1",
+        would: str = "",
+        about: str = "recycle",
+        **fields: object,
     ) -> Verdict:
         """Propose an action for a new episode of another entity, and return the verdict; who is asked approves.
 
-        `would`: what the loop would have chosen, in a hold-out.
+        `would`: what the loop would have chosen, in a hold-out; where that is `ask`, then `about`.
         """
         self.number += 1
         self.us += 20 * SECOND
@@ -76,7 +83,7 @@ class LevelBench(Bench):
             episode=f"episode-{entity}",
             action=action,
             pattern=pattern,
-            probabilities={would or action: 1.0},
+            probabilities={would or action: 1.0} | ({about: 0.0} if would == ASK else {}),
             hold_out={"draw": 0.5, "arm": arm, "shares": {"loop": 0.6, "baseline": 0.2, "none": 0.2}},
             **fields,
         )

@@ -22,9 +22,11 @@ BY_LEVEL = replace(ASKED, asked=False)
 ILL_5_S = "xxxxx.........."
 
 
-def told(*events: Event, windows: str, of: Proposal = ASKED, until: float = 50.0) -> list[Experience]:
+def told(
+    *events: Event, windows: str, of: Proposal = ASKED, until: float = 50.0, settings: AttributeSettings = SETTINGS
+) -> list[Experience]:
     """Ask at second 0, give what follows at its time, and let the time come; with a restart at every step."""
-    processor = Attribute(SETTINGS, loop="t", actions=ACTIONS, look_cost=LOOK)
+    processor = Attribute(settings, loop="t", actions=ACTIONS, look_cost=LOOK)
     question = verdict(of, "escalate", level="approve")
     timed = sorted([question, *measured(windows), *events], key=lambda event: event.time_us)
     outputs: list[Event] = []
@@ -32,7 +34,7 @@ def told(*events: Event, windows: str, of: Proposal = ASKED, until: float = 50.0
         now = at((event.time_us - question.time_us) / S)
         outputs += [*processor.on_time(now), *processor.on_batch(recorded(event, first=offset), now)]
         snapshot = processor.snapshot()
-        processor = Attribute(SETTINGS, loop="t", actions=ACTIONS, look_cost=LOOK)
+        processor = Attribute(settings, loop="t", actions=ACTIONS, look_cost=LOOK)
         processor.restore(snapshot)
     outputs += processor.on_time(at(until))
     return [event for event in outputs if isinstance(event, Experience)]
@@ -107,6 +109,45 @@ def test_the_trouble_that_is_over_when_the_time_to_answer_is_has_lasted_all_the_
     """Else asking when nobody answers would look like the best of cures."""
     (one,) = told(no(14, "episode"), windows="x" * 14 + "." * 4)
     assert one.reward == 0.0
+
+
+@pytest.mark.parametrize(
+    ("decided_by", "look"), [("approval", LOOK), ("expiry", 0.0), ("episode", 0.0)], ids=["rejected", "expired", "over"]
+)
+def test_the_trouble_that_passes_before_the_answer_is_no_has_lasted_no_longer(decided_by: str, look: float) -> None:
+    """As had nothing been done: else asking would look bad for every case that passes by itself."""
+    (one,) = told(no(8, decided_by), windows="x" + "." * 30)
+    assert one.reward == pytest.approx(0.9 - look)
+    assert one.recovery_us == S
+    assert one.unasked_reward == 1.0
+
+
+def test_where_the_horizon_passes_before_the_answer_it_is_judged_by_what_was_measured_in_it() -> None:
+    (one,) = told(no(40), windows="x" * 3 + "." * 17, until=60)
+    assert (one.state, one.reward) == ("observed", pytest.approx(0.7 - LOOK))
+    assert one.unasked_reward is None
+
+
+def test_a_run_is_judged_from_its_end_on_also_where_the_trouble_had_passed_before() -> None:
+    """As every run is."""
+    (one,) = told(*yes(4), windows="x" + "." * 30)
+    assert one.reward == pytest.approx(0.5 - COST - LOOK)
+    assert one.unasked_reward == pytest.approx(0.9 - COST)
+
+
+def test_the_answer_has_the_windows_of_its_own_horizon_however_many_the_question_had() -> None:
+    settings = replace(SETTINGS, windows_limit=10)
+    (one,) = told(*yes(10), windows="x" * 14 + "." * 16, settings=settings)
+    assert one.unasked_reward == pytest.approx(0.6 - COST)
+
+
+def test_a_question_that_finds_no_room_to_be_followed_was_no_run() -> None:
+    processor = Attribute(replace(SETTINGS, open_limit=1), loop="t", actions=ACTIONS, look_cost=LOOK)
+    other = proposal("restart", episode="e2", entity="web-2")
+    processor.on_batch(recorded(verdict(ASKED, "escalate", level="approve")), at(0))
+    (one,) = processor.on_batch(recorded(verdict(other, seconds=1), first=1), at(1))
+    assert isinstance(one, Experience)
+    assert (one.proposal, one.state, one.effective, one.cost) == (ASKED.id, "unobservable", "none", 0.0)
 
 
 def test_one_of_two_people_has_looked_although_the_other_did_not() -> None:

@@ -1,5 +1,7 @@
 """What the loop chose to ask a person about never runs without an approval, whatever its level."""
 
+import random
+
 import msgspec
 import pytest
 from msgspec.structs import replace
@@ -8,8 +10,9 @@ from schemas.events import ASK, NONE, Blocked, Event, LevelChange, Proposal, Ver
 from streams.loop.actions import ActionSettings
 from streams.loop.asking import ASK_SCOPE
 from streams.loop.gate import LEVELS, Gate, GateSettings, LevelSettings
-from streams.loop.gate.runs import chosen_by_loop
-from streams.loop.gate.state import is_exploring
+from streams.loop.gate.evidence import Pair
+from streams.loop.gate.runs import chose_to_ask, chosen_by_loop
+from streams.loop.gate.state import is_exploring, read_state
 from tests.loop.gate_bench import (
     SECOND,
     START,
@@ -23,8 +26,9 @@ from tests.loop.gate_bench import (
     proposal,
     verdicts,
 )
-from tests.loop.levels_bench import GOOD, LevelBench
+from tests.loop.levels_bench import BAD, GOOD, LevelBench, acting
 from tests.loop.levels_bench import asked as at_approve
+from tests.loop.levels_bench import told as levels_of
 
 QUICK = {"restart": ActionSettings(name="restart", limit="1000/hour", cooldown_us=0)}
 CHANCES = {ASK: 0.6, "restart": 0.3, NONE: 0.1}
@@ -142,6 +146,13 @@ def test_in_a_hold_out_it_would_have_chosen_what_it_would_have_asked_about() -> 
     assert drawn.count("restart") / len(drawn) == pytest.approx(0.8, abs=0.03)
 
 
+def test_in_a_hold_out_it_would_have_asked_as_often_as_it_asks() -> None:
+    held = {"draw": 0.9, "arm": "none", "shares": {"loop": 0.6, "baseline": 0.2, "none": 0.2}}
+    said = [chose_to_ask(proposal(f"q{n}", action=NONE, probabilities=CHANCES, hold_out=held)) for n in range(2_000)]
+    assert sum(said) / len(said) == pytest.approx(CHANCES[ASK], abs=0.03)
+    assert [chose_to_ask(question(asked=asked)) for asked in (True, False)] == [True, False]
+
+
 def run_asked(bench: LevelBench, reward: float, *, unasked: float) -> None:
     """Let recycle run as a person approved it by the loop's choice; asking came to less than the action did."""
     verdict = bench.decide("recycle", asked=True)
@@ -167,3 +178,55 @@ def test_what_was_asked_and_approved_is_evidence_for_the_level_as_any_approved_r
     chosen, made = changes
     assert [(one.action, one.level, one.reason) for one in chosen] == [("recycle", "act", "earned")]
     assert (chosen[0].reward, chosen[0].effect) == (made[0].reward, made[0].effect)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_a_person_picked_does_not_hold_an_action_at_act(seed: int) -> None:
+    """By itself it harms in half of its runs; the two thirds that are asked about run where they help alone."""
+    bench, draw = acting(), random.Random(seed)
+    for number in range(400):
+        is_harmful = draw.random() < 0.5
+        if number % 3 == 0:
+            bench.run("recycle", BAD if is_harmful else GOOD)
+        elif not is_harmful:
+            run_asked(bench, GOOD - 0.6, unasked=GOOD)
+        bench.nothing(1, 0.55)
+        if bench.changes:
+            break
+    assert [change[:3] for change in levels_of(bench)] == [("p-1/recycle", "act", "approve")]
+
+
+def test_a_pair_at_act_is_neither_held_nor_lowered_by_what_was_asked_about() -> None:
+    """Nor is it by what nothing done, or the baseline, earned where the loop would have asked."""
+    bench = acting()
+    before = known_of(bench, "recycle")
+    for _ in range(60):
+        run_asked(bench, BAD - 0.6, unasked=BAD)
+        bench.nothing(1, GOOD, would=ASK)
+        bench.run("restart", GOOD, arm="baseline", would=ASK)
+    assert known_of(bench, "recycle") == before
+    bench.rounds(1, GOOD)
+    assert known_of(bench, "recycle") != before
+
+
+@pytest.mark.parametrize(("would", "compared"), [("restart", 1), (ASK, 0)])
+def test_the_baseline_that_would_have_been_asked_about_runs_by_itself_but_is_held_against_nothing(
+    would: str, compared: int
+) -> None:
+    bench = LevelBench(default="act")
+    bench.run("restart", GOOD, arm="baseline", would=would, about="restart")
+    known = known_of(bench, "restart")
+    assert (known.outcomes, known.against["none"].mine.count) == (1, compared)
+
+
+def known_of(bench: LevelBench, action: str) -> Pair:
+    (pair,) = [one for one in read_state(bench.gate.snapshot()).ladder.pairs if one.action == action]
+    return pair
+
+
+def test_a_run_that_was_asked_about_and_of_which_nobody_tells_says_nothing_of_a_pair_at_act() -> None:
+    for by_choice in (True, False):
+        bench = acting()
+        for _ in range(60):
+            bench.learn(bench.decide("recycle", asked=by_choice), None, state="unobservable")
+        assert bool(bench.changes) is not by_choice

@@ -7,8 +7,8 @@ import pytest
 from schemas.events import ASK, NONE, Proposal
 from streams.loop.asking import asked_about
 from streams.loop.policy import Policy
-from tests.loop.decided import blocked, experience, recurrence
-from tests.loop.test_policy import ALL, episode_of, fold, policy, taught
+from tests.loop.decided import START, S, blocked, experience, recurrence, verdict
+from tests.loop.test_policy import ALL, episode_of, fold, policy, taught, tick
 
 HELPS = {"recycle": 0.6, "restart": 0.45, "shed": 0.1, "none": 0.2}
 
@@ -119,3 +119,18 @@ def test_without_the_setting_it_is_no_choice() -> None:
     (one,) = fold(policy(), recurrence("e1"))
     assert set(one.probabilities) == ALL
     assert not one.asked
+
+
+def test_an_entity_is_kept_from_the_answer_on_as_its_horizon_begins_there() -> None:
+    """The answer is told once: what comes again keeps it no longer."""
+    processor = policy(outcome_wait_us=100 * S)
+    (one,) = fold(processor, recurrence("e1"))
+    fold(processor, verdict(one, "escalate", 1), seconds=1, first=1)
+    fold(processor, verdict(one, "escalate", 30, approval="yes"), seconds=30, first=2)
+    assert processor.next_time() == START + 101 * S
+    fold(processor, verdict(one, "allow", 60, approval="again"), seconds=60, first=3)
+    fold(processor, verdict(one, "allow", 70, approval="again"), seconds=70, first=4)
+    assert processor.next_time() == START + 160 * S
+    tick(processor, 150)
+    assert fold(processor, recurrence("e2"), seconds=150, first=5) == []
+    assert [other.episode for other in tick(processor, 160)] == ["e2"]

@@ -22,6 +22,7 @@ def experience(**fields: object) -> Experience:
         ({}, "pump: normal again 3.2 s after restart"),
         ({"arm": "baseline"}, "pump: normal again 3.2 s after restart (held out: always the baseline)"),
         ({"recovered": False, "recovery_us": 12_000_000}, "pump: restart did not help within 12.0 s"),
+        ({"asked": True}, "pump: normal again 3.2 s after asking about restart"),
         ({"effective": "none"}, "pump: normal again after 3.2 s without an action"),
         (
             {"effective": "none", "arm": "none", "recovered": False},

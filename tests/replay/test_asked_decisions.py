@@ -1,6 +1,7 @@
 """What a log with questions to people, asked by choice, says of other policies."""
 
 from functools import cache
+from statistics import fmean
 
 import pytest
 from msgspec.structs import replace
@@ -26,9 +27,9 @@ CHANCES = {ASK: 0.5, "restart": 0.3, "none": 0.2}
 
 
 @cache
-def lived() -> tuple[Event, ...]:
+def lived(wait_s: int = 1) -> tuple[Event, ...]:
     """Return all that was said in a world in which half of the restarts harm and a person knows which."""
-    world = AskingWorld(harmful=0.5, ask_cost=ASK_COST, seed=3, floor=0.3)
+    world = AskingWorld(harmful=0.5, ask_cost=ASK_COST, seed=3, floor=0.3, wait_s=wait_s)
     for number in range(EPISODES):
         world.live(number)
     return tuple(world.events)
@@ -105,13 +106,15 @@ def test_other_settings_may_ask_where_the_run_did_not_and_the_other_way_round() 
         assert sorted(found[one.id]) == names
 
 
-def test_the_report_counts_what_asking_cost_from_the_first_proposal_on_and_no_look_twice() -> None:
-    """It measures by itself, and comes to what the experience says."""
-    log = [event for kind in (Verdict, Experience) for event in lived() if isinstance(event, kind)]
-    found = read_held_out(log, Listed(lived()).events("insights"), settings())
-    told = {event.proposal: event for event in lived() if isinstance(event, Experience)}
+@pytest.mark.parametrize("wait_s", [1, 8], ids=["quick", "well-before"])
+def test_the_report_counts_what_asking_cost_from_the_first_proposal_on_and_no_look_twice(wait_s: int) -> None:
+    """It measures by itself, and comes to what the experience says, also where it was over before the answer."""
+    log = [event for kind in (Verdict, Experience) for event in lived(wait_s) if isinstance(event, kind)]
+    found = read_held_out(log, Listed(lived(wait_s)).events("insights"), settings())
+    told = {event.proposal: event for event in lived(wait_s) if isinstance(event, Experience)}
     asked = [one for one in found.episodes if one.proposal.asked]
-    assert len(asked) > EPISODES // 4
+    assert len(asked) > EPISODES // 10
+    assert any(told[one.proposal.id].effective == "none" for one in asked)
     for one in asked:
         assert (one.answers, one.paid) == (1, 1)
         assert one.cost == pytest.approx(told[one.proposal.id].cost)
@@ -119,6 +122,13 @@ def test_the_report_counts_what_asking_cost_from_the_first_proposal_on_and_no_lo
     priced = replace(settings(), account=replace(settings().account, price_of_minute=0.1))
     assert tabulated(asked, priced).people.sum() == 0.0
     assert {one.paid for one in found.episodes if not one.proposal.asked} == {0}
+
+
+def test_other_settings_learn_a_look_at_their_own_price() -> None:
+    late = [one.id for one in proposals()[-60:]]
+    dear, same = again(chooser(0.6)), again(chooser())
+    assert fmean(dear[key][ASK] for key in late) < 0.2
+    assert fmean(same[key][ASK] for key in late) > 0.5
 
 
 def estimates() -> dict[str, Evaluated]:

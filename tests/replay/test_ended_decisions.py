@@ -5,7 +5,7 @@ import pytest
 from schemas.events import Event, Proposal
 from streams.replay.ended_decisions import Record, read_decisions
 from streams.replay.episodes import MOST_PROPOSALS
-from tests.loop.decided import START, S, experience, proposal, verdict
+from tests.loop.decided import START, S, at, experience, proposal, verdict
 
 HORIZON_S, WAIT_S = 10, 600
 
@@ -20,12 +20,12 @@ def read(*events: Event, **fields: int) -> Record:
 
 
 def denied(one: Proposal, second: float = 0.0) -> tuple[Event, Event]:
-    end = experience(one, "censored", None, effective="none", verdict="deny", decided_us=int(second * S))
+    end = experience(one, "censored", None, effective="none", verdict="deny", decided_us=at(second).us)
     return verdict(one, "deny", second), end
 
 
 def ran(one: Proposal, reward: float, second: float = 0.0, **fields: object) -> tuple[Event, Event]:
-    return verdict(one), experience(one, reward=reward, decided_us=int(second * S), **fields)
+    return verdict(one), experience(one, reward=reward, decided_us=at(second).us, **fields)
 
 
 def became(*events: Event) -> dict[str, tuple[str, float | None]]:
@@ -82,6 +82,31 @@ def test_what_a_person_did_in_a_proposals_place_is_what_happened_from_the_propos
     mine, theirs = asked("a", episode="e"), asked("b", action="restart", episode="e", by="kim", hold_out=None)
     ((happened, reward),) = became(*denied(mine), *ran(theirs, 0.7, second=5.0)).values()
     assert (happened, reward) == ("restart later", pytest.approx(0.7 - 0.5))
+
+
+@pytest.mark.parametrize("by", ["loop", "kim"])
+def test_of_what_was_asked_about_later_the_wait_counts_once_and_the_look(by: str) -> None:
+    """The second was asked at 3 s and approved at 5 s: what it earned counts from there on."""
+    first = asked("a", episode="e")
+    second = asked("b", action="restart", episode="e", by=by, asked=True, time_us=first.time_us + 3 * S)
+    found = became(
+        *denied(first), *ran(second, 0.45, second=5.0, cost=0.15, asked=True, look_cost=0.05, unasked_reward=0.7)
+    )
+    assert found == {"a": ("restart later", pytest.approx(0.7 - 0.5 - 0.05))}
+
+
+def test_what_came_after_a_question_that_was_answered_no_counts_from_the_question_on() -> None:
+    first = asked("a", episode="e", asked=True)
+    second = asked("b", action="restart", episode="e", by="kim", hold_out=None)
+    end = experience(first, reward=0.35, effective="none", asked=True, cost=0.05, look_cost=0.05, decided_us=at(4).us)
+    found = became(verdict(first, "deny", 4.0), end, *ran(second, 0.7, second=5.0))
+    assert found == {"a": ("restart later", pytest.approx(0.7 - 0.5 - 0.05))}
+
+
+def test_where_nobody_knows_what_it_earned_by_itself_nobody_knows_what_it_earned_later() -> None:
+    first, second = asked("a", episode="e"), asked("b", episode="e", asked=True)
+    later = ran(second, 0.5, second=5.0, cost=0.15, asked=True, look_cost=0.05, unasked_reward=None)
+    assert became(*denied(first), *later) == {"a": ("recycle later", None)}
 
 
 def test_where_both_acted_nobody_knows_whose_reward_it_is() -> None:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from schemas.events import Verdict
 from streams.loop.attribute.joins import Join
+from streams.loop.attribute.reward import Measured, outcome_of
+from streams.loop.attribute.settings import AttributeSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,13 +22,15 @@ class Earned:
 
 
 def follow_answers(join: Join, known: Join | None) -> None:
-    """Note since when a person is asked because the loop chose that, and whether one answered."""
+    """Note since when a person is asked because the loop chose that, whether one answered, and what was measured while
+    the answer was waited for.
+    """
     if not join.proposal.asked:
         return
     verdict = join.verdict
     join.asked_us = verdict.time_us if verdict.verdict == "escalate" else None
     if known is not None:
-        join.asked_us, join.looked = known.asked_us, known.looked
+        join.asked_us, join.looked, join.windows = known.asked_us, known.looked, known.windows
     join.looked = join.looked or verdict.approval is not None
 
 
@@ -36,16 +40,32 @@ def note_answer(known: Join | None, verdict: Verdict) -> None:
         known.looked = known.looked or verdict.approval is not None
 
 
-def earned(join: Join, left: float | None, *, cost: float, look_cost: float, horizon_us: int) -> Earned:
-    """Return what a decision earned that `left` a share of the horizon after the verdict, with an action of this cost.
+def is_no_question(join: Join) -> bool:
+    """Return whether nothing is to be done, and nobody was asked by choice: that teaches nothing."""
+    return join.verdict.verdict in ("deny", "shadow") and join.asked_us is None
+
+
+def earned(join: Join, left: float | None, *, cost: float, look_cost: float, unasked: float | None = None) -> Earned:
+    """Return what a decision earned that `left` a share of the horizon, with an action of this cost.
 
     Where the loop chose to ask, the horizon begins with the question, as that of any other choice does with the
-    decision: the trouble lasted while the answer was waited for.
+    decision: the trouble lasts while the answer is waited for, or passes by itself.
     """
-    bare = None if left is None else left - cost
-    if not join.proposal.asked:
-        return Earned(reward=bare, cost=cost)
-    waited_us = 0 if join.asked_us is None else join.verdict.time_us - join.asked_us
-    both = cost + look_cost if join.looked else cost
-    reward = None if left is None else max(0.0, left - waited_us / horizon_us) - both
-    return Earned(reward=reward, cost=both, look_cost=look_cost if join.looked else None, unasked=bare)
+    looked = join.looked and join.proposal.asked
+    both = cost + look_cost if looked else cost
+    reward = None if left is None else left - both
+    return Earned(reward=reward, cost=both, look_cost=look_cost if looked else None, unasked=unasked)
+
+
+def unasked_reward(
+    join: Join, measured: Measured | None, effective: str, *, cost: float, settings: AttributeSettings
+) -> float | None:
+    """Return what the effective action earned since the answer where the loop chose to ask; None where nothing was
+    `measured` since the question, or since the answer.
+    """
+    if not join.proposal.asked or measured is None:
+        return None
+    since = outcome_of(
+        join, effective, since_us=join.verdict.time_us, horizon_us=settings.horizon_us, settings=settings
+    )
+    return None if since is None else since.left - cost

@@ -61,6 +61,13 @@ class Join(msgspec.Struct, kw_only=True):
         return self.verdict.proposal
 
     @property
+    def began_us(self) -> int:
+        """Return when what it came to begins to count: with the question where the loop chose to ask, else with the
+        verdict.
+        """
+        return self.verdict.time_us if self.asked_us is None else self.asked_us
+
+    @property
     def retracted(self) -> float | None:
         """Return the reward, handed out before, whose place the next one takes."""
         return self.defaulted if self.waits_for_late else self.foretold
@@ -84,19 +91,21 @@ def _heard(measurement: Measurement, shares: Mapping[str, float]) -> float:
 
 
 def keep(join: Join, window: Window, settings: AttributeSettings) -> None:
-    """Keep a window of the horizon; they come in order of time."""
-    decided_us = join.verdict.time_us
-    if window.end_us <= decided_us or window.start_us >= decided_us + settings.horizon_us:
+    """Keep a window of a horizon, which there are two of where the loop chose to ask: since the question, and since the
+    answer. They come in order of time.
+    """
+    begins_us = {join.began_us, join.verdict.time_us}
+    if not any(window.end_us > us and window.start_us < us + settings.horizon_us for us in begins_us):
         return
-    windows = windows_of(join)
-    if (not windows or window.start_us > windows[-1].start_us) and len(windows) < settings.windows_limit:
+    windows, limit = windows_of(join), settings.windows_limit * len(begins_us)
+    if (not windows or window.start_us > windows[-1].start_us) and len(windows) < limit:
         windows.append(window)
         if join.waits_for_late:
             pack(join, windows)
 
 
 def windows_of(join: Join) -> list[Window]:
-    """Return the windows of the horizon that were heard."""
+    """Return the windows of its horizons that were heard."""
     return msgspec.msgpack.decode(join.packed, type=list[Window]) if join.packed else join.windows
 
 
@@ -116,8 +125,10 @@ def is_refused(join: Join) -> bool:
 
 
 def effective_of(join: Join) -> str:
-    """Return the action that is judged when the horizon ends: `none` where the answer to a question was no."""
-    return NONE if join.verdict.verdict in ("deny", "shadow") else join.proposal.action
+    """Return the action that is judged when the horizon ends: `none` where the answer to a question was no, or has not
+    come.
+    """
+    return NONE if join.verdict.verdict in ("deny", "shadow", "escalate") else join.proposal.action
 
 
 def settles(known: Verdict, verdict: Verdict) -> bool:

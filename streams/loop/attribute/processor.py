@@ -9,7 +9,7 @@ from schemas.events import NONE, Episode, Event, Experience, Measurement, Outcom
 from schemas.ids import Cause, Mint
 from schemas.keyring import LOOP
 from streams.loop.actions import ActionSettings
-from streams.loop.attribute.asking import earned, follow_answers, note_answer
+from streams.loop.attribute.asking import earned, follow_answers, is_no_question, note_answer, unasked_reward
 from streams.loop.attribute.experiences import State, experience_of
 from streams.loop.attribute.following import Following
 from streams.loop.attribute.foretelling import Foretelling
@@ -18,15 +18,13 @@ from streams.loop.attribute.joins import (
     Window,
     begun,
     effective_of,
-    ended_us_of,
     is_judged,
     is_refused,
     keep,
     settles,
     window_of,
-    windows_of,
 )
-from streams.loop.attribute.reward import Measured, measure
+from streams.loop.attribute.reward import Measured, outcome_of
 from streams.loop.attribute.settings import AttributeSettings
 from streams.loop.occasion import Occasion, fold_events
 from streams.loop.processor import Input, Now
@@ -209,7 +207,7 @@ class Attribute:
         if known is not None:
             join.shares, join.closed_us = known.shares, known.closed_us
         follow_answers(join, known)
-        if verdict.verdict in ("deny", "shadow") and join.asked_us is None:
+        if is_no_question(join):
             return [self._censor(join, on)]
         self._set_timers(join)
         for window in self._recent.get(verdict.proposal.entity, ()):
@@ -314,20 +312,8 @@ class Attribute:
         return self._foretelling.learn(join.signal, measured.left, on)
 
     def _measure(self, join: Join, effective: str, horizon_us: int) -> Measured | None:
-        """Return what became of the episode, or of an entity that the loop acted on without one; a person's proposal
-        about that teaches nothing.
-        """
-        if not is_judged(join.proposal) or (not join.proposal.episode and effective == NONE):
-            return None
-        decided_us = join.verdict.time_us
-        return measure(
-            windows_of(join),
-            decided_us=decided_us,
-            ended_us=decided_us if effective == NONE else max(decided_us, ended_us_of(join)),
-            closed_us=join.closed_us,
-            horizon_us=horizon_us,
-            settings=self._settings,
-        )
+        since_us = join.began_us
+        return outcome_of(join, effective, since_us=since_us, horizon_us=horizon_us, settings=self._settings)
 
     def _cost(self, effective: str) -> float:
         return 0.0 if effective == NONE else self._costs.get(effective, 0.0)
@@ -345,13 +331,9 @@ class Attribute:
         """Write an experience: its reward is the share of the horizon that recovery left over, less the costs; where
         nothing was measured, by the share that was `foretold`.
         """
-        came_to = earned(
-            join,
-            foretold if measured is None else measured.left,
-            cost=self._cost(effective),
-            look_cost=self._look_cost,
-            horizon_us=self._settings.horizon_us,
-        )
+        left, cost = foretold if measured is None else measured.left, self._cost(effective)
+        unasked = unasked_reward(join, measured, effective, cost=cost, settings=self._settings)
+        came_to = earned(join, left, cost=cost, look_cost=self._look_cost, unasked=unasked)
         return experience_of(join, on, measured, state=state, effective=effective, earned=came_to)
 
     def _make_room(self, on: Occasion) -> list[Event]:

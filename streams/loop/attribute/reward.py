@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
-from streams.loop.attribute.joins import Window
+from schemas.events import NONE
+from streams.loop.attribute.joins import Join, Window, ended_us_of, is_judged, windows_of
 from streams.loop.attribute.settings import AttributeSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """What the windows of one horizon say. `recovery_us` counts from the decision and is the horizon at most; `left` is
+    """What the windows of one horizon say. `recovery_us` counts from its begin and is the horizon at most; `left` is
     the share of the horizon that it left over.
     """
 
@@ -18,6 +19,24 @@ class Measured:
     recovery_us: int
     availability: float | None
     left: float
+
+
+def outcome_of(
+    join: Join, effective: str, *, since_us: int, horizon_us: int, settings: AttributeSettings
+) -> Measured | None:
+    """Return what became since then of the episode, or of an entity that the loop acted on without one; a person's
+    proposal about that teaches nothing.
+    """
+    if not is_judged(join.proposal) or (not join.proposal.episode and effective == NONE):
+        return None
+    return measure(
+        windows_of(join),
+        decided_us=since_us,
+        ended_us=since_us if effective == NONE else max(since_us, ended_us_of(join)),
+        closed_us=join.closed_us,
+        horizon_us=horizon_us,
+        settings=settings,
+    )
 
 
 def measure(

@@ -55,7 +55,7 @@ class AttributeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     remembered: Count = 5_000
     """Decided proposals and closed episodes kept, so that duplicates stay harmless."""
     windows_limit: Count = 512
-    """Windows kept per proposal."""
+    """Windows kept per horizon: that of a proposal, and where the loop chose to ask, that of the question, too."""
     early: EarlySettings | None = None
     """What is learned before the outcome is known; None: nothing."""
 

@@ -149,7 +149,9 @@ class Ladder:
 
     def learned(self, experience: Experience, verdict: Verdict | None, orders: Orders, on: Occasion) -> list[Event]:
         """Count what became of a proposal; `verdict` is the gate's own, None where it is forgotten. What is
-        foretold alone proves nothing. What a person was asked about by choice counts as any approved action does.
+        foretold alone proves nothing. What a person was asked about by choice counts as any approved action does, but
+        not where the action stands at `act`: a person picks the cases for which it helps, the action by itself does
+        not. Nor does what it is compared with, where the loop would have asked.
         """
         if not experience.is_outcome:
             return []
@@ -238,8 +240,7 @@ class Ladder:
         reward = reward_of(experience)
         if left.arm != "none" or experience.state != "observed" or reward is None:
             return []
-        pair = self._pairs.find(left.pattern, left.chosen)
-        return self._compare("none", pair, within_range(reward, cost=0.0), given)
+        return self._compare("none", left, within_range(reward, cost=0.0), given)
 
     def _ran(self, run: Run, experience: Experience, given: Given) -> list[Event]:
         """Count a run as an outcome, or, once, as one of which nobody tells what came; one that never began as none."""
@@ -259,26 +260,36 @@ class Ladder:
             return []
         cost = self._actions[pair.action].cost
         reward = within_range(reward, cost=cost)
-        pair.add(reward, cost=cost, missing=self._settings.missing, chosen=run.chosen == run.action)
-        outputs = self._judge(pair, given)
+        apart, outputs = self._is_apart(pair, run, given), list[Event]()
+        if not apart or run.arm != "loop":
+            chosen = run.chosen == run.action and not apart
+            pair.add(reward, cost=cost, missing=self._settings.missing, chosen=chosen)
+            outputs += self._judge(pair, given)
         if run.action == self._baseline and run.arm == "baseline":
-            outputs += self._compare("baseline", self._pairs.find(run.pattern, run.chosen), reward, given)
+            outputs += self._compare("baseline", run, reward, given)
         return outputs
 
     def _miss(self, run: Run, given: Given) -> list[Event]:
         self._levels.clear()
         pair = self._pairs.follow(run.pattern, run.action)
-        if pair is None:
+        if pair is None or (run.arm == "loop" and self._is_apart(pair, run, given)):
             return []
         pair.miss(self._settings.missing)
         return self._judge(pair, given)
 
-    def _compare(self, other: Compared, pair: Pair | None, reward: float, given: Given) -> list[Event]:
+    def _compare(self, other: Compared, one: Run | LeftAlone, reward: float, given: Given) -> list[Event]:
         """Hold what doing nothing, or the baseline, earned against the action that the loop would have chosen."""
+        pair = self._pairs.find(one.pattern, one.chosen)
         if pair is None or pair.action not in self._actions or other not in pair.against:
+            return []
+        if self._is_apart(pair, one, given):
             return []
         pair.against[other].add(reward, mine=False)
         return self._judge(pair, given)
+
+    def _is_apart(self, pair: Pair, one: Run | LeftAlone, given: Given) -> bool:
+        """Return whether it is a case in which people are asked, of a pair that else acts by itself."""
+        return one.asked and self._pairs.standing(given.orders, pair.pattern, pair.action) == "act"
 
     def _judge(self, pair: Pair, given: Given) -> list[Event]:
         """Lower a pair that harms, fell, or went silent; raise one that has earned it."""

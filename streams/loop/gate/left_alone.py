@@ -6,13 +6,14 @@ from collections.abc import Iterable
 import msgspec
 
 from schemas.events import Experience, Proposal
-from streams.loop.gate.runs import arm_of, chosen_by_loop
+from streams.loop.gate.runs import arm_of, chose_to_ask, chosen_by_loop
 
 
 class LeftAlone(msgspec.Struct, array_like=True, gc=False):
     """What levels need of one of them: `chosen` is what the loop's own arm chose for its episode (`chosen_by_loop`).
 
-    `defaulted` is whether a default was told of it, which a late outcome may still correct.
+    `defaulted` is whether a default was told of it, which a late outcome may still correct; `asked`: that choice was to
+    ask about it.
     """
 
     pattern: str
@@ -20,6 +21,7 @@ class LeftAlone(msgspec.Struct, array_like=True, gc=False):
     arm: str
     chosen: str
     defaulted: bool = False
+    asked: bool = False
 
 
 class LeftAlones:
@@ -41,7 +43,13 @@ class LeftAlones:
 
     def begin(self, proposal: Proposal) -> LeftAlone | None:
         """Note one; return one that is given up for it."""
-        one = LeftAlone(proposal.pattern, proposal.entity, arm_of(proposal), chosen_by_loop(proposal))
+        one = LeftAlone(
+            proposal.pattern,
+            proposal.entity,
+            arm_of(proposal),
+            chosen_by_loop(proposal),
+            asked=chose_to_ask(proposal),
+        )
         self._waiting[proposal.id] = one
         return None if len(self._waiting) <= self._limit else self._waiting.popitem(last=False)[1]
 

@@ -16,7 +16,7 @@ KNOWN_ENDS = ("succeeded", "failed")
 class Run(msgspec.Struct, array_like=True):
     """One action under way. `chosen` is what the loop's own arm chose for its episode (`chosen_by_loop`), `end` how its
     executor says that it ended, "" before that; `missed` whether it was counted as one of which nobody tells, and
-    `unmeasured_us` when as one of which nothing was measured.
+    `unmeasured_us` when as one of which nothing was measured. `asked`: that choice was to ask about it.
     """
 
     proposal: str
@@ -27,6 +27,7 @@ class Run(msgspec.Struct, array_like=True):
     end: str = ""
     missed: bool = False
     unmeasured_us: int | None = None
+    asked: bool = False
 
     def tells(self, experience: Experience) -> bool:
         """Return whether an experience is an outcome of this run: no default, and its executor said how it ended."""
@@ -59,7 +60,12 @@ class Runs:
         """Note a run; return one that is given up for it, of which nobody told anything."""
         proposal = verdict.proposal
         self._runs[issued] = Run(
-            proposal.id, proposal.pattern, proposal.action, arm_of(proposal), chosen_by_loop(proposal)
+            proposal.id,
+            proposal.pattern,
+            proposal.action,
+            arm_of(proposal),
+            chosen_by_loop(proposal),
+            asked=chose_to_ask(proposal),
         )
         if len(self._runs) <= self._limit:
             return None
@@ -94,11 +100,23 @@ def chosen_by_loop(proposal: Proposal) -> str:
     what it is compared with meet the same mixture of cases; over all hold-outs, an action that is chosen for the cases
     that pass by themselves would look like one that helps.
     """
+    choice = _choice_of(proposal)
+    if choice != ASK:
+        return choice
+    return proposal.action if proposal.asked else asked_about(proposal.probabilities)
+
+
+def chose_to_ask(proposal: Proposal) -> bool:
+    """Return whether the loop chose to ask; in a hold-out whether it would have, by the same draw."""
+    return _choice_of(proposal) == ASK
+
+
+def _choice_of(proposal: Proposal) -> str:
     if arm_of(proposal) == "loop":
-        return proposal.action
+        return proposal.choice
     draw, reached = (seed_of("chosen", proposal.id) >> 11) / float(1 << 53), 0.0
     for name in sorted(proposal.probabilities):
         reached += proposal.probabilities[name]
         if draw < reached:
-            return asked_about(proposal.probabilities) if name == ASK else name
+            return name
     return ""

@@ -235,8 +235,8 @@ class Policy:
         one = self._open.get(verdict.proposal.entity)
         if one is None or one.proposal != verdict.proposal.id:
             return
-        if not one.answered:
-            one.answered = True
+        if not one.answered or (one.escalated and verdict.verdict != "escalate"):  # the horizon begins with the last
+            one.answered, one.escalated = True, verdict.verdict == "escalate"
             one.free_us = verdict.time_us + self._settings.outcome_wait_us
         if verdict.verdict != "deny":
             return

@@ -12,7 +12,8 @@ STATE_VERSION = 6
 class Open(msgspec.Struct, kw_only=True):
     """The proposal that an entity waits for. `free_us` is when it is given up; `retry_us` when it may be repeated.
 
-    Of the attempts so far a pause denied those `spared`: they count for none.
+    `escalated`: a person is asked, and what will be done is not decided yet. Of the attempts so far a pause denied
+    those `spared`: they count for none.
     """
 
     proposal: str
@@ -20,6 +21,7 @@ class Open(msgspec.Struct, kw_only=True):
     attempt: int
     free_us: int
     answered: bool = False
+    escalated: bool = False
     retry_us: int | None = None
     spared: int = 0
 
