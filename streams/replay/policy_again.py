@@ -5,6 +5,8 @@ from collections.abc import Collection, Container, Iterable, Iterator, Mapping, 
 from dataclasses import dataclass
 from math import isclose
 
+from msgspec.structs import replace
+
 from schemas.events import ASK, NONE, Experience, Proposal
 from schemas.keyring import LOOP
 from streams.learners.bandit import explore
@@ -14,6 +16,7 @@ from streams.loop.policy.learning import teach
 from streams.loop.policy.reward_models import reward_model, reward_model_settings
 from streams.loop.policy.settings import PolicySettings
 from streams.loop.remembering import remember
+from streams.replay.recorded_values import features_under
 
 MODEL = "ridges/"
 """What the names of the policy's models begin with; behind it is how often the model had learned."""
@@ -34,10 +37,13 @@ class Chooser:
 
 
 class _Learner:
-    """The policy's model as it was at one decision after the other."""
+    """The policy's model as it was at one decision after the other, of which the log holds the values that count by
+    `recorded`.
+    """
 
-    def __init__(self, chooser: Chooser) -> None:
+    def __init__(self, chooser: Chooser, *, recorded: Sequence[str]) -> None:
         self._chooser = chooser
+        self._as_recorded = tuple(recorded) == chooser.policy.values
         self._model: RewardModel = reward_model(chooser.policy, chooser.actions)
         self._seen: OrderedDict[str, None] = OrderedDict()
 
@@ -52,14 +58,20 @@ class _Learner:
 
     def teach(self, experience: Experience) -> None:
         remembered = self._chooser.policy.remembered
+        if not self._as_recorded:
+            experience = replace(experience, features=self._features(experience.features))
         teach(self._model, experience, self._seen, remembered=remembered)
         if experience.is_outcome and experience.state != "late":
             remember(self._seen, experience.proposal, remembered)
 
     def choose(self, proposal: Proposal, names: Sequence[str]) -> dict[str, float]:
         policy = self._chooser.policy
-        outlook = self._model.decide(proposal.id, proposal.features, actions=names, pattern=proposal.pattern)
+        features = self._features(proposal.features)
+        outlook = self._model.decide(proposal.id, features, actions=names, pattern=proposal.pattern)
         return explore(names, outlook, gamma=policy.gamma, optimism=policy.optimism, floor=policy.floor)
+
+    def _features(self, features: Mapping[str, float]) -> Mapping[str, float]:
+        return features if self._as_recorded else features_under(features, self._chooser.policy.values)
 
 
 def choose_again(
@@ -75,9 +87,11 @@ def choose_again(
 
     Both come in the order of their topics, a proposal as often as it was answered. What the model had learned at a
     decision is followed from the first experience on; it is told apart from what was otherwise by the run's own
-    settings giving the recorded probabilities.
+    settings giving the recorded probabilities. Values of metrics count as the other settings say, where the log holds
+    them (see `are_recorded`).
     """
-    mine, theirs = _Learner(own), _Learner(other)
+    recorded = own.policy.values
+    mine, theirs = _Learner(own, recorded=recorded), _Learner(other, recorded=recorded)
     added = other.choices - own.choices
     waiting: Iterator[Experience] = iter(experiences)
     found: dict[str, dict[str, float]] = {}
