@@ -20,8 +20,9 @@ def are_recorded(features: Mapping[str, float], names: Sequence[str], *, own: Se
     if OTHERS in own and 0 < len(known) < MOST:
         return True  # nothing was left out
     before, behind = _parted(names)
+    counting = before if OTHERS not in names else [*before, *(name for name in own if name != OTHERS)]
     absent = own if len(known) < MOST else _parted(own)[0][:MOST]
-    if not all(name in known or name in absent for name in before):
+    if not all(name in known or name in absent for name in counting):
         return False
     if OTHERS not in names:
         return True

@@ -41,6 +41,8 @@ def test_what_is_said_to_be_recorded_is_what_would_have_counted(
         (MANY, ["*"], ["*", "m05"], False),
         (MANY, ["m11", "*"], ["*"], False),
         (MANY, ["m11", "*"], ["m11"], True),
+        (MANY, ["*", "m13"], ["*"], False),
+        (MANY, ["m02", "*"], ["m05", "*"], True),
     ],
 )
 def test_what_was_not_kept_is_known_to_be_missing(
