@@ -276,7 +276,7 @@ def test_the_canonical_text_holds_no_credentials_and_does_not_depend_on_the_orde
     assert parse(turned, name="loop.toml").canonical == parse(LEAST, name="loop.toml").canonical
 
 
-def test_settings_that_were_activated_before_asking_could_cost_anything_are_in_force_still() -> None:
+def test_that_asking_is_off_stands_in_no_canonical_text() -> None:
     assert "ask_cost" not in parse(LEAST, name="loop.toml").canonical
 
 

@@ -12,6 +12,7 @@ from types import MappingProxyType, TracebackType
 from typing import Any, Literal, Self
 
 from .. import __version__, kafka, wire
+from ..clock import LoopClock, wall_us
 from ..connection import KafkaConnection
 from ..errors import BrokerError, ContractError, SettingsError
 from ..events import Action, DeadLetter, Outcome, Presence
@@ -29,11 +30,6 @@ _MINUTE_US = 60_000_000
 _WRITE_TIMEOUT_S = 10.0
 
 
-def wall_us() -> int:
-    """Return the time of the wall clock in microseconds."""
-    return time.time_ns() // 1000
-
-
 class ActionConsumer:
     """Hands over each action of `LOOP.actions` that may start here and now, once, after its claim has won.
 
@@ -44,9 +40,10 @@ class ActionConsumer:
 
     `trust` holds the keyring and the pinned root key, `signer` a key for `outcomes`, `store` the folder of its memory,
     which no other instance shares. `start_limits` are (count, interval in us): at most so many starts in each interval
-    of that length, over restarts too; what is beyond is refused. `approvals_least` maps actions to how many people must
-    have approved them, whatever the gate says: each approval that an action holds is checked again here. `stop_file`
-    is where a file may lie that stops this machine; while it does, or its folder cannot be read, nothing starts.
+    of that length, over restarts too; what is beyond is refused. They are counted by a clock that no step of `clock`,
+    the wall clock that actions expire by, reaches. `approvals_least` maps actions to how many people must have approved
+    them, whatever the gate says: each approval that an action holds is checked again here. `stop_file` is where a file
+    may lie that stops this machine; while it does, or its folder cannot be read, nothing starts.
     Raises `FencedError` when another process has the memory, `StorageError` when the memory cannot be written,
     `BrokerError` when Kafka refuses.
     """
@@ -78,6 +75,7 @@ class ActionConsumer:
         self._start_timeout_s = start_timeout_s
         self._authority = Authority(trust=trust, audience=audience, least=approvals_least)
         self._clock = clock
+        self._steady = LoopClock(wall_us=clock)
         self._incarnation = secrets.token_hex(8)
         self._in_flight: dict[str, tuple[Action, int]] = {}
         self._lock = threading.Lock()
@@ -246,7 +244,7 @@ class ActionConsumer:
         if action.issued_us < self._store.born_us:
             return "issued before this executor's memory began"
         for count, interval_us in self._start_limits:
-            if self._store.starts_since(self._clock() - interval_us) >= count:
+            if self._store.starts_since(self._steady.now_us() - interval_us) >= count:
                 return f"this executor starts at most {count} actions per {interval_us / 1_000_000:g} s"
         return self.why_not(action)
 
@@ -258,7 +256,7 @@ class ActionConsumer:
             if self._store.winner(action.id) is None:
                 self._refuse(action, "the claim did not come back before the action expired")
             return False
-        self._store.start(self._clock())
+        self._store.start(self._steady.now_us())
         refusal = self.why_not(action)
         if refusal is not None:
             self._refuse(action, refusal)

@@ -7,7 +7,7 @@ import click
 
 from schemas.errors import SettingsError
 from streams.cli.options import config_option, json_option, print_json, print_table
-from streams.operate.evaluation import NAMED, Evaluated, Evaluation
+from streams.operate.evaluation import NAMED, VALUES, Evaluated, Evaluation
 from streams.operate.evaluation import evaluate as evaluate_run
 from streams.operate.loop_place import LoopPlace
 from streams.operate.runs import open_run
@@ -93,10 +93,11 @@ def _print(found: Evaluation) -> None:
             click.echo(f"  what would: {one.remedy}")
         elif one.decisions < found.decisions:
             click.echo(f"{one.policy}: by the {one.decisions} decisions at which its choices can be followed")
-        if one.not_replayed:
-            click.echo(
-                f"{one.policy} differs in other sections too, which are not looked at: {', '.join(one.not_replayed)}"
-            )
+        sections = [name for name in one.not_replayed if name != VALUES]
+        if sections:
+            click.echo(f"{one.policy} differs in other sections too, which are not looked at: {', '.join(sections)}")
+        if VALUES in one.not_replayed:
+            click.echo(f"{one.policy}: {VALUES} has metrics that the log does not always hold: left out there")
     if answered:
         click.echo("no log can tell:")
         for line in UNKNOWN:

@@ -14,10 +14,12 @@ from streams.replay.ended_decisions import Record, read_decisions
 from streams.replay.episodes import costs_of, wait_us
 from streams.replay.logged_decisions import Table, baseline_of, columns, tabulate
 from streams.replay.policy_again import Chooser, choose_again
+from streams.replay.recorded_values import are_recorded
 from streams.settings import Settings
 
 NAMED = ("running", "none", "baseline")
 """Policies that need no file."""
+VALUES = "policy.values"
 Chances = Mapping[str, float]
 """Probability of each action."""
 
@@ -29,6 +31,8 @@ class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
 
     Where `refused` says why the run cannot tell, and `remedy` what would change that, there are no such numbers.
     `differs` is the share of what happens that would be something else, `effective` how many decisions speak for that.
+    `not_replayed` are the sections that differ and are not looked at, and `VALUES` where the log does not hold all
+    values of metrics that the policy would have decided by: it decides by those that are there.
     """
 
     policy: str
@@ -79,7 +83,8 @@ def evaluate(run: Reader, settings: Settings, policies: Sequence[str], others: M
             found.append(_evaluated(name, table, _chances(name, table, settings), ()))
             continue
         wider = _tabulated(record, settings, other)
-        found.append(_evaluated(name, wider, _again(run, wider, settings, other), _not_replayed(settings, other)))
+        not_replayed = (*_not_replayed(settings, other), *_values_left_out(wider, settings, other))
+        found.append(_evaluated(name, wider, _again(run, wider, settings, other), not_replayed))
     earned = table.log.rewards[table.log.seen]
     return Evaluation(
         decisions=len(table.decided),
@@ -172,3 +177,10 @@ def _not_replayed(settings: Settings, other: Settings) -> tuple[str, ...]:
     """Return the sections that differ and are not taken into account."""
     mine, theirs = (msgspec.json.decode(one.canonical) for one in (settings, other))
     return tuple(name for name in mine if name != "policy" and mine[name] != theirs.get(name))
+
+
+def _values_left_out(table: Table, settings: Settings, other: Settings) -> tuple[str, ...]:
+    """Return `VALUES` where some decision lacks values that count under the other settings."""
+    own, names = settings.policy.values, other.policy.values
+    whole = own == names or all(are_recorded(one.proposal.features, names, own=own) for one in table.decided)
+    return () if whole else (VALUES,)

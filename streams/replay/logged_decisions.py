@@ -8,7 +8,9 @@ import numpy as np
 
 from schemas.events import NONE, Proposal
 from streams.learners.cross_fitting import Vector, fold_of
+from streams.learners.feature_scale import FeatureScale
 from streams.learners.off_policy import Log
+from streams.loop.policy.values import NAMED, OTHER
 from streams.replay.ended_decisions import LATER, Decided, Record
 from streams.replay.episodes import least_reward
 
@@ -109,24 +111,37 @@ def _names(one: Decided) -> set[str]:
 
 
 def _features(decided: Sequence[Decided], actions: Sequence[str]) -> Vector:
-    """Return a constant, the patterns, the features, and how often each action was let through lately, shape (n, d).
+    """Return a constant, the patterns, the features, the values of metrics, and how often each action was let through
+    lately, shape (n, d).
 
     Which patterns and features are frequent is counted over all these decisions: where there are more of them than
     are kept, a later look may have other columns.
     """
     patterns = _frequent((one.proposal.pattern for one in decided), MOST_PATTERNS)
     names = _frequent((name for one in decided for name in one.proposal.features), MOST_FEATURES)
+    values = [name for name in names if name.startswith((NAMED, OTHER))]
+    others = [name for name in names if name not in values]
     rows = [
         [
             1.0,
             *(float(one.proposal.pattern == pattern) for pattern in patterns),
-            *(one.proposal.features.get(name, 0.0) for name in names),
+            *(one.proposal.features.get(name, 0.0) for name in others),
+            *scaled,
             *passed,
         ]
-        for one, passed in zip(decided, _passed(decided, actions), strict=True)
+        for one, scaled, passed in zip(decided, _scaled(decided, values), _passed(decided, actions), strict=True)
     ]
     found = np.array(rows, dtype=np.float64).reshape(len(rows), -1 if rows else 1)
     return np.nan_to_num(found, posinf=0.0, neginf=0.0)
+
+
+def _scaled(decided: Sequence[Decided], names: Sequence[str]) -> Iterator[list[float]]:
+    """Yield the values of metrics of these names, which have units of their own: centred and scaled as the policy does,
+    by the decisions until then alone, so that no later one changes them. What is absent is 0, the mean.
+    """
+    scale = FeatureScale(limit=len(names), first=names)
+    for one in decided:
+        yield scale.learn_row(scale.raw(one.proposal.features))[1:].tolist()
 
 
 def _passed(decided: Sequence[Decided], actions: Sequence[str]) -> Iterator[list[float]]:

@@ -5,6 +5,8 @@ from collections.abc import Collection, Container, Iterable, Iterator, Mapping, 
 from dataclasses import dataclass
 from math import isclose
 
+from msgspec.structs import replace
+
 from schemas.events import ASK, NONE, Experience, Proposal
 from schemas.keyring import LOOP
 from streams.learners.bandit import explore
@@ -15,6 +17,7 @@ from streams.loop.policy.learning import teach
 from streams.loop.policy.reward_models import reward_model, reward_model_settings
 from streams.loop.policy.settings import PolicySettings
 from streams.loop.remembering import remember
+from streams.replay.recorded_values import features_under
 
 MODEL = "ridges/"
 """What the names of the policy's models begin with; behind it is how often the model had learned."""
@@ -35,12 +38,15 @@ class Chooser:
 
 
 class _Learner:
-    """The policy's model as it was at one decision after the other."""
+    """The policy's model as it was at one decision after the other, of which the log holds the values that count by
+    `recorded`.
+    """
 
-    def __init__(self, chooser: Chooser, *, look_cost: float | None = None) -> None:
+    def __init__(self, chooser: Chooser, *, recorded: Sequence[str], look_cost: float | None = None) -> None:
         """`look_cost` is what a person's look costs, None for what it cost in the run."""
         self._chooser = chooser
         self._look_cost = look_cost
+        self._as_recorded = tuple(recorded) == chooser.policy.values
         self._model: RewardModel = reward_model(chooser.policy, chooser.actions)
         self._seen: OrderedDict[str, None] = OrderedDict()
 
@@ -56,14 +62,21 @@ class _Learner:
     def teach(self, experience: Experience) -> None:
         """Learn from what the run recorded, a person's look at its price here."""
         remembered = self._chooser.policy.remembered
-        teach(self._model, priced(experience, self._look_cost), self._seen, remembered=remembered)
+        experience = priced(experience, self._look_cost)
+        if not self._as_recorded:
+            experience = replace(experience, features=self._features(experience.features))
+        teach(self._model, experience, self._seen, remembered=remembered)
         if experience.is_outcome and experience.state != "late":
             remember(self._seen, experience.proposal, remembered)
 
     def choose(self, proposal: Proposal, names: Sequence[str]) -> dict[str, float]:
         policy = self._chooser.policy
-        outlook = self._model.decide(proposal.id, proposal.features, actions=names, pattern=proposal.pattern)
+        features = self._features(proposal.features)
+        outlook = self._model.decide(proposal.id, features, actions=names, pattern=proposal.pattern)
         return explore(names, outlook, gamma=policy.gamma, optimism=policy.optimism, floor=policy.floor)
+
+    def _features(self, features: Mapping[str, float]) -> Mapping[str, float]:
+        return features if self._as_recorded else features_under(features, self._chooser.policy.values)
 
 
 def choose_again(
@@ -79,9 +92,12 @@ def choose_again(
 
     Both come in the order of their topics, a proposal as often as it was answered. What the model had learned at a
     decision is followed from the first experience on; it is told apart from what was otherwise by the run's own
-    settings giving the recorded probabilities. What a person's look cost is learned at the price of the other settings.
+    settings giving the recorded probabilities. What a person's look cost is learned at the price of the other settings;
+    values of metrics count as these say, where the log holds them (see `are_recorded`).
     """
-    mine, theirs = _Learner(own), _Learner(other, look_cost=other.policy.ask_cost)
+    recorded = own.policy.values
+    mine = _Learner(own, recorded=recorded)
+    theirs = _Learner(other, recorded=recorded, look_cost=other.policy.ask_cost)
     added = other.choices - own.choices
     waiting: Iterator[Experience] = iter(experiences)
     found: dict[str, dict[str, float]] = {}

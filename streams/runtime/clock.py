@@ -1,32 +1,8 @@
-"""Loop time: wall time when the process starts, the monotonic clock from there on; never backwards."""
+"""Loop time of a partition, and how it is compared with the broker's."""
 
-import time
-from collections.abc import Callable
+from schemas.clock import LoopClock
 
 MICROSECONDS = 1_000_000
-
-
-def _elapsed_us() -> int:
-    """Return a clock that also runs while the machine sleeps, where the system has one."""
-    clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-    return time.clock_gettime_ns(clock) // 1_000
-
-
-class LoopClock:
-    """The time of one process in microseconds since the epoch. A step of the wall clock does not reach it."""
-
-    def __init__(
-        self,
-        *,
-        wall_us: Callable[[], int] = lambda: time.time_ns() // 1_000,
-        elapsed_us: Callable[[], int] = _elapsed_us,
-    ) -> None:
-        self._elapsed_us = elapsed_us
-        self._offset_us = wall_us() - elapsed_us()
-
-    def now_us(self) -> int:
-        """Return the time now."""
-        return self._offset_us + self._elapsed_us()
 
 
 class PartitionClock:

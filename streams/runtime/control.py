@@ -6,13 +6,13 @@ from collections.abc import Callable
 from confluent_kafka import KafkaException
 from confluent_kafka import Message as Record
 
+from schemas.clock import LoopClock
 from schemas.kafka import headers_of
 from schemas.raw import RawBatch
 from schemas.steady import SteadyConsumer
 from schemas.stop_file import StopFile
 from schemas.topics import SHARED_SOURCES
 from streams.loop.processor import STOPPED_HERE_US
-from streams.runtime.clock import LoopClock
 from streams.runtime.inbox import Fetched, Inbox
 from streams.runtime.spec import WorkerSpec
 

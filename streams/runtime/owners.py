@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
+from schemas.clock import LoopClock
 from schemas.errors import BrokerError
-from streams.runtime.clock import LoopClock
 from streams.runtime.control import ControlFeed
 from streams.runtime.held import Held
 from streams.runtime.inbox import Fetched

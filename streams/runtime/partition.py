@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from schemas.clock import LoopClock
 from schemas.errors import BrokerError, FencedError
 from schemas.raw import Message, RawBatch
 from schemas.signing import Signer
@@ -20,7 +21,7 @@ from streams.loop.processor import STOPPED_HERE_US, Now
 from streams.loop.snapshot import next_slot
 from streams.loop.step import StepOutput, journal_entry, journal_message, take_step
 from streams.runtime import snapshots
-from streams.runtime.clock import MICROSECONDS, AppendTimeCheck, LoopClock, PartitionClock
+from streams.runtime.clock import MICROSECONDS, AppendTimeCheck, PartitionClock
 from streams.runtime.held import Held
 from streams.runtime.inbox import Inbox
 from streams.runtime.metrics import Metrics

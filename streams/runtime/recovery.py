@@ -1,9 +1,9 @@
 """`flyball recover --accept-loss`: go on from what is there, when journal and inputs no longer fit together."""
 
+from schemas.clock import LoopClock
 from schemas.errors import RecoveryError
 from schemas.events import InputRange
 from streams.runtime import snapshots
-from streams.runtime.clock import LoopClock
 from streams.runtime.held import Held
 from streams.runtime.spec import WorkerSpec
 from streams.runtime.step_producer import StepProducer

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from confluent_kafka import Message as Record
 
 from schemas import wire
+from schemas.clock import LoopClock
 from schemas.errors import ContractError, RecoveryError
 from schemas.events import InputRange, JournalEntry
 from schemas.kafka import headers_of, make_consumer, range_of
@@ -17,7 +18,7 @@ from streams.loop.role import TELEMETRY_TOPICS
 from streams.loop.snapshot import next_slot
 from streams.loop.step import JOURNAL, journal_entry, journal_message, replay_step, take_loss
 from streams.runtime import snapshots
-from streams.runtime.clock import LoopClock, PartitionClock
+from streams.runtime.clock import PartitionClock
 from streams.runtime.held import Held
 from streams.runtime.log_reader import InputReader, PartitionReader
 from streams.runtime.spec import WorkerSpec

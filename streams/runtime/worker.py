@@ -10,10 +10,10 @@ from typing import Any, NoReturn
 
 from confluent_kafka import KafkaException
 
+from schemas.clock import LoopClock
 from schemas.errors import BrokerError, FencedError, RecoveryError
 from schemas.kafka import make_admin
 from streams.runtime import exits, logs
-from streams.runtime.clock import LoopClock
 from streams.runtime.control import ControlFeed
 from streams.runtime.ends import SourceEnds
 from streams.runtime.health import HealthServer

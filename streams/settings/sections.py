@@ -66,8 +66,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     @property
     def canonical(self) -> str:
-        """Return what matters to decisions, as JSON with sorted keys and every default written out, but for what is
-        off: `policy.ask_cost`, which was not there when settings were activated that still hold.
+        """Return what matters to decisions, as JSON with sorted keys and every default written out, but for
+        `policy.ask_cost` where it is off. A release with a new setting has another text for the same file.
 
         Where Kafka is, where files are, what retention keeps, what carries actions out, who is told, and the worlds do
         not matter: they may change freely.

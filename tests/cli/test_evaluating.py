@@ -77,6 +77,17 @@ def test_what_the_log_cannot_tell_is_refused_with_the_reason_and_what_would_help
     assert "drain" in str(one["refused"])
 
 
+def test_values_of_metrics_that_the_log_may_lack_are_said(folder: Path, tmp_path: Path) -> None:
+    text = (folder / "loop.toml").read_text()
+    without = tmp_path / "without.toml"
+    without.write_text(text.replace("[policy]", "[policy]\nvalues = []"))
+    arguments = ["evaluate", "-c", str(without), "--log", str(folder / "run"), str(folder / "loop.toml")]
+    result = CliRunner().invoke(flyball, arguments)
+    assert "loop.toml: policy.values has metrics that the log does not always hold: left out there" in result.output
+    assert "other sections" not in result.output
+    assert "policy.values" not in call(folder, str(without)).output
+
+
 def test_too_few_decisions_are_refused_with_how_many_are_missing(folder: Path, tmp_path: Path) -> None:
     simulate_fleet(
         fleet_loop(None), seed=7, telemetry_events=1_000, on_progress=lambda _: None, save=tmp_path / "short"

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 import msgspec
 from confluent_kafka import TopicPartition
 
+from schemas.clock import LoopClock
 from schemas.connection import KafkaConnection
 from schemas.events import Event, JournalEntry
 from schemas.kafka import make_admin, make_producer
-from streams.runtime.clock import LoopClock
 from streams.runtime.inbox import Fetched
 from streams.runtime.log_reader import InputReader
 from streams.runtime.metrics import Metrics

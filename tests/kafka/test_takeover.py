@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from connectors.kafka.launcher import LocalKafka
+from schemas.clock import LoopClock
 from schemas.errors import FencedError, RecoveryError
 from schemas.events import Loss
-from streams.runtime.clock import LoopClock
 from streams.runtime.recovery import accept_loss
 from streams.runtime.takeover import take_over
 from tests.kafka.by_hand import PARTITION, Place, folded_once, until

@@ -77,6 +77,15 @@ def test_an_episode_that_is_decided_again_is_decided_by_what_was_measured_last()
     assert values_in(again) == {"other:cpu": 95.0}
 
 
+def test_where_no_values_count_a_measurement_changes_nothing() -> None:
+    processor = policy(values=())
+    fold(processor, recurrence("e1", state={"cpu": 70.0}))
+    fold(processor, recurrence("e2", state={"cpu": 71.0}), seconds=1.0)
+    before = processor.snapshot()
+    fold(processor, measurement(2.0, abnormal=True, values={"cpu": 90.0}), seconds=3.0)
+    assert processor.snapshot() == before
+
+
 def denied(of: Proposal, *, retry_s: float) -> Verdict:
     return verdict(of, "deny", retry_after_us=START + int(retry_s * S))
 

@@ -7,7 +7,8 @@ from msgspec.structs import replace
 
 from schemas.events import Event, Proposal
 from streams.loop.actions import ActionSettings
-from streams.operate.evaluation import Evaluation, evaluate
+from streams.loop.policy.values import values_of
+from streams.operate.evaluation import VALUES, Evaluation, evaluate
 from streams.operate.simulation import fleet_loop
 from streams.operate.topic_reader import StoredRecord
 from streams.settings import Settings
@@ -130,3 +131,22 @@ def test_proposals_that_are_kept_on_verdicts_alone_are_followed(settings: Settin
     found = evaluate(log, other, ("same.toml",), {"same.toml": same})
     assert found.policies[0].decisions == 400
     assert found.policies[0].refused == ""
+
+
+@pytest.mark.parametrize(
+    ("own", "names", "expected"),
+    [
+        (("*",), ("load", "*"), ()),
+        (("*",), (), ()),
+        (("load",), ("load",), ()),
+        (("load",), ("cpu", "load"), (VALUES,)),
+        ((), ("*",), (VALUES,)),
+    ],
+)
+def test_values_that_the_log_does_not_hold_are_said_to_be_left_out(
+    settings: Settings, own: tuple[str, ...], names: tuple[str, ...], expected: tuple[str, ...]
+) -> None:
+    mine, other = (replace(settings, policy=replace(settings.policy, values=one)) for one in (own, names))
+    log = run(count=40, features={"severity": 6.0} | values_of({"cpu": 70.0, "load": 2.0}, own))
+    found = evaluate(log, mine, ("other.toml",), {"other.toml": other})
+    assert found.policies[0].not_replayed == expected

@@ -83,6 +83,29 @@ def test_patterns_and_features_are_columns_and_what_is_not_finite_is_0() -> None
     assert log.features[:, :5].tolist() == [[1.0, 1.0, 0.0, 0.0, 0.5], [1.0, 0.0, 1.0, 0.0, 1.0]]
 
 
+def valued(count: int, unit: float) -> Table:
+    """Return decisions with the value of a metric in some unit, which every fifth one lacks."""
+    loads = [{"other:load": unit * (200.0 + 40.0 * (number * 37 % 11 - 5))} for number in range(count)]
+    mine = [
+        asked(f"d{number:03d}", features={"x": 0.5} | (load if number % 5 else {})) for number, load in enumerate(loads)
+    ]
+    return tabulated(*(event for one in mine for event in (verdict(one), experience(one))))
+
+
+def test_values_of_metrics_count_alike_in_whatever_unit_they_are() -> None:
+    features, wide = valued(200, 1.0).log.features, valued(200, 1e9).log.features
+    assert wide == pytest.approx(features)
+    assert features[:, 2].tolist() == [0.5] * 200
+    load = features[1:, 3]
+    assert 0.3 < load.std() < 1.0
+    assert np.abs(load).max() < 2.0
+    assert features[5::5, 3].tolist() == [0.0] * 39  # those without one
+
+
+def test_a_value_is_scaled_by_what_came_before_it() -> None:
+    assert np.array_equal(valued(200, 1.0).log.features[:60], valued(60, 1.0).log.features)
+
+
 def test_how_often_an_action_was_let_through_lately_on_the_pattern_is_a_column_each() -> None:
     denied, later, elsewhere = asked("a"), asked("b"), asked("c", pattern="p-2")
     refused = experience(denied, "censored", None, effective="none", verdict="deny")

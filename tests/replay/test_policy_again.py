@@ -1,6 +1,6 @@
 """What the loop would have chosen under other settings, at its own decisions."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from msgspec.structs import replace
@@ -11,6 +11,7 @@ from streams.loop.policy import Policy, PolicySettings
 from streams.replay.policy_again import Chooser, choose_again
 from tests.loop.decided import ACTIONS, at, experience, recorded, recurrence, verdict
 
+Leaning = Callable[..., tuple[list[Proposal], list[Experience]]]
 OWN = Chooser(policy=PolicySettings(), actions=ACTIONS)
 
 
@@ -46,6 +47,37 @@ def test_under_the_same_settings_every_probability_is_the_recorded_one(
     found = again(run, OWN)
     assert found == {one.id: pytest.approx(one.probabilities) for one in run[0]}
     assert len({tuple(sorted(one.items())) for one in found.values()}) > 20  # it learned in between
+
+
+@pytest.fixture(scope="module")
+def leaning() -> Leaning:
+    """Return runs of policies that learned from equal decisions, whatever values of metrics each had counted."""
+
+    def run_of(*values: str) -> tuple[list[Proposal], list[Experience]]:
+        policy = Policy(PolicySettings(values=values), loop="lab", seed=1, actions=dict(ACTIONS))
+        proposals: list[Proposal] = []
+        experiences: list[Experience] = []
+        for number in range(60):
+            load = float(number * 37 % 60)
+            asked = recurrence(f"e{number}", f"web-{number}", state={"load": load, "cpu": 50.0 + number % 4})
+            (one,) = policy.on_batch(recorded(asked, first=number), at(number * 60))
+            assert isinstance(one, Proposal)
+            told = experience(replace(one, action="restart"), reward=0.9 if load < 30 else 0.1)
+            policy.on_batch(recorded(verdict(one), told, first=10 * number), at(number * 60 + 30))
+            proposals.append(one)
+            experiences.append(told)
+        return proposals, experiences
+
+    return run_of
+
+
+@pytest.mark.parametrize("values", [(), ("load",), ("load", "*")])
+def test_other_values_of_metrics_count_as_if_they_always_had(values: tuple[str, ...], leaning: Leaning) -> None:
+    run, truth = leaning("*"), leaning(*values)
+    other = Chooser(policy=PolicySettings(values=values), actions=ACTIONS)
+    found = again(run, other)
+    assert found == {one.id: pytest.approx(was.probabilities) for one, was in zip(run[0], truth[0], strict=True)}
+    assert any(found[one.id] != pytest.approx(one.probabilities) for one in run[0])
 
 
 def test_what_was_done_for_lives_in_between_changes_no_choice(run: tuple[list[Proposal], list[Experience]]) -> None:

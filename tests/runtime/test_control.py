@@ -5,9 +5,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from schemas.clock import LoopClock
 from schemas.stop_file import StopFile
 from streams.loop.processor import STOPPED_HERE_US
-from streams.runtime.clock import LoopClock
 from streams.runtime.control import TOPIC, ControlFeed
 from streams.runtime.inbox import Inbox
 

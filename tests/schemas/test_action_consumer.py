@@ -272,6 +272,16 @@ def test_starts_are_capped_also_over_a_restart(site: Site) -> None:
         assert refusal(site, consumer, "a2") == "this executor starts at most 2 actions per 60 s"
 
 
+def test_a_wall_clock_that_jumps_ahead_gives_no_fresh_starts(site: Site) -> None:
+    steps_us = [0]
+    with site.executor(start_limits=((1, 60_000_000),), clock=lambda: now_us() + steps_us[-1]) as consumer:
+        site.action("a1")
+        consumer.report(next_is(consumer, "a1"), "succeeded")
+        steps_us.append(61 * SECOND_US)
+        site.action("a2", expires_us=now_us() + 120 * SECOND_US)
+        assert refusal(site, consumer, "a2") == "this executor starts at most 1 actions per 60 s"
+
+
 def test_presence_tells_state_and_what_is_in_flight(site: Site) -> None:
     with site.executor() as consumer:
         site.action("a1")

@@ -197,6 +197,8 @@ class Policy:
         return [self._propose(recurrence, 1, on)]
 
     def _see(self, measurement: Measurement) -> None:
+        if not self._settings.values:
+            return
         for one in (self._open.get(measurement.entity), self._waiting.get(measurement.entity)):
             if one is not None:
                 see(one, measurement, self._settings.values)
