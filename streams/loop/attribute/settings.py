@@ -4,7 +4,6 @@ from typing import Annotated
 
 import msgspec
 
-from streams.learners.early_signal import LEAST
 from streams.loop.durations import format_duration
 
 Interval = Annotated[int, msgspec.Meta(ge=1)]
@@ -23,7 +22,7 @@ class EarlySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     from it."""
     pairs: Count = 20
     """So many outcomes it must have foretold, before they were known, for that share to count."""
-    remembered: Annotated[int, msgspec.Meta(ge=LEAST, le=100_000)] = 1_000
+    remembered: Annotated[int, msgspec.Meta(ge=20, le=100_000)] = 1_000
     """The latest signals and outcomes that it is learned from."""
 
 
