@@ -1,22 +1,13 @@
 """What found no room since that was last told: at once at first, then once a minute at most."""
 
-import msgspec
-
 from schemas.events import Event, Overflow
 from streams.loop.occasion import Occasion
+from streams.loop.untold import Untold
 
 TOLD_EVERY_US = 60_000_000
 NAMES_LIMIT = 1_000
 """Different names that are told apart at most."""
 EXAMPLES = 5
-
-
-class Untold(msgspec.Struct, array_like=True):
-    """What is still to be told, and when something was told last."""
-
-    rows: int
-    names: list[str]
-    told_us: int | None
 
 
 class TurnedAway:

@@ -29,7 +29,8 @@ from streams.loop.attribute.settings import AttributeSettings
 from streams.loop.occasion import Occasion, fold_events
 from streams.loop.processor import Input, Now
 from streams.loop.remembering import forget_oldest
-from streams.loop.turned_away import TurnedAway, Untold
+from streams.loop.turned_away import TurnedAway
+from streams.loop.untold import Untold
 from streams.loop.versions import refuse_other_version
 
 STATE_VERSION = 3

@@ -12,7 +12,7 @@ from streams.loop.gate.runs import Run
 from streams.loop.gate.settings import Level
 from streams.loop.gate.spending import Spent
 from streams.loop.limits import SlidingWindowsState
-from streams.loop.turned_away import Untold
+from streams.loop.untold import Untold
 
 STATE_VERSION = 8
 

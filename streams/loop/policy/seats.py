@@ -12,7 +12,8 @@ from schemas.events import Event
 from streams.learners.life_course import LifeCourse
 from streams.loop.occasion import Occasion
 from streams.loop.remembering import forget_oldest
-from streams.loop.turned_away import NAMES_LIMIT, TurnedAway, Untold
+from streams.loop.turned_away import NAMES_LIMIT, TurnedAway
+from streams.loop.untold import Untold
 
 LIMIT = "policy.renewal.entity_limit"
 SETTLED_LIMIT = 4
