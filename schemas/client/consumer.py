@@ -41,9 +41,10 @@ class ActionConsumer:
     `trust` holds the keyring and the pinned root key, `signer` a key for `outcomes`, `store` the folder of its memory,
     which no other instance shares. `start_limits` are (count, interval in us): at most so many starts in each interval
     of that length, over restarts too; what is beyond is refused. They are counted by a clock that no step of `clock`,
-    the wall clock that actions expire by, reaches. `approvals_least` maps actions to how many people must have approved
-    them, whatever the gate says: each approval that an action holds is checked again here. `stop_file` is where a file
-    may lie that stops this machine; while it does, or its folder cannot be read, nothing starts.
+    the wall clock that actions expire by, reaches until the process is started anew. `approvals_least` maps actions to
+    how many people must have approved them, whatever the gate says: each approval that an action holds is checked again
+    here. `stop_file` is where a file may lie that stops this machine; while it does, or its folder cannot be read,
+    nothing starts.
     Raises `FencedError` when another process has the memory, `StorageError` when the memory cannot be written,
     `BrokerError` when Kafka refuses.
     """

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from schemas.events import ASK, Event, Experience, Proposal, Verdict
 from streams.loop.asking import unasked
 from streams.loop.attribute import Attribute, AttributeSettings
+from streams.loop.attribute.settings import EarlySettings
 from streams.loop.rewards import reward_of
 from tests.loop.decided import ACTIONS, S, at, measured, outcome, proposal, recorded, verdict
 
@@ -187,3 +188,12 @@ def test_what_asking_came_to_is_a_possible_reward_and_never_more_than_without(
     assert one.unasked_reward is not None
     assert reward_of(one) == one.reward
     assert one.reward <= one.unasked_reward
+
+
+def test_no_early_signal_is_read_of_what_was_asked() -> None:
+    """Since the question it would foretell another thing than since a verdict, and one relation serves all."""
+    settings = replace(SETTINGS, early=EarlySettings(after_us=2 * S))
+    (of_level,) = told(*yes(4, BY_LEVEL), windows=ILL_5_S, of=BY_LEVEL, settings=settings)
+    (asked,) = told(*yes(4), windows=ILL_5_S, settings=settings)
+    assert of_level.signal is not None
+    assert asked.signal is None

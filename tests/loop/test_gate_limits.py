@@ -81,6 +81,15 @@ def test_until_a_place_comes_back_after_a_resume_the_loop_is_told_to_be_blocked(
     assert ask(bench, 3, time_us=bench.us).decided_by is None
 
 
+def test_during_a_pause_with_an_end_it_is_told_when_a_place_comes_back_after_it() -> None:
+    bench = ready(concurrency=4, ramp_us=100 * SECOND)
+    assert ask(bench, 0).action is not None  # one is under way, so the first place after the resume is taken
+    until_us = bench.us + 30 * SECOND
+    paused = msgspec.structs.replace(control("pause", "loop", "paused"), until_us=until_us)
+    (told,) = (one for one in bench.give(paused) if isinstance(one, Blocked))
+    assert told.until_us["loop"] == until_us + 50 * SECOND
+
+
 def test_a_stop_that_is_lifted_is_a_resume_too_and_a_rearm_of_what_runs_is_none() -> None:
     bench = ready(concurrency=2, ramp_us=100 * SECOND)
     bench.us += 200 * SECOND

@@ -173,3 +173,16 @@ def test_of_too_many_merged_patterns_the_one_merged_longest_ago_is_forgotten_of_
         names.join(f"p-{number}", "p-9", {"p-0"})
     assert names.state() == [("p-0", "p-9"), ("p-3", "p-9")]
     assert names.scopes("p-3") == ("pattern:p-9", "pattern:p-0", "pattern:p-3")
+
+
+def test_a_merged_pattern_that_is_forgotten_is_told_to_be_free_with_the_others() -> None:
+    made = Bench(
+        settings=GateSettings(), levels=msgspec.structs.replace(ACT, pairs=1), actions=ENDLESS
+    )  # so many names are known
+    made.start()
+    made.give(order(made, "pause", "pattern:p-3", "paused"))
+    known: dict[str, int] = {}
+    for old in ("p-1", "p-2"):
+        known |= blocked(made.give(msgspec.structs.replace(merged(old, "p-3"), id=old)))
+    known |= blocked(made.give(order(made, "pause", "pattern:p-3", "running")))
+    assert {scope: us for scope, us in known.items() if us == 0 or us > made.us} == {}

@@ -225,7 +225,9 @@ class Attribute:
             join.due_us = decided_us + settings.escalation_us
             return
         join.due_us = decided_us + settings.horizon_us + settings.grace_us
-        if settings.early is not None and join.proposal.episode and join.proposal.by == LOOP:
+        if settings.early is None or join.asked_us is not None:  # a signal since the question foretells another thing
+            return
+        if join.proposal.episode and join.proposal.by == LOOP:
             join.early_us = decided_us + settings.early.after_us + settings.grace_us
 
     def _ended(self, outcome: Outcome, on: Occasion) -> list[Event]:

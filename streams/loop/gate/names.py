@@ -36,6 +36,10 @@ class Names:
         name = self.of(pattern)
         return self._scopes.get(name) or (f"pattern:{name}",)
 
+    def all_scopes(self) -> list[str]:
+        """Return the scopes of all patterns that were merged, and of what took them in."""
+        return [scope for scopes in self._scopes.values() for scope in scopes]
+
     def alike(self, scope: str) -> tuple[str, ...]:
         """Return the scopes that are blocked as one is: all names of a pattern, or that alone."""
         kind, _, name = scope.partition(":")

@@ -111,10 +111,13 @@ def ordered_patterns(orders: Orders, settings: LevelSettings) -> set[str]:
 
 
 def running_since(orders: Orders, now_us: int) -> int:
-    """Return since when the loop has been running, as far as orders say; `now_us` when it is not."""
+    """Return since when the loop has been running, as far as orders say. When it is not: from when on it will, where
+    that is known, else `now_us`.
+    """
     order = orders.pauses.get("loop")
-    if order is None or stopped(orders, "loop", now_us)[0]:
-        return now_us
+    is_stopped, until_us = stopped(orders, "loop", now_us)
+    if order is None or is_stopped:
+        return until_us or now_us
     resumed_us = order.until_us if order.paused and order.until_us is not None else order.heard_us
     return max(resumed_us, orders.rearmed_us)
 

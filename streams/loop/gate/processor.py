@@ -231,6 +231,7 @@ class Gate:
         old, into = pattern.pattern, pattern.alias_of
         if pattern.status != "merged" or into is None:
             return []
+        self._book.touched.update(self._facts.names.all_scopes())  # one of them may be forgotten
         outputs = self._ladder.merged(old, into, self._facts.orders, on)
         name = self._facts.names.of(old)
         if name != old:
