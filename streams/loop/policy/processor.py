@@ -231,7 +231,8 @@ class Policy:
 
     def _rename(self, pattern: str, into: str) -> None:
         """Propose what waits, or may be proposed again, as what its pattern was merged into."""
-        for one in (*self._open.values(), *self._queue.waiting.values()):
+        known: list[Open | Waiting] = [*self._open.values(), *self._queue.waiting.values()]
+        for one in known:
             if one.recurrence.pattern == pattern:
                 one.recurrence = msgspec.structs.replace(one.recurrence, pattern=into)
 
