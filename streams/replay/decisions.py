@@ -7,6 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from schemas.events import Verdict
+from streams.loop.denials import may_ask_again
 
 MOOT = "not proposed again"
 """What becomes of a repeated proposal whose episode the other gate has acted on already."""
@@ -59,8 +60,7 @@ def decision_of(verdict: Verdict) -> Decision:
         asked=verdict.verdict == "escalate",
         answered=verdict.approval is not None,
         masked=bool(proposal.blocked),
-        may_ask_again=verdict.verdict == "deny"
-        and (verdict.decided_by == "pause" or verdict.retry_after_us is not None),
+        may_ask_again=may_ask_again(verdict),
     )
 
 

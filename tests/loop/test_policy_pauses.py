@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from schemas.events import Action, Control, Event, HoldOut, Proposal, Verdict
+from schemas.events import Action, Control, Event, HoldOut, Overflow, Proposal, Verdict
 from schemas.ids import derive
 from streams.loop.actions import ActionSettings
 from streams.loop.gate import Gate, GateSettings, LevelSettings
@@ -56,6 +56,8 @@ class Loop:
         """Whether proposals are under way until they are delivered."""
         self.lasts = 0.0
         """How long an action takes, in seconds."""
+        self.ends = "succeeded"
+        """How actions end."""
         self._under_way: list[Proposal] = []
         self._running: list[tuple[float, Verdict]] = []
         self.seconds = 0.0
@@ -140,7 +142,7 @@ class Loop:
             self._running.append((ends, decided))
             return
         if decided.action is not None:
-            self.give(outcome(decided, "succeeded", self.seconds))
+            self.give(outcome(decided, self.ends, self.seconds))
         told = ("observed", 0.9) if decided.verdict == "allow" else ("censored", None)
         self.give(experience(decided.proposal, *told, verdict=decided.verdict))
 
@@ -288,10 +290,15 @@ def test_places_that_are_taken_or_not_there_yet_after_a_resume_are_waited_for(ra
 def test_who_waits_is_bounded_and_a_newer_episode_takes_the_place_of_an_older_one() -> None:
     processor = policy(open_limit=3, remembered=10)
     told = [recurrence(f"e{n}", f"web-{n}") for n in range(5)]
-    assert processor.on_batch(recorded(blocked(loop=0), *told, recurrence("e9", "web-4")), at(0)) == []
+    (told_of,) = processor.on_batch(recorded(blocked(loop=0), *told, recurrence("e9", "web-4")), at(0))
+    assert isinstance(told_of, Overflow)
+    assert (told_of.limit, told_of.rows, told_of.examples) == ("policy.open_limit", 1, ("web-0",))
+    (rest,) = restored(processor).on_time(at(60))
+    assert isinstance(rest, Overflow)
+    assert (rest.rows, rest.examples) == (1, ("web-1",))
     processor.on_batch(recorded(blocked(1, loop=-1), first=9), at(1))
     proposals: list[Proposal] = []
-    for n in range(10, 14):
+    for n in range(10, 13):
         proposals += _proposals(processor.on_time(at(1)))
         processor.on_batch(recorded(verdict(proposals[-1], seconds=1), first=n), at(1))
     assert [one.episode for one in proposals] == ["e2", "e3", "e9"]
@@ -354,6 +361,13 @@ def test_any_split_and_any_restart_release_the_same(cuts: list[int], restart: in
         assert parts.on_time(at(seconds)) == free
         released += [other.episode for other in _proposals(free)]
     assert released == ["e1", "e1", "e2", "e2", "e4", "e4", "e0"]
+
+
+def restored(processor: Policy) -> Policy:
+    """Return another policy with the state of one."""
+    again = policy(open_limit=3, remembered=10)
+    again.restore(processor.snapshot())
+    return again
 
 
 def _proposals(events: Iterable[Event]) -> list[Proposal]:

@@ -8,6 +8,8 @@ NEVER_US = 1 << 62
 """A time that nobody knows yet."""
 AGAIN_US = 1_000_000
 """What a pause denied is proposed again after so long at the earliest: by then it was heard what is paused."""
+AGAIN_UNTOLD_US = 30_000_000
+"""The same of what was denied by a check whose end nobody tells."""
 
 
 class Openings:

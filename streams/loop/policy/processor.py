@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import msgspec
 
-from schemas.errors import RecoveryError
 from schemas.events import (
     ASK,
     NONE,
@@ -14,6 +13,7 @@ from schemas.events import (
     Event,
     Experience,
     Measurement,
+    Pattern,
     Proposal,
     Recurrence,
     Storm,
@@ -22,11 +22,13 @@ from schemas.events import (
 from schemas.ids import Cause, Mint
 from streams.loop.actions import ActionSettings
 from streams.loop.asking import asked_about
+from streams.loop.denials import UNTOLD, may_pass
 from streams.loop.occasion import Occasion, fold_events
 from streams.loop.policy.choice import choose, features_of, hold_out_of, time_of_day, uniform
 from streams.loop.policy.learning import teach
 from streams.loop.policy.lives import Lives
-from streams.loop.policy.openings import AGAIN_US, NEVER_US, Openings
+from streams.loop.policy.openings import AGAIN_UNTOLD_US, AGAIN_US, NEVER_US, Openings
+from streams.loop.policy.queue import LIMIT, Queue
 from streams.loop.policy.recent import RecentActions
 from streams.loop.policy.reward_models import reward_model
 from streams.loop.policy.settings import PolicySettings
@@ -35,6 +37,7 @@ from streams.loop.policy.values import see, values_of
 from streams.loop.policy.why import why_of
 from streams.loop.processor import Input, Now
 from streams.loop.remembering import forget_oldest, remember
+from streams.loop.versions import refuse_other_version
 
 
 class Policy:
@@ -45,8 +48,9 @@ class Policy:
     open, `attempts` in all; the arm stays the same. Limits that the gate told (`Blocked`) mask actions beforehand.
 
     Where they leave no action (the loop is paused, say), an episode is not decided: it waits for that to end, as does
-    one whose proposal a pause denied, at the cost of no attempt, and is dropped if it is over by then. Of those that
-    waited one is proposed at a time, the next when that is answered, so that limits hold the others back beforehand.
+    one whose proposal a pause denied, or what ends by itself at a time that nobody knows (`denials`), at the cost of no
+    attempt, and is dropped if it is over by then. Of those that waited one is proposed at a time, the next when that is
+    answered, so that limits hold the others back beforehand.
     Where a storm by declared calls says that the trouble began at another entity that can be acted on, the episode
     waits for `hold`, and is dropped if it is over by then.
 
@@ -68,12 +72,11 @@ class Policy:
         self._asks = () if settings.ask_cost is None else (ASK,)
         self._model = reward_model(settings, actions)
         self._open: OrderedDict[str, Open] = OrderedDict()
-        self._waiting: OrderedDict[str, Waiting] = OrderedDict()
+        self._queue = Queue(settings)
         self._decided: OrderedDict[str, None] = OrderedDict()
         self._closed: OrderedDict[str, None] = OrderedDict()
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._blocked: dict[str, int] = {}
-        self._held: OrderedDict[str, int] = OrderedDict()
         self._asked = ""
         self._told_us = 0
         self._recent = RecentActions(limit=settings.open_limit)
@@ -94,6 +97,8 @@ class Policy:
             on = Occasion(Cause(f"timer:{self.name}:{kind}:{entity}", 0, due_us), now, mint)
             if kind == "free":
                 outputs += self._give_up(entity, on)
+            elif kind == "overflow":
+                outputs += self._queue.turned_away.tell(on)
             else:
                 self._asked = entity
                 outputs += self._next(entity, on)
@@ -109,32 +114,32 @@ class Policy:
             version=STATE_VERSION,
             model=self._model.snapshot(),
             open=list(self._open.items()),
-            waiting=list(self._waiting.items()),
+            waiting=list(self._queue.waiting.items()),
             decided=list(self._decided),
             closed=list(self._closed),
             blocked=dict(sorted(self._blocked.items())),
             seen=list(self._seen),
-            held=list(self._held.items()),
+            held=list(self._queue.held.items()),
             lives=b"" if self._lives is None else self._lives.snapshot(),
             recent=self._recent.columns(),
             asked=self._asked,
             told_us=self._told_us,
+            turned_away=self._queue.turned_away.columns(),
         )
         return msgspec.msgpack.encode(state)
 
     def restore(self, snapshot: bytes) -> None:
         """Replace the state; raises `RecoveryError` when it is of another version."""
+        refuse_other_version(snapshot, of=self.name, version=STATE_VERSION)
         state = msgspec.msgpack.decode(snapshot, type=State)
-        if state.version != STATE_VERSION:
-            raise RecoveryError(f"state of policy must have version {STATE_VERSION}, got {state.version}")
         self._model.restore(state.model)
         self._open = OrderedDict(state.open)
-        self._waiting = OrderedDict(state.waiting)
+        self._queue.adopt(state.waiting, state.held)
+        self._queue.turned_away.restore(state.turned_away)
         self._decided = OrderedDict((key, None) for key in state.decided)
         self._closed = OrderedDict((key, None) for key in state.closed)
         self._seen = OrderedDict((key, None) for key in state.seen)
         self._blocked = state.blocked
-        self._held = OrderedDict(state.held)
         self._asked, self._told_us = state.asked, state.told_us
         self._recent.restore(state.recent)
         if self._lives is not None and state.lives:
@@ -142,10 +147,13 @@ class Policy:
 
     def _timers(self) -> list[Timer]:
         timers: list[Timer] = [(one.free_us, "free", 0, entity) for entity, one in self._open.items()]
+        rest_us = self._queue.turned_away.next_us()
+        if rest_us is not None:
+            timers.append((rest_us, "overflow", 0, LIMIT))
         asked, openings = self._open.get(self._asked), self._openings()
         if openings.earliest_us == NEVER_US or (asked is not None and not asked.answered):
             return timers
-        for place, (entity, waiting) in enumerate(self._waiting.items()):
+        for place, (entity, waiting) in enumerate(self._queue.waiting.items()):
             if entity not in self._open:
                 due_us = max(waiting.due_us or self._told_us, openings.opens_us(waiting.recurrence))
                 if due_us < NEVER_US:
@@ -166,7 +174,9 @@ class Policy:
             case Measurement():
                 self._see(event)
             case Storm() if event.phase == "open" and event.calls == "declared":
-                self._hold(event)
+                self._queue.hold(event)
+            case Pattern() if event.status == "merged" and event.alias_of is not None:
+                self._rename(event.pattern, event.alias_of)
             case Verdict():
                 self._answer(event)
             case Blocked() if event.id not in self._seen:
@@ -187,49 +197,20 @@ class Policy:
         if episode in self._decided:
             return []
         remember(self._decided, episode, self._settings.remembered)
-        held_us = self._held.get(episode, 0)
+        held_us = self._queue.held.get(episode, 0)
         due_us = held_us if held_us > on.now.us else None
         blocked = self._openings().opens_us(recurrence) > on.now.us
         if recurrence.entity in self._open or due_us is not None or blocked:
-            self._wait(Waiting(recurrence=recurrence, attempt=1, due_us=due_us))
-            return []
-        self._waiting.pop(recurrence.entity, None)
+            return self._queue.put(Waiting(recurrence=recurrence, attempt=1, due_us=due_us), on)
+        self._queue.waiting.pop(recurrence.entity, None)
         return [self._propose(recurrence, 1, on)]
 
     def _see(self, measurement: Measurement) -> None:
         if not self._settings.values:
             return
-        for one in (self._open.get(measurement.entity), self._waiting.get(measurement.entity)):
+        for one in (self._open.get(measurement.entity), self._queue.waiting.get(measurement.entity)):
             if one is not None:
                 see(one, measurement, self._settings.values)
-
-    def _hold(self, storm: Storm) -> None:
-        """Let those wait whose trouble began elsewhere; one that turns out to be an origin waits no longer."""
-        until_us = storm.time_us + self._settings.hold_us
-        actionable = {member.entity for member in storm.members if member.actionable}
-        for member in storm.members:
-            if member.behind != member.entity and member.behind in actionable:
-                self._delay(member.entity, member.episode, self._held.setdefault(member.episode, until_us))
-            elif self._held.pop(member.episode, None) is not None:
-                self._release(member.entity, member.episode, storm.time_us)
-        forget_oldest(self._held, self._settings.remembered)
-
-    def _delay(self, entity: str, episode: str, until_us: int) -> None:
-        waiting = self._waiting.get(entity)
-        if waiting is not None and waiting.recurrence.episode == episode and waiting.due_us is None:
-            waiting.due_us = until_us
-
-    def _release(self, entity: str, episode: str, now_us: int) -> None:
-        """Let an episode that was held be decided; when to try again after an answer is not the storm's to say."""
-        waiting = self._waiting.get(entity)
-        if waiting is None or waiting.due_us is None or waiting.attempt > 1:
-            return
-        if waiting.recurrence.episode == episode:
-            waiting.due_us = min(waiting.due_us, now_us)
-
-    def _wait(self, waiting: Waiting) -> None:
-        self._waiting[waiting.recurrence.entity] = waiting
-        forget_oldest(self._waiting, self._settings.open_limit)
 
     def _answer(self, verdict: Verdict) -> None:
         if verdict.action is not None:
@@ -242,17 +223,22 @@ class Policy:
             one.free_us = verdict.time_us + self._settings.outcome_wait_us
         if verdict.verdict != "deny":
             return
-        if verdict.decided_by != "pause":
+        if verdict.decided_by != "pause" and not may_pass(verdict):
             one.retry_us = verdict.retry_after_us
         elif one.retry_us is None:
-            one.retry_us = verdict.time_us + AGAIN_US
+            one.retry_us = verdict.time_us + (AGAIN_UNTOLD_US if verdict.decided_by in UNTOLD else AGAIN_US)
             one.spared += 1
+
+    def _rename(self, pattern: str, into: str) -> None:
+        """Propose what waits, or may be proposed again, as what its pattern was merged into."""
+        known: list[Open | Waiting] = [*self._open.values(), *self._queue.waiting.values()]
+        for one in known:
+            if one.recurrence.pattern == pattern:
+                one.recurrence = msgspec.structs.replace(one.recurrence, pattern=into)
 
     def _close(self, episode: Episode) -> None:
         remember(self._closed, episode.episode, self._settings.remembered)
-        waiting = self._waiting.get(episode.entity)
-        if waiting is not None and waiting.recurrence.episode == episode.episode:
-            del self._waiting[episode.entity]
+        self._queue.close(episode)
 
     def _learn(self, experience: Experience, on: Occasion) -> list[Event]:
         teach(self._model, experience, self._seen, remembered=self._settings.remembered)
@@ -263,32 +249,32 @@ class Policy:
         if one is None or one.proposal != experience.proposal:
             return []
         del self._open[experience.entity]
-        if one.retry_us is not None:
-            self._repeat(one, one.retry_us)
-        return self._next(experience.entity, on) if self._is_due(experience.entity, on) else []
+        outputs = [] if one.retry_us is None else self._repeat(one, one.retry_us, on)
+        return outputs + (self._next(experience.entity, on) if self._is_due(experience.entity, on) else [])
 
     def _give_up(self, entity: str, on: Occasion) -> list[Event]:
         """Free an entity whose proposal got no answer, or whose experience never came."""
         one = self._open.pop(entity)
-        if not one.answered:
-            self._repeat(one, on.now.us)
-        return self._next(entity, on) if self._is_due(entity, on) else []
+        outputs = [] if one.answered else self._repeat(one, on.now.us, on)
+        return outputs + (self._next(entity, on) if self._is_due(entity, on) else [])
 
-    def _repeat(self, one: Open, due_us: int) -> None:
+    def _repeat(self, one: Open, due_us: int, on: Occasion) -> list[Event]:
         """Let an episode be decided again, unless it is over, tried often enough, or a newer one waits."""
         recurrence = one.recurrence
         over = recurrence.episode in self._closed or one.attempt - one.spared >= self._settings.attempts
-        if not over and recurrence.entity not in self._waiting:
-            self._wait(Waiting(recurrence=recurrence, attempt=one.attempt + 1, due_us=due_us, spared=one.spared))
+        if over or recurrence.entity in self._queue.waiting:
+            return []
+        waiting = Waiting(recurrence=recurrence, attempt=one.attempt + 1, due_us=due_us, spared=one.spared)
+        return self._queue.put(waiting, on)
 
     def _is_due(self, entity: str, on: Occasion) -> bool:
-        waiting = self._waiting.get(entity)
+        waiting = self._queue.waiting.get(entity)
         if waiting is None:
             return False
         return max(waiting.due_us or 0, self._openings().opens_us(waiting.recurrence)) <= on.now.us
 
     def _next(self, entity: str, on: Occasion) -> list[Event]:
-        waiting = self._waiting.pop(entity)
+        waiting = self._queue.waiting.pop(entity)
         proposal = self._propose(waiting.recurrence, waiting.attempt, on)
         self._open[entity].spared = waiting.spared
         return [proposal]

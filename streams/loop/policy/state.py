@@ -5,15 +5,16 @@ from typing import Literal
 import msgspec
 
 from schemas.events import Recurrence
+from streams.loop.untold import Untold
 
-STATE_VERSION = 6
+STATE_VERSION = 7
 
 
 class Open(msgspec.Struct, kw_only=True):
     """The proposal that an entity waits for. `free_us` is when it is given up; `retry_us` when it may be repeated.
 
-    `escalated`: a person is asked, and what will be done is not decided yet. Of the attempts so far a pause denied
-    those `spared`: they count for none.
+    `escalated`: a person is asked, and what will be done is not decided yet. Of the attempts so far those
+    `spared` were denied by what ends by itself: they count for none.
     """
 
     proposal: str
@@ -42,7 +43,8 @@ class State(msgspec.Struct):
     outcome came (with `/late` behind the id) and `Blocked` events; `held` are episodes and the time until which they
     wait for another entity to be acted on; `lives` is empty where none are followed; `recent` are the actions let
     through by entity, none in a state that was written before they were looked at; `asked` is the entity of which an
-    episode that had waited was proposed last, and `told_us` when the gate last said what it blocks.
+    episode that had waited was proposed last, `told_us` when the gate last said what it blocks, and `turned_away`
+    what is still to be told of those that found no room to wait.
     """
 
     version: int
@@ -55,10 +57,11 @@ class State(msgspec.Struct):
     seen: list[str]
     held: list[tuple[str, int]]
     lives: bytes
+    turned_away: Untold
     recent: list[tuple[str, dict[str, int]]] = []
     asked: str = ""
     told_us: int = 0
 
 
-Timer = tuple[int, Literal["free", "retry"], int, str]
+Timer = tuple[int, Literal["free", "overflow", "retry"], int, str]
 """When, what, in which order at the same time, and of which entity."""
