@@ -64,7 +64,8 @@ def edit(text: str, changes: dict[str, str]) -> str:
     """Set keys (`section.key`) of a loop.toml that stand in it, also behind a #, as a person does in an editor."""
     for path, value in changes.items():
         section, _, key = path.rpartition(".")
-        pattern = re.compile(rf"(\[{re.escape(section)}\][^\[]*?^)(?:# )?{re.escape(key)} = [^\n#]*", re.MULTILINE)
+        inside = rf"^\[{re.escape(section)}\](?:(?!^(?:# )?\[).)*?^"
+        pattern = re.compile(rf"({inside})(?:# )?{re.escape(key)} = [^\n#]*", re.MULTILINE | re.DOTALL)
         text, count = pattern.subn(lambda match, new=value, key=key: f"{match[1]}{key} = {new} ", text, count=1)  # type: ignore[misc]
         assert count == 1, path
     return text
