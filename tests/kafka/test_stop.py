@@ -102,7 +102,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalKafka]:
 @pytest.fixture(scope="module")
 def loop(kafka: LocalKafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveLoop]:
     found = LiveLoop(tmp_path_factory.mktemp("stop"), name="stop", connection=kafka.connection)
-    restart = {"limit": '"5/hour"', "expires": '"2m"', "executor": '"command.restart"'}
+    restart = {"limit": '"9/hour"', "expires": '"2m"', "executor": '"command.restart"'}
     found.init(QUICK | {f"actions.restart.{name}": value for name, value in restart.items()})
     found.config.write_text(f'{found.config.read_text()}\n[executors.command.restart]\nargv = ["/bin/sleep", "12"]\n')
     found.command("topics", "apply")
@@ -151,7 +151,7 @@ def test_a_pause_stops_running_and_retrying_executors_and_the_gate_and_a_resume_
         loop.command("resume")  # what came meanwhile still holds at b, and at f no longer
         allowed = loop.until(lambda: [one for one in loop.events(Verdict) if one.action and one.proposal.entity == "b"])
         check = next(check for check in allowed[0].checks if check.name == "action-budget")
-        assert (check.spent, check.allowed) == (1, 5)  # what was spent before the pause
+        assert (check.spent, check.allowed) == (1, 9)  # what was spent before the pause
         loop.fail("c", "d", "e")
         loop.until(lambda: len(slow.starts) >= 4)
         assert "f" not in {one.entity for one in loop.events(Action)}
