@@ -117,7 +117,7 @@ def test_files_are_published_and_their_episodes_wait_for_people_who_answer(typed
     told = [json.loads(body)["text"] for body in typed.slack.bodies]
     assert told[0] == told[1]  # the first answer was 503
     assert all(any(f"flyball approve {key[:12]}" in text for key in waiting.values()) for text in told[:3])
-    assert "more than 2 questions in an hour" in told[3]
+    assert "more than 2 messages in an hour" in told[3]
 
     said = loop.command("approve", waiting["in-csv"], "--reason", "go on", "--key", "ada")
     assert "approved by ada: restart on in-csv" in said
