@@ -18,6 +18,7 @@ from streams.replay import Driver, DriverSettings
 from streams.replay.backtest import NEVER_US
 from streams.settings import Settings
 from streams.settings.read import parse
+from tests.bench.at_once import AtOnce
 from tests.bench.bandit_play import FLOOR, POLICY, Floats, Game
 
 START_US = 1_700_000_000_000_000
@@ -96,7 +97,7 @@ class Rows:
         self._arms = arms_of(game)
         self._row = -1
         self._measures = False
-        self._done: list[Outcome] = []
+        self._done = AtOnce()
 
     def next_time(self) -> int:
         at_us = START_US + self._row * DAY_US
@@ -120,23 +121,11 @@ class Rows:
 
     def act(self, action: Action, now_us: int) -> None:
         self.ran[self._row] = self._arms.index(action.action)
-        self._done.append(
-            Outcome(
-                id=f"{action.id}/end",
-                time_us=now_us,
-                action=action.id,
-                entity=action.entity,
-                group="",
-                executor="",
-                state="succeeded",
-                ended_us=now_us,
-            )
-        )
+        self._done.end(action, now_us)
 
     def outcomes(self, now_us: int) -> list[Outcome]:
         del now_us
-        done, self._done = self._done, []
-        return done
+        return self._done.take()
 
     def _onset(self, now_us: int) -> Episode:
         values = enumerate((UNIT * self._game.rows[self._row]).tolist())

@@ -10,6 +10,7 @@ from streams.replay import Driver, DriverSettings
 from streams.replay.backtest import NEVER_US
 from streams.settings import Settings
 from streams.settings.read import parse
+from tests.bench.at_once import AtOnce
 from tests.bench.cmapss_data import COST, Ended, Engine
 
 STAND = "stand-1"
@@ -71,7 +72,7 @@ class Stand:
         self._left = self.samples
         self._next_us = START_US
         self._last = Telemetry(entity=STAND, time=START_US, values={})
-        self._done: list[Outcome] = []
+        self._done = AtOnce()
 
     def next_time(self) -> int:
         return self._next_us if self._left else NEVER_US
@@ -99,23 +100,11 @@ class Stand:
         if not self._cycle:
             raise ValueError(f"what is replaced must be running, {action.id} came when it had ended")
         self._end(is_failed=False)
-        self._done.append(
-            Outcome(
-                id=f"{action.id}/end",
-                time_us=now_us,
-                action=action.id,
-                entity=action.entity,
-                group="",
-                executor="",
-                state="succeeded",
-                ended_us=now_us,
-            )
-        )
+        self._done.end(action, now_us)
 
     def outcomes(self, now_us: int) -> list[Outcome]:
         del now_us
-        done, self._done = self._done, []
-        return done
+        return self._done.take()
 
     def _end(self, *, is_failed: bool) -> None:
         self.ends.append(Ended(self._cycle, is_failed))
