@@ -27,6 +27,7 @@ from schemas.kafka import FROM_START, make_admin, make_consumer, make_producer
 from schemas.topics import GROUP_SOURCES, TOPICS
 from tests.kafka import secured
 from tests.kafka.secured import secured_kafka
+from tests.schemas.executors import PATIENCE_S
 
 LOOP = "guarded"
 pytestmark = pytest.mark.kafka
@@ -65,7 +66,7 @@ def read_error(connection: KafkaConnection, topic: str, group: str = "flyball-ta
             return hidden.code()
         consumer.assign([TopicPartition(topic, 0, FROM_START)])
         while True:
-            message = consumer.poll(10)
+            message = consumer.poll(PATIENCE_S)
             assert message is not None, f"neither data nor an error from {topic}"
             error = message.error()
             if error is not None:
@@ -141,7 +142,7 @@ def test_readers_without_a_group_are_not_disturbed(guarded: LocalKafka, group: s
 def test_an_unnamed_group_is_refused_even_for_a_topic_that_may_be_read(guarded: LocalKafka) -> None:
     consumer = make_consumer(as_role(guarded, "detect"), group=f"{LOOP}.gate")
     consumer.subscribe([f"{LOOP}.telemetry"])
-    message = consumer.poll(15)
+    message = consumer.poll(PATIENCE_S)
     consumer.close()
     assert message is not None
     assert message.error() is not None

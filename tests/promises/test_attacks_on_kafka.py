@@ -16,7 +16,7 @@ from schemas import kafka
 from schemas.client import ActionConsumer
 from schemas.events import Outcome
 from schemas.raw import Message
-from tests.schemas.executors import SECOND_US, Site, eventually, next_is, now_us, refusal
+from tests.schemas.executors import PATIENCE_S, SECOND_US, Site, eventually, next_is, now_us, refusal
 
 MINUTE_US = 60 * SECOND_US
 ANY_NUMBER = ((10_000, MINUTE_US),)
@@ -44,7 +44,7 @@ def do_all(consumer: ActionConsumer, last: str) -> list[str]:
     """Do what is handed over until an action comes; return all of it."""
     done: list[str] = []
     while not done or done[-1] != last:
-        action = consumer.poll(15)
+        action = consumer.poll(PATIENCE_S)
         assert action is not None, done
         consumer.report(action, "succeeded")
         done.append(action.id)

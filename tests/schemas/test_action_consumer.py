@@ -15,7 +15,7 @@ from schemas.events import DeadLetter, Event, Outcome, Presence
 from schemas.ids import derive
 from schemas.keyfiles import create_keys, keyring_text, load_signer, load_trust, revoke_key, rotate_key
 from schemas.stop_file import StopFile
-from tests.schemas.executors import SECOND_US, Site, eventually, next_is, now_us, refusal
+from tests.schemas.executors import PATIENCE_S, SECOND_US, Site, eventually, next_is, now_us, refusal
 from tests.schemas.people import Person
 
 
@@ -29,7 +29,7 @@ def site(broker: LocalKafka, loop_on_kafka: Callable[..., str], tmp_path: Path) 
 def test_an_action_is_claimed_handed_over_and_reported(site: Site) -> None:
     with site.executor() as consumer:
         sent = site.action("a1", parameters={"grace": "1s"})
-        action = consumer.poll(15)
+        action = consumer.poll(PATIENCE_S)
         assert action == sent
         assert site.outcomes("a1") == ["claimed"]
         assert consumer.may_act(action)
@@ -43,7 +43,7 @@ def test_a_duplicate_is_done_once_also_after_a_restart(site: Site) -> None:
     with site.executor() as consumer:
         site.action("a1")
         site.action("a1")
-        first = consumer.poll(15)
+        first = consumer.poll(PATIENCE_S)
         assert first is not None
         consumer.report(first, "succeeded")
         site.action("a2")
@@ -60,7 +60,7 @@ def test_of_two_memories_the_first_claim_wins(site: Site) -> None:
     """A second instance with a memory of its own reads the claim of the first before it decides."""
     with site.executor("x1") as first:
         site.action("a1")
-        action = first.poll(15)
+        action = first.poll(PATIENCE_S)
         assert action is not None
         with site.executor("x2") as second:
             site.action("a1")
@@ -100,7 +100,7 @@ def test_what_was_left_without_an_end_becomes_unknown_at_the_next_start(site: Si
     first = site.executor()
     first.start()
     site.action("a1")
-    assert first.poll(15) is not None
+    assert first.poll(PATIENCE_S) is not None
     first._in_flight.clear()  # dies here: no report, no goodbye
     first.close()
     with site.executor() as second:
@@ -111,7 +111,7 @@ def test_what_was_left_without_an_end_becomes_unknown_at_the_next_start(site: Si
 def test_what_is_in_flight_at_a_clean_stop_becomes_unknown_at_once(site: Site) -> None:
     with site.executor() as consumer:
         site.action("a1")
-        assert consumer.poll(15) is not None
+        assert consumer.poll(PATIENCE_S) is not None
     assert site.outcomes("a1") == ["claimed", "unknown"]
 
 
@@ -285,7 +285,7 @@ def test_a_wall_clock_that_jumps_ahead_gives_no_fresh_starts(site: Site) -> None
 def test_presence_tells_state_and_what_is_in_flight(site: Site) -> None:
     with site.executor() as consumer:
         site.action("a1")
-        assert consumer.poll(15) is not None
+        assert consumer.poll(PATIENCE_S) is not None
         eventually(lambda: any(p.in_flight == ("a1",) and p.state == "running" for p in presences(site)), within_s=6)
         site.order("paused")
         eventually(lambda: presences(site)[-1].state == "paused", within_s=6)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 import pytest
+from confluent_kafka import TopicPartition
 
 from connectors.kafka.launcher import LocalKafka
 from schemas import kafka
@@ -16,6 +17,7 @@ from schemas.partitions import partition_of
 from schemas.raw import RawBatch
 from streams.loop.decode import make_decode
 from streams.loop.processor import Now
+from tests.schemas.executors import PATIENCE_S
 
 TIME_US = 1_790_000_000_000_000
 NOW = Now(us=TIME_US, control_heard_us=TIME_US)
@@ -29,14 +31,14 @@ def loop(loop_on_kafka: Callable[..., str]) -> str:
 
 
 def consume(connection: KafkaConnection, loop: str, count: int) -> Iterator[tuple[int, str, int, dict[str, float]]]:
-    """Yield (partition, entity, time, values) of `count` messages, as the loop would read them."""
+    """Yield (partition, entity, time, values) of `count` messages, as the loop would read them, without a group."""
     consumer = kafka.make_consumer(connection, group=f"{loop}.test")
-    consumer.subscribe([f"{loop}.telemetry"])
+    consumer.assign([TopicPartition(f"{loop}.telemetry", one, kafka.FROM_START) for one in range(PARTITIONS)])
     decoder = make_decode()
     left = count
     while left:
-        record = consumer.poll(15)
-        assert record is not None
+        record = consumer.poll(PATIENCE_S)
+        assert record is not None, f"{left} of {count} messages did not come within {PATIENCE_S} s"
         assert record.error() is None
         left -= 1
         raw = RawBatch(
