@@ -13,6 +13,8 @@ from schemas.events import Action, Control, Event, Outcome, Telemetry
 from schemas.ids import derive
 from schemas.keyfiles import create_keys, load_signer
 from schemas.signing import Audience, Purpose
+from tests.patience import PATIENCE_S
+from tests.schemas.executors import VALID_US
 
 
 def wall_us() -> int:
@@ -52,13 +54,13 @@ class Loop:
                 episode="episode",
                 pattern="pattern",
                 issued_us=now_us,
-                expires_us=now_us + 20_000_000,
+                expires_us=now_us + VALID_US,
                 settings_hash="",
             ),
             "actions",
         )
 
-    def read_until(self, done: Callable[[], bool], *, within_s: float) -> None:
+    def read_until(self, done: Callable[[], bool], *, within_s: float = PATIENCE_S) -> None:
         """Read outcomes and telemetry until done."""
         until_s = time.monotonic() + within_s
         while not done():
@@ -83,13 +85,13 @@ class Loop:
     def _write(self, event: Event, purpose: Purpose) -> None:
         signer = load_signer(self.keys, purpose, self.audience)
         kafka.produce(self._producer, signer.sign(wire.encode(event, loop=self.name)), loop=self.name)
-        assert self._producer.flush(10) == 0
+        assert self._producer.flush(PATIENCE_S) == 0
 
 
 def first_record(loop: Loop, topic: str) -> Any:
     reader = kafka.make_consumer(loop.connection, group=f"{loop.name}.{topic}")
     reader.subscribe([topic])
-    record, until_s = None, time.monotonic() + 30
+    record, until_s = None, time.monotonic() + PATIENCE_S
     while record is None and time.monotonic() < until_s:
         record = reader.poll(0.5)
     reader.close()

@@ -15,6 +15,7 @@ from connectors.executors.argv import ValueNotAllowedError, fill, problems_of
 from connectors.executors.command import CommandHandler
 from connectors.executors.handler import State
 from tests.connectors.memory import Memory, action, execute
+from tests.patience import PATIENCE_S, eventually
 
 ANY_VALUE = re.compile(r"(?s).*")
 
@@ -32,11 +33,8 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def eventually_gone(pids: list[int]) -> bool:
-    until_s = time.monotonic() + 5
-    while any(is_alive(pid) for pid in pids) and time.monotonic() < until_s:
-        time.sleep(0.01)
-    return not any(is_alive(pid) for pid in pids)
+def await_gone(pids: list[int]) -> None:
+    eventually(lambda: not any(is_alive(pid) for pid in pids))
 
 
 EXITS: list[tuple[str, State, str]] = [
@@ -51,12 +49,12 @@ EXITS: list[tuple[str, State, str]] = [
 
 @pytest.mark.parametrize(("text", "state", "detail"), EXITS)
 def test_an_exit_means_one_state_and_its_output_is_told(text: str, state: State, detail: str) -> None:
-    result = shell(text, refused_codes=(7,)).run(action(), timeout_s=10)
+    result = shell(text, refused_codes=(7,)).run(action(), timeout_s=PATIENCE_S)
     assert (result.state, result.detail) == (state, detail)
 
 
 def test_only_the_end_of_a_long_output_is_kept() -> None:
-    result = shell("yes x | head -c 5000000; echo; echo end").run(action(), timeout_s=30)
+    result = shell("yes x | head -c 5000000; echo; echo end").run(action(), timeout_s=PATIENCE_S)
     assert result.state == "succeeded"
     assert len(result.detail) == 2000
     assert result.detail.endswith("x\n\nend")
@@ -64,7 +62,7 @@ def test_only_the_end_of_a_long_output_is_kept() -> None:
 
 def test_a_command_gets_the_variables_that_it_is_given_and_no_others() -> None:
     handler = CommandHandler(("/usr/bin/env",), environment={"LANG": "C", "MODE": "careful"})
-    result = handler.run(action(), timeout_s=10)
+    result = handler.run(action(), timeout_s=PATIENCE_S)
     assert sorted(result.detail.split()) == ["LANG=C", "MODE=careful"]
 
 
@@ -78,7 +76,7 @@ def test_a_timeout_kills_the_command_and_all_that_it_started(tmp_path: Path) -> 
     assert (result.state, result.detail) == ("unknown", "killed after 2 s: begun")
     started = [int(pid) for pid in pids.read_text().split()]
     assert len(started) == 3
-    assert eventually_gone(started)
+    await_gone(started)
 
 
 def test_a_service_left_behind_that_writes_for_ever_does_not_hold_its_action() -> None:
@@ -93,14 +91,12 @@ def test_a_service_left_behind_that_writes_for_ever_does_not_hold_its_action() -
 def test_an_executor_that_stops_leaves_no_command_behind(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     handler = shell(f"sleep 600 & echo $$ $! > {pids}; wait")
-    thread = threading.Thread(target=handler.run, args=(action(),), kwargs={"timeout_s": 60})
+    thread = threading.Thread(target=handler.run, args=(action(),), kwargs={"timeout_s": 600})
     thread.start()
-    until_s = time.monotonic() + 10
-    while not (pids.exists() and pids.read_text().split()) and time.monotonic() < until_s:
-        time.sleep(0.01)
+    eventually(lambda: pids.exists() and pids.read_text().split())
     handler.close()
-    thread.join(10)
-    assert eventually_gone([int(pid) for pid in pids.read_text().split()])
+    thread.join(PATIENCE_S)
+    await_gone([int(pid) for pid in pids.read_text().split()])
     assert handler.run(action(), timeout_s=1).state == "refused"
 
 
@@ -141,14 +137,14 @@ BAD_VALUES = [
 @pytest.mark.parametrize("value", BAD_VALUES)
 def test_a_value_that_could_be_more_than_a_value_never_reaches_a_program(value: str, tmp_path: Path) -> None:
     handler = CommandHandler(("/usr/bin/touch", f"{tmp_path}/{{entity}}"), environment={})
-    result = handler.run(action(entity=value), timeout_s=10)
+    result = handler.run(action(entity=value), timeout_s=PATIENCE_S)
     assert result.state == "refused"
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_parameter_that_is_missing_or_not_allowed_refuses_the_action() -> None:
     handler = CommandHandler(("/bin/echo", "--grace={parameters.grace}", "{action}"), environment={})
-    assert handler.run(action(parameters={"grace": "5s"}), timeout_s=10).detail == "--grace=5s mend"
+    assert handler.run(action(parameters={"grace": "5s"}), timeout_s=PATIENCE_S).detail == "--grace=5s mend"
     assert handler.run(action(), timeout_s=10).detail == "the action has no parameters.grace"
     assert handler.run(action(parameters={"grace": "5 s"}), timeout_s=10).detail.startswith(
         "expected parameters.grace to"
@@ -190,4 +186,4 @@ def test_a_template_is_judged_before_anything_runs(argv: tuple[str, ...], proble
 def test_a_real_program_gets_its_arguments_exactly() -> None:
     program = (sys.executable, "-c", "import sys; print(sys.argv[1:])", "{entity}", "-v", "{id}")
     handler = CommandHandler(program, environment={"PATH": os.defpath})
-    assert handler.run(action(entity="web-3.eu:80"), timeout_s=30).detail == "['web-3.eu:80', '-v', 'action-1']"
+    assert handler.run(action(entity="web-3.eu:80"), timeout_s=PATIENCE_S).detail == "['web-3.eu:80', '-v', 'action-1']"

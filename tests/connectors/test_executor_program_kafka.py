@@ -21,8 +21,11 @@ from schemas.raw import Message
 from schemas.signing import Audience, verify
 from tests.connectors.kafka_loop import Loop, first_record, wall_us
 from tests.kafka.test_readme import blocks
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
+AT_ONCE = 20
+"""So many actions at most wait for an end while the disk fills: an executor that stands still is not flooded."""
 DECLARED = """
 loop.name = "{loop}"
 kafka.bootstrap = "{bootstrap}"
@@ -34,7 +37,7 @@ executor = "kafka.plant"
 [actions.open]
 [executors.command.make]
 argv = ["/usr/bin/touch", "{folder}/{{entity}}"]
-verify = {{ by = "command.there", within = "2s", every = "100ms" }}
+verify = {{ by = "command.there", within = "20s", every = "100ms" }}
 [executors.command.there]
 argv = ["/usr/bin/test", "-e", "{folder}/{{entity}}"]
 [executors.kafka.plant]
@@ -60,7 +63,7 @@ def process(folder: Path, *arguments: str) -> Iterator[None]:
             yield
         finally:
             running.send_signal(signal.SIGTERM)
-        assert running.wait(15) == 0
+        assert running.wait(PATIENCE_S) == 0
 
 
 def declare(loop: Loop, folder: Path) -> None:
@@ -73,12 +76,12 @@ def test_the_command_runs_what_the_file_declares_and_passes_actions_on_signed_an
     declare(loop, tmp_path)
     place = f"{loop.name}-plant.commands"
     admin = kafka.make_admin(loop.connection)
-    admin.create_topics([NewTopic(place, 1, 1)])[place].result(10)
+    admin.create_topics([NewTopic(place, 1, 1)])[place].result(PATIENCE_S)
     with process(tmp_path, "-m", "streams.cli", "executor", "-c", "loop.toml", "--name", "declared"):
         wait_for_presence(loop)
         for name, entity in (("make", "pump-1"), ("make", "--help"), ("tell", "pump-2"), ("open", "pump-3")):
             loop.ask(name, entity)
-        loop.read_until(lambda: len(loop.ends()) == 4, within_s=30)
+        loop.read_until(lambda: len(loop.ends()) == 4)
     ends = {end.entity: (end.state, end.detail) for end in loop.ends()}
     assert ends["pump-1"][0] == "succeeded"
     assert ends["pump-1"][1].startswith("verified after ")
@@ -109,7 +112,7 @@ def test_the_executor_of_the_readme_runs_as_written(loop: Loop, tmp_path: Path) 
     with process(tmp_path, "valves.py", "loop.toml", "valves"):
         wait_for_presence(loop)
         loop.ask("open", "inlet")
-        loop.read_until(lambda: bool(loop.ends()), within_s=30)
+        loop.read_until(lambda: bool(loop.ends()))
     assert (loop.ends()[0].state, loop.ends()[0].group) == ("succeeded", "valves")
     assert (tmp_path / "valves" / "inlet").read_text() == "open"
 
@@ -137,17 +140,25 @@ def test_an_executor_whose_disk_is_full_starts_nothing_more_and_after_that_nothi
     """
     environment = {"PATH": os.defpath, "PYTHONPATH": str(ROOT)}
     asked = 0
+
+    def is_full() -> bool:
+        return said.exists() and "exit code" in said.read_text()
+
+    def wait_for_room(asked: int) -> None:
+        loop.read_until(lambda: is_full() or asked - len(loop.ends()) < AT_ONCE)
+
     with subprocess.Popen([*small[:-1], script], cwd=tmp_path, env=environment) as running:
         wait_for_presence(loop)
         try:
-            while asked < 200 and not (said.exists() and "exit code" in said.read_text()):
+            while asked < 200 and not is_full():
                 loop.ask("make", f"pump-{asked}")
                 asked += 1
+                wait_for_room(asked)
                 time.sleep(0.05)
-            loop.read_until(lambda: len(loop.ends()) >= asked, within_s=40)
+            loop.read_until(lambda: len(loop.ends()) >= asked)
         finally:
             running.send_signal(signal.SIGTERM)
-        assert running.wait(15) == 0
+        assert running.wait(PATIENCE_S) == 0
     assert "cannot be remembered (database or disk is full)" in said.read_text()
     assert "exit code 1" in said.read_text()
     assert 10 < asked < 200

@@ -17,6 +17,7 @@ from schemas.events import Action
 from tests.connectors.http_target import HttpTarget, says
 from tests.connectors.memory import Memory, Scripted, action, execute
 from tests.connectors.test_executor_webhook import SECRET, breaker
+from tests.patience import PATIENCE_S
 
 
 def result(state: State, detail: str = "") -> Callable[[], Result]:
@@ -145,14 +146,14 @@ def test_commands_verify_and_undo_each_other(tmp_path: Path) -> None:
         return CommandHandler(("/bin/sh", "-c", f"cd {tmp_path}; {text}"), environment={"PATH": "/bin:/usr/bin"})
 
     works = VerifiedHandler(
-        command("(sleep 0.3; touch up) >&- 2>&- &"), command("test -e up"), within_s=5, every_s=0.05
+        command("(sleep 0.3; touch up) >&- 2>&- &"), command("test -e up"), within_s=PATIENCE_S / 2, every_s=0.05
     )
-    assert works.run(action(), timeout_s=10).state == "succeeded"
+    assert works.run(action(), timeout_s=PATIENCE_S).state == "succeeded"
     (tmp_path / "up").unlink()
     does_not = VerifiedHandler(
-        command("touch begun"), command("test -e up"), undo=command("rm begun"), undo_s=5, within_s=0.3, every_s=0.05
+        command("touch begun"), command("test -e up"), undo=command("rm begun"), undo_s=30, within_s=0.3, every_s=0.05
     )
-    assert does_not.run(action(), timeout_s=10).detail.endswith("(failed: exit code 1); undone")
+    assert does_not.run(action(), timeout_s=PATIENCE_S).detail.endswith("(failed: exit code 1); undone")
     assert list(tmp_path.iterdir()) == []
 
 

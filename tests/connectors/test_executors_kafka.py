@@ -26,6 +26,7 @@ from schemas.keyfiles import create_keys, load_signer, load_trust
 from schemas.signing import Audience
 from tests.connectors.kafka_loop import Loop
 from tests.connectors.memory import action
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,7 +55,7 @@ class Executor:
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._thread.join(10)
+        self._thread.join(PATIENCE_S)
         self._consumer.close()
 
 
@@ -70,19 +71,19 @@ def test_an_action_is_done_in_the_lab_and_its_outcome_is_published(loop: Loop, t
     settings = LabSettings(folder=str(tmp_path / "lab"), services=3, most_faults_at_once=0, boot_us=200_000)
     config = tmp_path / "lab.json"
     config.write_bytes(
-        msgspec.json.encode({"loop": loop.name, "kafka": loop.connection, "lab": settings, "seconds": 60})
+        msgspec.json.encode({"loop": loop.name, "kafka": loop.connection, "lab": settings, "seconds": 300})
     )
     program = [sys.executable, "-m", "connectors.lab", "--config", str(config)]
     handlers = dict(lab_handlers(control_file(settings)))
     with subprocess.Popen(program, cwd=ROOT) as world, Executor(loop, handlers, tmp_path, ExecutorSettings()):
         try:
-            loop.read_until(lambda: loop.seen == set(settings.entities()), within_s=15)
+            loop.read_until(lambda: loop.seen == set(settings.entities()))
             for action, entity in (("restart", "service-01"), ("reopen", "service-02"), ("juggle", "service-03")):
                 loop.ask(action, entity)
-            loop.read_until(lambda: len(loop.ends()) == 3, within_s=15)
+            loop.read_until(lambda: len(loop.ends()) == 3)
         finally:
             world.terminate()
-        assert world.wait(5) == 0
+        assert world.wait(PATIENCE_S) == 0
     assert {end.entity: end.state for end in loop.ends()} == {
         "service-01": "succeeded",
         "service-02": "succeeded",
@@ -104,7 +105,7 @@ def test_a_pause_ends_the_retries_of_an_action_that_runs(loop: Loop, tmp_path: P
     settings = ExecutorSettings(retries=Retries(attempts=1000, pause_s=0.1))
     with Executor(loop, {"pull": stubborn}, tmp_path, settings):
         loop.ask("pull", "valve")
-        loop.read_until(lambda: stubborn.attempts >= 3, within_s=15)
+        loop.read_until(lambda: stubborn.attempts >= 3)
         loop.order("paused")
         loop.read_until(lambda: bool(loop.ends()), within_s=10)
         attempts = stubborn.attempts

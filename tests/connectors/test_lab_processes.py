@@ -20,6 +20,7 @@ from connectors.lab.control import Reply, ask
 from connectors.lab.faults import ACTIONS
 from connectors.lab.settings import LabSettings
 from connectors.lab.world import LabWorld, control_file
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
@@ -28,7 +29,7 @@ from connectors.lab.run import run_here
 from connectors.lab.settings import LabSettings
 run_here(
     LabSettings(folder=sys.argv[1], services=4, sample_us=100_000, warm_up_us=0, fault_every_us=100_000,
-                most_faults_at_once=4,
+                most_faults_at_once=4, fault_us=600_000_000,
                 kinds=("runaway_task", "hang", "memory_leak", "overload")),
     lambda samples: print(len(samples), flush=True),
     with_parent=True,
@@ -48,7 +49,7 @@ def world(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
             process.kill()
 
 
-def gone(processes: list[psutil.Process], *, within_s: float) -> bool:
+def gone(processes: list[psutil.Process], *, within_s: float = PATIENCE_S) -> bool:
     _, alive = psutil.wait_procs(processes, timeout=within_s)
     return not alive
 
@@ -57,7 +58,7 @@ def test_a_killed_world_leaves_no_process_behind(world: subprocess.Popen[bytes])
     children = psutil.Process(world.pid).children(recursive=True)
     assert len(children) >= 5, "expected four services and a runaway task"
     world.send_signal(signal.SIGKILL)
-    assert gone(children, within_s=3)
+    assert gone(children)
 
 
 def test_a_world_bound_to_its_parent_ends_with_it(tmp_path: Path) -> None:
@@ -72,7 +73,7 @@ def test_a_world_bound_to_its_parent_ends_with_it(tmp_path: Path) -> None:
         children = psutil.Process(shell.pid).children(recursive=True)
         assert len(children) >= 5, "expected the world and its services"
         shell.kill()
-        assert gone(children, within_s=4)
+        assert gone(children)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -123,7 +124,7 @@ def test_the_control_endpoint_acts_once_per_id_and_only_with_the_token(tmp_path:
     file = control_file(settings)
 
     def request(**change: str) -> Reply:
-        return ask(file, **{"id": "a", "entity": "service-01", "action": "restart", **change}, timeout_s=5)
+        return ask(file, **{"id": "a", "entity": "service-01", "action": "restart", **change}, timeout_s=PATIENCE_S)
 
     async def scenario() -> tuple[list[Reply], list[tuple[int, ...]]]:
         running = asyncio.create_task(world.run())

@@ -31,6 +31,7 @@ from tests.kafka.pager import Pager
 from tests.kafka.processes import WorkerProcess
 from tests.kafka.proposer import Proposer
 from tests.kafka.relay import Relay, Trap, armed
+from tests.patience import PATIENCE_S
 from tests.promises.checker import check_promises, inputs_are_covered_once, one_start_and_one_end_per_action, report
 from tests.promises.evidence import Evidence, LimitRule, LogRecord
 
@@ -133,7 +134,7 @@ class AimedRun:
         more = MORE.format(limit=ACTION_LIMIT, plant=plant, url=self.pager.http.url)
         loop.config.write_text(loop.config.read_text() + more)
         admin = make_admin(loop.connection)  # gone, it would take its answers with it
-        admin.create_topics([NewTopic(plant, 1, 1)])[plant].result(20)
+        admin.create_topics([NewTopic(plant, 1, 1)])[plant].result(PATIENCE_S)
         loop.command("topics", "apply")
         loop.command("activate")
         (loop.folder / "logs").mkdir()
@@ -168,7 +169,7 @@ class AimedRun:
         loop = self.loop
         loop.until(lambda: proposer.written <= {verdict.proposal.id for verdict in loop.events(Verdict)})
         loop.until(lambda: not self._open_actions())
-        loop.until(lambda: all(word.lag == 0 for word in loop.presence() if word.role == "gate"))
+        loop.until_folded("gate")
         assert proposer.aborted
         assert not proposer.aborted & {verdict.proposal.id for verdict in loop.events(Verdict)}
         time.sleep(1.0)
@@ -187,7 +188,7 @@ class AimedRun:
         self.struck.append(struck)
 
     def _await(self, trap: Trap) -> None:
-        self.loop.until(trap.sprung.is_set, timeout_s=45)
+        self.loop.until(trap.sprung.is_set)
 
     @contextmanager
     def _hand_trap(self, blow: HandBlow) -> Iterator[Trap]:

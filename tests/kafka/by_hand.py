@@ -1,7 +1,5 @@
 """One loop on a broker, fed, folded and taken over by hand; partition 0 is the only one used."""
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import msgspec
@@ -19,6 +17,7 @@ from streams.runtime.spec import WorkerSpec
 from streams.runtime.takeover import Takeover, take_over
 from tests.kafka.log import KafkaLog
 from tests.kafka.subject import Sample
+from tests.patience import PATIENCE_S, eventually
 
 PARTITION = 0
 
@@ -42,7 +41,7 @@ class Place:
             values = {"cpu": number % 7 / 7, "latency": number % 13 * 1.0, "memory": 1.0}
             sample = Sample(entity="h1", time=number, values=values)
             producer.produce(self.spec.full_name("telemetry"), msgspec.json.encode(sample), partition=PARTITION)
-        producer.flush(10)
+        assert producer.flush(PATIENCE_S) == 0
         self.written += count
 
     def take(self, **changes: object) -> Takeover:
@@ -69,7 +68,7 @@ class Place:
         with InputReader(self.connection, prefix=f"{self.spec.loop}.") as reader:
             batch = reader.batch("telemetry", PARTITION, start, self.written)
         owner.inbox.put(Fetched(batch=batch, start=start, stop=self.written))
-        until(lambda: self.failures or owner.position("telemetry") == self.written)
+        eventually(lambda: self.failures or owner.position("telemetry") == self.written)
 
     def steps(self) -> list[JournalEntry]:
         """Return the journal."""
@@ -88,14 +87,7 @@ class Place:
         place = TopicPartition(self.spec.full_name("telemetry"), PARTITION, offset)
         admin = make_admin(self.connection)
         (removed,) = admin.delete_records([place]).values()
-        removed.result(20)
-
-
-def until(condition: Callable[[], object], *, seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+        removed.result(PATIENCE_S)
 
 
 def folded_once(place: Place, count: int = 30) -> PartitionOwner:

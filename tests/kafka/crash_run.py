@@ -20,6 +20,7 @@ from streams.loop.step import take_step
 from tests.kafka.log import KafkaLog
 from tests.kafka.processes import Feeder, WorkerProcess, subject_process
 from tests.kafka.subject import Regression, Subject, make_role
+from tests.patience import PATIENCE_S
 from tests.promises.chaos import chaos_plan
 from tests.promises.checker import check_promises, report
 from tests.promises.evidence import Evidence
@@ -27,7 +28,6 @@ from tests.promises.evidence import Evidence
 ROLE = "detect"
 SESSION_S = 6.0
 ZOMBIE_S = SESSION_S + 2.5
-PATIENCE_S = 90.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

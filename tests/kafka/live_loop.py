@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,6 +22,7 @@ from schemas.kafka import make_producer, produce
 from schemas.raw import Message
 from streams.operate.processes import LOCAL_ROLES, role_commands
 from streams.operate.topic_reader import TopicReader
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 FOUND = TypeVar("FOUND")
@@ -47,7 +49,7 @@ def now_us() -> int:
     return time.time_ns() // 1_000
 
 
-def flyball(*arguments: str, folder: Path, timeout_s: float = 60.0) -> "subprocess.CompletedProcess[str]":
+def flyball(*arguments: str, folder: Path, timeout_s: float = PATIENCE_S) -> "subprocess.CompletedProcess[str]":
     """Run a command as a person types it."""
     return subprocess.run(
         [sys.executable, "-m", "streams.cli", *arguments],
@@ -116,10 +118,22 @@ class LiveLoop:
     def until_heard(self, roles: Sequence[str]) -> None:
         """Wait until each role has followed `control` to its end: who lives may not know yet that the loop runs."""
         ordered = max((record.offset + 1 for record, _ in self.reader.events("control")), default=0)
-        self.until(
-            lambda: {event.role for event in self.presence() if event.control_offset >= ordered} >= set(roles),
-            timeout_s=90,
-        )
+        self.until(lambda: {event.role for event in self.presence() if event.control_offset >= ordered} >= set(roles))
+
+    def until_folded(self, *roles: str) -> None:
+        """Wait until every worker of some roles says that nothing is left to fold.
+
+        Its second word from now on counts: what the first says it may have found out before.
+        """
+        began = max((record.offset + 1 for record, _ in self.reader.events("presence")), default=0)
+
+        def folded() -> bool:
+            since = [word for record, word in self.reader.events("presence") if record.offset >= began]
+            spoken = Counter(word.instance for word in since)  # type: ignore[attr-defined]
+            words = [word for word in self.presence() if word.role in roles]
+            return all(spoken[word.instance] > 1 and word.lag == 0 for word in words)
+
+        self.until(folded)
 
     def presence(self) -> list[Any]:
         """Return the last word of every worker and executor."""
@@ -129,7 +143,7 @@ class LiveLoop:
         """Return everything of one type on its topic."""
         return [event for _, event in self.reader.events(kind.TOPIC) if isinstance(event, kind)]
 
-    def until(self, found: Callable[[], FOUND], *, timeout_s: float = 60.0) -> FOUND:
+    def until(self, found: Callable[[], FOUND], *, timeout_s: float = PATIENCE_S) -> FOUND:
         """Ask again until the answer is true, and return it; too late is a failure that shows the workers' logs."""
         deadline = time.monotonic() + timeout_s
         while True:
@@ -151,7 +165,7 @@ class LiveLoop:
                 loop=self.name,
                 on_delivery=lambda error, _: failures.append(error.str()) if error else None,
             )
-        assert producer.flush(20) == 0
+        assert producer.flush(PATIENCE_S) == 0
         assert not failures
 
     def warm_up(self, *entities: str, samples: int = 14) -> None:

@@ -10,6 +10,7 @@ from schemas.topics import TOPICS
 from streams.loop.role import Role
 from streams.loop.snapshot import newest_snapshot
 from streams.runtime.log_reader import PartitionReader
+from tests.patience import PATIENCE_S
 from tests.promises.evidence import Evidence, LogRecord
 
 
@@ -19,7 +20,7 @@ class KafkaLog:
     def __init__(self, connection: KafkaConnection, loop: str) -> None:
         self._connection = connection
         self._loop = loop
-        self._known = make_admin(connection).list_topics(timeout=30).topics
+        self._known = make_admin(connection).list_topics(timeout=PATIENCE_S).topics
         self._read: dict[str, list[LogRecord]] = {}
 
     def partitions(self, topic: str) -> int:

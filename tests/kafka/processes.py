@@ -16,6 +16,7 @@ import msgspec
 from schemas.connection import KafkaConnection
 from schemas.kafka import make_producer
 from tests.kafka.subject import Sample, Subject
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -63,7 +64,7 @@ class WorkerProcess:
         self._process.send_signal(signal.SIGCONT)
         self._process.terminate()
         try:
-            self.exits.append(self._process.wait(20))
+            self.exits.append(self._process.wait(PATIENCE_S))
         except subprocess.TimeoutExpired:
             self._process.kill()
             self.exits.append(99)

@@ -8,11 +8,11 @@ from confluent_kafka import Producer
 from schemas import kafka, wire
 from schemas.connection import KafkaConnection
 from schemas.events import NOVEL, Proposal
+from tests.patience import PATIENCE_S
 
 EVERY_S = 0.4
 ENTITIES = 24
 _ABORT_EVERY = 8
-_ANSWER_S = 10.0
 
 
 class Proposer:
@@ -32,23 +32,23 @@ class Proposer:
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._thread.join(2 * _ANSWER_S)
+        self._thread.join(2 * PATIENCE_S)
         assert not self._thread.is_alive()
 
     def _run(self) -> None:
         plain = kafka.make_producer(self._connection, linger_ms=0)
         undone = kafka.make_producer(self._connection, transactional_id=f"{self._loop}/proposer")
-        undone.init_transactions(_ANSWER_S)
+        undone.init_transactions(PATIENCE_S)
         number = 0
         while not self._stop.wait(EVERY_S):
             number += 1
             if number % _ABORT_EVERY == 0:
                 undone.begin_transaction()
                 self._propose(undone, f"undone-{number}", number, self.aborted)
-                undone.flush(_ANSWER_S)
-                undone.abort_transaction(_ANSWER_S)
+                undone.flush(PATIENCE_S)
+                undone.abort_transaction(PATIENCE_S)
             self._propose(plain, f"p-{number}", number, self.written)
-            assert plain.flush(_ANSWER_S) == 0
+            assert plain.flush(PATIENCE_S) == 0
 
     def _propose(self, producer: Producer, name: str, number: int, noted: set[str]) -> None:
         now_us = time.time_ns() // 1_000

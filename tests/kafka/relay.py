@@ -19,11 +19,11 @@ import psutil
 
 from connectors.kafka.ports import LOOPBACK
 from schemas.connection import KafkaConnection
+from tests.patience import PATIENCE_S
 
 PRODUCE, METADATA, FIND_COORDINATOR, ADD_PARTITIONS, END_TXN = 0, 3, 10, 24, 26
 """Kinds of requests, as Kafka numbers them (kafka.apache.org/protocol#protocol_api_keys)."""
 _ADDRESSES = (METADATA, FIND_COORDINATOR)
-_FROZEN_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,7 +233,7 @@ def _shut(stream: socket.socket) -> None:
 
 
 def _await_frozen(pid: int) -> None:
-    deadline = time.monotonic() + _FROZEN_S
+    deadline = time.monotonic() + PATIENCE_S
     while psutil.Process(pid).status() != psutil.STATUS_STOPPED:
         assert time.monotonic() < deadline, f"{pid} does not freeze"
         time.sleep(0.001)

@@ -19,9 +19,10 @@ from schemas.errors import BrokerError
 from schemas.steady import RENEW_S, SteadyConsumer
 from streams.runtime.ends import SourceEnds
 from streams.runtime.torn import undecided
-from tests.kafka.by_hand import PARTITION, Place, folded_once, until
+from tests.kafka.by_hand import PARTITION, Place, folded_once
 from tests.kafka.relay import PRODUCE, Point, Relay, Request, armed
 from tests.kafka.subject import Subject, spec_of
+from tests.patience import eventually
 
 TOPICS = ("journal-detect", "insights")
 
@@ -117,7 +118,7 @@ def test_a_step_that_a_broker_kept_waiting_for_longer_than_a_transaction_may_tak
         place.spec = replace(place.spec, connection=KafkaConnection(bootstrap=relay.bootstrap))
         owner = folded_once(place)
         with armed([relay], begun, signal.SIGSTOP) as trap:
-            until(trap.sprung.is_set)  # a timer makes a step
+            eventually(trap.sprung.is_set)  # a timer makes a step
             time.sleep(3.0)
             trap.thaw()
             place.feed(10)
@@ -151,12 +152,12 @@ def test_a_broker_that_stood_still_before_it_knew_of_a_transaction_loses_nothing
 def test_a_client_that_owes_an_answer_is_replaced_and_reads_on(kafka: LocalKafka, place: Place) -> None:
     place.feed(10)
     consumer = SteadyConsumer(kafka.connection, topic=place.spec.full_name("telemetry"), partition=PARTITION)
-    until(lambda: (message := consumer.poll(0.1)) is not None and message.error() is not None)  # the end
+    eventually(lambda: (message := consumer.poll(0.1)) is not None and message.error() is not None)  # the end
     with frozen(kafka.pids[1]):
         consumer.seek(5)
         since = time.monotonic()
-        until(lambda: consumer.poll(0.1) is None and time.monotonic() > since + RENEW_S + 1)
-    until(lambda: (consumer.poll(0.1), consumer.position)[1] == 10)
+        eventually(lambda: consumer.poll(0.1) is None and time.monotonic() > since + RENEW_S + 1)
+    eventually(lambda: (consumer.poll(0.1), consumer.position)[1] == 10)
     assert consumer.renewed >= 1
     consumer.close()
 

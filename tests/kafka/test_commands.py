@@ -33,6 +33,7 @@ from streams.operate.escalations import open_escalations
 from streams.operate.loop_place import ADDRESS_FILE, LoopPlace
 from tests.connectors.http_target import HttpTarget, says
 from tests.kafka.live_loop import QUICK, ROOT, LiveLoop, now_us
+from tests.patience import PATIENCE_S
 
 STOP_S = 10.0
 
@@ -83,7 +84,7 @@ def typed(tmp_path_factory: pytest.TempPathFactory, stack: ExitStack) -> Iterato
     loop.config.write_text(f'{text}\n[notify]\nurl = "{slack.url}"\nplain_http = true\nprivate = true\nhourly = 2\n')
     run = _start(loop, "run")
     address = folder / "var" / ADDRESS_FILE
-    loop.until(lambda: address.exists() and "running detect" in _said(loop, "run"), timeout_s=90)
+    loop.until(lambda: address.exists() and "running detect" in _said(loop, "run"))
     loop.connect(KafkaConnection(**json.loads(address.read_text())["connection"]))
     executor = _start(loop, "executor", "--kind", "log", "--name", "typed")
     loop.command("activate", "--key", "carl")  # as `run` did it, by a machine's key, nobody alone could approve
@@ -93,7 +94,7 @@ def typed(tmp_path_factory: pytest.TempPathFactory, stack: ExitStack) -> Iterato
     finally:
         for process in (executor, run):
             process.terminate()
-            process.wait(30)
+            process.wait(PATIENCE_S)
 
 
 def test_files_are_published_and_their_episodes_wait_for_people_who_answer(typed: Typed) -> None:

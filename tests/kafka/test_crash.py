@@ -42,7 +42,6 @@ def assert_unharmed(result: Result) -> None:
     assert result.altered_steps_that_differ >= 1
 
 
-@pytest.mark.timeout(280)
 def test_killed_stopped_and_frozen_workers_leave_a_log_without_gap_or_double(make_run: Make) -> None:
     one = make_run("one", workers=1, blows=planned_blows(11, workers=1, count=7))
     three = make_run("three", workers=3, blows=planned_blows(12, workers=3, count=7))
@@ -65,7 +64,6 @@ def test_two_hundred_blows_leave_a_log_without_gap_or_double(make_run: Make, see
         assert_unharmed(result)
 
 
-@pytest.mark.timeout(200)
 def test_a_broker_that_is_killed_three_times_loses_nothing(tmp_path: Path) -> None:
     with LocalKafka(data=tmp_path / "kafka") as kafka:
         kafka.start()

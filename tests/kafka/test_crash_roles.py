@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import msgspec
-import pytest
 
 from connectors.kafka.admin import delete_topics
 from connectors.kafka.launcher import LocalKafka
@@ -46,7 +45,6 @@ BLOWS: Sequence[tuple[str, signal.Signals]] = (
 """Who (an instance), and what."""
 
 
-@pytest.mark.timeout(280)
 def test_every_role_may_die_and_no_event_is_lost_or_doubled(broker: LocalKafka, loop_name: str, tmp_path: Path) -> None:
     loop = LiveLoop(tmp_path, name=loop_name, connection=broker.connection)
     loop.init(QUICK)
@@ -61,9 +59,9 @@ def test_every_role_may_die_and_no_event_is_lost_or_doubled(broker: LocalKafka, 
             work(loop, number)
             strike(loop, supervisor, instance, blow)
         work(loop, len(BLOWS))
-        loop.until(lambda: loop.events(Verdict), timeout_s=60)
-        loop.until(lambda: all(word.lag == 0 for word in loop.presence() if word.role in ("ingest", "detect")))
-        loop.until(lambda: not open_actions(loop), timeout_s=60)
+        loop.until(lambda: loop.events(Verdict))
+        loop.until_folded("ingest", "detect")
+        loop.until(lambda: not open_actions(loop))
         time.sleep(1.0)
     evidence = evidence_of(loop)
     assert report(check_promises(evidence)) == ""
@@ -109,7 +107,7 @@ def strike(loop: LiveLoop, supervisor: Supervisor, instance: str, blow: signal.S
         role = instance.removesuffix("-1")
         command = flyball_command("run", "--config", str(loop.config), "--role", role, "--instance", instance)
         supervisor.add(f"{role}-again", command)
-    loop.until(lambda: moves(loop, instance, former, zombie=blow == signal.SIGSTOP), timeout_s=60)
+    loop.until(lambda: moves(loop, instance, former, zombie=blow == signal.SIGSTOP))
 
 
 def is_called(word: Presence, instance: str) -> bool:

@@ -14,6 +14,7 @@ import pytest
 
 STARTED = "live services"
 READY_S = 120.0
+"""The demonstration itself gives up after 90 s, and says why."""
 STOP_S = 10.0
 KILLED_S = 12.0
 """After SIGKILL nobody is there to hurry the processes: their guardians give each up to 9 s."""

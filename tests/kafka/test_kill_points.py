@@ -16,6 +16,7 @@ from schemas.kafka import make_admin
 from tests.kafka.aimed_run import AimedRun, successions, violations
 from tests.kafka.kill_points import Blow, HandBlow, gate_blows, hand_blows, plant_of
 from tests.kafka.live_loop import LiveLoop
+from tests.patience import PATIENCE_S
 
 ROUNDS = (
     ("SIGKILL before it commits", "SIGKILL before the effect"),
@@ -37,7 +38,7 @@ def play(broker: LocalKafka, loop_name: str, tmp_path: Path) -> Iterator[Play]:
     yield run
     delete_topics(broker.connection, loop_name)
     admin, plant = make_admin(broker.connection), plant_of(loop_name)
-    admin.delete_topics([plant])[plant].result(20)
+    admin.delete_topics([plant])[plant].result(PATIENCE_S)
 
 
 def judge(run: AimedRun) -> None:
@@ -55,7 +56,6 @@ def judge(run: AimedRun) -> None:
     assert decided["loop-budget"] > 0
 
 
-@pytest.mark.timeout(200)
 def test_struck_at_any_point_nothing_is_done_twice_too_late_or_beyond_a_limit(play: Play, loop_name: str) -> None:
     gate, hand = gate_blows(loop_name), hand_blows(loop_name)
     judge(play([(gate[one], hand[other]) for one, other in ROUNDS]))

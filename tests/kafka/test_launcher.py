@@ -5,8 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -17,6 +15,7 @@ from connectors.kafka.launcher import LocalKafka
 from schemas.connection import KafkaConnection
 from schemas.errors import BrokerError
 from schemas.kafka import make_admin, make_consumer, make_producer, range_of
+from tests.patience import PATIENCE_S, eventually
 
 pytestmark = pytest.mark.kafka
 
@@ -29,7 +28,7 @@ def _kafka_can_be_had(broker: LocalKafka) -> None:
 def write(connection: KafkaConnection, topic: str) -> None:
     producer = make_producer(connection)
     producer.produce(topic, b"{}")
-    assert producer.flush(30) == 0
+    assert producer.flush(PATIENCE_S) == 0
 
 
 def records(connection: KafkaConnection, topic: str) -> int:
@@ -43,22 +42,6 @@ def records(connection: KafkaConnection, topic: str) -> int:
 
 def gone(pid: int) -> bool:
     return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-
-
-def wait_gone(pids: list[int], seconds: float) -> float:
-    started = time.monotonic()
-    while not all(gone(pid) for pid in pids):
-        assert time.monotonic() - started < seconds, f"{pids} still there after {seconds} s"
-        time.sleep(0.05)
-    return time.monotonic() - started
-
-
-def until(condition: Callable[[], bool], *, seconds: float = 20.0) -> None:
-    """Wait: of three brokers, the one that is asked may hear of what is new a little later than the others."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
 
 
 def test_a_cluster_keeps_its_data_and_identity_through_stop_start_and_crash(tmp_path: Path) -> None:
@@ -79,14 +62,14 @@ def test_a_cluster_keeps_its_data_and_identity_through_stop_start_and_crash(tmp_
         assert records(kafka.connection, "kept.control") == 2
         pid = kafka.pids[1]
         os.kill(psutil.Process(pid).ppid(), signal.SIGKILL)  # its guardian: nothing may outlive that one either
-        wait_gone([pid], 10)
+        eventually(lambda: gone(pid))
 
 
 def test_no_broker_outlives_an_owner_that_is_killed_and_its_folder_is_free_again(tmp_path: Path) -> None:
     owner, pids = run_module(tmp_path)
     owner.kill()
     owner.communicate()
-    wait_gone(pids, 30)
+    eventually(lambda: all(gone(pid) for pid in pids))
     owner, pids = run_module(tmp_path)
     owner.send_signal(signal.SIGINT)
     owner.communicate()
@@ -110,12 +93,13 @@ def test_three_brokers_replicate_and_survive_the_crash_of_one(tmp_path: Path) ->
     with LocalKafka(data=tmp_path, brokers=3) as kafka:
         assert len(kafka.pids) == 3
         apply_topics(kafka.connection, "three", replication=3)
-        until(lambda: {state.replication for state in describe(kafka.connection, "three")} == {3})
+        # of three brokers, the one that is asked may hear of what is new a little later than the others
+        eventually(lambda: {state.replication for state in describe(kafka.connection, "three")} == {3})
         write(kafka.connection, "three.control")
         kafka.kill(2)
         write(kafka.connection, "three.control")
         kafka.restart(2)
-        until(lambda: len(make_admin(kafka.connection).list_topics(timeout=10).brokers) == 3)
+        eventually(lambda: len(make_admin(kafka.connection).list_topics(timeout=PATIENCE_S).brokers) == 3)
         pids = list(kafka.pids.values())
     assert all(gone(pid) for pid in pids)
 

@@ -22,6 +22,7 @@ from streams.cli.options import orders_of, reader_of
 from streams.operate.cluster import activate_if_new, prepare_topics
 from streams.operate.loop_place import LoopPlace
 from streams.operate.processes import flyball_command
+from tests.patience import PATIENCE_S
 
 ENTITIES = 200
 BURST = ENTITIES
@@ -52,7 +53,7 @@ class Stream:
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._thread.join(60)
+        self._thread.join(PATIENCE_S)
 
     def _run(self) -> None:
         due = 0.0
@@ -63,7 +64,7 @@ class Stream:
                 time.sleep(max(0.0, due - time.monotonic()))
             elif self.sent % BACKLOG == 0:
                 self._await_taken()
-        self._producer.flush(60)
+        self._producer.flush(PATIENCE_S)
 
     def _send_burst(self) -> None:
         now = b"%d" % (time.time_ns() // 1000)  # one time for all: an entity has one row in a burst
@@ -96,19 +97,19 @@ def rendered_samples() -> list[tuple[bytes, bytes, bytes]]:
 
 def folded(port: int) -> float:
     """Return how many telemetry records the worker has folded."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as reply:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE_S) as reply:
         found = re.search(r'flyball_inputs_total\{topic="telemetry"\} (\S+)', reply.read().decode())
     return float(found[1]) if found else 0.0
 
 
 def await_worker(port: int) -> None:
     """Wait until the worker answers and folds."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5).close()
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=PATIENCE_S).close()
         except OSError:
-            assert time.monotonic() < deadline, "expected the worker to be ready within 60 s"
+            assert time.monotonic() < deadline, f"expected the worker to be ready within {PATIENCE_S} s"
             time.sleep(0.2)
         else:
             return

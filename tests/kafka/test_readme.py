@@ -17,6 +17,7 @@ import pytest
 from schemas.connection import KafkaConnection
 from schemas.events import Verdict
 from tests.kafka.live_loop import QUICK, ROOT, LiveLoop, edit
+from tests.patience import PATIENCE_S
 
 EXCLUDED = {
     "make test": "it is what runs this test",
@@ -69,7 +70,7 @@ def started(command: str, home: Path) -> Iterator[Path]:
         yield log
     finally:
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0, log.read_text()
+        assert process.wait(PATIENCE_S) == 0, log.read_text()
 
 
 def test_every_command_of_the_readme_does_what_it_says(home: Path) -> None:
@@ -83,7 +84,7 @@ def test_every_command_of_the_readme_does_what_it_says(home: Path) -> None:
                 _wait_until_up(loop, command, log)
                 continue
             result = subprocess.run(
-                shlex.split(command), cwd=home, capture_output=True, text=True, timeout=90, check=False
+                shlex.split(command), cwd=home, capture_output=True, text=True, timeout=PATIENCE_S, check=False
             )
             assert result.returncode == 0, (command, result.stderr)
             assert SAYS[command.split()[1]] in result.stdout
@@ -140,7 +141,7 @@ def _programs(loop: LiveLoop, home: Path) -> None:
         try:
             loop.until(lambda: any(one.instance == "executor/restarts/host-1" for one in loop.presence()))
             loop.warm_up_with("host-1", {"cpu": 0.1, "queue": 1.0})
-            subprocess.run([sys.executable, "-c", publisher], cwd=ROOT, check=True, timeout=60)
+            subprocess.run([sys.executable, "-c", publisher], cwd=ROOT, check=True, timeout=PATIENCE_S)
             assert process.stdout is not None
             assert process.stdout.readline() == "restart host-1 {}\n"
         finally:
@@ -150,13 +151,13 @@ def _programs(loop: LiveLoop, home: Path) -> None:
 def _wait_until_up(loop: LiveLoop, command: str, log: Path) -> None:
     if " run " in command:
         address = loop.folder / "var" / "kafka.json"
-        loop.until(lambda: address.exists() and "running detect" in log.read_text(), timeout_s=90)
+        loop.until(lambda: address.exists() and "running detect" in log.read_text())
         connection = msgspec.json.decode(address.read_bytes())["connection"]
         loop.connect(msgspec.convert(connection, KafkaConnection))
         wanted = {"detect", "decide", "gate", "improve"}
     else:
         wanted = {"executor"}
-    loop.until(lambda: {one.role for one in loop.presence()} >= wanted, timeout_s=60)
+    loop.until(lambda: {one.role for one in loop.presence()} >= wanted)
 
 
 def _write_data(path: Path) -> None:

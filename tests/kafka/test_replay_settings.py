@@ -10,6 +10,7 @@ from connectors.kafka.launcher import LocalKafka
 from schemas.events import Action, Verdict
 from schemas.kafka import make_admin
 from tests.kafka.live_loop import QUICK, LiveLoop, edit
+from tests.patience import PATIENCE_S
 
 ROLES = ("detect", "decide", "gate", "improve")
 ENTITIES = ("a", "b", "c", "d")
@@ -90,7 +91,7 @@ def test_a_run_whose_first_proposals_are_gone_is_compared_from_where_it_is_whole
     place = TopicPartition(f"{loop.name}.policy", 0, second)
     admin = make_admin(loop.connection)
     for future in admin.delete_records([place]).values():
-        future.result(timeout=20)
+        future.result(PATIENCE_S)
     same = loop.json("replay", "--settings", "loop.toml")
     assert same["changes"] == []
     assert 0 < same["proposals"] < len(loop.events(Verdict))

@@ -19,6 +19,7 @@ from streams.operate.recovering import recover_role
 from streams.operate.topic_reader import TopicReader
 from tests.kafka.live_loop import QUICK, LiveLoop, edit, now_us
 from tests.kafka.secured import as_role, secured_kafka
+from tests.patience import PATIENCE_S
 
 LOOP = "secure"
 EVERYBODY = (*ROLES, "executor", "operator", "admin", "recovery")
@@ -65,15 +66,14 @@ def processes(loop: LiveLoop) -> dict[str, list[str]]:
     return commands | {"executor": flyball_command("executor", "-c", str(file_of(loop, "executor")))}
 
 
-@pytest.mark.timeout(200)
 def test_an_action_comes_out_and_its_outcome_is_written_and_nothing_is_refused(loop: LiveLoop, folder: Path) -> None:
     loop.command("topics", "apply", "-c", "admin.toml")
     loop.command("activate", "-c", "operator.toml")
     with Supervisor(processes(loop), logs=loop.folder / "logs"):
-        loop.until(lambda: {word.role for word in words(loop)} == {*ROLES, "executor"}, timeout_s=90)
+        loop.until(lambda: {word.role for word in words(loop)} == {*ROLES, "executor"})
         loop.warm_up("web-1")
         loop.fail("web-1")
-        loop.until(lambda: [end for end in loop.events(Outcome) if end.state == "succeeded"], timeout_s=60)
+        loop.until(lambda: [end for end in loop.events(Outcome) if end.state == "succeeded"])
         (action,) = loop.events(Action)
         assert (action.entity, action.action) == ("web-1", "restart")
     loop.command("replay", "-c", "operator.toml")
@@ -97,7 +97,7 @@ def refusals(folder: Path, *, to: str = "") -> list[str]:
 
 def test_what_is_refused_would_be_seen(kafka: LocalKafka, folder: Path) -> None:
     """Without this, the test above could not fail."""
-    producer = make_producer(as_role(kafka, LOOP, "console"), message_timeout_ms=5_000, enable_idempotence=False)
+    producer = make_producer(as_role(kafka, LOOP, "console"), enable_idempotence=False)
     producer.produce(f"{LOOP}.control", b"{}")
-    producer.flush(15)
+    assert producer.flush(PATIENCE_S) == 0
     assert refusals(folder, to="console")

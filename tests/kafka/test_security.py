@@ -27,7 +27,7 @@ from schemas.kafka import FROM_START, make_admin, make_consumer, make_producer
 from schemas.topics import GROUP_SOURCES, TOPICS
 from tests.kafka import secured
 from tests.kafka.secured import secured_kafka
-from tests.schemas.executors import PATIENCE_S
+from tests.patience import PATIENCE_S
 
 LOOP = "guarded"
 pytestmark = pytest.mark.kafka
@@ -48,12 +48,12 @@ def write_errors(connection: KafkaConnection, topics: Sequence[str]) -> dict[str
     """Return the error code of writing one record to each topic, None where it was taken."""
     errors: dict[str, int | None] = {}
     # Without idempotence a refused topic is an error of that record only, so one client can try them all.
-    producer = make_producer(connection, message_timeout_ms=10_000, linger_ms=0, enable_idempotence=False)
+    producer = make_producer(connection, linger_ms=0, enable_idempotence=False)
     for topic in topics:
         producer.produce(
             topic, b"{}", on_delivery=lambda error, record: errors.update({record.topic(): error and error.code()})
         )
-    assert producer.flush(15) == 0
+    assert producer.flush(PATIENCE_S) == 0
     return errors
 
 
@@ -61,7 +61,7 @@ def read_error(connection: KafkaConnection, topic: str, group: str = "flyball-ta
     """Return the error code of reading a partition without a group to its end, None when it was allowed."""
     consumer = make_consumer(connection, group=group, enable_partition_eof=True, fetch_wait_max_ms=10)
     try:
-        hidden = consumer.list_topics(topic, timeout=10).topics[topic].error
+        hidden = consumer.list_topics(topic, timeout=PATIENCE_S).topics[topic].error
         if hidden is not None:
             return hidden.code()
         consumer.assign([TopicPartition(topic, 0, FROM_START)])
@@ -79,7 +79,7 @@ def test_both_libraries_connect_with_the_same_settings(guarded: LocalKafka) -> N
     connection = as_role(guarded, "producer")
     producer = make_producer(connection)
     producer.produce(f"{LOOP}.telemetry", b"{}")
-    assert producer.flush(15) == 0
+    assert producer.flush(PATIENCE_S) == 0
     asyncio.run(write_with_aiokafka(connection, f"{LOOP}.telemetry"))
     assert asyncio.run(read_with_aiokafka(as_role(guarded, "detect"), f"{LOOP}.telemetry", count=2)) == {b"{}", b"aio"}
 
@@ -93,7 +93,7 @@ async def read_with_aiokafka(connection: KafkaConnection, topic: str, *, count: 
     settings = aiokafka_settings(connection)
     consumer = AIOKafkaConsumer(topic, group_id=f"{LOOP}.detect", auto_offset_reset="earliest", **settings)
     async with consumer:
-        return {(await asyncio.wait_for(consumer.getone(), 15)).value for _ in range(count)}
+        return {(await asyncio.wait_for(consumer.getone(), PATIENCE_S)).value for _ in range(count)}
 
 
 def aiokafka_settings(connection: KafkaConnection) -> dict[str, object]:
@@ -153,12 +153,12 @@ def test_an_unnamed_group_is_refused_even_for_a_topic_that_may_be_read(guarded: 
 def test_a_role_opens_its_own_transactions_and_no_other_role_can(guarded: LocalKafka, role: str) -> None:
     other = "gate" if role != "gate" else "detect"
     own = make_producer(as_role(guarded, role), transactional_id=f"{LOOP}/{role}/0")
-    own.init_transactions(15)
+    own.init_transactions(PATIENCE_S)
     own.begin_transaction()
     own.produce(f"{LOOP}.journal-{role}", b"{}")
-    own.commit_transaction(15)
+    own.commit_transaction(PATIENCE_S)
     with pytest.raises(KafkaException) as refused:
-        make_producer(as_role(guarded, other), transactional_id=f"{LOOP}/{role}/0").init_transactions(15)
+        make_producer(as_role(guarded, other), transactional_id=f"{LOOP}/{role}/0").init_transactions(PATIENCE_S)
     assert refused.value.args[0].code() == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
 
 

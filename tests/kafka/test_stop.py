@@ -25,6 +25,7 @@ from schemas.events import Action, Episode, Outcome, Recurrence, Verdict
 from schemas.keyfiles import load_signer, load_trust
 from schemas.signing import Audience
 from tests.kafka.live_loop import QUICK, ROOT, LiveLoop
+from tests.patience import PATIENCE_S
 
 ROLES = ("detect", "decide", "gate")
 STOP_S = 10.0
@@ -88,7 +89,7 @@ def executor(
             yield
         finally:
             stop.set()
-            thread.join(15)
+            thread.join(PATIENCE_S)
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +184,7 @@ def test_an_executor_that_is_frozen_in_the_middle_of_an_action_confirms_nothing(
     finally:
         os.kill(process.pid, signal.SIGCONT)
         process.terminate()
-        process.wait(30)
+        process.wait(PATIENCE_S)
 
 
 def _is_claim(outcome: Outcome) -> bool:
@@ -255,7 +256,7 @@ def test_a_broker_that_is_down_costs_one_clear_line(tmp_path: Path) -> None:
     *commands, worker = processes
     try:
         for command in commands:
-            assert command.wait(60) == 6
+            assert command.wait(PATIENCE_S) == 6
             said = (tmp_path / f"{command.pid}.log").read_text()
             assert "Traceback" not in said
             assert address in said
@@ -266,7 +267,7 @@ def test_a_broker_that_is_down_costs_one_clear_line(tmp_path: Path) -> None:
     finally:
         for process in processes:
             process.terminate()
-            process.wait(15)
+            process.wait(PATIENCE_S)
     said = log.read_text()
     assert "Traceback" not in said
     assert all(address in line for line in said.splitlines())

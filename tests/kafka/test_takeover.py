@@ -13,9 +13,10 @@ from schemas.errors import FencedError, RecoveryError
 from schemas.events import Loss
 from streams.runtime.recovery import accept_loss
 from streams.runtime.takeover import take_over
-from tests.kafka.by_hand import PARTITION, Place, folded_once, until
+from tests.kafka.by_hand import PARTITION, Place, folded_once
 from tests.kafka.log import KafkaLog
 from tests.kafka.subject import Subject, make_role, spec_of
+from tests.patience import eventually
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def test_a_zombie_is_fenced_at_its_next_step(place: Place) -> None:
     heir = place.owner(place.take())
     place.feed(10)
     place.fold(zombie)
-    until(lambda: place.failures)
+    eventually(lambda: place.failures)
     assert isinstance(place.failures.pop(), FencedError)
     place.fold(heir)
     assert place.failures == []
@@ -65,7 +66,7 @@ def test_a_released_state_is_taken_over_again_without_reading_it(place: Place) -
 def test_what_can_wait_is_committed_at_the_end_at_the_latest(place: Place) -> None:
     place.spec = replace(place.spec, gather_s=60)
     owner = folded_once(place)  # writes what cannot wait
-    until(lambda: owner.step > 2)  # timers, which write a census
+    eventually(lambda: owner.step > 2)  # timers, which write a census
     assert (len(place.steps()), place.log("insights")[-1].TYPE) == (1, "flyball.drift.v1")
     owner.release(snapshot=True)
     assert [entry.step for entry in place.steps()] == list(range(owner.step))
@@ -130,7 +131,7 @@ def test_a_machine_whose_clock_is_far_from_the_brokers_pauses_and_says_so(place:
     ahead = LoopClock(wall_us=lambda: time.time_ns() // 1_000 + 9_000_000)
     owner = place.owner(place.take(), clock=ahead)
     place.fold(owner)
-    until(lambda: owner.paused)
+    eventually(lambda: owner.paused)
     assert "-9.0 s from this machine's" in (owner.paused or "")
     steps = len(place.steps())
     time.sleep(1.0)
@@ -139,7 +140,7 @@ def test_a_machine_whose_clock_is_far_from_the_brokers_pauses_and_says_so(place:
 
 def test_a_due_timer_is_a_step_without_inputs(place: Place) -> None:
     owner = folded_once(place)
-    until(lambda: any(not entry.inputs for entry in place.steps()))
+    eventually(lambda: any(not entry.inputs for entry in place.steps()))
     owner.release(snapshot=True)
     assert [type(event).__name__ for event in place.log("insights")].count("Census") >= 1
 

@@ -27,6 +27,7 @@ from streams.runtime.exits import CRASHED
 from tests.kafka.log import KafkaLog
 from tests.kafka.processes import ROOT, Feeder
 from tests.kafka.subject import Subject, spec_of
+from tests.patience import PATIENCE_S, eventually
 
 
 @contextmanager
@@ -47,16 +48,9 @@ def lines(log: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in log.read_text().splitlines()]
 
 
-def until(condition: Callable[[], object], *, seconds: float = 40.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
 def asked(port: int, path: str) -> str:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE_S) as answer:
             text: str = answer.read().decode()
             return text
     except OSError:
@@ -77,7 +71,7 @@ def test_without_a_broker_it_says_so_in_one_clear_line_each_time_and_waits(tmp_p
     log = tmp_path / "log"
     subject = Subject(loop="lab", bootstrap=f"127.0.0.1:{port}", instance="w0", data=str(tmp_path))
     with running(subject, log) as process:
-        until(lambda: log.read_text().count("no answer from Kafka") >= 2)
+        eventually(lambda: log.read_text().count("no answer from Kafka") >= 2)
         assert stopped_within(process, 10) == 0
     told = lines(log)
     assert "trace" not in log.read_text().lower()
@@ -98,9 +92,9 @@ def test_it_folds_tells_of_itself_and_leaves_a_snapshot_when_it_stops(
     with running(subject, log) as process:
         feeder.start()
         feeder.join()
-        until(lambda: 'flyball_inputs_total{topic="telemetry"} 500.0' in asked(port, "/metrics"))
-        until(lambda: any(event.control_heard_us for event in presence(broker, loop)))
-        assert asked(port, "/readyz") == '{"status": "ok"}'
+        eventually(lambda: 'flyball_inputs_total{topic="telemetry"} 500.0' in asked(port, "/metrics"))
+        eventually(lambda: any(event.control_heard_us for event in presence(broker, loop)))
+        eventually(lambda: asked(port, "/readyz") == '{"status": "ok"}')
         began = time.monotonic()
         assert stopped_within(process, 10) == 0
         assert time.monotonic() - began < 10
@@ -140,7 +134,7 @@ def test_a_worker_whose_part_in_its_group_ends_says_so_and_ends(
         await leader.start()
         try:
             with running(subject, log) as process:
-                return await asyncio.to_thread(process.wait, 60)
+                return await asyncio.to_thread(process.wait, PATIENCE_S)
         finally:
             await leader.stop()
 
@@ -155,6 +149,6 @@ def test_topics_that_are_missing_are_named_with_the_remedy(broker: LocalKafka, t
     log = tmp_path / "log"
     subject = Subject(loop="nowhere", bootstrap=broker.bootstrap, instance="w0", data=str(tmp_path))
     with running(subject, log) as process:
-        until(lambda: "do not exist" in log.read_text())
+        eventually(lambda: "do not exist" in log.read_text())
         assert stopped_within(process, 10) == 0
     assert "flyball topics" in log.read_text()

@@ -17,6 +17,7 @@ from schemas.sshsig import SshPublicKey, SshSignature
 from streams.operate.personal_key import PersonalKey, find_personal_key
 from streams.operate.ssh_agent import AgentError, SshAgent
 from streams.operate.ssh_files import SshFile
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.skipif(shutil.which("ssh-agent") is None, reason="needs OpenSSH")
 NOW = 1_700_000_000_000_000
@@ -45,7 +46,7 @@ def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
         yield {"SSH_AUTH_SOCK": str(path)}
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(PATIENCE_S)
 
 
 def keyring_of(home: Path, *keys: SshPublicKey) -> Keyring:

@@ -16,13 +16,13 @@ from schemas import kafka
 from schemas.client import ActionConsumer
 from schemas.events import Outcome
 from schemas.raw import Message
-from tests.schemas.executors import PATIENCE_S, SECOND_US, Site, eventually, next_is, now_us, refusal
+from tests.patience import PATIENCE_S, eventually
+from tests.schemas.executors import SECOND_US, Site, next_is, now_us, refusal
 
 MINUTE_US = 60 * SECOND_US
 ANY_NUMBER = ((10_000, MINUTE_US),)
 OF_EACH_KIND = 50
 TRANSACTIONS = 60
-ANSWER_S = 10.0
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def site(broker: LocalKafka, loop_on_kafka: Callable[..., str], tmp_path: Path) 
 def undoing(site: Site) -> Producer:
     """Give a producer of transactions."""
     producer = kafka.make_producer(site.connection, transactional_id=f"{site.loop}/undoing")
-    producer.init_transactions(ANSWER_S)
+    producer.init_transactions(PATIENCE_S)
     return producer
 
 
@@ -56,7 +56,7 @@ def write(site: Site, producer: Producer, *messages: Message) -> None:
     producer.begin_transaction()
     for message in messages:
         kafka.produce(producer, message, loop=site.loop)
-    assert producer.flush(ANSWER_S) == 0
+    assert producer.flush(PATIENCE_S) == 0
 
 
 def old_actions(site: Site, draw: random.Random) -> dict[str, Message]:
@@ -105,14 +105,14 @@ def test_nothing_of_an_aborted_transaction_is_done(site: Site, undoing: Producer
             names = [f"a{number}-{n}" for n in range(draw.randrange(1, 4))]
             write(site, undoing, *(site.signed(name)[1] for name in names))
             if draw.random() < 0.3:
-                undoing.commit_transaction(ANSWER_S)
+                undoing.commit_transaction(PATIENCE_S)
                 committed += names
             else:
-                undoing.abort_transaction(ANSWER_S)
+                undoing.abort_transaction(PATIENCE_S)
         write(site, undoing, site.signed("open")[1])
         assert do_all(consumer, committed[-1]) == committed
         assert consumer.poll(1.0) is None  # not while it is open either
-        undoing.abort_transaction(ANSWER_S)
+        undoing.abort_transaction(PATIENCE_S)
         site.action("last")
         assert do_all(consumer, "last") == ["last"]
     assert {event.action for event in site.read("outcomes") if isinstance(event, Outcome)} == {*committed, "last"}
@@ -126,14 +126,14 @@ def test_an_aborted_order_or_claim_changes_nothing(site: Site, undoing: Producer
         site.order("paused")
         eventually(lambda: not consumer.may_act(running), within_s=5)
         write(site, undoing, site.ordered("running"))
-        undoing.abort_transaction(ANSWER_S)
+        undoing.abort_transaction(PATIENCE_S)
         site.action("a2")
         assert refusal(site, consumer, "a2") == f"paused by {site.by()} (loop)"
         consumer.report(running, "failed")
         write(site, undoing, site.claim("a3"))
-        undoing.abort_transaction(ANSWER_S)
+        undoing.abort_transaction(PATIENCE_S)
         site.order("running")
-        eventually(lambda: consumer.why_paused(running) is None, within_s=5)
+        eventually(lambda: consumer.why_paused(running) is None)
         site.action("a3")
         consumer.report(next_is(consumer, "a3"), "succeeded")
     assert site.told("a3") == [("x1", "claimed"), ("x1", "succeeded")]

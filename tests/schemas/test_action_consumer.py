@@ -15,7 +15,8 @@ from schemas.events import DeadLetter, Event, Outcome, Presence
 from schemas.ids import derive
 from schemas.keyfiles import create_keys, keyring_text, load_signer, load_trust, revoke_key, rotate_key
 from schemas.stop_file import StopFile
-from tests.schemas.executors import PATIENCE_S, SECOND_US, Site, eventually, next_is, now_us, refusal
+from tests.patience import PATIENCE_S, eventually
+from tests.schemas.executors import SECOND_US, Site, next_is, now_us, refusal
 from tests.schemas.people import Person
 
 
@@ -167,7 +168,7 @@ def test_a_pause_stops_what_would_start_and_what_runs(site: Site) -> None:
         site.action("a2")
         assert refusal(site, consumer, "a2") == f"paused by {site.by()} (loop)"
         site.order("running")
-        eventually(lambda: consumer.may_act(running), within_s=5)
+        eventually(lambda: consumer.may_act(running))
         site.order("paused", target="entity:web-1")
         eventually(lambda: consumer.why_not(running) == f"paused by {site.by()} (entity:web-1)", within_s=5)
         consumer.report(running, "failed")
@@ -201,7 +202,7 @@ def test_a_forged_resume_changes_nothing(site: Site, tmp_path: Path) -> None:
         site.order("paused")
         eventually(lambda: not consumer.may_act(action), within_s=5)
         site.order("running", signer=load_signer(tmp_path / "other", "control", site.audience))
-        eventually(lambda: bool(presences(site)) and presences(site)[-1].control_offset == 3, within_s=6)
+        eventually(lambda: bool(presences(site)) and presences(site)[-1].control_offset == 3)
         assert not consumer.may_act(action)
 
 
@@ -219,7 +220,7 @@ def test_a_new_keyring_is_adopted_from_control(site: Site) -> None:
     with site.executor(trust=trust) as consumer:
         rotate_key(site.keys, "actions")
         site.order(keyring_text(site.keys), kind="keyring")
-        eventually(lambda: trust.keyring.version == 3, within_s=5)
+        eventually(lambda: trust.keyring.version == 3)
         site.action("a1")
         next_is(consumer, "a1")
 
@@ -251,7 +252,7 @@ def test_a_key_that_is_revoked_stops_what_it_let_through(site: Site, whose: str)
         eventually(lambda: not consumer.may_act(running), within_s=5)
         assert "is revoked" in (consumer.why_not(running) or "")
         site.approved("a2", ada)
-        eventually(lambda: any(isinstance(event, DeadLetter) for event in consumed(site, consumer)), within_s=10)
+        eventually(lambda: any(isinstance(event, DeadLetter) for event in consumed(site, consumer)))
         consumer.report(running, "failed", "its approval was withdrawn")
     assert site.outcomes("a2") == []
 
@@ -286,7 +287,7 @@ def test_presence_tells_state_and_what_is_in_flight(site: Site) -> None:
     with site.executor() as consumer:
         site.action("a1")
         assert consumer.poll(PATIENCE_S) is not None
-        eventually(lambda: any(p.in_flight == ("a1",) and p.state == "running" for p in presences(site)), within_s=6)
+        eventually(lambda: any(p.in_flight == ("a1",) and p.state == "running" for p in presences(site)))
         site.order("paused")
         eventually(lambda: presences(site)[-1].state == "paused", within_s=6)
         assert now_us() - presences(site)[-1].control_heard_us < 5 * SECOND_US

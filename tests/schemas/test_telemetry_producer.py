@@ -17,7 +17,7 @@ from schemas.partitions import partition_of
 from schemas.raw import RawBatch
 from streams.loop.decode import make_decode
 from streams.loop.processor import Now
-from tests.schemas.executors import PATIENCE_S
+from tests.patience import PATIENCE_S
 
 TIME_US = 1_790_000_000_000_000
 NOW = Now(us=TIME_US, control_heard_us=TIME_US)
@@ -88,11 +88,11 @@ def test_what_kafka_refuses_is_told_by_the_callback_and_by_flush(broker: LocalKa
     producer = TelemetryProducer(broker.connection, loop=f"{loop}-none", on_delivery=seen.append, delivery_timeout_s=3)
     producer.send("a", TIME_US, {"cpu": 1})
     with pytest.raises(BrokerError, match=r"1 messages were not delivered.*telemetry key 'a'"):
-        producer.flush(20)
+        producer.flush(PATIENCE_S)
     assert [delivery.error is None for delivery in seen] == [False]
     with pytest.raises(BrokerError, match="expected a topic"):
         producer.send_frame(pl.DataFrame({"entity": ["a"], "time": [TIME_US], "cpu": [1.0]}))
-    producer.flush(5)
+    producer.flush(PATIENCE_S)
 
 
 def test_without_a_broker_the_queue_fills_and_then_says_so() -> None:
@@ -103,7 +103,7 @@ def test_without_a_broker_the_queue_fills_and_then_says_so() -> None:
     with pytest.raises(BrokerError, match="the queue stayed full"):
         producer.send("a", TIME_US + 10, {"cpu": 1})
     with pytest.raises(BrokerError, match="10 messages were not delivered"):
-        producer.flush(10)
+        producer.flush(PATIENCE_S)
 
 
 @pytest.mark.parametrize(

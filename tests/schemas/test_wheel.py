@@ -13,6 +13,7 @@ import pytest
 
 import schemas
 from connectors.kafka.launcher import LocalKafka
+from tests.patience import PATIENCE_S
 from tests.schemas.executors import Site
 
 SOURCE = Path(schemas.__file__).parent
@@ -56,7 +57,7 @@ def test_a_program_that_has_only_the_wheel_publishes_and_acts(
             assert process.stdout.readline() == "ready\n"
             site.action("a1", entity="pump-1", action="flush")
             assert process.stdout.readline() == "done a1\n"
-            assert process.wait(30) == 0
+            assert process.wait(PATIENCE_S) == 0
         finally:
             process.kill()
     assert site.outcomes("a1") == ["claimed", "succeeded"]
