@@ -95,8 +95,9 @@ def refusals(folder: Path, *, to: str = "") -> list[str]:
     return [line for line in lines if f"User:{LOOP}-{to}" in line and "Denied" in line]
 
 
-def test_what_is_refused_would_be_seen(kafka: LocalKafka, folder: Path) -> None:
+def test_what_is_refused_would_be_seen(kafka: LocalKafka, loop: LiveLoop, folder: Path) -> None:
     """Without this, the test above could not fail."""
+    loop.command("topics", "apply", "-c", "admin.toml")
     producer = make_producer(as_role(kafka, LOOP, "console"), enable_idempotence=False)
     producer.produce(f"{LOOP}.control", b"{}")
     assert producer.flush(PATIENCE_S) == 0
