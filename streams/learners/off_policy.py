@@ -10,7 +10,7 @@ good as what is learned of what comes in between, and, where decisions of an ent
 much.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -27,29 +27,43 @@ BOUND = 5.0
 """The most that a foretold reward counts when it is taken off by weight: what bounds the values from one side."""
 BEFORE = 0.5
 """What is foretold of a reward between 0 and 1 before any was seen."""
+ROWS = ("features", "clusters", "folds", "proposed", "explores", "stopped", "happened", "rewards", "logged")
+"""The columns of a log that have one entry per decision."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Log:
-    """Decisions in order. `features` have shape (n, d) and hold a constant; `logged` are the probabilities with which
-    each action was proposed, shape (n, actions); `rewards` are between 0 and 1, NaN where none was seen. `clusters`
-    number the entities from 0, `folds` are theirs.
+    """Decisions in order. `features` have shape (n, d) and hold a constant; `rewards` are between 0 and 1, NaN where none
+    was seen. `clusters` number the entities from 0, `folds` are theirs.
+
+    What is proposed although another action looks better (`explores`) may be `stopped` for that alone, which the same
+    action as the likeliest, or of a hold-out, never is. So of the actions of which any was, `apart`, it is a way of
+    its own: `logged` are the probabilities with which each action was proposed, and behind them, in the order of
+    `apart`, those with which it was so proposed, which do not count in the first; shape (n, ways).
     """
 
     features: Vector
     clusters: Indices
     folds: Indices
     proposed: Indices
+    explores: npt.NDArray[np.bool_]
+    stopped: npt.NDArray[np.bool_]
     happened: Indices
     rewards: Vector
     logged: Vector
+    apart: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.rewards)
 
     def take(self, rows: Indices | slice) -> "Log":
         """Return some of the decisions, in order: the first hundred are the log as it was then."""
-        return Log(**{column.name: getattr(self, column.name)[rows] for column in fields(self)})
+        return replace(self, **{name: getattr(self, name)[rows] for name in ROWS})
+
+    @property
+    def number(self) -> int:
+        """How many actions there are."""
+        return self.logged.shape[1] - len(self.apart)
 
     @property
     def seen(self) -> npt.NDArray[np.bool_]:
@@ -63,9 +77,12 @@ class Log:
             self.features,
             self.folds,
             proposed=self.proposed,
+            explores=self.explores,
+            stopped=self.stopped,
             happened=self.happened,
             seen=self.seen,
-            number=self.logged.shape[1],
+            number=self.number,
+            apart=self.apart,
         )
 
     @cached_property
@@ -76,7 +93,7 @@ class Log:
             self.happened,
             (np.nan_to_num(self.rewards) - BEFORE)[:, None],
             self.folds,
-            number=self.logged.shape[1],
+            number=self.number,
             known=self.seen,
         )
         return np.clip(found[:, :, 0] + BEFORE, 0.0, 1.0)
@@ -111,7 +128,9 @@ class Judged:
 
 
 def judge(log: Log, target: Vector) -> Judged:
-    """Weigh a log for a target that proposes with the given probabilities, shape (n, actions), rows adding up to 1."""
+    """Weigh a log for a target that proposes with the given probabilities, shape (n, ways) as in the log, rows adding
+    up to 1.
+    """
     at = np.arange(len(log)), log.happened
     happens = np.einsum("na,nab->nb", target, log.passages.happens)
     shows = np.einsum("na,nab->nb", log.logged, log.passages.shows)

@@ -12,7 +12,7 @@ from streams.operate.refusals import refusal_of
 from streams.operate.story import Reader
 from streams.replay.ended_decisions import Record, read_decisions
 from streams.replay.episodes import costs_of, wait_us
-from streams.replay.logged_decisions import Table, baseline_of, columns, tabulate
+from streams.replay.logged_decisions import Table, baseline_of, tabulate
 from streams.replay.policy_again import Chooser, choose_again
 from streams.replay.recorded_values import are_recorded
 from streams.settings import Settings
@@ -118,7 +118,7 @@ def _chances(policy: str, table: Table, settings: Settings) -> list[Chances | No
     proposals = [one.proposal for one in table.decided]
     match policy:
         case "running":
-            return [one.probabilities for one in proposals]
+            return [table.explored(one.probabilities) for one in proposals]
         case "baseline":
             return [{baseline_of(one, settings.policy.baseline): 1.0} for one in proposals]
         case _:
@@ -136,7 +136,8 @@ def _again(run: Reader, table: Table, settings: Settings, other: Settings) -> li
         other=Chooser(policy=other.policy, actions=other.actions),
         wanted={one.proposal.id for one in table.decided},
     )
-    return [again.get(one.proposal.id) for one in table.decided]
+    chosen = (again.get(one.proposal.id) for one in table.decided)
+    return [None if one is None else table.explored(one) for one in chosen]
 
 
 def _evaluated(
@@ -146,7 +147,7 @@ def _evaluated(
     rows = np.array([at for at, one in enumerate(chances) if one is not None], dtype=np.intp)
     told = [one for one in chances if one is not None]
     log = table.log if len(rows) == len(table.log) else table.log.take(rows)
-    judged = judge(log, columns(told, table.actions))
+    judged = judge(log, table.targets(told))
     common = Evaluated(
         policy=policy,
         decisions=len(told),
@@ -157,7 +158,7 @@ def _evaluated(
     refusal = refusal_of(judged.support, table.actions, met=len(chances), before=table.before)
     if refusal is not None:
         return replace(common, refused=refusal.why, remedy=refusal.remedy)
-    own = judge(log, columns((table.decided[row].proposal.probabilities for row in rows), table.actions))
+    own = judge(log, table.targets(table.explored(table.decided[row].proposal.probabilities) for row in rows))
     found, scale = estimate(log, judged), 1.0 - table.low
     better, better_low, better_high = difference(log, judged, own)
     return replace(

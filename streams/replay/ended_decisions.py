@@ -20,12 +20,14 @@ happened, but earns otherwise than the same action at once.
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
     """One decision of the loop that has ended: `happened` is the effective action, or `ask` where a person was asked by
-    choice, whatever was answered; `reward` is None where unseen.
+    choice, whatever was answered; `reward` is None where unseen. `stopped`: that it explored was reason enough for the
+    gate to deny it, whatever else it met.
     """
 
     proposal: Proposal
     happened: str
     reward: float | None
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +72,10 @@ def _decided(episode: DecidedEpisode, horizon_us: int) -> Decided | None:
     others = (episode.ends[one.id] for one in episode.proposals if one.id != first.id and one.id in episode.ends)
     later = sorted((one for one in others if one.decided_us >= end.decided_us), key=lambda one: one.decided_us)
     happened, reward = _became(end, later, first.time_us, horizon_us)
-    return Decided(proposal=first, happened=happened, reward=reward)
+    stopped = first.id in episode.stopped
+    if stopped and first.asked:  # only a no was heard out: what a yes would have come to is missing
+        reward = None
+    return Decided(proposal=first, happened=happened, reward=reward, stopped=stopped)
 
 
 def _became(first: End, later: Sequence[End], since_us: int, horizon_us: int) -> tuple[str, float | None]:

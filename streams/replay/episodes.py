@@ -17,6 +17,8 @@ KEPT = 55_000
 """Episodes that are kept: the latest."""
 MOST_PROPOSALS = 16
 """So many proposals of an episode are looked at: a policy's attempts, and what people did."""
+EXPLORATION = "exploration"
+"""The gate's check that an action which does not look best may be tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +41,15 @@ class End:
 @dataclass(slots=True)
 class DecidedEpisode:
     """The proposals about an episode in order, and how they ended, by their ids. `answers` are the ids of those that
-    people gave; `retries_us` when those of the loop's that were denied with a time may be repeated.
+    people gave; `retries_us` when those of the loop's that were denied with a time may be repeated; `stopped` those that
+    the gate would not let explore when it last looked.
     """
 
     proposals: list[Proposal] = field(default_factory=list)
     ends: dict[str, End] = field(default_factory=dict)
     answers: set[str] = field(default_factory=set)
     retries_us: dict[str, int] = field(default_factory=dict)
+    stopped: set[str] = field(default_factory=set)
 
     def by_loop(self) -> list[Proposal]:
         """Return the loop's own proposals."""
@@ -145,6 +149,11 @@ def _answer(episode: DecidedEpisode, verdict: Verdict) -> None:
     episode.retries_us.pop(verdict.proposal.id, None)
     if verdict.verdict == "deny" and verdict.retry_after_us is not None:
         episode.retries_us[verdict.proposal.id] = verdict.retry_after_us
+    for check in verdict.checks:
+        if check.name == EXPLORATION and check.passed:
+            episode.stopped.discard(verdict.proposal.id)
+        elif check.name == EXPLORATION:
+            episode.stopped.add(verdict.proposal.id)
 
 
 def _end(event: Experience) -> End:

@@ -10,7 +10,9 @@ answered, in the median.
 
 Worlds: limits mask, and gate, executors and people intervene (`limits`); nobody does (`free`); they do, and nothing is
 held out, so that rare exploration is all there is (`alone`); few entities that are far apart (`apart`); what decides
-whether others intervene, and what comes of it, is in no feature (`hidden`), where estimates cannot be quite right.
+whether others intervene, and what comes of it, is in no feature (`hidden`), where estimates cannot be quite right; what
+does not look best is denied once a budget is spent, and `restart` always (`tried`; `unaware`: as if what looked best
+were denied as often).
 Denied proposals that are made again, with the arm that the episode has, are events that go the way of `flyball
 evaluate` (`attempts`; `repeats`: as if every attempt were a decision of its own). In the end the product runs against
 the simulated fleet, and what its log says of two policies stands beside what they earn when they run (`fleet`).
@@ -48,12 +50,14 @@ LOOP_ALONE = {"loop": 1.0, "baseline": 0.0, "none": 0.0}
 GREEDY = PolicySettings(floor=0.0, gamma=1e6, optimism=0.0, hold_out=LOOP_ALONE)
 RARE = PolicySettings(floor=0.008, gamma=1e6, optimism=0.0, hold_out=LOOP_ALONE)
 EXPLORE = PolicySettings(floor=0.3)
+TRYING = PolicySettings(floor=0.6, hold_out={"loop": 0.9, "baseline": 0.05, "none": 0.05})
 WORLDS: dict[str, tuple[World, int]] = {
     "limits": (World(), 1),
     "free": (World(intervenes=False), 5),
     "alone": (World(policy=PolicySettings(hold_out=LOOP_ALONE)), 5),
     "apart": (World(entities=40, spread=0.3), 5),
     "hidden": (World(hidden=True), 5),
+    "tried": (World(policy=TRYING, explore_limit=15, risky=(worlds.RESTART,)), 5),
 }
 """Each with how many times fewer logs there are of it."""
 UNSUPPORTED: dict[str, tuple[World, int]] = {
@@ -80,12 +84,25 @@ class Tally:
     first: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
 
 
-def look_at(log: Log, targets: dict[str, Vector], true: dict[str, float], tally: Tally) -> None:
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What a policy earns where something is left for exploring, and where nothing is."""
+
+    admitted: float
+    stopped: float
+
+    def at(self, share: float) -> float:
+        """Return what it earns where something was left at this share of the decisions."""
+        return share * self.admitted + (1.0 - share) * self.stopped
+
+
+def look_at(log: Log, targets: dict[str, Vector], truths: dict[str, Truth], met: Contexts, tally: Tally) -> None:
     """Look at one log again and again."""
     held: dict[tuple[str, str], bool] = defaultdict(lambda: True)
     first: dict[str, int] = {}
     for count in PEEKS:
         part = log.take(slice(count))
+        true = {name: one.at(float(met.admits[:count].mean())) for name, one in truths.items()}
         seen: dict[str, tuple[Judged, Estimate]] = {}
         for name, target in targets.items():
             judged = judge(part, target[:count])
@@ -127,15 +144,31 @@ def wish(log: Log, targets: dict[str, Vector], true: dict[str, float], tally: Ta
         _errors(name, "wish", estimate(told, judge(told, target[rows])), true[name], tally)
 
 
+def unaware(log: Log, targets: dict[str, Vector], true: dict[str, float], tally: Tally) -> None:
+    """Estimate as if the gate denied what is tried no more often than what looks best."""
+    nothing = np.zeros(len(log), dtype=np.bool_)
+    logged = log.logged[:, : log.number].copy()
+    logged[:, list(log.apart)] += log.logged[:, log.number :]
+    told = replace(log, features=log.features[:, :-1], explores=nothing, stopped=nothing, logged=logged, apart=())
+    for name, target in targets.items():
+        found = estimate(told, judge(told, target))
+        _errors(name, "unaware", found, true[name], tally)
+        tally.held[name, "unaware"].append(found.low <= true[name] <= found.high)
+
+
 def covered(case: str, world: World, logs: int) -> Iterator[Row]:
     """Yield what is found over many logs of one world."""
-    true = {name: worlds.truth(world, target) for name, target in TARGETS.items()}
+    truths = {name: _truth(world, target) for name, target in TARGETS.items()}
     tally = Tally()
     for seed in range(logs):
         log, met = worlds.simulate(seed, DECISIONS, world)
-        targets = {name: target(met) for name, target in TARGETS.items()}
-        look_at(log, targets, true, tally)
+        plain = {name: target(met) for name, target in TARGETS.items()}
+        targets = {name: worlds.ways(target, log) for name, target in plain.items()}
+        true = {name: one.at(float(met.admits.mean())) for name, one in truths.items()}
+        look_at(log, targets, truths, met, tally)
         wish(log, targets, true, tally)
+        if log.apart:
+            unaware(log, plain, true, tally)
     for (name, system), ones in tally.held.items():
         yield _row(f"{case} {name}", system, "coverage", float(np.mean(ones)), "share")
     for name, values in tally.ratios.items():
@@ -181,6 +214,11 @@ def main() -> None:
         print_table(told)
         rows += told
     write_rows(arguments.json, rows)
+
+
+def _truth(world: World, target: Target) -> Truth:
+    admitted = worlds.truth(world, target)
+    return Truth(admitted, admitted if world.explore_limit is None else worlds.truth(world, target, admits=False))
 
 
 def _errors(name: str, system: str, found: Estimate, true: float, tally: Tally) -> None:

@@ -14,7 +14,7 @@ from streams.learners.reward_model import Outlook
 from streams.loop.policy.choice import choose, hold_out_of, uniform
 from streams.loop.policy.settings import PolicySettings
 from streams.replay.ended_decisions import read_decisions
-from streams.replay.logged_decisions import columns, tabulate
+from streams.replay.logged_decisions import tabulate
 from tests.bench.rows import Row
 
 POLICY = PolicySettings(baseline="restart")
@@ -129,5 +129,5 @@ def _answered(proposal: Proposal, reward: float | None) -> list[Event]:
 def _estimated(log: Sequence[Event], policy: str) -> tuple[float, float, float]:
     record = read_decisions(log, horizon_us=HORIZON_US, wait_us=HORIZON_US)
     table = tabulate(record, baseline=POLICY.baseline, costs={"restart": 0.0})
-    found = estimate(table.log, judge(table.log, columns(({policy: 1.0} for _ in table.decided), table.actions)))
+    found = estimate(table.log, judge(table.log, table.targets({policy: 1.0} for _ in table.decided)))
     return found.doubly_robust, found.low, found.high

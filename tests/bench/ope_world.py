@@ -4,6 +4,7 @@ The loop's own exploration proposes (`streams.learners.bandit`), at the policy's
 between stages. Severe troubles earn less, are refused more often, and are worse for some entities than for others.
 """
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -16,6 +17,7 @@ from streams.learners.cross_fitting import fold_of
 from streams.learners.off_policy import Log
 from streams.learners.reward_model import Outlook
 from streams.loop.policy.settings import PolicySettings
+from streams.replay.logged_decisions import admitted_lately
 
 ARMS = ("none", "recycle", "restart", "throttle")
 NONE, RECYCLE, RESTART, THROTTLE = range(4)
@@ -24,6 +26,8 @@ STAGES = (0, 50, 100, 200, 400, 800, 1_600, 3_200)
 MEANS = np.array([[0.30, 0.75, 0.45, 0.35], [0.25, 0.35, 0.80, 0.50], [0.45, 0.40, 0.50, 0.85], [0.6, 0.55, 0.65, 0.3]])
 SLOPES = np.array([-0.25, -0.10, -0.30, 0.15])
 """Of rewards against severity."""
+BUDGET_DECISIONS = 200
+"""Among so many decisions back a world's limit on exploring counts what ran."""
 TRUTH_SEED, TRUTH_CONTEXTS, TRUTH_PARTS = 987_654_321, 100_000, 10
 
 Vector = npt.NDArray[np.float64]
@@ -33,6 +37,8 @@ Vector = npt.NDArray[np.float64]
 class World:
     """What differs between cases. `spread` is how far entities are apart in what they earn, on either side; `blocked`
     actions are never eligible, rewards of `unseen` ones are never known. `hidden`: no feature tells how severe it is.
+    With an `explore_limit` what does not look best is denied once so many of it ran lately, and of `risky` actions
+    always.
     """
 
     policy: PolicySettings = field(default_factory=PolicySettings)
@@ -42,17 +48,20 @@ class World:
     hidden: bool = False
     blocked: tuple[int, ...] = ()
     unseen: tuple[int, ...] = ()
+    explore_limit: int | None = None
+    risky: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Contexts:
-    """What decisions are met with: shape (n,), masks (n, actions)."""
+    """What decisions are met with: shape (n,), masks (n, actions). `admits`: whether something is left for exploring."""
 
     pattern: npt.NDArray[np.intp]
     severity: Vector
     entity: npt.NDArray[np.intp]
     leaning: Vector
     eligible: npt.NDArray[np.bool_]
+    admits: npt.NDArray[np.bool_]
 
     def features(self, *, hidden: bool) -> Vector:
         """Return what the loop knows: the pattern and, unless that is hidden, the severity, shape (n, d)."""
@@ -98,6 +107,7 @@ def contexts(rng: np.random.Generator, count: int, world: World) -> Contexts:
         entity=entity,
         leaning=leaning[entity],
         eligible=eligible,
+        admits=np.ones(count, dtype=np.bool_),
     )
 
 
@@ -106,7 +116,8 @@ def simulate(seed: int, count: int, world: World) -> tuple[Log, Contexts]:
     rng = np.random.default_rng(seed)
     met = contexts(rng, count, world)
     becomes, means, features = met.becomes(intervenes=world.intervenes), met.means(), met.features(hidden=world.hidden)
-    logged = np.empty((count, NUMBER))
+    logged, tried = np.empty((count, NUMBER)), np.empty((count, NUMBER))
+    budget = _Budget(world, np.random.default_rng((seed, 1)), count)
     proposed, happened = np.empty(count, dtype=np.intp), np.empty(count, dtype=np.intp)
     rewards = np.empty(count)
     sums, counts = np.zeros((PATTERNS, NUMBER)), np.zeros((PATTERNS, NUMBER))
@@ -114,9 +125,12 @@ def simulate(seed: int, count: int, world: World) -> tuple[Log, Contexts]:
         rows = np.arange(start, min(stop, count))
         if not len(rows):
             break
-        logged[rows] = propensities(met, rows, sums, counts, world.policy)
+        logged[rows], tried[rows] = propensities(met, rows, sums, counts, world.policy)
         proposed[rows] = _draw(rng, logged[rows])
         happened[rows] = _draw(rng, becomes[rows, proposed[rows]])
+        if world.explore_limit is not None:
+            chances = (tried[rows] / np.maximum(logged[rows], 1e-12))[np.arange(len(rows)), proposed[rows]]
+            budget.deny(rows, chances, proposed, happened)
         rewards[rows] = rng.random(len(rows)) < means[rows, happened[rows]]
         rewards[rows[~_seen(rng, proposed[rows], happened[rows], world)]] = np.nan
         known = rows[np.isfinite(rewards[rows])]
@@ -127,28 +141,48 @@ def simulate(seed: int, count: int, world: World) -> tuple[Log, Contexts]:
         clusters=met.entity,
         folds=_folds(world.entities)[met.entity],
         proposed=proposed,
+        explores=budget.explores,
+        stopped=budget.stopped,
         happened=happened,
         rewards=rewards,
         logged=logged,
     )
-    return log, met
+    return (log if world.explore_limit is None else _apart(log, tried)), replace(met, admits=budget.admits)
 
 
 def propensities(
     met: Contexts, rows: npt.NDArray[np.intp], sums: Vector, counts: Vector, policy: PolicySettings
-) -> Vector:
-    """Return the probabilities of what is proposed, by what was learned of rewards, as the policy has them."""
+) -> tuple[Vector, Vector]:
+    """Return the probabilities of what is proposed, by what was learned of rewards, as the policy has them; and of how
+    much of that another action looks better, shape (n, actions) each.
+    """
     means = (sums + policy.reward_prior) / (counts + 1.0)
     shares = policy.hold_out
-    found = np.zeros((len(rows), NUMBER))
+    found, tried = np.zeros((len(rows), NUMBER)), np.zeros((len(rows), NUMBER))
     for pattern in range(PATTERNS):
         outlook = Outlook(means[pattern], 0.5 / np.sqrt(counts[pattern] + 1.0), float(counts[pattern].sum()))
         of = explored(outlook, policy)
         mine = met.pattern[rows] == pattern
         found[mine] = shares["loop"] * of[_code(met.eligible[rows][mine])]
+        tried[mine] = shares["loop"] * tried_of(of)[_code(met.eligible[rows][mine])]
     found += shares["baseline"] * baseline(met.eligible[rows])
     found[:, NONE] += shares["none"]
-    return found
+    return found, tried
+
+
+def tried_of(chances: Vector) -> Vector:
+    """Return the part of a policy's probabilities that is of actions which are less likely than another one."""
+    tried = chances < chances.max(axis=1, keepdims=True)
+    tried[:, NONE] = False
+    return np.where(tried, chances, 0.0)
+
+
+def ways(chances: Vector, log: Log) -> Vector:
+    """Return a policy's probabilities with those that try one of the actions `apart` in columns of their own."""
+    apart = list(log.apart)
+    tried, found = tried_of(chances)[:, apart], chances.copy()
+    found[:, apart] -= tried
+    return np.concatenate((found, tried), axis=1)
 
 
 def explored(outlook: Outlook, policy: PolicySettings) -> Vector:
@@ -186,15 +220,68 @@ def other(met: Contexts) -> Vector:
     return np.array(tables)[met.pattern, _code(met.eligible)]
 
 
-def truth(world: World, target: Callable[[Contexts], Vector]) -> float:
-    """Return what a target earns per decision, by a million contexts and as many entities."""
+def truth(world: World, target: Callable[[Contexts], Vector], *, admits: bool = True) -> float:
+    """Return what a target earns per decision, by a million contexts and as many entities, where something is left for
+    exploring or nothing is.
+    """
     rng = np.random.default_rng(TRUTH_SEED)
     found = []
     for _ in range(TRUTH_PARTS):
         met = contexts(rng, TRUTH_CONTEXTS, replace(world, entities=TRUTH_CONTEXTS))
-        happens = np.einsum("na,nab->nb", target(met), met.becomes(intervenes=world.intervenes))
+        chances = target(met)
+        if world.explore_limit is not None:
+            denied = tried_of(chances)
+            denied[:, [arm for arm in range(NUMBER) if admits and arm not in world.risky]] = 0.0
+            chances = chances - denied
+            chances[:, NONE] += denied.sum(axis=1)
+        happens = np.einsum("na,nab->nb", chances, met.becomes(intervenes=world.intervenes))
         found.append(float((happens * met.means()).sum() / TRUTH_CONTEXTS))
     return float(np.mean(found))
+
+
+class _Budget:
+    """What a limit on exploring makes of proposals."""
+
+    def __init__(self, world: World, rng: np.random.Generator, count: int) -> None:
+        self.explores, self.stopped = np.zeros(count, dtype=np.bool_), np.zeros(count, dtype=np.bool_)
+        self.admits = np.ones(count, dtype=np.bool_)
+        self._world = world
+        self._rng = rng
+        self._ran: deque[int] = deque()
+
+    def deny(
+        self, rows: npt.NDArray[np.intp], chances: Vector, proposed: npt.NDArray[np.intp], happened: npt.NDArray[np.intp]
+    ) -> None:
+        """Deny some of what was to happen; `chances` are those that what is proposed is tried, not the likeliest."""
+        self.explores[rows] = self._rng.random(len(rows)) < chances
+        for row in rows.tolist():
+            while self._ran and self._ran[0] <= row - BUDGET_DECISIONS:
+                self._ran.popleft()
+            self.admits[row] = len(self._ran) < (self._world.explore_limit or 0)
+            if not self.explores[row]:
+                continue
+            self.stopped[row] = proposed[row] in self._world.risky or not self.admits[row]
+            if self.stopped[row]:
+                happened[row] = NONE
+            elif happened[row] == proposed[row]:
+                self._ran.append(row)
+
+
+def _apart(log: Log, tried: Vector) -> Log:
+    """Return a log as one of `flyball evaluate`, with columns for what was tried of actions that were stopped for it."""
+    apart = np.unique(log.proposed[log.stopped]).tolist()
+    explores = log.explores & np.isin(log.proposed, apart)
+    limited = explores & np.isin(log.proposed, log.proposed[explores & ~log.stopped])
+    lately = np.fromiter(admitted_lately(zip(limited.tolist(), log.stopped.tolist(), strict=True)), dtype=np.float64)
+    logged = log.logged.copy()
+    logged[:, apart] -= tried[:, apart]
+    return replace(
+        log,
+        features=np.column_stack((log.features, lately)),
+        explores=explores,
+        logged=np.concatenate((logged, tried[:, apart]), axis=1),
+        apart=tuple(apart),
+    )
 
 
 def _draw(rng: np.random.Generator, chances: Vector) -> npt.NDArray[np.intp]:

@@ -23,6 +23,8 @@ def by_hand(actions: list[int], rewards: list[float], logged: list[float], repea
         clusters=np.arange(count),
         folds=np.array([fold_of(str(number)) for number in range(count)]),
         proposed=happened,
+        explores=np.zeros(count, dtype=np.bool_),
+        stopped=np.zeros(count, dtype=np.bool_),
         happened=happened,
         rewards=np.array(rewards * repeat),
         logged=np.tile(logged, (count, 1)),

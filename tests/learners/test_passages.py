@@ -12,7 +12,10 @@ ROWS, NUMBER = 6_000, 3
 def learned(proposed: np.ndarray, happened: np.ndarray, seen: np.ndarray, *more: np.ndarray) -> Passages:
     features = np.column_stack((np.ones(len(proposed)), *more))
     folds = np.array([fold_of(str(number)) for number in range(len(proposed))])
-    return passages(features, folds, proposed=proposed, happened=happened, seen=seen, number=NUMBER)
+    free = np.zeros(len(proposed), dtype=np.bool_)
+    return passages(
+        features, folds, proposed=proposed, explores=free, stopped=free, happened=happened, seen=seen, number=NUMBER
+    )
 
 
 def test_where_nothing_comes_in_between_what_is_proposed_happens_for_certain() -> None:
