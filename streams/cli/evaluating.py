@@ -43,12 +43,14 @@ def evaluate(config: Path, policies: tuple[str, ...], log: Path | None, *, as_js
     [default: the first three]
 
     Decisions are weighed by what really happened and how likely that was: limits, refusals and people stand between any
-    policy and what happens, and stay as they were. The reward (in [0, 1] less the action's cost) is doubly robust; its
-    95 % interval holds however often you look, until older decisions fall out of the latest 50,000, entities counted as
-    wholes; each interval is 95 % by itself, not all of them together. "against running" is what the policy earns more
-    than the loop's own choices: where that interval is above 0, switching pays. SNIPS and IPS are plainer estimates of
-    the same; far from the first they warn. "differs" is the share of what happens that would be something else,
-    "evidence" how many decisions' worth of rewards speak for that.
+    policy and what happens, and stay as they were; what the gate denies because another action looks better meets that
+    only where the policy explores. The reward (in [0, 1] less the action's cost in the run) is doubly robust; its 95 %
+    interval holds however often you look, until older decisions fall out of the latest 50,000 (fewer from six actions
+    on), entities counted as wholes; each interval is 95 % by itself, not all of them together.
+    "against running" is what the policy earns more than the loop's own choices ("-": the log cannot tell what those
+    earn): where that interval is above 0, switching pays. SNIPS and IPS are plainer estimates of the same; far from the
+    first they warn. "differs" is the share of what happens that would be something else, "evidence" how many decisions'
+    worth of rewards speak for that.
 
     Where the log cannot tell, there is no number but the reason, and what would make it answerable. Exit 0 where any
     POLICY was answered, 1 where none was.
@@ -93,9 +95,9 @@ def _print(found: Evaluation) -> None:
             click.echo(f"  what would: {one.remedy}")
         elif one.decisions < found.decisions:
             click.echo(f"{one.policy}: by the {one.decisions} decisions at which its choices can be followed")
-        sections = [name for name in one.not_replayed if name != VALUES]
-        if sections:
-            click.echo(f"{one.policy} differs in other sections too, which are not looked at: {', '.join(sections)}")
+        others = [name for name in one.not_replayed if name != VALUES]
+        if others:
+            click.echo(f"{one.policy} differs in what is not looked at, too: {', '.join(others)}")
         if VALUES in one.not_replayed:
             click.echo(f"{one.policy}: {VALUES} has metrics that the log does not always hold: left out there")
     if answered:
@@ -109,12 +111,18 @@ def _row(one: Evaluated) -> list[str]:
         one.policy,
         _number(one.reward),
         f"{_number(one.low)} to {_number(one.high)}",
-        "-" if one.policy == NAMED[0] else f"{one.better:+.3f} ({one.better_low:+.3f} to {one.better_high:+.3f})",
+        _against(one),
         _number(one.snips),
         _number(one.ips),
         f"{one.differs:.0%}",
         f"{one.effective:,.0f} of {one.decisions:,}",
     ]
+
+
+def _against(one: Evaluated) -> str:
+    if one.policy == NAMED[0] or one.better is None:
+        return "-"
+    return f"{one.better:+.3f} ({one.better_low:+.3f} to {one.better_high:+.3f})"
 
 
 def _number(value: float | None) -> str:

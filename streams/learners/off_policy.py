@@ -33,8 +33,8 @@ ROWS = ("features", "clusters", "folds", "proposed", "explores", "stopped", "hap
 
 @dataclass(frozen=True, kw_only=True)
 class Log:
-    """Decisions in order. `features` have shape (n, d) and hold a constant; `rewards` are between 0 and 1, NaN where none
-    was seen. `clusters` number the entities from 0, `folds` are theirs.
+    """Decisions in order. `features` have shape (n, d) and hold a constant; `rewards` are between 0 and 1, NaN where
+    none was seen. `clusters` number the entities from 0, `folds` are theirs.
 
     What is proposed although another action looks better (`explores`) may be `stopped` for that alone, which the same
     action as the likeliest, or of a hold-out, never is. So of the actions of which any was, `apart`, it is a way of
@@ -63,7 +63,7 @@ class Log:
     @property
     def number(self) -> int:
         """How many actions there are."""
-        return self.logged.shape[1] - len(self.apart)
+        return int(self.logged.shape[1]) - len(self.apart)
 
     @property
     def seen(self) -> npt.NDArray[np.bool_]:

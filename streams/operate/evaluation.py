@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from schemas.events import NONE, Event, Experience, Verdict
 from streams.learners.off_policy import difference, estimate, judge
+from streams.operate.not_replayed import not_replayed
 from streams.operate.refusals import refusal_of
 from streams.operate.story import Reader
 from streams.replay.ended_decisions import Record, read_decisions
@@ -27,11 +28,11 @@ Chances = Mapping[str, float]
 class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
     """What one policy would have earned per decision, costs taken off as they were in the run: doubly robust, with an
     interval that holds at every look, and two plainer estimates. `better` is how much more that is than the loop's own
-    choices earn.
+    choices earn, None where the run cannot tell what those do.
 
     Where `refused` says why the run cannot tell, and `remedy` what would change that, there are no such numbers.
     `differs` is the share of what happens that would be something else, `effective` how many decisions speak for that.
-    `not_replayed` are the sections that differ and are not looked at, and `VALUES` where the log does not hold all
+    `not_replayed` are the settings that differ and are not looked at, and `VALUES` where the log does not hold all
     values of metrics that the policy would have decided by: it decides by those that are there.
     """
 
@@ -83,8 +84,8 @@ def evaluate(run: Reader, settings: Settings, policies: Sequence[str], others: M
             found.append(_evaluated(name, table, _chances(name, table, settings), ()))
             continue
         wider = _tabulated(record, settings, other)
-        not_replayed = (*_not_replayed(settings, other), *_values_left_out(wider, settings, other))
-        found.append(_evaluated(name, wider, _again(run, wider, settings, other), not_replayed))
+        left_out = (*not_replayed(settings, other), *_values_left_out(wider, settings, other))
+        found.append(_evaluated(name, wider, _again(run, wider, settings, other), left_out))
     earned = table.log.rewards[table.log.seen]
     return Evaluation(
         decisions=len(table.decided),
@@ -140,9 +141,7 @@ def _again(run: Reader, table: Table, settings: Settings, other: Settings) -> li
     return [None if one is None else table.explored(one) for one in chosen]
 
 
-def _evaluated(
-    policy: str, table: Table, chances: Sequence[Chances | None], not_replayed: tuple[str, ...]
-) -> Evaluated:
+def _evaluated(policy: str, table: Table, chances: Sequence[Chances | None], left_out: tuple[str, ...]) -> Evaluated:
     """Judge a policy by the decisions at which its choices are known."""
     rows = np.array([at for at, one in enumerate(chances) if one is not None], dtype=np.intp)
     told = [one for one in chances if one is not None]
@@ -153,31 +152,25 @@ def _evaluated(
         decisions=len(told),
         differs=judged.support.differs,
         effective=judged.support.effective,
-        not_replayed=not_replayed,
+        not_replayed=left_out,
     )
     refusal = refusal_of(judged.support, table.actions, met=len(chances), before=table.before)
     if refusal is not None:
         return replace(common, refused=refusal.why, remedy=refusal.remedy)
     own = judge(log, table.targets(table.explored(table.decided[row].proposal.probabilities) for row in rows))
-    found, scale = estimate(log, judged), 1.0 - table.low
-    better, better_low, better_high = difference(log, judged, own)
-    return replace(
+    found = estimate(log, judged)
+    answered = replace(
         common,
         reward=table.reward(found.doubly_robust),
         low=table.reward(found.low),
         high=table.reward(found.high),
         snips=table.reward(found.snips),
         ips=table.reward(found.ips),
-        better=scale * better,
-        better_low=scale * better_low,
-        better_high=scale * better_high,
     )
-
-
-def _not_replayed(settings: Settings, other: Settings) -> tuple[str, ...]:
-    """Return the sections that differ and are not taken into account."""
-    mine, theirs = (msgspec.json.decode(one.canonical) for one in (settings, other))
-    return tuple(name for name in mine if name != "policy" and mine[name] != theirs.get(name))
+    if not own.support.is_enough:
+        return answered
+    scale, (better, low, high) = 1.0 - table.low, difference(log, judged, own)
+    return replace(answered, better=scale * better, better_low=scale * low, better_high=scale * high)
 
 
 def _values_left_out(table: Table, settings: Settings, other: Settings) -> tuple[str, ...]:

@@ -41,8 +41,8 @@ class End:
 @dataclass(slots=True)
 class DecidedEpisode:
     """The proposals about an episode in order, and how they ended, by their ids. `answers` are the ids of those that
-    people gave; `retries_us` when those of the loop's that were denied with a time may be repeated; `stopped` those that
-    the gate would not let explore when it last looked.
+    people gave; `retries_us` when those of the loop's that were denied with a time may be repeated; `stopped` those
+    that the gate would not let explore when it last looked.
     """
 
     proposals: list[Proposal] = field(default_factory=list)

@@ -18,7 +18,7 @@ from streams.replay.episodes import least_reward
 MOST_DECISIONS, MOST_CELLS = 50_000, 10_000_000
 """The latest decisions that are looked at, and how many of them times actions times ways of proposing one."""
 TRIED = " tried"
-"""What is behind the name of an action that is proposed although another looks better: the gate may deny it for that."""
+"""What is behind the name of an action that is proposed although another looks better: that may be denied as such."""
 MOST_FEATURES, MOST_PATTERNS = 32, 32
 """The most frequent ones; what is rarer tells too little to be told apart."""
 FADING = 0.8

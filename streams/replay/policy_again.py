@@ -33,8 +33,10 @@ class Chooser:
 
     @property
     def choices(self) -> set[str]:
-        """All that can be chosen."""
-        return {NONE, *self.actions, *(() if self.policy.ask_cost is None else (ASK,))}
+        """All that can be chosen at an onset, where the action of a renewal is none."""
+        later = set() if self.policy.renewal is None else {self.policy.renewal.action}
+        asks = set() if self.policy.ask_cost is None else {ASK}
+        return {NONE} | self.actions.keys() - later | asks
 
 
 class _Learner:

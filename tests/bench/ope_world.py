@@ -54,7 +54,7 @@ class World:
 
 @dataclass(frozen=True, kw_only=True)
 class Contexts:
-    """What decisions are met with: shape (n,), masks (n, actions). `admits`: whether something is left for exploring."""
+    """What decisions are met with: shape (n,), masks (n, actions). `admits`: something is left for exploring."""
 
     pattern: npt.NDArray[np.intp]
     severity: Vector
@@ -250,7 +250,11 @@ class _Budget:
         self._ran: deque[int] = deque()
 
     def deny(
-        self, rows: npt.NDArray[np.intp], chances: Vector, proposed: npt.NDArray[np.intp], happened: npt.NDArray[np.intp]
+        self,
+        rows: npt.NDArray[np.intp],
+        chances: Vector,
+        proposed: npt.NDArray[np.intp],
+        happened: npt.NDArray[np.intp],
     ) -> None:
         """Deny some of what was to happen; `chances` are those that what is proposed is tried, not the likeliest."""
         self.explores[rows] = self._rng.random(len(rows)) < chances
@@ -268,7 +272,7 @@ class _Budget:
 
 
 def _apart(log: Log, tried: Vector) -> Log:
-    """Return a log as one of `flyball evaluate`, with columns for what was tried of actions that were stopped for it."""
+    """Return a log as `flyball evaluate` makes one, with columns for what was tried of actions that were stopped."""
     apart = np.unique(log.proposed[log.stopped]).tolist()
     explores = log.explores & np.isin(log.proposed, apart)
     limited = explores & np.isin(log.proposed, log.proposed[explores & ~log.stopped])

@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from schemas.events import Event, Proposal
+from schemas.events import Check, Event, Proposal
 from streams.loop.actions import ActionSettings
+from streams.loop.gate.state import is_exploring
+from streams.loop.policy.choice import hold_out_of
 from streams.loop.policy.values import values_of
 from streams.operate.evaluation import VALUES, Evaluation, evaluate
 from streams.operate.simulation import fleet_loop
 from streams.operate.topic_reader import StoredRecord
 from streams.settings import Settings
-from tests.loop.decided import experience, proposal, verdict
+from tests.loop.decided import SHARES, START, S, experience, proposal, verdict
 
 CHANCES = {"none": 0.4, "restart": 0.6}
 PROPENSITIES = {"none": 0.6 * 0.4 + 0.2, "restart": 0.6 * 0.6 + 0.2}
@@ -150,3 +153,70 @@ def test_values_that_the_log_does_not_hold_are_said_to_be_left_out(
     log = run(count=40, features={"severity": 6.0} | values_of({"cpu": 70.0, "load": 2.0}, own))
     found = evaluate(log, mine, ("other.toml",), {"other.toml": other})
     assert found.policies[0].not_replayed == expected
+
+
+def test_nothing_is_compared_with_choices_that_the_log_cannot_tell_of(settings: Settings) -> None:
+    """No restart was ever measured: what doing nothing earns is known, what the loop's own choices do is not."""
+    none, running = evaluate(
+        run(reward=lambda number: number * 7 % 10 / 10 if number % 2 else None), settings, ("none", "running"), {}
+    ).policies
+    assert (none.refused, running.refused != "") == ("", True)
+    assert none.reward is not None
+    assert (none.better, none.better_low, none.better_high) == (None, None, None)
+
+
+EARNS = {"none": 0.1, "recycle": 0.5, "restart": 0.9}
+LIKELY = {"none": 0.05, "recycle": 0.75, "restart": 0.2}
+RISKY = Check(name="exploration", passed=False)
+
+
+def explored(shares: dict[str, float] = SHARES, count: int = 1_000) -> Listed:
+    """Return a run whose gate lets nothing explore a restart, which looks best nowhere, and the baseline restart."""
+    rng, events = np.random.default_rng(3), list[Event]()
+    for number in range(count):
+        hold_out = hold_out_of(f"e{number}", seed=7, shares=shares)
+        drawn = str(rng.choice(list(LIKELY), p=list(LIKELY.values())))
+        action = {"baseline": "restart", "none": "none"}.get(hold_out.arm, drawn)
+        held = {"restart": shares["baseline"], "none": shares["none"]}.get(action, 0.0)
+        time_us = START + number * 30 * S
+        one = proposal(
+            action,
+            f"e{number}",
+            f"host-{number % 40}",
+            id=f"p{number}",
+            time_us=time_us,
+            hold_out=hold_out,
+            probabilities=LIKELY,
+            propensity=shares["loop"] * LIKELY[action] + held,
+            model="ridges/0",
+        )
+        denied = action == "restart" and is_exploring(one)
+        if denied:
+            said = verdict(one, "deny", checks=(RISKY,), decided_by="exploration")
+            told = experience(one, "censored", None, effective="none", decided_us=time_us)
+        else:
+            said, reward = verdict(one), float(EARNS[action] + rng.uniform(-0.1, 0.1))
+            told = experience(one, reward=reward, decided_us=time_us, time_us=time_us + 20 * S)
+        events += [replace(said, time_us=time_us), replace(told, time_us=max(told.time_us, time_us))]
+    return Listed(events)
+
+
+def test_what_is_denied_because_it_explores_is_no_denial_of_the_baseline(settings: Settings) -> None:
+    loop, none, baseline = evaluate(explored(), settings, ("running", "none", "baseline"), {}).policies
+    for found, earns in (
+        (loop, 0.75 * EARNS["recycle"] + 0.25 * EARNS["none"]),
+        (none, EARNS["none"]),
+        (baseline, EARNS["restart"]),
+    ):
+        assert found.reward == pytest.approx(earns, abs=0.03)
+        assert found.low is not None
+        assert found.high is not None
+        assert found.low < earns < found.high
+
+
+def test_what_was_only_ever_denied_because_it_explored_cannot_be_told_of(settings: Settings) -> None:
+    alone = {"loop": 0.8, "baseline": 0.0, "none": 0.2}
+    policy = replace(settings.policy, hold_out=alone)
+    found = evaluate(explored(alone), replace(settings, policy=policy), ("running", "baseline"), {}).policies
+    assert found[0].refused == ""
+    assert found[1].refused.startswith("in 100% of the decisions it would end in restart where the log could hardly")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.events import Event, Proposal
+from schemas.events import Check, Event, Proposal
 from streams.replay.ended_decisions import Record, read_decisions
 from streams.replay.episodes import MOST_PROPOSALS
 from tests.loop.decided import START, S, at, experience, proposal, verdict
@@ -149,3 +149,30 @@ def test_the_latest_decisions_are_kept_and_the_others_counted() -> None:
 def test_so_many_proposals_on_one_episode_are_looked_at() -> None:
     people = [asked(f"p{number}", episode="e", by="kim") for number in range(2 * MOST_PROPOSALS)]
     assert read(*(verdict(one) for one in people)).by_people == MOST_PROPOSALS
+
+
+def looked(one: Proposal, answer: str, second: float, *, passed: bool) -> Event:
+    return verdict(one, answer, second, checks=(Check(name="exploration", passed=passed),))
+
+
+def test_whether_it_might_explore_is_what_the_gate_last_found_whatever_decided() -> None:
+    first, other, free = asked("a"), asked("b"), asked("c")
+    found = read(
+        looked(first, "escalate", 0.0, passed=False),
+        looked(other, "escalate", 0.0, passed=True),
+        *ran(free, 0.5),
+        looked(first, "allow", 1.0, passed=True),
+        looked(other, "deny", 1.0, passed=False),
+        verdict(other, "deny", 2.0),
+        experience(first),
+        experience(other, "censored", None, effective="none"),
+    )
+    assert {one.proposal.id: one.stopped for one in found.decided} == {"a": False, "b": True, "c": False}
+
+
+def test_of_a_question_that_might_not_explore_no_reward_counts() -> None:
+    """A person said no before the gate could: what a yes would have come to is missing."""
+    one = asked("a", asked=True, probabilities={"none": 0.6, "ask": 0.4})
+    told = looked(one, "escalate", 0.0, passed=False), experience(one, reward=0.4, asked=True, effective="none")
+    assert became(*told) == {"a": ("ask", None)}
+    assert became(looked(one, "escalate", 0.0, passed=True), told[1]) == {"a": ("ask", 0.4)}

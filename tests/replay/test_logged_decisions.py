@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from schemas.events import Event, HoldOut, Proposal
+from schemas.events import Check, Event, HoldOut, Proposal
 from streams.replay.ended_decisions import Decided, Record, read_decisions
-from streams.replay.logged_decisions import FADING, Table, procedure, tabulate
+from streams.replay.logged_decisions import FADING, MOST_CELLS, MOST_DECISIONS, Table, procedure, tabulate
 from tests.bench.ope_attempts import of_attempts
 from tests.loop.decided import SHARES, S, experience, proposal, verdict
 
@@ -130,6 +130,50 @@ def test_what_came_later_in_its_place_is_an_outcome_of_its_own_and_no_action_to_
     assert table.actions == ("none", "recycle", "restart", "restart later")
     assert table.log.logged[0, 3] == 0.0
     assert table.log.features[0, -2:].tolist() == [1.0, 1.0]  # of recycle and restart alone
+
+
+def stopped(one: Proposal) -> tuple[Event, Event]:
+    checks = (Check(name="exploration", passed=False),)
+    return verdict(one, "deny", checks=checks), experience(one, "censored", None, effective="none", verdict="deny")
+
+
+def test_an_action_that_may_not_always_explore_is_another_where_it_does() -> None:
+    explores = asked("a")
+    best = asked("b", action="restart", propensity=0.56)
+    held = HoldOut(draw=0.7, arm="baseline", shares=SHARES)
+    baseline = asked("c", action="restart", propensity=0.56, hold_out=held)
+    table = tabulated(
+        *stopped(explores), *(told for one in (best, baseline) for told in (verdict(one), experience(one)))
+    )
+    assert (table.actions, table.apart, table.log.apart) == (("none", "recycle", "restart"), ("recycle",), (1,))
+    assert table.log.logged[0].tolist() == pytest.approx([0.26, 0.0, 0.56, 0.18])
+    assert (table.log.explores.tolist(), table.log.stopped.tolist()) == ([True, False, False], [True, False, False])
+    assert table.targets([table.explored(CHANCES), {"recycle": 1.0}]).tolist() == [[0.1, 0.0, 0.6, 0.3], [0, 1.0, 0, 0]]
+    likeliest = {"none": 0.2, "recycle": 0.5, "restart": 0.3}
+    assert table.explored(likeliest) == likeliest
+
+
+def test_what_explored_and_was_let_through_is_no_other_action_where_nothing_was_stopped() -> None:
+    one = asked("a")
+    passed = verdict(one, checks=(Check(name="exploration", passed=True),))
+    table = tabulated(passed, experience(one))
+    assert (table.apart, table.log.logged.shape) == ((), (1, 3))
+    assert not table.log.explores.any()
+
+
+def test_how_often_it_might_explore_lately_is_a_column_and_no_denial_of_the_action() -> None:
+    names = "abcd"
+    events = (
+        stopped(asked(name)) if name in "bd" else (verdict(asked(name)), experience(asked(name))) for name in names
+    )
+    log = tabulated(*(event for pair in events for event in pair)).log
+    assert log.features[:, -3:-1].tolist() == [[1.0, 1.0]] * 4  # of recycle and restart
+    assert log.features[:, -1].tolist() == pytest.approx([1.0, 1.0, FADING, FADING * FADING + 1.0 - FADING])
+
+
+def test_as_many_decisions_are_looked_at_as_the_help_says() -> None:
+    """With five actions each may be tried, and come later; with six they are fewer."""
+    assert MOST_CELLS // (11 * 16) >= MOST_DECISIONS > MOST_CELLS // (13 * 19)
 
 
 def test_a_log_without_decisions_is_a_table_without_rows() -> None:

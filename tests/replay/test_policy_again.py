@@ -8,11 +8,16 @@ from msgspec.structs import replace
 from schemas.events import Experience, Proposal
 from streams.loop.actions import ActionSettings
 from streams.loop.policy import Policy, PolicySettings
+from streams.loop.policy.renewal_settings import RenewalSettings
 from streams.replay.policy_again import Chooser, choose_again
 from tests.loop.decided import ACTIONS, at, experience, recorded, recurrence, verdict
 
 Leaning = Callable[..., tuple[list[Proposal], list[Experience]]]
 OWN = Chooser(policy=PolicySettings(), actions=ACTIONS)
+RENEWING = Chooser(
+    policy=PolicySettings(renewal=RenewalSettings(action="restart", failed="failed")),
+    actions=ACTIONS,
+)
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +108,21 @@ def test_actions_that_only_one_of_them_has_come_and_go(run: tuple[list[Proposal]
     for chances in again(run, Chooser(policy=PolicySettings(), actions=others)).values():
         assert sorted(chances) == ["drain", "none", "restart"]
         assert sum(chances.values()) == pytest.approx(1.0)
+
+
+def test_the_action_of_a_renewal_is_no_choice_at_an_onset(run: tuple[list[Proposal], list[Experience]]) -> None:
+    for chances in again(run, RENEWING).values():
+        assert sorted(chances) == ["none", "recycle", "shed"]
+        assert sum(chances.values()) == pytest.approx(1.0)
+
+
+def test_without_the_renewal_of_the_run_its_action_is_a_choice_at_an_onset() -> None:
+    policy = Policy(RENEWING.policy, loop="lab", seed=1, actions=dict(ACTIONS))
+    (one,) = policy.on_batch(recorded(recurrence()), at(1))
+    assert isinstance(one, Proposal)
+    assert sorted(one.probabilities) == ["none", "recycle", "shed"]
+    found = choose_again([one], [], own=RENEWING, other=OWN, wanted={one.id})
+    assert sorted(found[one.id]) == ["none", "recycle", "restart", "shed"]
 
 
 def test_decisions_that_were_made_otherwise_are_not_told(run: tuple[list[Proposal], list[Experience]]) -> None:
