@@ -10,18 +10,23 @@ standardised features, costs of -1 or 0 or of 0 or 1) and any arm; "standardised
 `loss_through_loop` is that of the whole product over the driver of `streams.replay` (see `bandit_loop`), and
 `loss_same_draws` that of the models with the draws that it made: what lies between them are the events, the features
 that every decision has, and patterns.
+
+`--train`: every system first plays a set of that folder, which is not scored, with the same settings: the one that has
+the features of the set to score, and its name if there is one; it must hold other rows. Which one that is is printed,
+and where there is none, since nothing is learned from it about other features.
 """
 
 import argparse
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import product
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 
+from tests.bench.bandit_data import games, set_like
 from tests.bench.bandit_loop import draws_of, played, settings_of
 from tests.bench.bandit_play import FLOOR, POLICY, Flyball, Game, LinearThompson, Player, Uniform, play
 from tests.bench.bandit_vw import COSTS, EXPLORATIONS, NO_VW, RATES, VowpalWabbit, is_installed
@@ -30,22 +35,10 @@ from tests.bench.rows import Row, print_table, write_rows
 WIDTHS = (0.1, 0.25)
 
 
-def games(path: Path, seeds: int) -> Iterator[Game]:
-    """Yield the rows of a set in other orders, with their draws."""
-    table = pl.read_parquet(path)
-    labels = table["label"].to_numpy()
-    rows = table.drop("label").to_numpy().astype(np.float64)
-    rewards = (labels[:, None] == np.unique(labels)).astype(np.float64)
-    for seed in range(seeds):
-        rng = np.random.default_rng(seed)
-        order = rng.permutation(len(rows))
-        yield Game(rows[order], rewards[order], rng.random(len(rows)))
-
-
 def standardised(game: Game) -> Game:
     """Return a game whose features have mean 0 and deviation 1."""
     spread = game.rows.std(axis=0)
-    return Game((game.rows - game.rows.mean(axis=0)) / np.where(spread > 0.0, spread, 1.0), game.rewards, game.draws)
+    return replace(game, rows=(game.rows - game.rows.mean(axis=0)) / np.where(spread > 0.0, spread, 1.0))
 
 
 def players(game: Game, seed: int, *, with_vw: bool) -> Iterator[tuple[str, str, Callable[[], Player], Game]]:
@@ -67,20 +60,20 @@ def players(game: Game, seed: int, *, with_vw: bool) -> Iterator[tuple[str, str,
 def through_loop(game: Game) -> dict[str, float]:
     """Return the loss of the whole product in one order, and that of its models with the same draws."""
     ran = played(game)
-    drawn = Game(game.rows, game.rewards, draws_of(settings_of(game), len(ran)))
+    drawn = replace(game, draws=draws_of(settings_of(game), len(ran)))
     (features, arms), chosen = (game.rows.shape[1], game.rewards.shape[1]), game.rewards[np.arange(len(ran)), ran]
     return {
-        "loss_through_loop": 1.0 - float(chosen.mean()),
+        "loss_through_loop": 1.0 - float(chosen[game.unscored :].mean()),
         "loss_same_draws": 1.0 - play(partial(Flyball, features, arms), drawn),
     }
 
 
-def losses(path: Path, seeds: int, *, with_vw: bool, loop_seeds: int) -> list[Row]:
-    """Return the loss of each system on one set: of its best settings."""
+def losses(path: Path, seeds: int, *, with_vw: bool, loop_seeds: int, first: Path | None = None) -> list[Row]:
+    """Return the loss of each system on one set, of its best settings, after it played the one to learn from `first`."""
     found: dict[tuple[str, str], list[float]] = {}
     looped: dict[str, list[float]] = {}
     arms = 0
-    for seed, game in enumerate(games(path, seeds)):
+    for seed, game in enumerate(games(path, seeds, first)):
         arms = game.rewards.shape[1]
         for system, settings, make, seen in players(game, seed, with_vw=with_vw):
             found.setdefault((system, settings), []).append(1.0 - play(make, seen))
@@ -103,6 +96,7 @@ def main() -> None:
         prog="python -m tests.bench.bandit", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, required=True, help="a folder of parquet files")
+    parser.add_argument("--train", type=Path, help="a folder of parquet files to learn from first")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--no-vw", action="store_true", help="without Vowpal Wabbit, which takes most of the time")
     parser.add_argument("--loop-seeds", type=int, default=1, help="orders that the whole product plays, too")
@@ -114,10 +108,21 @@ def main() -> None:
     print(f"floor {FLOOR}, gamma {POLICY.gamma:g}, optimism {POLICY.optimism:g}, prior {POLICY.reward_prior:g}")
     rows: list[Row] = []
     for path in sorted(arguments.data.glob("*.parquet")):
-        found = losses(path, arguments.seeds, with_vw=with_vw, loop_seeds=arguments.loop_seeds)
+        first = _first(path, arguments.train)
+        found = losses(path, arguments.seeds, with_vw=with_vw, loop_seeds=arguments.loop_seeds, first=first)
         print_table(found)
         rows += found
     write_rows(arguments.json, rows)
+
+
+def _first(path: Path, folder: Path | None) -> Path | None:
+    """Return the set to learn from first, and say which it is, or that there is none."""
+    first = None if folder is None else set_like(path, folder)
+    if first is not None:
+        print(f"{path.stem}: learned from {first} first")
+    elif folder is not None:
+        print(f"{path.stem}: nothing is learned first: {folder} has no other rows with its features")
+    return first
 
 
 def _row(case: str, system: str, metric: str, value: float, unit: str) -> Row:

@@ -124,15 +124,18 @@ class Uniform:
 
 @dataclass(frozen=True, slots=True)
 class Game:
-    """Rows of features, the reward of every arm in every row, and the draws: shapes (n, d), (n, arms), (n,)."""
+    """Rows of features, the reward of every arm in every row, and the draws: shapes (n, d), (n, arms), (n,). What is
+    earned in the first `unscored` rows does not count.
+    """
 
     rows: Floats
     rewards: Floats
     draws: Floats
+    unscored: int = 0
 
 
 def play(make: Callable[[], Player], game: Game, restarts: Sequence[int] = ()) -> float:
-    """Return the mean reward over all rows; at each of `restarts` a fresh player takes over."""
+    """Return the mean reward over the rows that are scored; at each of `restarts` a fresh player takes over."""
     player, earned, fresh = make(), 0.0, frozenset(restarts)
     rewards = game.rewards.tolist()
     for number, draw in enumerate(game.draws.tolist()):
@@ -140,5 +143,5 @@ def play(make: Callable[[], Player], game: Game, restarts: Sequence[int] = ()) -
             player = make()
         reward = rewards[number][player.choose(game.rows[number], draw)]
         player.learn(reward)
-        earned += reward
-    return earned / len(rewards)
+        earned += reward if number >= game.unscored else 0.0
+    return earned / (len(rewards) - game.unscored)

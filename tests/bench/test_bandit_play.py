@@ -1,3 +1,4 @@
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 
@@ -36,6 +37,12 @@ def test_at_a_restart_a_fresh_player_takes_over_before_it_decides() -> None:
     told: list[list[float]] = []
     assert play(partial(Counting, told), game(5), [3]) == pytest.approx(1.5 / 5)
     assert told == [[0.0, 0.25, 1.0], [0.0, 0.25]]
+
+
+def test_rows_that_are_not_scored_are_learned_from_all_the_same() -> None:
+    told: list[list[float]] = []
+    assert play(partial(Counting, told), replace(game(5), unscored=1)) == pytest.approx(3.25 / 4)
+    assert told == [[0.0, 0.25, 1.0, 1.0, 1.0]]
 
 
 def test_any_arm_is_drawn_evenly() -> None:
