@@ -69,7 +69,7 @@ def through_loop(game: Game) -> dict[str, float]:
 
 
 def losses(path: Path, seeds: int, *, with_vw: bool, loop_seeds: int, first: Path | None = None) -> list[Row]:
-    """Return the loss of each system on one set, of its best settings, after it played the one to learn from `first`."""
+    """Return the loss of each system on one set after one to learn from `first`: of its best settings."""
     found: dict[tuple[str, str], list[float]] = {}
     looped: dict[str, list[float]] = {}
     arms = 0
