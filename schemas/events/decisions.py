@@ -136,7 +136,7 @@ class Verdict(Event, frozen=True, kw_only=True):
     """The gate's answer to a proposal, with every check it made. `decided_by` names the first check that failed.
 
     `approval` is the answer of a person that led to it, `approvals` are all that speak for it; where people are asked,
-    `final` is what they are asked about.
+    `final` is what they are asked about. `dry_run`: so says the action that came of it.
     """
 
     TYPE: ClassVar[str] = "flyball.verdict.v1"
@@ -153,9 +153,15 @@ class Verdict(Event, frozen=True, kw_only=True):
     approval: str | None = None
     approvals: tuple[str, ...] = ()
     final: FinalAction | None = None
+    dry_run: bool = False
 
     def key(self) -> str:
         return self.proposal.id
+
+    @property
+    def acts(self) -> bool:
+        """Whether something is to be done: an action came of it, and no dry run."""
+        return self.action is not None and not self.dry_run
 
     @property
     def left(self) -> dict[str, Check]:

@@ -9,12 +9,12 @@ from .decisions import ASK, Arm
 class Experience(Event, frozen=True, kw_only=True):
     """Proposal, verdict and outcome joined: what the policy learns from, exactly once.
 
-    `effective` is the action that really happened (`none` when nothing ran). `effective_probability` is the propensity
-    of the one that was *proposed*: with it this came about only where `effective` is that one, it was sure to be let
-    through, and nothing else that could be drawn would have ended alike. What limits, people and executors make of
-    other draws no record says; `flyball evaluate` estimates it. `late` retracts `retracted_reward` and corrects it.
-    Reward is in [0, 1] less the action's cost. Where nothing was measured there is none, of `defaulted` and `late` too:
-    such a `late` only retracts. `by` is the person who proposed it, where the loop did not.
+    `effective` is the action that really happened (`none` when nothing ran, as in a dry run). `effective_probability`
+    is the propensity of the one that was *proposed*: with it this came about only where `effective` is that one, it was
+    sure to be let through, and nothing else that could be drawn would have ended alike. What limits, people and
+    executors make of other draws no record says; `flyball evaluate` estimates it. `late` retracts `retracted_reward`
+    and corrects it. Reward is in [0, 1] less the action's cost. Where nothing was measured there is none, of
+    `defaulted` and `late` too: such a `late` only retracts. `by` is the person who proposed it, where the loop did not.
 
     `early` tells no outcome, but the reward that an early signal foretells; what comes next of the proposal retracts
     it. `signal` is that signal: the share of the time until it was read that was left after a recovery, 0 without one.

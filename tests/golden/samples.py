@@ -453,6 +453,7 @@ LATER: dict[str, Event] = {
             dry_run=True,
         ),
     ),
+    "flyball.verdict.v1+dry_run": _with(BY_TYPE[Verdict], verdict="allow", dry_run=True),
     "flyball.blocked.v1+whole": _with(BY_TYPE[Blocked], whole=True),
     "flyball.blocked.v1+breakers": _with(BY_TYPE[Blocked], breakers={"action:restart": T - 9, "loop": T}),
     "flyball.blocked.v1+left": _with(

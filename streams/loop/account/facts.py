@@ -42,6 +42,7 @@ def _verdict(verdict: Verdict) -> dict[str, str]:
         "decided_by": verdict.decided_by or "",
         "level": verdict.level,
         "action": verdict.action or "",
+        "dry_run": "nothing is done" if verdict.dry_run else "",
         "proposed": proposal.action,
         "entity": proposal.entity,
         "episode": proposal.episode,

@@ -126,9 +126,14 @@ def is_refused(join: Join) -> bool:
 
 def effective_of(join: Join) -> str:
     """Return the action that is judged when the horizon ends: `none` where the answer to a question was no, or has not
-    come.
+    come, and of a dry run.
     """
-    return NONE if join.verdict.verdict in ("deny", "shadow", "escalate") else join.proposal.action
+    return NONE if join.verdict.verdict in ("deny", "shadow", "escalate") else run_of(join)
+
+
+def run_of(join: Join) -> str:
+    """Return the action that runs where it was let through and begins: `none` of a dry run."""
+    return NONE if join.verdict.dry_run else join.proposal.action
 
 
 def settles(known: Verdict, verdict: Verdict) -> bool:
@@ -147,6 +152,6 @@ def ended_us_of(join: Join) -> int:
 
 def begun(join: Join) -> str | None:
     """Return the action that is known to have begun, `none` where nothing was to be done; None while nobody says."""
-    if join.verdict.action is None:
+    if not join.verdict.acts:
         return NONE
     return None if join.claim is None and join.end is None else join.proposal.action

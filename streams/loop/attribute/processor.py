@@ -21,6 +21,7 @@ from streams.loop.attribute.joins import (
     is_judged,
     is_refused,
     keep,
+    run_of,
     settles,
     window_of,
 )
@@ -62,7 +63,8 @@ class Attribute:
     they tell nothing. No end heard by then:
     `defaulted`; the effective action is the proposed one if it was claimed and `none` if nobody started it. An end
     that comes after that gives `late`. Neither has a reward where nothing was measured: that says nothing, and what is
-    missing more often would look worse. An end `unknown` was started: it is observed, and `outcome` says so.
+    missing more often would look worse. An end `unknown` was started: it is observed, and `outcome` says so. A dry run
+    is judged as doing nothing, which it is, at no cost.
 
     With early signals, what they foretell of the loop's own decision on an episode is told before: `early`. Whatever
     comes next of it retracts that.
@@ -286,7 +288,7 @@ class Attribute:
         return [self._write(join, on, measured, state=state, effective=effective), *self._learn(join, measured, on)]
 
     def _default(self, join: Join, on: Occasion) -> list[Event]:
-        effective = join.proposal.action if join.claim else NONE
+        effective = run_of(join) if join.claim else NONE
         measured = self._measure(join, effective, self._settings.horizon_us)
         experience = self._write(join, on, measured, state="defaulted", effective=effective)
         join.waits_for_late, join.defaulted = True, experience.reward
@@ -296,7 +298,7 @@ class Attribute:
 
     def _correct(self, join: Join, on: Occasion) -> list[Event]:
         refused = join.end is not None and join.end.state == "refused"
-        effective = NONE if refused else join.proposal.action
+        effective = NONE if refused else run_of(join)
         measured = self._measure(join, effective, self._settings.horizon_us)
         self._following.finish(join)
         experience = self._write(join, on, measured, state="late", effective=effective)

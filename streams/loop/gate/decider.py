@@ -76,6 +76,7 @@ class Decider:
             approval=None if question.approval is None else question.approval.id,
             approvals=question.approval_ids,
             final=self.final(question.proposal) if said == "escalate" else None,
+            dry_run=action is not None and action.dry_run,
         )
         self._record(verdict)
         return [verdict] if action is None else [verdict, action, *self._ladder.began(verdict, self._facts.orders, on)]

@@ -131,8 +131,10 @@ class Ladder:
         return outputs + self._climb(pair, "suggest" if verdict.level == "observe" else "approve", given)
 
     def began(self, verdict: Verdict, orders: Orders, on: Occasion) -> list[Event]:
-        """Note an action that was let through; of too many the oldest counts as one of which nobody tells what came."""
-        if verdict.action is None or verdict.proposal.by != LOOP:
+        """Note an action that was let through; of too many the oldest counts as one of which nobody tells what came. A
+        dry run proves nothing.
+        """
+        if verdict.action is None or verdict.dry_run or verdict.proposal.by != LOOP:
             return []
         given_up = self._runs.begin(verdict.action, verdict)
         return [] if given_up is None else self._miss(given_up, Given(orders, on, given_up.proposal))

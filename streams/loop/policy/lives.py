@@ -151,19 +151,20 @@ class Lives:
         life, action = self._seats.get(verdict.proposal.entity), verdict.action
         if life is None or action in life.settled:
             return
-        if verdict.proposal.action != self._renewal.action:
+        if verdict.dry_run or verdict.proposal.action != self._renewal.action:
             life.settle(action)
         elif verdict.verdict == "allow" and action is not None:
             life.under_way, life.until_us = action, verdict.time_us + self._settings.outcome_wait_us
             if life.early is not None and life.early[0] == action:
                 self._renew(life, *life.early)
-        elif verdict.proposal.id != life.asked:
             return
-        elif verdict.decided_by == "pause":
+        if verdict.proposal.id != life.asked:
+            return
+        if verdict.decided_by == "pause":
             life.until_us = verdict.time_us + AGAIN_US
         elif verdict.verdict == "deny":
             life.until_us = verdict.retry_after_us or verdict.time_us + self._settings.outcome_wait_us
-        elif verdict.verdict == "shadow":
+        elif verdict.verdict == "shadow" or verdict.dry_run:
             life.until_us = NEVER_US  # it is said once a life what would be done
 
     def _end(self, outcome: Outcome, on: Occasion) -> None:

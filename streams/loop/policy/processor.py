@@ -213,7 +213,7 @@ class Policy:
                 see(one, measurement, self._settings.values)
 
     def _answer(self, verdict: Verdict) -> None:
-        if verdict.action is not None:
+        if verdict.action is not None and verdict.acts:
             self._recent.note(verdict.proposal.entity, verdict.action, verdict.time_us)
         one = self._open.get(verdict.proposal.entity)
         if one is None or one.proposal != verdict.proposal.id:

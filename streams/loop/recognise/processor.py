@@ -145,7 +145,7 @@ class Recognise:
             case Episode(phase="closed"):
                 self._learn_duration(event)
                 return self._revise(event, cause, mint, now)
-            case Verdict() if event.action is not None and event.proposal.episode:
+            case Verdict() if event.acts and event.proposal.episode:
                 remember(self._acted, event.proposal.episode, self._settings.episode_limit)
             case _:
                 pass
