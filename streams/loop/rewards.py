@@ -2,6 +2,8 @@
 
 from schemas.events import Experience
 
+LEARNED = ("observed", "defaulted", "late", "early")
+"""States of an experience of whose reward the policy learns."""
 _ROUNDING = 1e-9
 
 
@@ -14,6 +16,13 @@ def reward_of(experience: Experience) -> float | None:
     """Return the reward that an experience tells; None where it tells none, or what cannot be one."""
     reward = experience.reward
     return reward if reward is not None and is_possible(reward, cost=experience.cost) else None
+
+
+def taught_by(experience: Experience) -> float | None:
+    """Return the reward that an experience teaches what to do about episodes; None where it teaches none: what lives
+    are worth, lives tell.
+    """
+    return reward_of(experience) if experience.episode and experience.state in LEARNED else None
 
 
 def within_range(reward: float, *, cost: float) -> float:

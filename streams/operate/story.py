@@ -24,6 +24,8 @@ from streams.operate.topic_reader import StoredRecord
 
 TOPICS = ("insights", "patterns", "policy", "approvals", "verdicts", "actions", "outcomes", "experience")
 FEW = 5
+OF_EPISODES = "ridges/"
+"""How the versions of the model begin that decides about episodes: of lives, and by people, others decide."""
 
 
 class Reader(Protocol):
@@ -62,10 +64,14 @@ def story_of(reader: Reader, beginning: str) -> Story:
     """Return the story that an id (or its beginning) is part of: of an episode, a proposal, a verdict, an action, an
     outcome or an experience. Raises `UnknownIdError`, and `BrokerError`.
     """
-    keys = sorted(
-        {key for _, event in _relevant(reader) for key in [_key(event)] if key and _is_named(event, beginning)}
-    )
-    keys = sorted({_episode_of(reader, key) for key in keys})
+    named: set[str] = set()
+    owners: dict[str, str] = {}
+    for _, event in _relevant(reader):
+        if isinstance(event, Action | Proposal):
+            owners[event.id] = _key(event)
+        if _is_named(event, beginning) and (key := _key(event)):
+            named.add(key)
+    keys = sorted({owners.get(key, key) for key in named})
     if len(keys) != 1:
         found = f"{len(keys)} stories have ids that begin so: {', '.join(keys[:FEW])}" if keys else "none was found"
         raise UnknownIdError(
@@ -108,7 +114,7 @@ def stories(reader: Reader, episodes: set[str]) -> dict[str, Story]:
         owner = of_action.get(event.action) if isinstance(event, Outcome) else of_proposal.get(event.proposal)
         if owner in found:
             found[owner].append((record, event))
-    return {key: _told(key, events, sorted(models)) for key, events in found.items()}
+    return {key: _told(key, events, _of_episodes(models)) for key, events in found.items()}
 
 
 def episodes_of(reader: Reader, entity: str) -> tuple[list[str], list[str]]:
@@ -149,12 +155,8 @@ def _is_named(event: Told, beginning: str) -> bool:
     return event.id.startswith(beginning) or (isinstance(event, Episode) and event.episode.startswith(beginning))
 
 
-def _episode_of(reader: Reader, key: str) -> str:
-    """Return the episode of an action or proposal, or the key itself."""
-    for _, event in _relevant(reader):
-        if isinstance(event, Action | Proposal) and event.id == key:
-            return _key(event)
-    return key
+def _of_episodes(models: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    return sorted(one for one in models if one[1].startswith(OF_EPISODES))
 
 
 def _told(key: str, events: list[tuple[StoredRecord, Told]], models: list[tuple[int, str]]) -> Story:

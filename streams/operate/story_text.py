@@ -14,6 +14,7 @@ from schemas.events import (
     Storm,
     Verdict,
 )
+from streams.loop.rewards import taught_by
 from streams.operate.why_text import why_text
 
 FEW = 5
@@ -38,8 +39,8 @@ _PHASES = {"opened": "left its normal", "onset": "has shown how it begins", "clo
 
 
 def text_of(event: Told, models: list[tuple[int, str]]) -> str:
-    """Return one event in words; `models` are those that decided, with when, in order: what was learned counts from the
-    next one on.
+    """Return one event in words; `models` are those that decided about episodes, with when, in order: what was learned
+    counts from the next one on.
     """
     match event:
         case Episode():
@@ -129,9 +130,13 @@ def _experience_text(event: Experience, models: list[tuple[int, str]]) -> str:
     if event.retracted_reward is not None:
         reward += f" instead of {event.retracted_reward:.2f}"
     what = "nothing was done" if event.effective == NONE else f"{event.effective} was done"
-    learned = next((model for time_us, model in models if time_us > event.time_us), None)
-    counts = f"; counts from model {learned} on" if learned else "; no decision was made since"
     signal = "" if event.signal is None else f", early signal {event.signal:.2f}"
     if event.asked:
         what = f"a person was asked by choice, {what}"
-    return f"learned ({event.state}): {what}, {reward}, cost {event.cost:.2f}{signal}{counts}"
+    told = f"({event.state}): {what}, {reward}, cost {event.cost:.2f}{signal}"
+    taken_back = bool(event.episode) and event.retracted_reward is not None
+    if taught_by(event) is None and not taken_back:
+        return f"ended {told}; nothing is learned from that"
+    since = next((model for time_us, model in models if time_us > event.time_us), None)
+    counts = f"; counts from model {since} on" if since else "; no decision was made since"
+    return f"{'ended' if taught_by(event) is None else 'learned'} {told}{counts}"

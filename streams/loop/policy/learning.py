@@ -6,9 +6,7 @@ from schemas.events import Experience
 from schemas.keyring import LOOP
 from streams.learners.reward_model import RewardModel
 from streams.loop.remembering import remember
-from streams.loop.rewards import reward_of
-
-LEARNED = ("observed", "defaulted", "late", "early")
+from streams.loop.rewards import LEARNED, reward_of
 
 
 def teach(model: RewardModel, experience: Experience, seen: OrderedDict[str, None], *, remembered: int) -> None:
@@ -33,3 +31,6 @@ def teach(model: RewardModel, experience: Experience, seen: OrderedDict[str, Non
         model.decide(key, experience.features, actions=(experience.effective,), pattern=experience.pattern)
     if reward is not None:
         model.learn(key, experience.earned_by, reward)
+
+
+__all__ = ["LEARNED", "teach"]
