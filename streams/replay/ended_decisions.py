@@ -69,7 +69,7 @@ def _decided(episode: DecidedEpisode, horizon_us: int) -> Decided | None:
     if first is None or first.id not in episode.ends:
         return None
     end = episode.ends[first.id]
-    others = (episode.ends[one.id] for one in episode.proposals if one.id != first.id and one.id in episode.ends)
+    others = (other for name, other in episode.ends.items() if name != first.id)
     later = sorted((one for one in others if one.decided_us >= end.decided_us), key=lambda one: one.decided_us)
     happened, reward = _became(end, later, first.time_us, horizon_us)
     stopped = first.id in episode.stopped

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from schemas.events import ASK, Event, Experience, Proposal, Verdict
+from schemas.events import ASK, NONE, Event, Experience, Proposal, Verdict
 from schemas.keyring import LOOP
 from streams.loop.account.answers import answer_in
 from streams.loop.asking import unasked
@@ -16,7 +16,9 @@ TAUGHT = ("observed", "defaulted", "late")
 KEPT = 55_000
 """Episodes that are kept: the latest."""
 MOST_PROPOSALS = 16
-"""So many proposals of an episode are looked at: a policy's attempts, and what people did."""
+"""So many proposals of an episode are looked at: a policy's attempts, and what people did. Of later ones as many are
+counted of which something came.
+"""
 EXPLORATION = "exploration"
 """The gate's check that an action which does not look best may be tried."""
 
@@ -40,9 +42,11 @@ class End:
 
 @dataclass(slots=True)
 class DecidedEpisode:
-    """The proposals about an episode in order, and how they ended, by their ids. `answers` are the ids of those that
-    people gave; `retries_us` when those of the loop's that were denied with a time may be repeated; `stopped` those
-    that the gate would not let explore when it last looked.
+    """The proposals about an episode in order, the first `MOST_PROPOSALS`, and how they ended, by their ids; of later
+    ones the ends are there that something was done or spent in. `answers` are the ids of those that people gave;
+    `retries_us` when those of the loop's that were denied with a time may be repeated; `stopped` those that the gate
+    would not let explore when it last looked. `last` is the id and time of the loop's latest proposal beyond those,
+    while it has not ended.
     """
 
     proposals: list[Proposal] = field(default_factory=list)
@@ -50,6 +54,7 @@ class DecidedEpisode:
     answers: set[str] = field(default_factory=set)
     retries_us: dict[str, int] = field(default_factory=dict)
     stopped: set[str] = field(default_factory=set)
+    last: tuple[str, int] | None = None
 
     def by_loop(self) -> list[Proposal]:
         """Return the loop's own proposals."""
@@ -57,7 +62,8 @@ class DecidedEpisode:
 
     def open_us(self) -> int | None:
         """Return when the loop made the latest of its proposals that have not ended."""
-        return max((one.time_us for one in self.by_loop() if one.id not in self.ends), default=None)
+        last = [] if self.last is None else [self.last[1]]
+        return max([*last, *(one.time_us for one in self.by_loop() if one.id not in self.ends)], default=None)
 
     def retry_us(self, attempts: int) -> int | None:
         """Return when the loop may make another of so many `attempts`, if the episode is not over by then."""
@@ -97,8 +103,10 @@ def read_episodes(events: Iterable[Event], *, most: int = KEPT) -> Episodes:
                 older += bool(gone.by_loop())
                 for one in gone.proposals:
                     del places[one.id]
-        elif isinstance(event, Experience) and event.is_outcome and event.proposal in places:
-            episodes[places[event.proposal]].ends[event.proposal] = _end(event)
+        elif isinstance(event, Experience) and event.is_outcome:
+            episode = episodes.get(places.get(event.proposal, event.episode))
+            if episode is not None:
+                _note_end(episode, event, is_kept=event.proposal in places)
     return Episodes(all=list(episodes.values()), older=older, last_us=last_us)
 
 
@@ -139,13 +147,25 @@ def _propose(episodes: OrderedDict[str, DecidedEpisode], places: dict[str, str],
     if proposal.id not in places and len(episode.proposals) < MOST_PROPOSALS:
         places[proposal.id] = key
         episode.proposals.append(proposal)
-    if proposal.id in places:
-        _answer(episode, verdict)
-
-
-def _answer(episode: DecidedEpisode, verdict: Verdict) -> None:
     if (answer := answer_in(verdict)) is not None and len(episode.answers) < MOST_PROPOSALS:
         episode.answers.add(answer)
+    if proposal.id in places:
+        _may_retry(episode, verdict)
+    elif proposal.by == LOOP:
+        episode.last = (proposal.id, proposal.time_us)
+
+
+def _note_end(episode: DecidedEpisode, event: Experience, *, is_kept: bool) -> None:
+    """Note how a proposal ended; of one beyond those that are kept, if anything was done or spent."""
+    if episode.last is not None and episode.last[0] == event.proposal:
+        episode.last = None
+    end = _end(event)
+    is_beyond = len(episode.proposals) == MOST_PROPOSALS and len(episode.ends) < 2 * MOST_PROPOSALS
+    if is_kept or event.proposal in episode.ends or (is_beyond and (end.effective != NONE or end.cost > 0.0)):
+        episode.ends[event.proposal] = end
+
+
+def _may_retry(episode: DecidedEpisode, verdict: Verdict) -> None:
     episode.retries_us.pop(verdict.proposal.id, None)
     if verdict.verdict == "deny" and verdict.retry_after_us is not None:
         episode.retries_us[verdict.proposal.id] = verdict.retry_after_us

@@ -176,3 +176,10 @@ def test_of_a_question_that_might_not_explore_no_reward_counts() -> None:
     told = looked(one, "escalate", 0.0, passed=False), experience(one, reward=0.4, asked=True, effective="none")
     assert became(*told) == {"a": ("ask", None)}
     assert became(looked(one, "escalate", 0.0, passed=True), told[1]) == {"a": ("ask", 0.4)}
+
+
+def test_what_ran_beyond_them_is_what_happened() -> None:
+    refused = [event for number in range(MOST_PROPOSALS) for event in denied(asked(f"p{number}", episode="e"))]
+    last = ran(asked("last", episode="e"), 0.7, second=4.0, cost=0.1)
+    assert became(*refused, *last) == {"p0": ("recycle later", pytest.approx(0.3))}
+    assert read(*refused, last[0]).decided == [], "it has not ended"

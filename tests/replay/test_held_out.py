@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from schemas.events import Event, Experience, HoldOut, Measurement, Proposal
 from streams.loop.attribute import Attribute, AttributeSettings
 from streams.operate.simulation import fleet_loop
+from streams.replay.episodes import MOST_PROPOSALS
 from streams.replay.held_out import HeldOut, HoldOutLog, read_held_out
 from streams.replay.watched import watch
 from streams.settings import Settings
@@ -116,6 +117,34 @@ def test_another_attempt_is_a_part_of_the_first() -> None:
     found = one_of(read(verdict(first, "deny"), *ran(second, 4.0), *measured("xxxxxx........")))
     assert found.reward == pytest.approx(1.0 - 6.0 / 10.0 - COST)
     assert found.acted
+
+
+@pytest.mark.parametrize("before", [MOST_PROPOSALS - 1, MOST_PROPOSALS, 3 * MOST_PROPOSALS])
+def test_what_ran_at_last_counts_however_many_were_denied_before_it(before: int) -> None:
+    denied = [verdict(drawn(id=f"p{n}", second=n / 10), "deny", n / 10) for n in range(before)]
+    last = drawn(id="last", second=before / 10)
+    asked = verdict(last, "escalate", before / 10, approval="yes")
+    found = one_of(read(*denied, asked, *ran(last, before / 10 + 0.1), *measured("xxxxxx.......")))
+    assert (found.acted, found.cost, found.reward) == (True, COST, pytest.approx(0.4 - COST))
+    assert found.answers == 1
+
+
+@pytest.mark.parametrize("before", [MOST_PROPOSALS - 1, MOST_PROPOSALS, 3 * MOST_PROPOSALS])
+def test_what_may_yet_run_keeps_an_episode_open_however_many_were_denied_before_it(before: int) -> None:
+    denied = [verdict(drawn(id=f"p{n}", second=n / 10), "deny", n / 10) for n in range(before)]
+    last = drawn(id="last", second=before / 10)
+    found = read(*denied, *ran(last, 90.0), *measured("xxxxxx......."), until=100.0)
+    assert (found.episodes, found.open) == ([], 2)
+
+
+def test_what_ran_beyond_what_is_looked_at_is_bounded_and_its_last_word_counts() -> None:
+    denied = [verdict(drawn(id=f"p{n}"), "deny") for n in range(MOST_PROPOSALS)]
+    more = [drawn(id=f"more-{n:03}", second=1.0) for n in range(5 * MOST_PROPOSALS)]
+    ends = [experience(one, cost=COST, decided_us=one.time_us) for one in more]
+    late = [experience(one, "late", None, cost=0.0, effective="none", decided_us=one.time_us) for one in more[:2]]
+    first = experience(drawn(id="p0"), "censored", None, effective="none")
+    found = log_of([BEFORE, *denied, *map(verdict, more), first, *ends, *late, *measured("xxx.......")], 9e3)
+    assert one_of(found).cost == pytest.approx(COST * (2 * MOST_PROPOSALS - 1 - len(late)))
 
 
 def test_a_late_attempt_changes_costs_alone_whatever_was_measured_before_it() -> None:
