@@ -11,6 +11,7 @@ FEW_PATTERNS = 8
 LINES = 9
 """Of the picture."""
 NOTHING_YET = "nothing can be said before the first episode has ended"
+LIVES_ALONE = "the loop decided on whole lives alone so far, and what those decisions were worth is not looked at here"
 NO_INSIGHTS = "what was measured in them is no longer kept: insights under [retention] says how long it is"
 NO_HOLD_OUT = "no episode could be in both the loop's and another arm: `hold_out` under [policy] gives them shares"
 COUNTED = (
@@ -69,7 +70,9 @@ def print_proof(proof: Proof) -> None:
 def _nothing(proof: Proof) -> str:
     if proof.episodes:
         return NO_HOLD_OUT
-    return NO_INSIGHTS if proof.unseen else NOTHING_YET
+    if proof.unseen:
+        return NO_INSIGHTS
+    return LIVES_ALONE if proof.lives and not proof.open else NOTHING_YET
 
 
 def _left_out(proof: Proof) -> str:
@@ -78,6 +81,7 @@ def _left_out(proof: Proof) -> str:
         "under another baseline or other shares, or before that": proof.before,
         "older than the measurements that are kept": proof.unseen,
         "older than what is looked at": proof.older,
+        "decisions on lives": proof.lives,
     }
     left = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
     dear = f"; in {proof.dear} more was spent than the dearest action costs, which is what counts" if proof.dear else ""

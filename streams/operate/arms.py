@@ -34,8 +34,9 @@ def arm_lines(entries: Sequence[LedgerEntry], experiences: Sequence[Experience])
 
 def _arm(entry: LedgerEntry, experiences: Sequence[Experience]) -> ArmLine:
     """Say what an arm was worth, from the last word on each of its proposals; the ledger may be one behind."""
-    latest = {event.proposal: event for event in experiences if event.arm == entry.arm and event.is_outcome}
-    measured = [event for event in latest.values() if event.recovery_us is not None and event.episode]
+    mine = (event for event in experiences if event.arm == entry.arm and event.is_outcome and event.episode)
+    latest = {event.proposal: event for event in mine}
+    measured = [event for event in latest.values() if event.recovery_us is not None]
     return ArmLine(
         decisions=len(latest),
         observed=len(measured),

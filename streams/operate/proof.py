@@ -36,6 +36,7 @@ def prove(run: Reader, settings: Settings) -> Proof:
         before=before,
         unseen=held_out.unseen,
         older=held_out.older,
+        lives=held_out.lives,
         dear=sum(one.cost > table.scale - 1.0 + ROUNDING for one in table.episodes),
         arms=tuple(_arm(table, arm, settings.account.minutes_per_answer) for arm in range(len(ARMS))),
         lifts=tuple(over.values()),

@@ -102,8 +102,9 @@ class PatternBenefit(msgspec.Struct, frozen=True, kw_only=True):
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
     """What the hold-out of one run says, by episodes in order. Left out: `open` ones, those `before` the baseline and
-    the shares of the arms were these, `unseen` ones whose measurements are no longer kept, and those `older` than what
-    is kept. On `dear` ones more was spent than the dearest action costs, which is what counts.
+    the shares of the arms were these, `unseen` ones whose measurements are no longer kept, those `older` than what is
+    kept, and decisions on `lives` as a whole. On `dear` ones more was spent than the dearest action costs, which is
+    what counts.
 
     `hold_out_price` is what the episodes of the other two arms would have earned more in the loop's. `since_us` is when
     the first of the episodes was decided. `course` is the lift as it went, over the arm `over`: the baseline, or, where
@@ -118,6 +119,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     before: int
     unseen: int
     older: int
+    lives: int
     dear: int
     arms: tuple[Arm, ...]
     lifts: tuple[Lift, ...]

@@ -74,12 +74,13 @@ class DecidedEpisode:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Episodes:
     """Episodes in the order of their first proposals; of the loop's own, `older` ones are not kept. `last_us` is the
-    time of the latest event.
+    time of the latest event. `lives` are the loop's decisions on a life as a whole that have ended.
     """
 
     all: Sequence[DecidedEpisode]
     older: int
     last_us: int
+    lives: int
 
     @property
     def mine(self) -> list[DecidedEpisode]:
@@ -89,11 +90,11 @@ class Episodes:
 
 def read_episodes(events: Iterable[Event], *, most: int = KEPT) -> Episodes:
     """Fold verdicts and experiences, each verdict before its experience. What the loop did without an episode, for a
-    life as a whole, is left out. Memory is bounded by `most` episodes.
+    life as a whole, is left out, and counted. Memory is bounded by `most` episodes.
     """
     episodes: OrderedDict[str, DecidedEpisode] = OrderedDict()
     places: dict[str, str] = {}
-    older = last_us = 0
+    older = last_us = lives = 0
     for event in events:
         last_us = max(last_us, event.time_us)
         if isinstance(event, Verdict) and (event.proposal.episode or event.proposal.by != LOOP):
@@ -104,10 +105,11 @@ def read_episodes(events: Iterable[Event], *, most: int = KEPT) -> Episodes:
                 for one in gone.proposals:
                     del places[one.id]
         elif isinstance(event, Experience) and event.is_outcome:
+            lives += not event.episode and event.by == LOOP and event.state != "late"  # a default told of it before
             episode = episodes.get(places.get(event.proposal, event.episode))
             if episode is not None:
                 _note_end(episode, event, is_kept=event.proposal in places)
-    return Episodes(all=list(episodes.values()), older=older, last_us=last_us)
+    return Episodes(all=list(episodes.values()), older=older, last_us=last_us, lives=lives)
 
 
 def wait_us(settings: Settings) -> int:

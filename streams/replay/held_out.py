@@ -46,13 +46,14 @@ class HeldOut:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldOutLog:
     """The episodes in order; `open` may yet change, or came after one that may; of `unseen` ones the measurements are
-    no longer kept, whatever their arm; `older` are not kept themselves.
+    no longer kept, whatever their arm; `older` are not kept themselves. `lives` are decisions on a life as a whole.
     """
 
     episodes: Sequence[HeldOut]
     open: int
     unseen: int
     older: int
+    lives: int
 
 
 def read_held_out(
@@ -72,6 +73,7 @@ def read_held_out(
         open=len(mine) - len(ended),
         unseen=len(ended) - len(kept),
         older=episodes.older,
+        lives=episodes.lives,
     )
 
 

@@ -25,6 +25,7 @@ PROOF = Proof(
     before=0,
     unseen=0,
     older=0,
+    lives=0,
     dear=0,
     arms=(ARM, replace(ARM, arm="baseline", episodes=40, reward=None)),
     lifts=(LIFT, replace(LIFT, over="none", proven_after=None, proven_us=None)),
@@ -76,6 +77,16 @@ def test_what_is_left_out_or_cut_is_counted(capsys: pytest.CaptureFixture[str]) 
     assert "; in 6 more was spent than the dearest action costs, which is what counts" in said
     gone = printed(replace(PROOF, lifts=(), episodes=0, unseen=4), capsys)
     assert "insights under [retention]" in gone
+
+
+def test_decisions_on_lives_are_left_out_and_said_to_be(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "(left out: 2 that may yet change, or after one, 7 decisions on lives)" in printed(
+        replace(PROOF, lives=7), capsys
+    )
+    alone = replace(PROOF, lifts=(), episodes=0, open=0, lives=7)
+    assert "the loop decided on whole lives alone so far" in printed(alone, capsys)
+    assert "before the first episode has ended" in printed(replace(alone, open=1), capsys)
+    assert "before the first episode has ended" in printed(replace(alone, lives=0), capsys)
 
 
 def test_over_which_arm_is_said_where_the_baseline_has_no_share(capsys: pytest.CaptureFixture[str]) -> None:

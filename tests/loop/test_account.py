@@ -218,9 +218,11 @@ def test_what_was_not_executed_counts_as_decided_and_not_as_observed() -> None:
 
 
 def test_what_was_done_for_a_life_as_a_whole_is_not_held_against_episodes() -> None:
-    told = ledger(fold(account(every=1), decision(1), decision(2, reward=0.9, episode="")))
+    lives = [decision(2, reward=0.9, episode=""), decision(3, "unobservable", None, episode="", cost=0.05)]
+    told = ledger(fold(account(every=1), *lives, decision(1)))
     (entry,) = told.values()
-    assert (entry.decisions, entry.observed, entry.reward_mean) == (2, 1, 0.5)
+    assert (entry.decisions, entry.observed, entry.reward_mean, entry.cost) == (1, 1, 0.5, 0.0)
+    assert ledger(fold(account(every=1), *lives)) == {}
 
 
 def test_a_late_reward_replaces_the_default_and_counts_once() -> None:

@@ -45,7 +45,7 @@ def test_what_did_not_recover_counts_with_the_whole_window_and_is_told() -> None
 def test_what_was_done_for_a_life_as_a_whole_is_no_recovery() -> None:
     life = msgspec.structs.replace(experience(2, recovery_s=1.0), episode="")
     line = arm_lines([entry("loop")], [experience(1, recovery_s=9.0), life])["loop"]
-    assert line.observed == 1
+    assert (line.decisions, line.observed) == (1, 1)
     assert line.recovery_s is not None
     assert line.recovery_s.mean == 9.0
 

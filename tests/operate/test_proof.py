@@ -368,3 +368,15 @@ def test_what_has_no_hold_out_is_of_no_arm() -> None:
     found = events(20)
     bare = drawn(99, SHARES, hold_out=None)
     assert proven([*found, verdict(bare), experience(bare)]).episodes == 20
+
+
+def test_decisions_on_lives_are_left_out_and_counted_once() -> None:
+    lives = [replace(drawn(number, SHARES), episode="", pattern="novel", model="lives/3") for number in range(6)]
+    told: list[Event] = [event for life in lives for event in (verdict(life), experience(life, "defaulted", None))]
+    late = [experience(life, "late", None) for life in lives[:2]]
+    asked = [verdict(life, "escalate") for life in lives]
+    theirs = replace(lives[0], id="theirs", by="ada")
+    found = proven([*events(20), *asked, *told, *late, verdict(theirs), experience(theirs, by="ada")])
+    assert (found.episodes, found.lives) == (20, 6)
+    alone = proven(told)
+    assert (alone.episodes, alone.open, alone.lives) == (0, 0, 6)

@@ -23,11 +23,11 @@ class Score(msgspec.Struct, frozen=True, array_like=True):
 
 
 def score_of(experience: Experience) -> Score | None:
-    """Return what an experience counts as; None where it tells neither a reward that can be one nor of a run or a look,
-    or is of no episode: what was done for a life as a whole is not held against what was done in episodes.
+    """Return what an experience counts as; None where it tells neither a reward that can be one nor of a run or a
+    look.
     """
     reward, recovery_us = reward_of(experience), experience.recovery_us
-    if not experience.episode or (reward is None and experience.outcome is None and experience.look_cost is None):
+    if reward is None and experience.outcome is None and experience.look_cost is None:
         return None
     is_known = reward is not None
     return Score(

@@ -39,6 +39,7 @@ class Account:
     """Writes one link of the audit chain per verdict, approval, outcome, experience and order, and the ledger.
 
     A late experience takes the place of the default that it corrects; an early one is in the chain, not in the ledger.
+    Nor is what was done for a life as a whole: it is not held against what was done in episodes.
     An outcome that contradicts what was said of its action before names that among its facts.
     """
 
@@ -135,7 +136,7 @@ class Account:
 
     def _fold(self, event: Event, cause: Cause, now: Now, mint: Mint) -> list[Event]:
         match event:
-            case Experience() if event.by == LOOP and event.is_outcome:
+            case Experience() if event.by == LOOP and event.is_outcome and event.episode:
                 return self._count(event, cause, now, mint)
             case Verdict() if answer_in(event) is not None:
                 hold_out = event.proposal.hold_out
