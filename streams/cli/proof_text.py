@@ -148,7 +148,8 @@ def _prices(proof: Proof) -> Iterator[str]:
     if proof.hold_out_price is not None:
         yield f"price of the hold-out: {proof.hold_out_price:+.1f} more had all its episodes been the loop's"
     if (paid := proof.paid) is not None:
-        people = f", and {paid.people:.1f} for the time of people" if paid.people else ""
+        alone = f" ({paid.people_alone:.1f} with the baseline alone)"
+        people = f", and {paid.people:.1f} for the time of people{alone}" if paid.people else ""
         yield (
             f"earned above the baseline alone: {paid.value:+.1f} in all, with exploring, hold-out and actions "
             f"paid{people}"

@@ -55,9 +55,12 @@ class ArmDraws:
 
     def worth(self, arm: int) -> Vector:
         """Return what each episode says of an arm; where the arm could not be drawn, nothing but what is foretold."""
-        drawn = np.where(self.arms == arm, 1.0 / self.shares[arm] if self.shares[arm] > 0.0 else 0.0, 0.0)
-        found: Vector = self.foretold[:, arm] + drawn * (self.rewards - self.foretold[:, arm])
+        found: Vector = self.foretold[:, arm] + self.weights(arm) * (self.rewards - self.foretold[:, arm])
         return found
+
+    def weights(self, arm: int) -> Vector:
+        """Return the inverse probability weight of each episode in an arm, 0 in the others."""
+        return np.where(self.arms == arm, 1.0 / self.shares[arm] if self.shares[arm] > 0.0 else 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -91,12 +94,6 @@ class Differences:
         """
         return first_above(self.values, 0.0, least=self.least, centres=self.centres, alpha=alpha / 2.0)
 
-    def less(self, prices: Vector, *, dearest: float) -> "Differences":
-        """Return the differences with prices taken off, of which none is above the `dearest`."""
-        low, high = self.centres
-        values = self.values - np.minimum(prices, dearest)
-        return Differences(values, self.least - dearest, self.most, (low - dearest, high))
-
 
 def between(log: ArmDraws, one: int, other: int) -> Differences:
     """Return how much more an arm earns than another. All episodes must have been able to be in either."""
@@ -106,6 +103,21 @@ def between(log: ArmDraws, one: int, other: int) -> Differences:
 def beyond(log: ArmDraws, arm: int) -> Differences:
     """Return how much more was earned, whatever the arm, than an arm alone would have."""
     return Differences(log.rewards - log.worth(arm), *_range(log, None, arm))
+
+
+def beyond_net(log: ArmDraws, arm: int, prices: Vector, *, dearest: float) -> Differences:
+    """Return `beyond` with prices taken off that were paid besides, of which none is above the `dearest`: of what was
+    earned those of all episodes, of what the arm alone would have earned those that it would have paid, by inverse
+    probability weight.
+    """
+    earned, paid = beyond(log, arm), np.minimum(prices, dearest)
+    low, high = earned.centres
+    return Differences(
+        earned.values - paid + log.weights(arm) * paid,
+        earned.least - dearest,
+        earned.most + dearest * max(0.0, 1.0 / float(log.shares[arm]) - 1.0),
+        (low - dearest, high + dearest),
+    )
 
 
 def _range(log: ArmDraws, one: int | None, other: int) -> tuple[float, float]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from schemas.events import ARMS, Event, Pattern
 from streams.learners.confidence_sequences import ALPHA
-from streams.learners.lift import between, beyond, likeliest
+from streams.learners.lift import between, beyond_net, likeliest
 from streams.operate.proof_fields import Arm, Beside, Exploring, Lift, Paid, PatternBenefit, Peek, Proof
 from streams.operate.proof_table import BASELINE, LOOP, NOTHING, HoldOutTable, tabulated, unchanged_since
 from streams.operate.story import Reader
@@ -118,8 +118,7 @@ def _paid(table: HoldOutTable) -> Paid | None:
     if not table.possible(BASELINE):
         return None
     people = np.minimum(table.people, table.people_most)
-    earned = beyond(table.log, BASELINE)
-    net = earned.less(people / table.scale, dearest=table.people_most / table.scale)
+    net = beyond_net(table.log, BASELINE, people / table.scale, dearest=table.people_most / table.scale)
     sums = np.cumsum(net.values)
     behind = np.flatnonzero(sums <= 0.0)
     after = (int(behind[-1]) + 2 if len(behind) else 1) if sums[-1] > 0.0 else None
@@ -127,6 +126,7 @@ def _paid(table: HoldOutTable) -> Paid | None:
     return Paid(
         value=table.scale * float(sums[-1]),
         people=float(people.sum()),
+        people_alone=float((table.log.weights(BASELINE) * people).sum()),
         after=after,
         time_us=table.time_us(table.everything(), after),
         sure_after=sure,

@@ -58,13 +58,15 @@ class Exploring(msgspec.Struct, frozen=True, kw_only=True):
 
 class Paid(msgspec.Struct, frozen=True, kw_only=True):
     """What the whole run, hold-out and exploring included, earned above the baseline alone: `value` in total, actions
-    paid, and `people` the price of their minutes in it. It had paid for itself `after` so many episodes, at `time_us`:
+    and minutes of people paid in both. `people` is the price of the run's, `people_alone` what that of the baseline
+    alone would have been, by the questions in its arm. It had paid for itself `after` so many episodes, at `time_us`:
     since then that sum is above 0. `sure_after`: the bound that holds at every look was first above 0; `sure_now`: it
     is.
     """
 
     value: float
     people: float
+    people_alone: float
     after: int | None
     time_us: int | None
     sure_after: int | None

@@ -33,7 +33,14 @@ PROOF = Proof(
     exploring=Exploring(decisions=60, price=0.01, low=-0.02, high=0.04, total=0.6),
     hold_out_price=12.5,
     paid=Paid(
-        value=8.0, people=0.0, after=30, time_us=1_700_000_000 * 10**6, sure_after=None, sure_us=None, sure_now=False
+        value=8.0,
+        people=0.0,
+        people_alone=0.0,
+        after=30,
+        time_us=1_700_000_000 * 10**6,
+        sure_after=None,
+        sure_us=None,
+        sure_now=False,
     ),
     beside=Beside(grouped=0, exposed=0, crossed=0, apart=None),
     patterns=(LINE,),
@@ -103,7 +110,8 @@ def test_prices_minutes_and_the_point_at_which_it_had_paid_are_told(capsys: pyte
     assert "the loop had paid for itself: since episode 30, 2023-11-14 22:13:20\n  surely: not yet" in said
     assert "for the time of people" not in said
     assert PROOF.paid is not None
-    assert "and 3.5 for the time of people" in printed(replace(PROOF, paid=replace(PROOF.paid, people=3.5)), capsys)
+    asked = replace(PROOF, paid=replace(PROOF.paid, people=3.5, people_alone=2.25))
+    assert "and 3.5 for the time of people (2.2 with the baseline alone)" in printed(asked, capsys)
 
 
 def test_the_picture_shows_lift_interval_and_zero(capsys: pytest.CaptureFixture[str]) -> None:

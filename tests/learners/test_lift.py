@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 
 from schemas.events import ARMS
-from streams.learners.lift import CENTRES, MARGIN, ArmDraws, Differences, between, beyond, foretell, likeliest
+from streams.learners.lift import (
+    CENTRES,
+    MARGIN,
+    ArmDraws,
+    Differences,
+    between,
+    beyond,
+    beyond_net,
+    foretell,
+    likeliest,
+)
 
 LOOP, BASELINE, NOTHING = range(len(ARMS))
 SHARES = (0.6, 0.2, 0.2)
@@ -113,13 +123,29 @@ def test_no_value_is_beyond_its_range_which_follows_from_the_shares_alone(shares
 
 def test_what_a_price_may_be_is_in_the_range_whether_it_was_ever_paid_or_not() -> None:
     """Else the first dear answer would change what was said before it."""
-    found = beyond(hold_out(1), BASELINE)
-    free = found.less(np.zeros(EPISODES), dearest=2.0)
-    assert (free.least, free.most, free.centres) == (found.least - 2.0, found.most, (-3.0, 1.0))
+    log = hold_out(1)
+    found = beyond(log, BASELINE)
+    free = beyond_net(log, BASELINE, np.zeros(EPISODES), dearest=2.0)
+    most = found.most + 2.0 * (1.0 / SHARES[BASELINE] - 1.0)
+    assert (free.least, free.most, free.centres) == (found.least - 2.0, pytest.approx(most), (-3.0, 3.0))
+    assert free.values == pytest.approx(found.values)
     assert free.interval()[0] < found.interval()[0]
-    dear = found.less(np.full(EPISODES, 5.0), dearest=2.0)
-    assert dear.values == pytest.approx(found.values - 2.0)
-    assert dear.interval()[0] <= dear.mean() == pytest.approx(found.mean() - 2.0)
+    dear = beyond_net(log, BASELINE, np.where(log.arms == BASELINE, 0.0, 5.0), dearest=2.0)
+    assert dear.values == pytest.approx(np.where(log.arms == BASELINE, found.values, found.values - 2.0))
+    for prices in (np.full(EPISODES, 5.0), np.where(log.arms == BASELINE, 5.0, 0.0)):
+        priced = beyond_net(log, BASELINE, prices, dearest=2.0).values
+        assert free.least - 1e-9 <= priced.min() <= priced.max() <= free.most + 1e-9
+
+
+def test_what_an_arm_alone_would_have_paid_as_well_is_no_loss() -> None:
+    """Where every episode costs the same, in whatever arm, prices change nothing in the mean."""
+    gains = []
+    for seed in range(100):
+        log = hold_out(seed)
+        net = beyond_net(log, BASELINE, np.full(EPISODES, 0.5), dearest=2.0)
+        gains.append(net.values.mean() - beyond(log, BASELINE).values.mean())
+    assert np.mean(gains) == pytest.approx(0.0, abs=4 * np.std(gains) / 10)
+    assert np.std(gains) > 0.0
 
 
 def test_what_was_proven_once_may_hold_no_longer() -> None:

@@ -181,9 +181,29 @@ def test_minutes_of_people_are_counted_and_have_a_price_where_one_is_declared() 
     assert dear.arms[0].minutes == 150.0
     assert free.paid is not None
     assert dear.paid is not None
-    assert (free.paid.people, dear.paid.people) == (0.0, pytest.approx(15.0))
+    assert (free.paid.people, dear.paid.people, dear.paid.people_alone) == (0.0, pytest.approx(15.0), 0.0)
     assert dear.paid.value == pytest.approx(free.paid.value - 15.0)
     assert over(free)["baseline"] == over(dear)["baseline"]
+
+
+def test_the_baseline_alone_would_have_asked_people_too() -> None:
+    """All that is done is asked about, and what the loop's arm does is what the baseline does: nothing is lost."""
+    shares = {"loop": 0.5, "baseline": 0.5, "none": 0.0}
+    found: list[Event] = []
+    for event in events(shares=shares, reward=lambda *_: 0.3):
+        if isinstance(event, Verdict):
+            yes = f"yes-{event.id}"
+            found.append(replace(event, verdict="escalate", action=None))
+            found.append(replace(event, id=f"{event.id}-2", approval=yes, approvals=(yes,)))
+        else:
+            found.append(event)
+    paid = proven(found, shares, minutes_per_answer=1.0, price_of_minute=0.1).paid
+    assert paid is not None
+    assert paid.people == pytest.approx(0.1 * COUNT)
+    chance = 0.1 * np.sqrt(COUNT)  # the standard deviation of what 400 fair draws, each of 0.2 or nothing, come to
+    assert paid.people_alone == pytest.approx(paid.people, abs=4.0 * chance)
+    assert paid.value == pytest.approx(0.0, abs=8.0 * chance)
+    assert abs(paid.value) < 0.5 * paid.people, "the price of the run's minutes is none of the loop"
 
 
 def test_what_limits_deny_stays_in_its_arm() -> None:
