@@ -78,7 +78,7 @@ def _course(table: HoldOutTable) -> tuple[Peek, ...]:
     peeks = []
     for stop in sorted({max(1, count * step // MOST_PEEKS) for step in range(1, MOST_PEEKS + 1)}):
         low, high = found.interval(stop)
-        time_us = table.episodes[stop - 1].proposal.time_us
+        time_us = table.known_us(table.everything(), stop)
         lift = table.scale * found.mean(stop)
         peeks.append(Peek(episodes=stop, time_us=time_us, lift=lift, low=table.scale * low, high=table.scale * high))
     return tuple(peeks)
@@ -128,9 +128,9 @@ def _paid(table: HoldOutTable) -> Paid | None:
         people=float(people.sum()),
         people_alone=float((table.log.weights(BASELINE) * people).sum()),
         after=after,
-        time_us=table.time_us(table.everything(), after),
+        time_us=None if after is None else table.known_us(table.everything(), after),
         sure_after=sure,
-        sure_us=table.time_us(table.everything(), sure),
+        sure_us=None if sure is None else table.known_us(table.everything(), sure),
         sure_now=net.interval()[0] > 0.0,
     )
 

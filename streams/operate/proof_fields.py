@@ -21,8 +21,8 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True):
 
 class Lift(msgspec.Struct, frozen=True, kw_only=True):
     """What the loop's arm earns more per episode than the arm `over`. `low` to `high` hold at every look;
-    `proven_after` is after how many episodes, and `proven_us` when, `low` was first above 0: whether it is now, `low`
-    says.
+    `proven_after` is after how many episodes `low` was first above 0, and `proven_us` when it was known what those came
+    to: whether it is now, `low` says.
     """
 
     over: str
@@ -35,7 +35,7 @@ class Lift(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Peek(msgspec.Struct, frozen=True, kw_only=True):
-    """The lift as it was after so many episodes."""
+    """The lift as it was after so many episodes, at the time at which it was known what they came to."""
 
     episodes: int
     time_us: int
@@ -59,9 +59,9 @@ class Exploring(msgspec.Struct, frozen=True, kw_only=True):
 class Paid(msgspec.Struct, frozen=True, kw_only=True):
     """What the whole run, hold-out and exploring included, earned above the baseline alone: `value` in total, actions
     and minutes of people paid in both. `people` is the price of the run's, `people_alone` what that of the baseline
-    alone would have been, by the questions in its arm. It had paid for itself `after` so many episodes, at `time_us`:
-    since then that sum is above 0. `sure_after`: the bound that holds at every look was first above 0; `sure_now`: it
-    is.
+    alone would have been, by the questions in its arm. It had paid for itself `after` so many episodes, what they came
+    to being known at `time_us`: since then that sum is above 0. `sure_after`: the bound that holds at every look was
+    first above 0; `sure_now`: it is.
     """
 
     value: float

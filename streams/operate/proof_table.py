@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress, islice
 
 import numpy as np
 import numpy.typing as npt
@@ -48,9 +49,9 @@ class HoldOutTable:
         """Return all rows."""
         return np.ones(len(self), dtype=np.bool_)
 
-    def time_us(self, rows: Rows, after: int | None) -> int | None:
-        """Return when so many of some episodes had been decided."""
-        return None if after is None else self.episodes[int(np.flatnonzero(rows)[after - 1])].proposal.time_us
+    def known_us(self, rows: Rows, after: int) -> int:
+        """Return when it was known what the first so many of some episodes came to."""
+        return max(one.told_us for one in islice(compress(self.episodes, rows), after))
 
     def lift(self, arm: int, rows: Rows, *, alpha: float = ALPHA) -> Lift | None:
         """Return what the loop's arm earns more than another by some episodes; None without any."""
@@ -66,7 +67,7 @@ class HoldOutTable:
             low=self.scale * low,
             high=self.scale * high,
             proven_after=after,
-            proven_us=self.time_us(rows, after),
+            proven_us=None if after is None else self.known_us(rows, after),
         )
 
 

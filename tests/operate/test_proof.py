@@ -95,6 +95,12 @@ def over(found: Proof) -> dict[str, Lift]:
     return {lift.over: lift for lift in found.lifts}
 
 
+def known_us(after: int) -> int:
+    """Return when it was known what the last of so many episodes came to: 20 s later, or once its horizon was over."""
+    attribute = settings().attribute
+    return START + (after - 1) * EVERY_US + max(20 * S, attribute.horizon_us + attribute.grace_us)
+
+
 def test_the_lift_is_what_the_loops_arm_earns_more(proof: Proof) -> None:
     loop = sum(chance * (EARNS[name] - 0.1 * (name != "none")) for name, chance in CHANCES.items())
     for arm, earns in (("baseline", 0.3), ("none", 0.0)):
@@ -105,7 +111,7 @@ def test_the_lift_is_what_the_loops_arm_earns_more(proof: Proof) -> None:
     none = over(proof)["none"]
     assert none.low > 0.0
     assert none.proven_after is not None
-    assert none.proven_us == START + (none.proven_after - 1) * EVERY_US
+    assert none.proven_us == known_us(none.proven_after)
 
 
 def test_arms_are_counted_with_what_they_cost(proof: Proof) -> None:
@@ -135,8 +141,9 @@ def test_the_run_has_paid_once_it_earned_more_than_the_baseline_for_good() -> No
     assert paid is not None
     assert paid.value == pytest.approx(COUNT * (0.8 * 0.25 - 0.05 * 0.3), rel=0.4)
     assert paid.after is not None
-    assert paid.time_us == START + (paid.after - 1) * EVERY_US
+    assert paid.time_us == known_us(paid.after)
     assert paid.sure_after is not None
+    assert paid.sure_us == known_us(paid.sure_after)
     assert paid.after <= paid.sure_after
 
 
@@ -275,6 +282,7 @@ def test_the_course_is_the_lift_as_it_was_at_each_look(proof: Proof) -> None:
     last, lift = proof.course[-1], over(proof)["baseline"]
     assert (last.episodes, last.lift, last.low, last.high) == (lift.episodes, lift.lift, lift.low, lift.high)
     middle = proof.course[19]
+    assert middle.time_us == known_us(middle.episodes)
     earlier = proven(events(middle.episodes))
     assert over(earlier)["baseline"].low == pytest.approx(middle.low)
     assert over(earlier)["baseline"].lift == pytest.approx(middle.lift)
@@ -400,3 +408,13 @@ def test_decisions_on_lives_are_left_out_and_counted_once() -> None:
     assert (found.episodes, found.lives) == (20, 6)
     alone = proven(told)
     assert (alone.episodes, alone.open, alone.lives) == (0, 0, 6)
+
+
+def test_what_was_told_late_was_not_known_before_though_later_ones_were() -> None:
+    found = events(40)
+    last = next(event for event in found if isinstance(event, Experience) and event.proposal == "p3")
+    late_us = START + 100 * EVERY_US
+    late = replace(last, id="late", state="late", retracted_reward=last.reward, time_us=late_us)
+    course = proven([*found, late]).course
+    assert [one.time_us for one in course if one.episodes <= 3] == [known_us(one) for one in (1, 2, 3)]
+    assert {one.time_us for one in course if one.episodes > 3} == {late_us}
