@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from schemas.events import NONE, Event, Proposal
 from streams.replay.episodes import KEPT, DecidedEpisode, first_open, read_episodes, wait_us
-from streams.replay.neighbours import Neighbours
+from streams.replay.neighbours import OF_NO_ARM, Neighbours
 from streams.replay.watched import Place, Watched, watch
 from streams.settings import Settings
 
@@ -24,7 +24,8 @@ class HeldOut:
 
     `likeliest` is the probability of the likeliest action of the loop's choice, `took_likeliest` whether that was
     drawn; `answers` those of people that led to a verdict, of which `paid` are in the cost already. `exposed`: within
-    the horizon before it something was done to its entity, or to another of its group; `crossed`: by another arm.
+    the horizon before it something was done to its entity, or to another of its group, by whomever; `crossed`: by
+    another arm.
     """
 
     proposal: Proposal
@@ -63,10 +64,11 @@ def read_held_out(
     lies). `settings` are those of the run. Memory is bounded by `most` episodes.
     """
     episodes = read_episodes(ends, most=most)
-    mine = [one for one in episodes.mine if one.by_loop()[0].hold_out is not None]
+    mine = [one for one in episodes.all if _is_drawn(one)]
+    others = [one for one in episodes.all if not _is_drawn(one)]
     seen = watch(insights, [one.by_loop()[0] for one in mine], settings.attribute)
     ended = mine[: _first_open(mine, seen, episodes.last_us, settings)]
-    neighbours = Neighbours(ended, horizon_us=settings.attribute.horizon_us)
+    neighbours = Neighbours([*ended, *others], horizon_us=settings.attribute.horizon_us)
     kept = [one for one in ended if seen.since_us is not None and one.by_loop()[0].time_us >= seen.since_us]
     return HoldOutLog(
         episodes=[_held_out(one, seen, neighbours, settings) for one in kept],
@@ -75,6 +77,11 @@ def read_held_out(
         older=episodes.older,
         lives=episodes.lives,
     )
+
+
+def _is_drawn(episode: DecidedEpisode) -> bool:
+    """Return whether the loop's first proposal about an episode was one of a hold-out."""
+    return any(one.hold_out is not None for one in episode.by_loop()[:1])
 
 
 def _first_open(mine: Sequence[DecidedEpisode], seen: Watched, last_us: int, settings: Settings) -> int:
@@ -114,5 +121,5 @@ def _held_out(episode: DecidedEpisode, seen: Watched, neighbours: Neighbours, se
         likeliest=first.probabilities[likeliest],
         took_likeliest=first.choice == likeliest,
         exposed=bool(arms),
-        crossed=bool(arms - {first.hold_out.arm}),
+        crossed=bool(arms - {first.hold_out.arm, OF_NO_ARM}),
     )

@@ -257,6 +257,24 @@ def test_what_was_done_to_the_entity_or_its_group_within_the_horizon_before_is_t
     assert beside("loop", 15.0, group="west") == (False, False)
 
 
+def test_what_people_did_of_their_own_accord_is_beside_it_and_of_no_arm() -> None:
+    """Be it about no episode, or about one that the loop did not decide."""
+
+    def beside(episode: str, second: float, entity: str = "web-1", **fields: Any) -> tuple[bool, bool]:
+        mine = drawn(second=20.0)
+        theirs = drawn(second=second, episode=episode, entity=entity, id="theirs", by="ada", hold_out=None)
+        acts = ran(replace(theirs, **fields), second, second + 1.0)
+        found = one_of(read(verdict(mine, seconds=20.0), *acts, *measured("." * 50)))
+        return found.exposed, found.crossed
+
+    assert beside("", 15.0) == beside("e0", 15.0) == (True, False)
+    assert beside("", 9.0) == beside("", 20.0) == beside("", 15.0, entity="web-2") == (False, False)
+    assert beside("", 15.0, action="none", probabilities={"none": 1.0}) == (False, False)
+    asked = drawn(second=15.0, episode="", id="theirs", by="ada", hold_out=None)
+    unanswered = verdict(asked, "escalate", 15.0)
+    assert not one_of(read(verdict(drawn(second=20.0), seconds=20.0), unanswered, *measured("." * 50))).exposed
+
+
 def test_what_was_done_in_an_episode_itself_is_not_beside_it() -> None:
     first, second = drawn(group="east"), drawn(second=4.0, id="again", group="east")
     assert not one_of(read(verdict(first, "deny"), *ran(second, 4.0), *measured("xxxxxx........"))).exposed
