@@ -43,8 +43,8 @@ def attribute() -> Attribute:
 
 
 def run(processor: Attribute, *events: Event, until: float = DUE) -> list[Experience]:
-    """Fold events at second 0 and then let the time come."""
-    outputs = processor.on_batch(recorded(*events), at(0))
+    """Fold events when the time has come, and let it come."""
+    outputs = processor.on_batch(recorded(*events), at(until))
     outputs += processor.on_time(at(until))
     return [event for event in outputs if isinstance(event, Experience)]
 
@@ -367,6 +367,32 @@ def test_outcome_and_measurements_may_come_before_the_verdict() -> None:
     (experience,) = run(attribute(), CLAIM, ended, *RECOVERS[:5], ALLOWED, *RECOVERS[5:])
     assert experience.state == "observed"
     assert experience.reward == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize("state", ["claimed", "succeeded", "failed", "unknown"])
+@pytest.mark.parametrize("ahead", [0, 4, 12, 3600])
+@pytest.mark.parametrize("first", ["verdict", "outcome"])
+def test_an_executor_s_clock_that_is_ahead_takes_nothing_of_the_reward_away(
+    *, state: str, ahead: int, first: str
+) -> None:
+    processor = attribute()
+    heard = outcome(ALLOWED, state, 1.0 + ahead)
+    events = [(0.0, ALLOWED), (1.0, heard), *((one.time_us / S - START / S, one) for one in measured("x........."))]
+    if first == "outcome":  # its verdict travels on another topic
+        events[0] = (1.0, ALLOWED)
+        events[0], events[1] = events[1], events[0]
+    for offset, (seconds, event) in enumerate(events):
+        processor.on_batch(recorded(event, first=offset), at(seconds))
+    (one,) = run(processor)
+    assert one.reward == pytest.approx(0.9 - 0.1)
+    assert one.recovery_us == S
+
+
+def test_an_end_without_its_time_ended_no_later_than_it_was_heard() -> None:
+    processor = attribute()
+    processor.on_batch(recorded(ALLOWED, outcome(ALLOWED, "succeeded", 9, ended_us=None), *RECOVERS), at(1))
+    (one,) = run(processor)
+    assert one.reward == pytest.approx(0.7 - 0.1)
 
 
 def test_only_the_claimer_can_end_an_action() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import msgspec
+from msgspec.structs import replace
 
 from schemas.events import NONE, Measurement, Outcome, Proposal, Verdict
 from schemas.keyring import LOOP
@@ -148,6 +149,12 @@ def ended_us_of(join: Join) -> int:
     if join.claim is not None:
         return join.claim.started_us or join.claim.time_us
     return join.verdict.time_us
+
+
+def as_heard(outcome: Outcome, now_us: int) -> Outcome:
+    """Return an outcome of which nothing is later than when it was heard: an executor's clock may be ahead."""
+    started_us, ended_us = (None if us is None else min(us, now_us) for us in (outcome.started_us, outcome.ended_us))
+    return replace(outcome, time_us=min(outcome.time_us, now_us), started_us=started_us, ended_us=ended_us)
 
 
 def begun(join: Join) -> str | None:

@@ -16,6 +16,7 @@ from streams.loop.attribute.foretelling import Foretelling
 from streams.loop.attribute.joins import (
     Join,
     Window,
+    as_heard,
     begun,
     effective_of,
     is_judged,
@@ -233,6 +234,7 @@ class Attribute:
             join.early_us = decided_us + settings.early.after_us + settings.grace_us
 
     def _ended(self, outcome: Outcome, on: Occasion) -> list[Event]:
+        outcome = as_heard(outcome, on.now.us)
         join = self._following.of_action(outcome.action)
         if join is not None:
             return self._hear(join, outcome, str(on.cause), on)
