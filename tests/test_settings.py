@@ -113,6 +113,10 @@ WRONG: list[tuple[str, str]] = [
     ("[policy.renewal]\naction = 'restart'", "5: policy.renewal.failed: missing, and there is no default"),
     (RENEWED.format("mend"), '6: policy.renewal.action: expected a declared action (restart), got "mend"'),
     (RENEWED.format("restart") + "\nfailure_cost = 1", "8: policy.renewal.failure_cost: must be above 1 (cost), got 1"),
+    ("[detect]\nwindow = '6s'", "1: outcome.horizon: expected at least 18s (outcome.normal_windows, and one more, of"),
+    ("[outcome]\nhorizon = '3s'\nnormal_windows = 3", '6: outcome.horizon: expected at least 4s ('),
+    ("[outcome]\nhorizon = '898s'", "1: policy.outcome_wait: expected at least 901s (outcome.horizon and outcome.grace:"),
+    ("[policy]\noutcome_wait = '17s'", "6: policy.outcome_wait: expected at least 18s (outcome.horizon and"),
     ("[outcome.early]\nvalidity = 0.5", "5: outcome.early.after: missing, and there is no default"),
     ("[outcome]\nhorizon = '9s'\n[outcome.early]\nafter = '9s'", "7: outcome.early: must be read before the"),
     ("[outcome.early]\nafter = '5s'\npairs = 0", "7: outcome.early.pairs: expected a whole number from 1"),
@@ -240,6 +244,26 @@ def test_a_worlds_section_is_passed_on_and_checked_where_its_struct_is_known() -
 
 def hash_of(text: str) -> str:
     return parse(text, name="loop.toml").settings_hash
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[detect]\nwindow = '5s'",
+        "[outcome]\nhorizon = '3s'",
+        "[detect]\nwindow = '0s'\n[outcome]\nhorizon = '1us'",
+        "[outcome]\nhorizon = '897s'\n[detect]\nwindow = '10s'",
+        "[policy]\noutcome_wait = '18s'",
+    ],
+)
+def test_a_horizon_may_be_as_short_or_as_long_as_outcomes_can_be_measured(text: str) -> None:
+    assert parse(LEAST + text, name="loop.toml")
+
+
+def test_a_horizon_that_cannot_be_read_is_one_problem() -> None:
+    assert problems_of(LEAST + "[detect]\nwindow = '1m'\n[outcome]\nhorizon = 'ten'") == [
+        'loop.toml:8: outcome.horizon: expected a duration such as "1s", "250ms" or "1h", got "ten"'
+    ]
 
 
 MATTERS: list[tuple[str, bool]] = [

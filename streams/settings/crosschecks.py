@@ -107,31 +107,44 @@ def _renewal(sections: Sections, problems: Problems) -> None:
         )
 
 
+def _judged_in_time(sections: Sections, problems: Problems) -> None:
+    """Hold that what comes of a decision can be measured, and is known before the next one about the entity: else each
+    would count as one that did not help, or as one of two that cannot be told apart.
+    """
+    outcome, window_us = sections.get("attribute", AttributeSettings()), _window_us(sections)
+    _at_least(
+        ("outcome", "horizon"),
+        outcome.horizon_us,
+        (outcome.normal_windows + 1) * window_us,
+        "outcome.normal_windows, and one more, of detect.window: what was done is judged by them",
+        problems,
+    )
+    _at_least(
+        ("policy", "outcome_wait"),
+        sections.get("policy", PolicySettings()).outcome_wait_us,
+        outcome.horizon_us + outcome.grace_us,
+        "outcome.horizon and outcome.grace: an entity is decided on again when what came of the last decision is known",
+        problems,
+    )
+
+
 def _renewed_in_time(sections: Sections, problems: Problems) -> None:
-    """Hold that what comes of a renewal can be measured: else each would count as one that did not help."""
-    policy, outcome = sections.get("policy", PolicySettings()), sections.get("attribute", AttributeSettings())
-    window_us = sections.get("detect", DetectSettings()).window_us
-    if policy.renewal is None:
-        return
-    judged_us = outcome.horizon_us + outcome.grace_us
-    for path, got_us, least_us, why in (
-        (
-            ("outcome", "horizon"),
-            outcome.horizon_us,
-            (outcome.normal_windows + 1) * window_us,
-            "outcome.normal_windows, and one more, of detect.window: what policy.renewal does is judged by them",
-        ),
-        (
-            ("policy", "outcome_wait"),
-            policy.outcome_wait_us,
-            judged_us,
-            "outcome.horizon and outcome.grace: a life is in doubt whose renewal is not heard of by then",
-        ),
-        (("policy", "renewal", "silence"), policy.renewal.silence_us, 2 * window_us, "two of detect.window"),
-    ):
-        if got_us < least_us:
-            least, got = format_duration(least_us), format_duration(got_us)
-            problems.add(path, f'expected at least {least} ({why}), got "{got}"')
+    renewal = sections.get("policy", PolicySettings()).renewal
+    if renewal is not None:
+        path = ("policy", "renewal", "silence")
+        _at_least(path, renewal.silence_us, 2 * _window_us(sections), "two of detect.window", problems)
+
+
+def _window_us(sections: Sections) -> int:
+    window_us: int = sections.get("detect", DetectSettings()).window_us
+    return window_us
+
+
+def _at_least(path: Path, got_us: int, least_us: int, why: str, problems: Problems) -> None:
+    """Note a duration that is too short, unless it was noted that it is none: then it is the default that came."""
+    if got_us < least_us and all(path != known for known, _ in problems.found):
+        least, got = format_duration(least_us), format_duration(got_us)
+        problems.add(path, f'expected at least {least} ({why}), got "{got}"')
 
 
 def _escalation(sections: Sections, problems: Problems) -> None:
@@ -222,6 +235,7 @@ CHECKS: tuple[Check, ...] = (
     _baseline,
     _ask_cost,
     _renewal,
+    _judged_in_time,
     _renewed_in_time,
     _escalation,
     _limits,

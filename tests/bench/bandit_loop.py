@@ -39,6 +39,7 @@ hold_out = {{ loop = 1.0, baseline = 0.0, none = 0.0 }}
 floor = {floor}
 reward_prior = {prior}
 values = []             # the episode says it all
+outcome_wait = "2h"
 
 [outcome]
 horizon = "1h"

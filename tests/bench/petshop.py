@@ -69,6 +69,10 @@ actionable = {actionable}
 
 [policy]
 baseline = "restart"
+outcome_wait = "16m"
+
+[outcome]
+horizon = "15m"             # the least; nothing is done here
 
 [actions.restart]
 cost = 0.05
