@@ -111,12 +111,13 @@ def _judged_in_time(sections: Sections, problems: Problems) -> None:
     """Hold that what comes of a decision can be measured, and is known before the next one about the entity: else each
     would count as one that did not help, or as one of two that cannot be told apart.
     """
-    outcome, window_us = sections.get("attribute", AttributeSettings()), _window_us(sections)
+    outcome, detect = sections.get("attribute", AttributeSettings()), sections.get("detect", DetectSettings())
     _at_least(
         ("outcome", "horizon"),
         outcome.horizon_us,
-        (outcome.normal_windows + 1) * window_us,
-        "outcome.normal_windows, and one more, of detect.window: what was done is judged by them",
+        (outcome.normal_windows + 1) * detect.window_us + max(0, detect.lateness_us - outcome.grace_us),
+        "outcome.normal_windows, and one more, of detect.window, and what detect.lateness is beyond outcome.grace: what "
+        "was done is judged by them",
         problems,
     )
     _at_least(
@@ -126,6 +127,19 @@ def _judged_in_time(sections: Sections, problems: Problems) -> None:
         "outcome.horizon and outcome.grace: an entity is decided on again when what came of the last decision is known",
         problems,
     )
+
+
+def _windows_kept(sections: Sections, problems: Problems) -> None:
+    """Hold that a whole horizon is kept: what is told in windows beyond the limit would count as never told."""
+    outcome, window_us = sections.get("attribute", AttributeSettings()), _window_us(sections)
+    windows = -(-outcome.horizon_us // window_us) + 1 if window_us > 0 else 0
+    if outcome.windows_limit < windows:
+        horizon, window = format_duration(outcome.horizon_us), format_duration(window_us)
+        problems.add(
+            ("outcome", "windows_limit"),
+            f"expected at least {windows} (an outcome.horizon of {horizon} in detect.window of {window}, and one more), "
+            f"got {outcome.windows_limit}",
+        )
 
 
 def _renewed_in_time(sections: Sections, problems: Problems) -> None:
@@ -236,6 +250,7 @@ CHECKS: tuple[Check, ...] = (
     _ask_cost,
     _renewal,
     _judged_in_time,
+    _windows_kept,
     _renewed_in_time,
     _escalation,
     _limits,

@@ -33,6 +33,9 @@ name = "bench"
 [telemetry]
 partitions = 1
 
+[detect]
+window = "30m"          # what is measured of a row is told in one
+
 [policy]
 baseline = "{first}"
 hold_out = {{ loop = 1.0, baseline = 0.0, none = 0.0 }}

@@ -294,6 +294,26 @@ def test_of_the_parts_of_a_window_that_a_silence_cut_the_first_counts() -> None:
     assert [one.reward for one in twice] == [one.reward for one in once] == [pytest.approx(0.6)]
 
 
+def test_of_a_horizon_with_more_windows_than_are_kept_nothing_is_learned_and_that_is_told() -> None:
+    ended = [CLAIM, outcome(ALLOWED, "succeeded", 1.0)]
+    (one,) = run(fresh(windows_limit=10), ALLOWED, *ended, *RECOVERS)
+    assert one.reward == pytest.approx(0.7 - 0.1)
+    for windows in ("xxx.......", "xxxxxxxx.."):  # a success that was seen counts as little as one that was not
+        processor = fresh(windows_limit=8)
+        outputs = processor.on_batch(recorded(ALLOWED, *ended, *measured(windows)), at(10))
+        (told_of,) = outputs
+        assert isinstance(told_of, Overflow)
+        assert (told_of.limit, told_of.rows, told_of.examples) == ("outcome.windows_limit", 1, ("web-1",))
+        processor.restore(processor.snapshot())
+        assert processor.on_batch(recorded(*measured(windows), first=50), at(10)) == []  # again
+        (one,) = run(processor)
+        assert (one.state, one.reward) == ("unobservable", None)
+        (rest,) = processor.on_time(at(70))
+        assert isinstance(rest, Overflow)
+        assert (rest.limit, rest.rows, rest.names) == ("outcome.windows_limit", 1, 1)
+        assert processor.next_time() is None
+
+
 def test_an_end_long_after_the_default_comes_too_late() -> None:
     processor = attribute()
     run(processor, ALLOWED, CLAIM, *RECOVERS)
@@ -344,7 +364,7 @@ def test_of_defaults_that_stand_for_want_of_room_those_of_the_end_are_told_of_to
 
 
 def test_a_state_of_another_version_is_refused() -> None:
-    with pytest.raises(RecoveryError, match="state of attribute must have version 3, got 1"):
+    with pytest.raises(RecoveryError, match="state of attribute must have version 4, got 1"):
         attribute().restore(msgspec.msgpack.encode({"version": 1, "joins": []}))
 
 

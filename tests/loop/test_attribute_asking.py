@@ -142,6 +142,12 @@ def test_the_answer_has_the_windows_of_its_own_horizon_however_many_the_question
     assert one.unasked_reward == pytest.approx(0.6 - COST)
 
 
+def test_where_more_windows_came_than_are_kept_asking_teaches_nothing() -> None:
+    settings = replace(SETTINGS, windows_limit=6)
+    (one,) = told(*yes(13), windows="x" * 14 + "." * 16, settings=settings)
+    assert (one.state, one.reward, one.unasked_reward) == ("unobservable", None, None)
+
+
 def test_a_question_that_finds_no_room_to_be_followed_was_no_run() -> None:
     processor = Attribute(replace(SETTINGS, open_limit=1), loop="t", actions=ACTIONS, look_cost=LOOK)
     other = proposal("restart", episode="e2", entity="web-2")

@@ -30,7 +30,8 @@ def follow_answers(join: Join, known: Join | None) -> None:
     verdict = join.verdict
     join.asked_us = verdict.time_us if verdict.verdict == "escalate" else None
     if known is not None:
-        join.asked_us, join.looked, join.windows = known.asked_us, known.looked, known.windows
+        join.asked_us, join.looked = known.asked_us, known.looked
+        join.windows, join.is_cut = known.windows, known.is_cut
     join.looked = join.looked or verdict.approval is not None
 
 

@@ -44,6 +44,8 @@ class Join(msgspec.Struct, kw_only=True):
     windows: list[Window] = []
     packed: bytes = b""
     """The windows, while only a late end is waited for."""
+    is_cut: bool = False
+    """Whether there were more windows than are kept: then nobody knows what those left out tell."""
     signal: float | None = None
     foretold: float | None = None
     """The reward that was handed out for an early signal, until something takes its place."""
@@ -91,18 +93,23 @@ def _heard(measurement: Measurement, shares: Mapping[str, float]) -> float:
     return sum(share for name, share in shares.items() if name in measurement.values)
 
 
-def keep(join: Join, window: Window, settings: AttributeSettings) -> None:
+def keep(join: Join, window: Window, settings: AttributeSettings) -> bool:
     """Keep a window of a horizon, which there are two of where the loop chose to ask: since the question, and since the
-    answer. They come in order of time.
+    answer. They come in order of time. Return whether there is no room for it.
     """
     begins_us = {join.began_us, join.verdict.time_us}
     if not any(window.end_us > us and window.start_us < us + settings.horizon_us for us in begins_us):
-        return
+        return False
     windows, limit = windows_of(join), settings.windows_limit * len(begins_us)
-    if (not windows or window.start_us > windows[-1].start_us) and len(windows) < limit:
-        windows.append(window)
-        if join.waits_for_late:
-            pack(join, windows)
+    if windows and window.start_us <= windows[-1].start_us:
+        return False
+    if len(windows) >= limit:
+        join.is_cut = True
+        return True
+    windows.append(window)
+    if join.waits_for_late:
+        pack(join, windows)
+    return False
 
 
 def windows_of(join: Join) -> list[Window]:

@@ -35,10 +35,11 @@ from streams.loop.turned_away import TurnedAway
 from streams.loop.untold import Untold
 from streams.loop.versions import refuse_other_version
 
-STATE_VERSION = 3
+STATE_VERSION = 4
 RECENT_WINDOWS = 8
 """Windows kept per entity before its verdict comes: verdicts and measurements travel on different topics."""
 LATE_LIMIT = "outcome.late_limit"
+WINDOWS_LIMIT = "outcome.windows_limit"
 
 
 class _State(msgspec.Struct):
@@ -51,6 +52,7 @@ class _State(msgspec.Struct):
     done: list[str]
     ahead: list[tuple[str, list[tuple[str, Outcome]]]]
     stood: Untold
+    left_out: Untold
     foretelling: bytes
     forgot: bool = False
 
@@ -89,7 +91,7 @@ class Attribute:
         self._closed: OrderedDict[str, int] = OrderedDict()
         self._ahead: OrderedDict[str, list[tuple[str, Outcome]]] = OrderedDict()
         """Outcomes heard ahead of their verdict."""
-        self._stood = TurnedAway(LATE_LIMIT)
+        self._stood, self._left_out = TurnedAway(LATE_LIMIT), TurnedAway(WINDOWS_LIMIT)
         self._foretelling = None if settings.early is None else Foretelling(settings.early, settings)
 
     def on_batch(self, inputs: Sequence[Input], now: Now) -> list[Event]:
@@ -108,14 +110,15 @@ class Attribute:
                 outputs += self._read_signal(join, on)
             else:
                 outputs += self._end_window(join, Occasion(Cause(f"timer:{self.name}:{key}", 0, due_us), now, mint))
-        rest_us = self._stood.next_us()
-        if rest_us is not None and rest_us <= now.us:
-            outputs += self._stood.tell(Occasion(Cause(f"timer:{self.name}:{LATE_LIMIT}", 0, rest_us), now, mint))
+        for limit, of in ((LATE_LIMIT, self._stood), (WINDOWS_LIMIT, self._left_out)):
+            rest_us = of.next_us()
+            if rest_us is not None and rest_us <= now.us:
+                outputs += of.tell(Occasion(Cause(f"timer:{self.name}:{limit}", 0, rest_us), now, mint))
         return outputs
 
     def next_time(self) -> int | None:
         """Return when the next window ends, the next early signal is read, or the rest of an overflow is told."""
-        times = (self._following.next_us(), self._stood.next_us())
+        times = (self._following.next_us(), self._stood.next_us(), self._left_out.next_us())
         return min((us for us in times if us is not None), default=None)
 
     def snapshot(self) -> bytes:
@@ -131,6 +134,7 @@ class Attribute:
             done=done,
             ahead=list(self._ahead.items()),
             stood=self._stood.columns(),
+            left_out=self._left_out.columns(),
             foretelling=b"" if self._foretelling is None else self._foretelling.snapshot(),
             forgot=self._forgot,
         )
@@ -146,6 +150,7 @@ class Attribute:
         self._closed = OrderedDict(state.closed)
         self._ahead = OrderedDict(state.ahead)
         self._stood.restore(state.stood)
+        self._left_out.restore(state.left_out)
         self._forgot = state.forgot
         if self._foretelling is not None and state.foretelling:
             self._foretelling.restore(state.foretelling)
@@ -153,7 +158,7 @@ class Attribute:
     def _fold(self, event: Event, on: Occasion) -> list[Event]:
         match event:
             case Measurement():
-                self._see(event)
+                return self._see(event, on)
             case Episode():
                 self._follow_episode(event)
             case Verdict():
@@ -183,19 +188,21 @@ class Attribute:
         """Return what made an episode: nothing where nobody told, None where that may have been forgotten."""
         return self._shares.get(episode, None if episode and self._forgot else {})
 
-    def _see(self, measurement: Measurement) -> None:
+    def _see(self, measurement: Measurement, on: Occasion) -> list[Event]:
         """Keep a window for the open proposals of its entity, and for a verdict that is still under way. Of the parts
         of a window that a silence cut in two, which begin at the same time, the first counts.
         """
         window = window_of(measurement, self._settings, self._shares_of(measurement.episode))
         recent = self._recent.setdefault(measurement.entity, [])
         self._recent.move_to_end(measurement.entity)
-        if not recent or window.start_us > recent[-1].start_us:
+        is_newer = not recent or window.start_us > recent[-1].start_us
+        if is_newer:
             recent.append(window)
             del recent[:-RECENT_WINDOWS]
         forget_oldest(self._recent, self._settings.open_limit)
-        for join in self._following.of_entity(measurement.entity, measurement.start_us):
-            keep(join, window_of(measurement, self._settings, join.shares), self._settings)
+        joins = self._following.of_entity(measurement.entity, measurement.start_us)
+        full = [keep(join, window_of(measurement, self._settings, join.shares), self._settings) for join in joins]
+        return self._left_out.note(measurement.entity, on) if is_newer and any(full) else []
 
     def _decided(self, verdict: Verdict, on: Occasion) -> list[Event]:
         following, key = self._following, verdict.proposal.id
@@ -319,6 +326,8 @@ class Attribute:
         return self._foretelling.learn(join.signal, measured.left, on)
 
     def _measure(self, join: Join, effective: str, horizon_us: int) -> Measured | None:
+        if join.is_cut:
+            return None
         since_us = join.began_us
         return outcome_of(join, effective, since_us=since_us, horizon_us=horizon_us, settings=self._settings)
 
