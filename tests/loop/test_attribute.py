@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from schemas.errors import RecoveryError
-from schemas.events import Event, Experience, Measurement, Overflow, Proposal
+from schemas.events import Event, Experience, Measurement, Overflow, Proposal, Verdict
 from streams.loop.attribute import Attribute, AttributeSettings
 from streams.loop.attribute.following import Following
 from streams.loop.attribute.joins import Join, Window, keep, windows_of
@@ -476,6 +476,57 @@ def test_waiting_without_an_episode_and_what_a_person_did_are_not_judged(action:
     done = verdict(proposal(action, episode="", pattern="novel", by=by))
     (one,) = run(attribute(), done, *measured(".........."))
     assert (one.state, one.reward) == ("unobservable", None)
+
+
+def by_hand(seconds: float, answer: str = "allow", action: str = "restart", entity: str = "web-1") -> Verdict:
+    """What a person did about the episode without having been asked."""
+    mine = proposal(action, id=f"by-hand-{entity}", by="ann", propensity=1.0, hold_out=None, entity=entity)
+    return verdict(mine, answer, seconds)
+
+
+@pytest.mark.parametrize(
+    ("other", "state", "reward"),
+    [
+        (by_hand(2), "unobservable", None),
+        (by_hand(0), "unobservable", None),
+        (by_hand(9.9), "unobservable", None),
+        (by_hand(10), "observed", 0.7),  # when its horizon was over
+        (by_hand(2, "deny"), "observed", 0.7),
+        (by_hand(2, "shadow"), "observed", 0.7),
+        (by_hand(2, "escalate"), "observed", 0.7),
+        (by_hand(2, action="none"), "observed", 0.7),
+        (by_hand(2, entity="web-2"), "observed", 0.7),
+    ],
+)
+def test_what_came_of_doing_nothing_is_not_known_where_a_person_acted_meanwhile(
+    other: Verdict, state: str, reward: float | None
+) -> None:
+    processor = attribute()
+    processor.on_batch(recorded(verdict(NOTHING), other), at(2))
+    processor.restore(processor.snapshot())
+    experiences = run(processor, *RECOVERS)
+    (one,) = [one for one in experiences if one.proposal == NOTHING.id]
+    assert (one.state, one.effective) == (state, "none")
+    assert one.reward == (None if reward is None else pytest.approx(reward))
+
+
+def test_of_two_actions_the_first_is_unobservable_and_the_second_counts() -> None:
+    other = by_hand(2, action="recycle")
+    ended = [outcome(one, "succeeded", 3) for one in (ALLOWED, other)]
+    first, second = run(attribute(), ALLOWED, CLAIM, other, *ended, *RECOVERS, *measured("..", first=10), until=20)
+    assert (first.proposal, first.state, first.reward) == (ALLOWED.proposal.id, "unobservable", None)
+    assert (second.by, second.state, second.reward) == ("ann", "observed", pytest.approx(0.9 - 0.1))
+
+
+def test_a_default_has_no_reward_where_another_acted_meanwhile_nor_has_what_corrects_it() -> None:
+    processor = attribute()
+    default, _ = run(processor, ALLOWED, by_hand(2), *RECOVERS, until=20)
+    assert (default.state, default.reward) == ("defaulted", None)
+    late, _ = processor.on_batch(
+        recorded(outcome(ALLOWED, "succeeded", 21), outcome(by_hand(2), "succeeded", 3), first=50), at(21)
+    )
+    assert isinstance(late, Experience)
+    assert (late.state, late.effective, late.reward) == ("late", "restart", None)
 
 
 def test_other_entities_do_not_count() -> None:

@@ -148,6 +148,19 @@ def test_where_more_windows_came_than_are_kept_asking_teaches_nothing() -> None:
     assert (one.state, one.reward, one.unasked_reward) == ("unobservable", None, None)
 
 
+@pytest.mark.parametrize(
+    ("second", "reward", "unasked_reward"),
+    [(1, None, None), (3, None, None), (11, None, None), (12.5, 0.5 - COST - LOOK, 0.7 - COST)],
+)
+def test_where_another_action_was_let_through_since_the_question_asking_teaches_nothing(
+    second: float, reward: float | None, unasked_reward: float | None
+) -> None:
+    other = verdict(proposal("recycle", id="by-hand", by="ann", hold_out=None), "allow", second)
+    (one,) = [one for one in told(*yes(2), other, windows=ILL_5_S) if one.proposal == ASKED.id]
+    expected = [value if value is None else pytest.approx(value) for value in (reward, unasked_reward)]
+    assert [one.reward, one.unasked_reward] == expected
+
+
 def test_a_question_that_finds_no_room_to_be_followed_was_no_run() -> None:
     processor = Attribute(replace(SETTINGS, open_limit=1), loop="t", actions=ACTIONS, look_cost=LOOK)
     other = proposal("restart", episode="e2", entity="web-2")

@@ -96,6 +96,26 @@ def test_nothing_is_foretold_before_the_signal_is_known_to_be_valid() -> None:
     assert [len(one) for one in early] == [0] * (LEAST + PAIRS) + [1] * 4
 
 
+@pytest.mark.parametrize(("seconds", "foretold"), [(3.0, 0), (8.0, 1)])
+def test_where_another_action_was_let_through_nothing_is_foretold_and_what_was_is_taken_back(
+    *, seconds: float, foretold: int
+) -> None:
+    story = knowing()
+    mine = story.decide(QUICK)
+    second = APART_S * story.number
+    other = proposal("recycle", episode=mine.proposal.episode, entity=mine.proposal.entity, id="by-hand", by="ann")
+    by_hand = verdict(other, "allow", second + seconds)
+    if seconds < READ:
+        story.give(by_hand, seconds=second + seconds)
+    early = told(story.wait(READ))
+    if seconds > READ:
+        story.give(by_hand, seconds=second + seconds)
+    (end,) = [one for one in told(story.wait(DUE)) if one.proposal == mine.proposal.id]
+    assert len(early) == foretold
+    assert (end.state, end.reward) == ("unobservable", None)
+    assert end.retracted_reward == (early[0].reward if early else None)
+
+
 def test_what_is_foretold_is_the_outcome_that_goes_with_the_signal_less_the_cost() -> None:
     story = knowing()
     for windows, signal, reward in ((QUICK, 0.75, 0.9 - 0.1), (SLOW, 0.0, 0.3 - 0.1)):

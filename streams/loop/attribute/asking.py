@@ -31,7 +31,7 @@ def follow_answers(join: Join, known: Join | None) -> None:
     join.asked_us = verdict.time_us if verdict.verdict == "escalate" else None
     if known is not None:
         join.asked_us, join.looked = known.asked_us, known.looked
-        join.windows, join.is_cut = known.windows, known.is_cut
+        join.windows, join.is_cut, join.is_mixed = known.windows, known.is_cut, known.is_mixed
     join.looked = join.looked or verdict.approval is not None
 
 

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Iterable
 
+from schemas.events import Verdict
 from streams.loop.attribute.joins import Join, pack, windows_of
 from streams.loop.attribute.settings import AttributeSettings
 from streams.loop.remembering import forget_oldest
@@ -43,6 +44,12 @@ class Following:
         if len(left) < len(joins):
             self._by_entity[entity] = [join.proposal.id for join in left]
         return left
+
+    def mix(self, verdict: Verdict) -> None:
+        """Note an action in the horizons of other proposals about its entity."""
+        for join in self._about(verdict.proposal.entity):
+            if join.began_us <= verdict.time_us and not self._is_past(join, verdict.time_us):
+                join.is_mixed = True
 
     def of_episode(self, episode: str, entity: str) -> list[Join]:
         """Return the open proposals about an episode."""

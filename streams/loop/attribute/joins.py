@@ -44,6 +44,8 @@ class Join(msgspec.Struct, kw_only=True):
     windows: list[Window] = []
     packed: bytes = b""
     """The windows, while only a late end is waited for."""
+    is_mixed: bool = False
+    """Whether another action on the entity was let through within its horizon: whose work it is nobody knows."""
     is_cut: bool = False
     """Whether there were more windows than are kept: then nobody knows what those left out tell."""
     signal: float | None = None

@@ -66,8 +66,9 @@ class Attribute:
     they tell nothing. No end heard by then:
     `defaulted`; the effective action is the proposed one if it was claimed and `none` if nobody started it. An end
     that comes after that gives `late`. Neither has a reward where nothing was measured: that says nothing, and what is
-    missing more often would look worse. An end `unknown` was started: it is observed, and `outcome` says so. A dry run
-    is judged as doing nothing, which it is, at no cost.
+    missing more often would look worse. Nor does it where another action on the entity, as a person's own, was let
+    through within the horizon: `unobservable`. An end `unknown` was started: it is observed, and `outcome` says so. A
+    dry run is judged as doing nothing, which it is, at no cost.
 
     With early signals, what they foretell of the loop's own decision on an episode is told before: `early`. Whatever
     comes next of it retracts that.
@@ -212,6 +213,8 @@ class Attribute:
             return []
         if known is not None:
             following.leave(known)
+        if verdict.action is not None:
+            following.mix(verdict)
         join = Join(verdict=msgspec.structs.replace(verdict, checks=()), verdict_at=str(on.cause), due_us=0)
         episode = verdict.proposal.episode
         join.shares, join.closed_us = self._shares_of(episode), self._closed.get(episode)
@@ -326,7 +329,7 @@ class Attribute:
         return self._foretelling.learn(join.signal, measured.left, on)
 
     def _measure(self, join: Join, effective: str, horizon_us: int) -> Measured | None:
-        if join.is_cut:
+        if join.is_cut or join.is_mixed:
             return None
         since_us = join.began_us
         return outcome_of(join, effective, since_us=since_us, horizon_us=horizon_us, settings=self._settings)
