@@ -10,7 +10,9 @@ from streams.loop.remembering import forget_oldest
 
 
 class Following:
-    """The open proposals, in the order of their verdicts, and those whose default a late end may still correct."""
+    """The open proposals, in the order of their verdicts (or, after a default, of their claims), and those whose default
+    a late end may still correct.
+    """
 
     def __init__(self, settings: AttributeSettings) -> None:
         self._settings = settings

@@ -65,7 +65,7 @@ class Attribute:
     and one was asked: judged from the entity's measurements when the horizon ends: `observed`, or `unobservable` when
     they tell nothing. No end heard by then:
     `defaulted`; the effective action is the proposed one if it was claimed and `none` if nobody started it. An end
-    that comes after that gives `late`. Neither has a reward where nothing was measured: that says nothing, and what is
+    that comes after that gives `late`, as does a claim, where no end follows it within another horizon. Neither has a reward where nothing was measured: that says nothing, and what is
     missing more often would look worse. Nor does it where another action on the entity, as a person's own, was let
     through within the horizon: `unobservable`. An end `unknown` was started: it is observed, and `outcome` says so. A
     dry run is judged as doing nothing, which it is, at no cost.
@@ -261,8 +261,8 @@ class Attribute:
         claimed, a refusal is the end only when the horizon is: another group may run it.
         """
         if outcome.state == "claimed":
-            join.claim = join.claim or outcome
-            return []
+            is_first, join.claim = join.claim is None, join.claim or outcome
+            return self._await_end(join, on) if is_first and join.waits_for_late else []
         if join.end is not None or (join.claim is not None and join.claim.executor != outcome.executor):
             return []
         if outcome.state == "refused" and join.claim is None and not join.waits_for_late:
@@ -272,6 +272,14 @@ class Attribute:
         if join.waits_for_late:
             return self._correct(join, on)
         return [self._censor(join, on)] if outcome.state == "refused" else []
+
+    def _await_end(self, join: Join, on: Occasion) -> list[Event]:
+        """Wait for the end of what was claimed after its default; where none comes, the claim alone corrects that."""
+        join.due_us = min(join.due_us, on.now.us + self._settings.horizon_us + self._settings.grace_us)
+        self._following.leave(join)
+        outputs = self._make_room(on)
+        self._following.follow(join)
+        return outputs
 
     def _read_signal(self, join: Join, on: Occasion) -> list[Event]:
         """Read how far the recovery is, and hand out the reward that this foretells."""
@@ -289,6 +297,8 @@ class Attribute:
         return [experience]
 
     def _end_window(self, join: Join, on: Occasion) -> list[Event]:
+        if join.waits_for_late:
+            return self._correct(join, on)
         if join.verdict.verdict == "escalate" or is_refused(join):
             return [self._censor(join, on)]
         if join.end is None and join.verdict.action is not None and is_judged(join.proposal):
@@ -360,6 +370,8 @@ class Attribute:
         if len(self._following.open) < self._settings.open_limit:
             return []
         oldest = next(iter(self._following.open.values()))
+        if oldest.waits_for_late:
+            return self._correct(oldest, on)
         if is_refused(oldest):
             return [self._censor(oldest, on)]
         self._following.finish(oldest)
