@@ -116,8 +116,8 @@ def _judged_in_time(sections: Sections, problems: Problems) -> None:
         ("outcome", "horizon"),
         outcome.horizon_us,
         (outcome.normal_windows + 1) * detect.window_us + max(0, detect.lateness_us - outcome.grace_us),
-        "outcome.normal_windows, and one more, of detect.window, and what detect.lateness is beyond outcome.grace: what "
-        "was done is judged by them",
+        "outcome.normal_windows, and one more, of detect.window, and what detect.lateness is beyond outcome.grace: "
+        "what was done is judged by them",
         problems,
     )
     _at_least(
@@ -137,7 +137,7 @@ def _windows_kept(sections: Sections, problems: Problems) -> None:
         horizon, window = format_duration(outcome.horizon_us), format_duration(window_us)
         problems.add(
             ("outcome", "windows_limit"),
-            f"expected at least {windows} (an outcome.horizon of {horizon} in detect.window of {window}, and one more), "
+            f"expected at least {windows} (outcome.horizon of {horizon} in detect.window of {window}, and one more), "
             f"got {outcome.windows_limit}",
         )
 

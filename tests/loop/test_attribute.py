@@ -528,7 +528,7 @@ def test_waiting_without_an_episode_and_what_a_person_did_are_not_judged(action:
 
 
 def by_hand(seconds: float, answer: str = "allow", action: str = "restart", entity: str = "web-1") -> Verdict:
-    """What a person did about the episode without having been asked."""
+    """Return what a person did about the episode without having been asked."""
     mine = proposal(action, id=f"by-hand-{entity}", by="ann", propensity=1.0, hold_out=None, entity=entity)
     return verdict(mine, answer, seconds)
 

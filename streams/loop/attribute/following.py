@@ -10,8 +10,8 @@ from streams.loop.remembering import forget_oldest
 
 
 class Following:
-    """The open proposals, in the order of their verdicts (or, after a default, of their claims), and those whose default
-    a late end may still correct.
+    """The open proposals, in the order of their verdicts (after a default, of their claims), and those whose default a
+    late end may still correct.
     """
 
     def __init__(self, settings: AttributeSettings) -> None:

@@ -65,10 +65,11 @@ class Attribute:
     and one was asked: judged from the entity's measurements when the horizon ends: `observed`, or `unobservable` when
     they tell nothing. No end heard by then:
     `defaulted`; the effective action is the proposed one if it was claimed and `none` if nobody started it. An end
-    that comes after that gives `late`, as does a claim, where no end follows it within another horizon. Neither has a reward where nothing was measured: that says nothing, and what is
-    missing more often would look worse. Nor does it where another action on the entity, as a person's own, was let
-    through within the horizon: `unobservable`. An end `unknown` was started: it is observed, and `outcome` says so. A
-    dry run is judged as doing nothing, which it is, at no cost.
+    that comes after that gives `late`, as does a claim, where no end follows it within another horizon. Neither has a
+    reward where nothing was measured: that says nothing, and what is missing more often would look worse. Nor does it
+    where another action on the entity, as a person's own, was let through within the horizon: `unobservable`. An end
+    `unknown` was started: it is observed, and `outcome` says so. A dry run is judged as doing nothing, which it is, at
+    no cost.
 
     With early signals, what they foretell of the loop's own decision on an episode is told before: `early`. Whatever
     comes next of it retracts that.
