@@ -120,9 +120,9 @@ class Overflow(Event, frozen=True, kw_only=True):
     `letter_bytes` are late samples of `names` entities that are in no dead letter. With the whole name of another
     setting, `policy.renewal.entity_limit`: windows of `names` entities whose lives are not followed;
     `outcome.late_limit`: defaults, on `names` entities, that a late end can no longer correct; `outcome.windows_limit`:
-    windows of `names` entities beyond those kept of a horizon, whose outcome is unobservable then; `gate.tracked`:
-    proposals to do nothing about `names` entities, of whose outcomes the gate learns nothing; `policy.open_limit`:
-    episodes of `names` entities that waited to be decided, and never are.
+    windows of `names` entities beyond those kept of a horizon: what had not recovered before is unobservable;
+    `gate.tracked`: proposals to do nothing about `names` entities, of whose outcomes the gate learns nothing;
+    `policy.open_limit`: episodes of `names` entities that waited to be decided, and never are.
     """
 
     TYPE: ClassVar[str] = "flyball.overflow.v1"

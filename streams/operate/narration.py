@@ -124,7 +124,7 @@ def overflow_line(event: Overflow) -> str:
         "policy.renewal.entity_limit": f"windows of {event.names} entities whose lives are not followed",
         "gate.tracked": f"outcomes of doing nothing about {event.names} entities that the gate would learn from",
         "policy.open_limit": f"episodes of {event.names} entities that waited to be decided",
-        "outcome.windows_limit": f"windows of {event.names} entities, whose outcomes count as unobservable",
+        "outcome.windows_limit": f"windows of {event.names} entities, whose later recovery nobody sees",
         "outcome.late_limit": f"defaults on {event.names} entities that a late end could correct",
     }
     what = kinds.get(event.limit, "samples of full windows")

@@ -11,7 +11,7 @@ from schemas.errors import RecoveryError
 from schemas.events import Event, Experience, Measurement, Overflow, Proposal, Verdict
 from streams.loop.attribute import Attribute, AttributeSettings
 from streams.loop.attribute.following import Following
-from streams.loop.attribute.joins import Join, Window, keep, windows_of
+from streams.loop.attribute.joins import Join, Window, keep, window_of, windows_of
 from streams.loop.processor import Record
 from tests.loop.decided import (
     ACTIONS,
@@ -343,20 +343,54 @@ def test_of_the_parts_of_a_window_that_a_silence_cut_the_first_counts() -> None:
     assert [one.reward for one in twice] == [one.reward for one in once] == [pytest.approx(0.6)]
 
 
-def test_of_a_horizon_with_more_windows_than_are_kept_nothing_is_learned_and_that_is_told() -> None:
+FLAPPING = "x.x.x.x.x."
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize(
+    "windows", ["xxx.......", "xxxxxxxx..", "xxxxxxxxxx", "xx.xxxxx..", "x----xxx..", "xxx-------"]
+)
+def test_of_more_windows_than_are_kept_the_abnormal_ones_need_the_room_of_one(*, windows: str, late: bool) -> None:
     ended = [CLAIM, outcome(ALLOWED, "succeeded", 1.0)]
-    (one,) = run(fresh(windows_limit=10), ALLOWED, *ended, *RECOVERS)
-    assert one.reward == pytest.approx(0.7 - 0.1)
-    for windows in ("xxx.......", "xxxxxxxx.."):  # a success that was seen counts as little as one that was not
+    few, many = fresh(windows_limit=8), fresh()
+    found = []
+    for processor in (few, many):
+        begun = [onset(cpu=1.0), ALLOWED]
+        if late:
+            run(processor, *begun)
+            begun = []
+        (one,) = run(processor, *begun, *told(windows), *ended)
+        found.append(one)
+    one, other = found
+    assert one.availability == pytest.approx(other.availability)
+    assert replace(one, availability=None) == replace(other, availability=None)
+
+
+@pytest.mark.parametrize("length_us", [0, S])
+def test_windows_that_were_put_together_are_not_kept_again(length_us: int) -> None:
+    several = [replace(one, end_us=one.start_us + length_us) for one in measured("xxxxxxxxx", first=1)]
+    join = Join(verdict=ALLOWED, verdict_at="", due_us=0)
+    settings = replace(SETTINGS, windows_limit=3)
+    for again in ([], several):
+        for one in [*several, *again]:
+            assert not keep(join, window_of(one, settings, {}), settings)
+        (*_, last) = join.windows
+        assert sum(one.known for one in join.windows) == len(several)
+        assert (join.windows[0].start_us, last.end_us) == (START + S, several[-1].end_us)
+        assert len(join.windows) <= settings.windows_limit
+
+
+def test_where_there_is_no_room_even_so_what_has_not_recovered_is_unobservable_and_that_is_told() -> None:
+    ended = [CLAIM, outcome(ALLOWED, "succeeded", 1.0)]
+    for windows, state, reward in ((FLAPPING, "unobservable", None), ("x..x.x.x.x", "observed", 0.9 - 0.1)):
         processor = fresh(windows_limit=8)
-        outputs = processor.on_batch(recorded(ALLOWED, *ended, *measured(windows)), at(10))
-        (told_of,) = outputs
+        (told_of,) = processor.on_batch(recorded(ALLOWED, *ended, *measured(windows)), at(10))
         assert isinstance(told_of, Overflow)
         assert (told_of.limit, told_of.rows, told_of.examples) == ("outcome.windows_limit", 1, ("web-1",))
         processor.restore(processor.snapshot())
-        assert processor.on_batch(recorded(*measured(windows), first=50), at(10)) == []  # again
+        assert processor.on_batch(recorded(*measured(windows), closed(9), first=50), at(10)) == []  # again
         (one,) = run(processor)
-        assert (one.state, one.reward) == ("unobservable", None)
+        assert (one.state, one.reward) == (state, None if reward is None else pytest.approx(reward))
         (rest,) = processor.on_time(at(70))
         assert isinstance(rest, Overflow)
         assert (rest.limit, rest.rows, rest.names) == ("outcome.windows_limit", 1, 1)

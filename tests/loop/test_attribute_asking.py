@@ -142,9 +142,13 @@ def test_the_answer_has_the_windows_of_its_own_horizon_however_many_the_question
     assert one.unasked_reward == pytest.approx(0.6 - COST)
 
 
-def test_where_more_windows_came_than_are_kept_asking_teaches_nothing() -> None:
+def test_where_more_windows_came_than_are_kept_those_of_both_horizons_that_are_abnormal_need_the_room_of_one() -> None:
     settings = replace(SETTINGS, windows_limit=6)
     (one,) = told(*yes(13), windows="x" * 14 + "." * 16, settings=settings)
+    (other,) = told(*yes(13), windows="x" * 14 + "." * 16)
+    assert one == other
+    assert one.unasked_reward == pytest.approx(0.9 - COST)
+    (one,) = told(*yes(13), windows="x." * 15, settings=settings)
     assert (one.state, one.reward, one.unasked_reward) == ("unobservable", None, None)
 
 

@@ -43,7 +43,7 @@ def test_an_outcome_that_nobody_measured_is_counted_and_not_told() -> None:
 
 NO_ROOM = {
     "outcome.late_limit": "defaults on 2 entities that a late end could correct",
-    "outcome.windows_limit": "windows of 2 entities, whose outcomes count as unobservable",
+    "outcome.windows_limit": "windows of 2 entities, whose later recovery nobody sees",
     "policy.open_limit": "episodes of 2 entities that waited to be decided",
     "gate.tracked": "outcomes of doing nothing about 2 entities that the gate would learn from",
 }

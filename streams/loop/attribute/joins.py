@@ -1,6 +1,6 @@
 """What is known of one proposal while its outcome window is open: plain structs, written to the snapshot."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -11,8 +11,9 @@ from streams.loop.attribute.settings import AttributeSettings
 
 
 class Window(msgspec.Struct, frozen=True, array_like=True):
-    """One measured window of the entity; `availability` is None where the metric was absent, `tells` is whether it
-    holds enough of what made the episode to say whether that is over.
+    """One measured window of the entity, or several that say the same; `availability` is its mean over `known` of them,
+    None where the metric was absent, `tells` is whether it holds enough of what made the episode to say whether that is
+    over.
     """
 
     start_us: int
@@ -20,6 +21,7 @@ class Window(msgspec.Struct, frozen=True, array_like=True):
     abnormal: bool
     availability: float | None
     tells: bool
+    known: int = 1
 
 
 class Join(msgspec.Struct, kw_only=True):
@@ -47,7 +49,7 @@ class Join(msgspec.Struct, kw_only=True):
     is_mixed: bool = False
     """Whether another action on the entity was let through within its horizon: whose work it is nobody knows."""
     is_cut: bool = False
-    """Whether there were more windows than are kept: then nobody knows what those left out tell."""
+    """Whether there was no room for a window: what those left out tell, nobody knows."""
     signal: float | None = None
     foretold: float | None = None
     """The reward that was handed out for an early signal, until something takes its place."""
@@ -97,21 +99,61 @@ def _heard(measurement: Measurement, shares: Mapping[str, float]) -> float:
 
 def keep(join: Join, window: Window, settings: AttributeSettings) -> bool:
     """Keep a window of a horizon, which there are two of where the loop chose to ask: since the question, and since the
-    answer. They come in order of time. Return whether there is no room for it.
+    answer. They come in order of time. Return whether there is no room for one.
     """
     begins_us = {join.began_us, join.verdict.time_us}
     if not any(window.end_us > us and window.start_us < us + settings.horizon_us for us in begins_us):
         return False
     windows, limit = windows_of(join), settings.windows_limit * len(begins_us)
-    if windows and window.start_us <= windows[-1].start_us:
+    if windows and not _is_newer(window, windows[-1]):
         return False
-    if len(windows) >= limit:
-        join.is_cut = True
+    if join.is_cut:
         return True
     windows.append(window)
+    if len(windows) > limit:
+        windows = _shortened(windows)
+        join.is_cut = len(windows) > limit
+        del windows[limit:]
     if join.waits_for_late:
         pack(join, windows)
-    return False
+    else:
+        join.windows = windows
+    return join.is_cut
+
+
+def _is_newer(window: Window, last: Window) -> bool:
+    """Return whether a window comes after the last one; where every sample is a window, they have no length."""
+    return window.start_us > last.start_us and window.start_us >= last.end_us and window.end_us > last.end_us
+
+
+def _shortened(windows: Sequence[Window]) -> list[Window]:
+    """Return windows with those put together that are abnormal and follow one another, as are those that do not tell:
+    where a run of normal ones begins is as it was.
+    """
+    left: list[Window] = []
+    for window in windows:
+        if left and _say_the_same(left[-1], window):
+            left[-1] = _together(left[-1], window)
+        else:
+            left.append(window)
+    return left
+
+
+def _say_the_same(one: Window, other: Window) -> bool:
+    return one.abnormal == other.abnormal and (one.abnormal or not (one.tells or other.tells))
+
+
+def _together(one: Window, other: Window) -> Window:
+    parts = [(part.availability, part.known) for part in (one, other) if part.availability is not None]
+    known = sum(number for _, number in parts)
+    return Window(
+        start_us=one.start_us,
+        end_us=other.end_us,
+        abnormal=one.abnormal,
+        availability=sum(mean * number for mean, number in parts) / known if known else None,
+        tells=one.tells,
+        known=known,
+    )
 
 
 def windows_of(join: Join) -> list[Window]:

@@ -340,7 +340,7 @@ class Attribute:
         return self._foretelling.learn(join.signal, measured.left, on)
 
     def _measure(self, join: Join, effective: str, horizon_us: int) -> Measured | None:
-        if join.is_cut or join.is_mixed:
+        if join.is_mixed:
             return None
         since_us = join.began_us
         return outcome_of(join, effective, since_us=since_us, horizon_us=horizon_us, settings=self._settings)

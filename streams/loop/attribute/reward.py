@@ -25,18 +25,19 @@ def outcome_of(
     join: Join, effective: str, *, since_us: int, horizon_us: int, settings: AttributeSettings
 ) -> Measured | None:
     """Return what became since then of the episode, or of an entity that the loop acted on without one; a person's
-    proposal about that teaches nothing.
+    proposal about that teaches nothing. Where windows are missing for want of room, only a recovery before them counts.
     """
     if not is_judged(join.proposal) or (not join.proposal.episode and effective == NONE):
         return None
-    return measure(
+    measured = measure(
         windows_of(join),
         decided_us=since_us,
         ended_us=since_us if effective == NONE else max(since_us, ended_us_of(join)),
-        closed_us=join.closed_us,
+        closed_us=None if join.is_cut else join.closed_us,
         horizon_us=horizon_us,
         settings=settings,
     )
+    return None if join.is_cut and measured is not None and not measured.recovered else measured
 
 
 def measure(
@@ -76,11 +77,11 @@ def measure(
         if covered_us < settings.coverage * horizon_us or _is_cut_short(told, ended_us, until_us, settings):
             return None
     recovery_us = max(0, recovered_us - decided_us) if recovered and recovered_us is not None else horizon_us
-    known = [window.availability for window in inside if window.availability is not None]
+    known = [(one.availability * one.known, one.known) for one in inside if one.availability is not None]
     return Measured(
         recovered=recovered,
         recovery_us=recovery_us,
-        availability=sum(known) / len(known) if known else None,
+        availability=sum(mean for mean, _ in known) / sum(number for _, number in known) if known else None,
         left=1.0 - recovery_us / horizon_us,
     )
 

@@ -55,8 +55,8 @@ class AttributeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """Decided proposals and closed episodes kept, so that duplicates stay harmless."""
     windows_limit: Count = 512
     """Windows kept per horizon: that of a proposal, and where the loop chose to ask, that of the question, too. Where
-    there are more, which can only be where every sample is a window, the outcome is unobservable, and that is told of
-    as an overflow."""
+    there are more, as there may be where every sample is a window, abnormal ones that follow one another are put
+    together. If that is not enough, what did not recover before is unobservable, and told of as an overflow."""
     early: EarlySettings | None = None
     """What is learned before the outcome is known; None: nothing."""
 
