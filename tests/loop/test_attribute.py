@@ -343,7 +343,7 @@ def test_of_the_parts_of_a_window_that_a_silence_cut_the_first_counts() -> None:
     assert [one.reward for one in twice] == [one.reward for one in once] == [pytest.approx(0.6)]
 
 
-FLAPPING = "x.x.x.x.x."
+FLAPPING = ".x.x.x.x.x"
 
 
 @pytest.mark.parametrize("late", [False, True])
@@ -368,7 +368,7 @@ def test_of_more_windows_than_are_kept_the_abnormal_ones_need_the_room_of_one(*,
 
 @pytest.mark.parametrize("length_us", [0, S])
 def test_windows_that_were_put_together_are_not_kept_again(length_us: int) -> None:
-    several = [replace(one, end_us=one.start_us + length_us) for one in measured("xxxxxxxxx", first=1)]
+    several = [replace(one, end_us=one.start_us + length_us) for one in measured("xxxxxxx", first=1)]
     join = Join(verdict=ALLOWED, verdict_at="", due_us=0)
     settings = replace(SETTINGS, windows_limit=3)
     for again in ([], several):
