@@ -65,14 +65,16 @@ class Attribute:
     and one was asked: judged from the entity's measurements when the horizon ends: `observed`, or `unobservable` when
     they tell nothing. No end heard by then:
     `defaulted`; the effective action is the proposed one if it was claimed and `none` if nobody started it. An end
-    that comes after that gives `late`, as does a claim, where no end follows it within another horizon. Neither has a
-    reward where nothing was measured: that says nothing, and what is missing more often would look worse. Nor does it
-    where another action on the entity, as a person's own, was let through within the horizon: `unobservable`. An end
-    `unknown` was started: it is observed, and `outcome` says so. A dry run is judged as doing nothing, which it is, at
-    no cost.
+    that comes after that gives `late`. Neither has a reward where nothing was measured: that says nothing, and what is
+    missing more often would look worse. An end `unknown` was started: it is observed, and `outcome` says so.
+    A dry run is judged as doing nothing, which it is, at no cost.
 
     With early signals, what they foretell of the loop's own decision on an episode is told before: `early`. Whatever
     comes next of it retracts that.
+
+    A claim that comes after a default gives `late` too, where no end follows it within another horizon. Where another
+    action on the entity, as a person's own, was let through within the horizon, nobody knows whose work it was: no
+    reward.
     """
 
     name = "attribute"
@@ -214,8 +216,6 @@ class Attribute:
             return []
         if known is not None:
             following.leave(known)
-        if verdict.action is not None:
-            following.mix(verdict)
         join = Join(verdict=msgspec.structs.replace(verdict, checks=()), verdict_at=str(on.cause), due_us=0)
         episode = verdict.proposal.episode
         join.shares, join.closed_us = self._shares_of(episode), self._closed.get(episode)
@@ -227,6 +227,8 @@ class Attribute:
         self._set_timers(join)
         for window in self._recent.get(verdict.proposal.entity, ()):
             keep(join, window, self._settings)
+        if verdict.action is not None:
+            following.mix(verdict)
         outputs = self._make_room(on)
         following.follow(join)
         for at, outcome in self._ahead.pop(verdict.action or "", ()):
