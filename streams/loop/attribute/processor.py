@@ -227,7 +227,7 @@ class Attribute:
         self._set_timers(join)
         for window in self._recent.get(verdict.proposal.entity, ()):
             keep(join, window, self._settings)
-        if verdict.action is not None:
+        if verdict.acts:
             following.mix(verdict)
         outputs = self._make_room(on)
         following.follow(join)
