@@ -157,7 +157,7 @@ def _table() -> tuple[Topic, ...]:
             key="proposal",
             partitions=1,
             written_by=("decide",),
-            read_by=("gate", "improve", "console", "cli"),
+            read_by=("decide", "gate", "improve", "console", "cli"),  # decide where its policy must learn again
             retention_ms=365 * DAY_MS,
         ),
         Topic(

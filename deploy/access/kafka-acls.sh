@@ -17,7 +17,7 @@ kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-decide --group flyball-tail --resource-pattern-type literal --operation describe
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-decide --topic fleet.control --resource-pattern-type literal --operation read
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-decide --topic fleet.dead-letters --resource-pattern-type literal --operation write
-kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-decide --topic fleet.experience --resource-pattern-type literal --operation write
+kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-decide --topic fleet.experience --resource-pattern-type literal --operation read --operation write
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-decide --topic fleet.insights --resource-pattern-type literal --operation read --operation write
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-decide --topic fleet.journal-decide --resource-pattern-type literal --operation read --operation write
 kafka-acls.sh --bootstrap-server kafka:9092 --command-config admin.properties --add --allow-principal User:fleet-decide --topic fleet.outcomes --resource-pattern-type literal --operation read

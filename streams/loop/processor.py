@@ -1,6 +1,6 @@
 """What a processor is: one small class that folds inputs into events and knows nothing of how it runs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -89,3 +89,17 @@ class Selective(Protocol):
 
     counts: dict[str, int]
     refused: list[Refused]
+
+
+@runtime_checkable
+class Relearning(Protocol):
+    """A processor that can learn again, where no snapshot fits: from what its role has published on the topic
+    `learned_from`.
+    """
+
+    name: str
+    learned_from: str
+
+    def relearn(self, events: Iterable[Event]) -> None:
+        """Forget what was learned, and learn it from these events in order; the rest of the state stays as it is."""
+        ...

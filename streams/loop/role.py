@@ -5,7 +5,7 @@ The same object runs in the Faust worker, in replay and in simulation: `fold` is
 
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -16,7 +16,8 @@ from schemas.ids import Cause, Mint
 from schemas.raw import Headers, RawBatch
 from streams.loop.packing import Bytes, encoded
 from streams.loop.parking import Parking, awaited
-from streams.loop.processor import Input, Now, Processor, Record, Selective
+from streams.loop.processor import Input, Now, Processor, Record, Relearning, Selective
+from streams.loop.relearning import Lessons
 from streams.loop.remembering import remember
 from streams.loop.telemetry import TelemetryBatch
 
@@ -89,6 +90,9 @@ class Role:
         self._loop = loop
         self._processors = tuple(processors)
         self._selective = [processor for processor in self._processors if isinstance(processor, Selective)]
+        self.relearning = {p.name: p for p in self._processors if isinstance(p, Relearning)}
+        """The processors that can learn again from what was published, by name."""
+        self.processors = tuple(p.name for p in self._processors)
         self._decode = decode
         self._filter_duplicates = filter_duplicates
         self._next: dict[tuple[str, int], int] = {}
@@ -157,6 +161,13 @@ class Role:
 
     def restore(self, snapshot: Bytes) -> None:
         """Replace the state by one that `snapshot` returned; raises `RecoveryError` when it is of another make."""
+        for refusal in self.restore_what_fits(snapshot).values():
+            raise refusal
+
+    def restore_what_fits(self, snapshot: Bytes) -> dict[str, RecoveryError]:
+        """Replace the state of a fresh role by one that `snapshot` returned; return why single processors, by name,
+        refused theirs and are still fresh. Raises `RecoveryError` when it is not of these processors.
+        """
         state = msgspec.msgpack.decode(snapshot, type=_State)
         names = {p.name for p in self._processors}
         if state.version != STATE_VERSION or set(state.processors) != names:
@@ -175,8 +186,19 @@ class Role:
             # what waits for nothing any more, its causes having been skipped, goes with the next record
             self._parked.park(record, awaited(record.event, self._next) or (next(iter(self._next)), -1))
         self._decode.restore(state.decode)
+        refused: dict[str, RecoveryError] = {}
         for processor in self._processors:
-            processor.restore(bytes(state.processors[processor.name]))
+            try:
+                processor.restore(bytes(state.processors[processor.name]))
+            except RecoveryError as error:
+                refused[processor.name] = error
+        return refused
+
+    def relearn(self, name: str, batches: Iterable[RawBatch], now: Now) -> Lessons:
+        """Let one of `relearning` learn again from the records of its topic, in order; return how many there were."""
+        lessons = Lessons(batches, decode=self._decode.event, now=now)
+        self.relearning[name].relearn(lessons)
+        return lessons
 
     def _fold_telemetry(self, batch: RawBatch, now: Now) -> list[Event]:
         self._next[batch.topic, batch.partition] = batch.stop

@@ -89,7 +89,8 @@ def next_slot(slot: int) -> int:
 
 
 def newest_snapshot(records: Iterable[Event], *, role: str, partition: int) -> Snapshot | None:
-    """Return the whole snapshot with the highest step from the records of one partition in order, None without any.
+    """Return the whole snapshot with the highest step from the records of one partition in order, None without any; of
+    two of the same step the later one: what had to be learned again is written without a step.
 
     A slot is whole when the chunks last written to it hash to its manifest. Raises `RecoveryError` when there are
     snapshots but none of them is whole.
@@ -100,8 +101,9 @@ def newest_snapshot(records: Iterable[Event], *, role: str, partition: int) -> S
         if isinstance(event, SnapshotChunk) and event.partition == partition:
             chunks[event.slot, event.number] = event.data
         elif isinstance(event, SnapshotManifest) and event.partition == partition:
-            manifests[event.slot] = event
-    for manifest in sorted(manifests.values(), key=lambda found: found.step, reverse=True):
+            manifests.pop(event.slot, None)
+            manifests[event.slot] = event  # behind those that were written before
+    for manifest in sorted(manifests.values(), key=lambda found: found.step)[::-1]:
         packed = b"".join(chunks.get((manifest.slot, number), b"") for number in range(manifest.chunks))
         if hashlib.sha256(packed).hexdigest() == manifest.digest:
             return _opened(manifest, packed, role=role)

@@ -117,7 +117,7 @@ class Worker:
             yield "takeover"
             producer = self._log.producer(self.place.transactional_id)
             yield "in-takeover"
-            yield from self._recover()
+            yield from self._recover(producer)
             clock = LoopClock(self._clock, floor_us=self._last_us)
             while not self.stopping:
                 yield from self._turn(producer, clock)
@@ -203,12 +203,16 @@ class Worker:
         self._slot = next_slot(self._slot)
         self._since_snapshot = 0
 
-    def _recover(self) -> Iterator[Point]:
-        """Load the newest valid snapshot and fold the journal behind it, silently: its outputs are committed."""
+    def _recover(self, producer: MemoryProducer) -> Iterator[Point]:
+        """Load the newest valid snapshot and fold the journal behind it, silently: its outputs are committed. What can
+        learn again does where its state does not fit, and so does a role without a step.
+        """
         state = read_events(self._log, f"state-{self.place.role}", self.place.partition, 0)
         snapshot = newest_snapshot((event for _, event in state), role=self.place.role, partition=self.place.partition)
+        unfit: dict[str, RecoveryError] = {}
         if snapshot is not None:
-            self.role.restore(snapshot.state)
+            unfit = self.role.restore_what_fits(snapshot.state)
+            self._refuse_unfit(unfit)
             self.step, self._journal_offset = snapshot.step, snapshot.journal_offset
             self._last_us = snapshot.time_us
             self._slot = next_slot(snapshot.slot)
@@ -216,9 +220,26 @@ class Worker:
             self._log, f"journal-{self.place.role}", self.place.partition, self._journal_offset
         ):
             if isinstance(event, JournalEntry):
+                if unfit:
+                    raise RecoveryError(f"expected no steps behind a snapshot that does not fit, got {event.step}")
                 self._again(event)
                 self._journal_offset = offset + 1
                 yield "in-takeover"
+        names = [name for name in self.role.relearning if name in unfit or not self.step]
+        if sum(self._relearn(name) for name in names) or unfit:
+            yield from self._save(producer)
+
+    def _relearn(self, name: str) -> int:
+        """Let a processor learn again from what is there; return how many records that were."""
+        topic = self.role.relearning[name].learned_from
+        found = self._log.read(topic, self.place.partition, 0)
+        self.role.relearn(name, [] if found is None else [found], Now(self._last_us, 0))
+        return 0 if found is None else len(found)
+
+    def _refuse_unfit(self, unfit: dict[str, RecoveryError]) -> None:
+        for name, error in unfit.items():
+            if name not in self.role.relearning:
+                raise error
 
     def _again(self, entry: JournalEntry) -> None:
         if entry.step != self.step:

@@ -1,7 +1,9 @@
 """The state of one partition in memory, and its place in the journal."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from schemas.errors import RecoveryError
 from streams.loop.role import Role
 
 
@@ -22,3 +24,5 @@ class Held:
     """What folding the journal behind the newest snapshot again would take."""
     behind_snapshot: int = 0
     """Steps since the newest snapshot."""
+    unfit: Mapping[str, RecoveryError] = field(default_factory=dict)
+    """The processors that could not take their part of a snapshot and begin afresh, by name, and why."""

@@ -3,19 +3,29 @@
 from schemas.clock import LoopClock
 from schemas.errors import RecoveryError
 from schemas.events import InputRange
+from streams.loop.snapshot import Snapshot, next_slot
 from streams.runtime import snapshots
 from streams.runtime.held import Held
+from streams.runtime.relearning import relearn
 from streams.runtime.spec import WorkerSpec
 from streams.runtime.step_producer import StepProducer
-from streams.runtime.takeover import first_offsets, from_snapshot, read_journal, record_loss, replay_until_refused
+from streams.runtime.takeover import (
+    Journal,
+    first_offsets,
+    read_journal,
+    record_loss,
+    replay_until_refused,
+    restored,
+)
 from streams.runtime.torn import mend
 
 
 def accept_loss(spec: WorkerSpec) -> list[str]:
-    """Rebuild the state of every partition of a role as far as its journal can be folded, and leave the rest out.
+    """Rebuild the state of every partition of a role from what fits of its snapshot and as much of the journal as can
+    be folded, leave the rest out, and let learn again what can (`relearn`).
 
     What is left out becomes a journal entry with its `Loss` events and a snapshot behind it, so that the next worker
-    starts cleanly. Fences a worker that still runs. Returns one line per partition that lost something.
+    starts cleanly. Fences a worker that still runs. Returns what was lost by partition, and what was learned again.
     """
     lines: list[str] = []
     for partition in range(spec.partitions):
@@ -27,30 +37,59 @@ def _accept_loss(spec: WorkerSpec, partition: int) -> list[str]:
     producer = StepProducer(spec, partition=partition)
     producer.open()
     mend(spec, partition, producer)
-    try:
-        held = from_snapshot(spec, partition)
-    except RecoveryError:
-        held = Held(role=spec.make_role(partition))
+    held, unfit_snapshot = _what_fits(spec, partition)
     entries = read_journal(spec, partition, held)
+    first_step, began_afresh = held.step, bool(held.unfit)
     folded, refusal = replay_until_refused(spec, held, entries)
-    reached = {(topic, partition): first for topic, first in first_offsets(spec, partition).items()}
-    for _, entry in entries[folded:]:
-        for part in (*entry.inputs, *entry.lost):
-            place = (part.topic, part.partition)
-            reached[place] = max(part.stop, reached.get(place, 0))
-    positions = {place: held.role.next_offset(*place) for place in reached}
-    lost = [
-        InputRange(topic=topic, partition=number, start=positions[topic, number], stop=stop)
-        for (topic, number), stop in sorted(reached.items())
-        if stop > positions[topic, number]
-    ]
-    if not lost and refusal is None:
+    lost = _left_out(spec, partition, held, entries[folded:])
+    if entries and not first_step and refusal is None:  # the whole journal, so nothing is missing
+        held.unfit = {}
+    if not lost and refusal is None and not held.unfit:
+        if began_afresh:
+            producer.write(snapshots.messages_at(spec, partition=partition, held=held))
         return []
     if entries:
         held.step, held.journal_offset = entries[-1][1].step + 1, entries[-1][0] + 1
         held.time_us = max(entry.time_us for _, entry in entries)
+    if unfit_snapshot is not None:
+        held.step, held.time_us = max(held.step, unfit_snapshot.step), max(held.time_us, unfit_snapshot.time_us)
     record_loss(spec, partition=partition, held=held, producer=producer, lost=lost, clock=LoopClock())
+    relearned = relearn(spec, partition, held)
     producer.write(snapshots.messages_at(spec, partition=partition, held=held))
+    name = f"{spec.loop}/{spec.role}/{partition}"
     told = ", ".join(f"{part.topic}/{part.partition}[{part.start}:{part.stop}]" for part in lost) or "no inputs"
     reason = f" ({refusal})" if refusal else ""
-    return [f"{spec.loop}/{spec.role}/{partition}: left out {told} of {len(entries) - folded} steps{reason}"]
+    afresh = [f"{name}: {processor} begins afresh ({error})" for processor, error in held.unfit.items()]
+    lines = [f"{name}: left out {told} of {len(entries) - folded} steps{reason}", *afresh]
+    return lines + [f"{name}: {line}" for line in relearned]
+
+
+def _what_fits(spec: WorkerSpec, partition: int) -> tuple[Held, Snapshot | None]:
+    """Return the state of the newest whole snapshot with the processors that it fits; a fresh role where it fits none,
+    with that snapshot, or where there is none that is whole.
+    """
+    fresh = Held(role=spec.make_role(partition))
+    snapshot: Snapshot | None = None
+    try:
+        snapshot = snapshots.newest(spec, partition=partition)
+        return (fresh, None) if snapshot is None else (restored(spec, partition, snapshot), None)
+    except RecoveryError as error:
+        fresh.unfit = dict.fromkeys(fresh.role.processors, error)
+    if snapshot is not None:
+        fresh.slot = next_slot(snapshot.slot)
+    return fresh, snapshot
+
+
+def _left_out(spec: WorkerSpec, partition: int, held: Held, entries: Journal) -> list[InputRange]:
+    """Return the inputs of steps that could not be folded, and those that retention removed before they were."""
+    reached = {(topic, partition): first for topic, first in first_offsets(spec, partition).items()}
+    for _, entry in entries:
+        for part in (*entry.inputs, *entry.lost):
+            place = (part.topic, part.partition)
+            reached[place] = max(part.stop, reached.get(place, 0))
+    positions = {place: held.role.next_offset(*place) for place in reached}
+    return [
+        InputRange(topic=topic, partition=number, start=positions[topic, number], stop=stop)
+        for (topic, number), stop in sorted(reached.items())
+        if stop > positions[topic, number]
+    ]

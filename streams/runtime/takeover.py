@@ -15,12 +15,13 @@ from schemas.kafka import headers_of, make_consumer, range_of
 from schemas.topics import SHARED_SOURCES
 from streams.loop.processor import Now
 from streams.loop.role import TELEMETRY_TOPICS
-from streams.loop.snapshot import next_slot
+from streams.loop.snapshot import Snapshot, next_slot
 from streams.loop.step import JOURNAL, journal_entry, journal_message, replay_step, take_loss
 from streams.runtime import snapshots
 from streams.runtime.clock import PartitionClock
 from streams.runtime.held import Held
 from streams.runtime.log_reader import InputReader, PartitionReader
+from streams.runtime.relearning import relearn
 from streams.runtime.spec import WorkerSpec
 from streams.runtime.step_producer import StepProducer
 from streams.runtime.torn import mend
@@ -53,6 +54,7 @@ def take_over(spec: WorkerSpec, *, partition: int, clock: LoopClock, kept: Held 
     if mended:
         _LOG.warning("aborted a transaction that Kafka left undecided", extra={"partition": partition, "in": mended})
     held = kept if kept is not None and _is_of_the_journal(spec, partition, kept) else from_snapshot(spec, partition)
+    _refuse_unfit(spec, partition, held)
     replayed = _replay(spec, partition, held)
     positions = {topic: held.role.next_offset(topic, partition) for topic in spec.group_sources()}
     first = first_offsets(spec, partition)
@@ -66,6 +68,9 @@ def take_over(spec: WorkerSpec, *, partition: int, clock: LoopClock, kept: Held 
         record_loss(spec, partition=partition, held=held, producer=producer, lost=lost, clock=clock)
     positions = {topic: max(position, first[topic]) for topic, position in positions.items()}
     positions.update({topic: held.role.next_offset(topic, 0) for topic in SHARED_SOURCES})
+    if relearn(spec, partition, held):
+        producer.write(snapshots.messages_at(spec, partition=partition, held=held))  # or else it begins again
+        held.slot, held.unfit = next_slot(held.slot), {}
     return Takeover(
         held=held, producer=producer, positions=positions, replayed=replayed, seconds=time.monotonic() - began
     )
@@ -84,24 +89,45 @@ def _is_of_the_journal(spec: WorkerSpec, partition: int, kept: Held) -> bool:
 def from_snapshot(spec: WorkerSpec, partition: int) -> Held:
     """Return the state of the newest whole snapshot, or of a fresh role; raises `RecoveryError`."""
     snapshot = snapshots.newest(spec, partition=partition)
+    return Held(role=spec.make_role(partition)) if snapshot is None else restored(spec, partition, snapshot)
+
+
+def restored(spec: WorkerSpec, partition: int, snapshot: Snapshot) -> Held:
+    """Return the state of a snapshot; processors may be `unfit`, but not all. Raises `RecoveryError`."""
     held = Held(role=spec.make_role(partition))
-    if snapshot is None:
-        return held
     if snapshot.state_settings != spec.state_settings and snapshot.state_settings:
         raise RecoveryError(
             f"{_name(spec, partition)}: the snapshot was taken under settings of {spec.role} "
             f"{snapshot.state_settings[:12]}, these are {spec.state_settings[:12] or 'without any'}: its state means "
             "nothing under them; go back to the former loop.toml, or begin afresh with `flyball reset`"
         )
-    held.role.restore(snapshot.state)
+    held.unfit = held.role.restore_what_fits(snapshot.state)
+    if len(held.unfit) == len(held.role.processors):
+        raise next(iter(held.unfit.values()))
     held.step, held.journal_offset = snapshot.step, snapshot.journal_offset
     held.time_us, held.slot = snapshot.time_us, next_slot(snapshot.slot)
     return held
 
 
+def _refuse_unfit(spec: WorkerSpec, partition: int, held: Held) -> None:
+    """Only what can learn again may be without its state."""
+    for name, error in held.unfit.items():
+        if name not in held.role.relearning:
+            raise RecoveryError(
+                f"{_name(spec, partition)}: {error}: go back to the release that wrote it, or give up this part of the "
+                f"state alone: {_accept_loss(spec.role)}"
+            )
+
+
 def _replay(spec: WorkerSpec, partition: int, held: Held) -> int:
     """Fold the journal behind the state; outputs are committed already, so only their digest is looked at."""
     entries = read_journal(spec, partition, held)
+    if entries and held.unfit:
+        refused = "; ".join(str(error) for error in held.unfit.values())
+        raise RecoveryError(
+            f"{_name(spec, partition)}: {refused}, and {len(entries)} steps lie behind that snapshot: stop a worker of "
+            f"the former release cleanly first (it leaves a newer one), or {_accept_loss(spec.role)}"
+        )
     _refuse_other_code(spec, partition, entries)
     _refuse_other_settings(spec, partition, entries)
     with InputReader(spec.connection, prefix=f"{spec.loop}.") as inputs:

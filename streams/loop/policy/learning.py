@@ -33,4 +33,17 @@ def teach(model: RewardModel, experience: Experience, seen: OrderedDict[str, Non
         model.learn(key, experience.earned_by, reward)
 
 
-__all__ = ["LEARNED", "teach"]
+def teach_again(model: RewardModel, experience: Experience, seen: OrderedDict[str, None], *, remembered: int) -> None:
+    """Fold a reward in as `teach` does, into a model that was never asked: the decision, too, is taken from what is
+    told of it, whatever came of it. What else could have been chosen then is not told, and nothing hangs on it.
+    """
+    key = experience.proposal
+    is_first = experience.state != "late" and key not in seen and not model.knows(key)
+    if experience.by == LOOP and experience.episode and is_first:
+        model.decide(key, experience.features, actions=(experience.earned_by,), pattern=experience.pattern)
+    teach(model, experience, seen, remembered=remembered)
+    if experience.is_outcome and experience.state != "late":
+        remember(seen, key, remembered)
+
+
+__all__ = ["LEARNED", "teach", "teach_again"]

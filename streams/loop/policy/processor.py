@@ -1,7 +1,8 @@
 """The policy: recurrences in, proposals out, and what came of them learned."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 
 import msgspec
 
@@ -25,7 +26,7 @@ from streams.loop.asking import asked_about
 from streams.loop.denials import UNTOLD, may_pass
 from streams.loop.occasion import Occasion, fold_events
 from streams.loop.policy.choice import choose, features_of, hold_out_of, time_of_day, uniform
-from streams.loop.policy.learning import teach
+from streams.loop.policy.learning import teach, teach_again
 from streams.loop.policy.lives import Lives
 from streams.loop.policy.openings import AGAIN_UNTOLD_US, AGAIN_US, NEVER_US, Openings
 from streams.loop.policy.queue import LIMIT, Queue
@@ -61,6 +62,7 @@ class Policy:
     """
 
     name = "policy"
+    learned_from = Experience.TOPIC
 
     def __init__(self, settings: PolicySettings, *, loop: str, seed: int, actions: dict[str, ActionSettings]) -> None:
         self._settings = settings
@@ -70,7 +72,8 @@ class Policy:
         later = NONE if renewal is None else renewal.action
         self._actions = tuple(sorted(name for name in actions if name not in (NONE, later)))
         self._asks = () if settings.ask_cost is None else (ASK,)
-        self._model = reward_model(settings, actions)
+        self._new_model = partial(reward_model, settings, actions)
+        self._model = self._new_model()
         self._open: OrderedDict[str, Open] = OrderedDict()
         self._queue = Queue(settings)
         self._decided: OrderedDict[str, None] = OrderedDict()
@@ -144,6 +147,13 @@ class Policy:
         self._recent.restore(state.recent)
         if self._lives is not None and state.lives:
             self._lives.restore(state.lives)
+
+    def relearn(self, events: Iterable[Event]) -> None:
+        """Learn from these experiences alone; of lives they tell nothing, those are followed anew."""
+        self._model, self._seen = self._new_model(), OrderedDict()
+        for event in events:
+            if isinstance(event, Experience):
+                teach_again(self._model, event, self._seen, remembered=self._settings.remembered)
 
     def _timers(self) -> list[Timer]:
         timers: list[Timer] = [(one.free_us, "free", 0, entity) for entity, one in self._open.items()]
