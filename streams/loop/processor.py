@@ -93,12 +93,12 @@ class Selective(Protocol):
 
 @runtime_checkable
 class Relearning(Protocol):
-    """A processor that can learn again, where no snapshot fits: from what its role has published on the topic
-    `learned_from`.
+    """A processor that can learn again where no snapshot fits: from the topics `learned_from`, one after another, up to
+    where its role reads on, or to the end of one that it does not read.
     """
 
     name: str
-    learned_from: str
+    learned_from: tuple[str, ...]
 
     def relearn(self, events: Iterable[Event]) -> None:
         """Forget what was learned, and learn it from these events in order; the rest of the state stays as it is."""

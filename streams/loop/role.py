@@ -195,7 +195,7 @@ class Role:
         return refused
 
     def relearn(self, name: str, batches: Iterable[RawBatch], now: Now) -> Lessons:
-        """Let one of `relearning` learn again from the records of its topic, in order; return how many there were."""
+        """Let one of `relearning` learn again from the records of its topics, in order; return how many there were."""
         lessons = Lessons(batches, decode=self._decode.event, now=now)
         self.relearning[name].relearn(lessons)
         return lessons

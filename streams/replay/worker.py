@@ -225,16 +225,20 @@ class Worker:
                 self._again(event)
                 self._journal_offset = offset + 1
                 yield "in-takeover"
-        names = [name for name in self.role.relearning if name in unfit or not self.step]
-        if sum(self._relearn(name) for name in names) or unfit:
+        lessons = [self._relearn(name) for name in self.role.relearning if name in unfit or not self.step]
+        if unfit or any(lessons):
             yield from self._save(producer)
 
     def _relearn(self, name: str) -> int:
-        """Let a processor learn again from what is there; return how many records that were."""
-        topic = self.role.relearning[name].learned_from
-        found = self._log.read(topic, self.place.partition, 0)
-        self.role.relearn(name, [] if found is None else [found], Now(self._last_us, 0))
-        return 0 if found is None else len(found)
+        """Let a processor learn again from what is there; return how many events that were."""
+        sources = GROUP_SOURCES[self.place.role]
+        batches: list[RawBatch] = []
+        for topic in self.role.relearning[name].learned_from:
+            place = topic, self.place.partition
+            stop = self.role.next_offset(*place) if topic in sources else self._log.end(*place)
+            found = self._log.read_range(*place, 0, stop)
+            batches += [] if found is None else [found]
+        return self.role.relearn(name, batches, Now(self._last_us, 0)).events
 
     def _refuse_unfit(self, unfit: dict[str, RecoveryError]) -> None:
         for name, error in unfit.items():

@@ -64,3 +64,10 @@ def test_the_snapshot_of_another_partition_is_not_ours() -> None:
 
 def test_no_snapshot_is_a_fresh_start() -> None:
     assert newest([]) is None
+
+
+def test_of_two_of_the_same_step_the_later_one_counts_whichever_slot_it_is_in() -> None:
+    again = replace(FIRST, state=b"again", slot=1)
+    assert newest([*written(FIRST), *written(again)]) == again
+    assert newest([*written(again), *written(FIRST)]) == FIRST
+    assert newest([*written(FIRST), *written(replace(SECOND, step=9)), *written(again), *written(FIRST)]) == FIRST

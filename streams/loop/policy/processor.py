@@ -62,7 +62,7 @@ class Policy:
     """
 
     name = "policy"
-    learned_from = Experience.TOPIC
+    learned_from = (Blocked.TOPIC, Experience.TOPIC)
 
     def __init__(self, settings: PolicySettings, *, loop: str, seed: int, actions: dict[str, ActionSettings]) -> None:
         self._settings = settings
@@ -149,10 +149,17 @@ class Policy:
             self._lives.restore(state.lives)
 
     def relearn(self, events: Iterable[Event]) -> None:
-        """Learn from these experiences alone; of lives they tell nothing, those are followed anew."""
-        self._model, self._seen = self._new_model(), OrderedDict()
+        """Learn from these experiences alone, and what was let through and is blocked, which is told but once. Of lives
+        nothing is told: they are followed anew.
+        """
+        self._model, self._seen, self._blocked = self._new_model(), OrderedDict(), {}
         for event in events:
-            if isinstance(event, Experience):
+            if isinstance(event, Blocked):
+                event.bring_up_to_date(self._blocked)
+                self._told_us = event.time_us
+            elif isinstance(event, Verdict):
+                self._note(event)
+            elif isinstance(event, Experience):
                 teach_again(self._model, event, self._seen, remembered=self._settings.remembered)
 
     def _timers(self) -> list[Timer]:
@@ -222,9 +229,12 @@ class Policy:
             if one is not None:
                 see(one, measurement, self._settings.values)
 
-    def _answer(self, verdict: Verdict) -> None:
+    def _note(self, verdict: Verdict) -> None:
         if verdict.action is not None and verdict.acts:
             self._recent.note(verdict.proposal.entity, verdict.action, verdict.time_us)
+
+    def _answer(self, verdict: Verdict) -> None:
+        self._note(verdict)
         one = self._open.get(verdict.proposal.entity)
         if one is None or one.proposal != verdict.proposal.id:
             return
