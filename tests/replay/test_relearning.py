@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from functools import partial
 
 import msgspec
 import pytest
@@ -10,6 +11,7 @@ from schemas.errors import RecoveryError
 from schemas.events import Experience, Proposal
 from schemas.ids import seed_of
 from streams.learners.reward_model import RewardModel
+from streams.loop.packing import Bytes
 from streams.loop.policy.learning import teach_again
 from streams.loop.policy.reward_models import reward_model
 from streams.loop.policy.state import STATE_VERSION, State
@@ -37,7 +39,8 @@ class Upgrade:
         (cell,) = [cell for cell in self.driver.cells if cell.place.role == "decide"]
         self.place: WorkerPlace = cell.place
         self.log: MemoryLog = self.driver.log
-        assert cell.worker is not None and cell.life is not None
+        assert cell.worker is not None
+        assert cell.life is not None
         cell.worker.stopping = True
         assert list(cell.life)[-1] == "stopped"
         self.stopped: Role = cell.worker.role
@@ -102,6 +105,11 @@ def model_of(role: Role) -> RewardModel:
     return model
 
 
+def is_same(one: Bytes, other: Bytes) -> bool:
+    """Return whether two states are equal (their difference would be long to tell)."""
+    return bytes(one) == bytes(other)
+
+
 def foretold(model: RewardModel, upgrade: Upgrade) -> list[float]:
     """Return what is expected at each decision of the run."""
     decided = [event for _, event in read_events(upgrade.log, "policy", 0, 0) if isinstance(event, Proposal)]
@@ -118,7 +126,7 @@ def test_a_policy_of_an_older_version_learns_again_and_the_other_processors_keep
     states = [msgspec.msgpack.decode(bytes(role.snapshot())) for role in (heir.role, upgrade.stopped)]
     for state in states:
         del state["processors"]["policy"]
-    assert states[0] == states[1]
+    assert is_same(*map(msgspec.msgpack.encode, states))
 
 
 def test_it_is_not_far_from_what_was_known_before(upgrade: Upgrade) -> None:
@@ -131,14 +139,15 @@ def test_it_is_not_far_from_what_was_known_before(upgrade: Upgrade) -> None:
 
 def test_a_crash_on_the_way_begins_again_and_the_first_snapshot_ends_it(upgrade: Upgrade) -> None:
     _, life = upgrade.heir()
-    assert next(point for point in life if point == "in-snapshot")
+    assert "in-snapshot" in iter(partial(next, life), "idle")
     del life  # killed in the middle of the transaction
     assert upgrade.newest().code == "former"
     heir = upgrade.taken_over()
     written = upgrade.newest()
-    assert (written.code, bytes(written.state)) == ("simulated", bytes(heir.role.snapshot()))
+    assert written.code == "simulated"
+    assert is_same(written.state, heir.role.snapshot())
     size = upgrade.log.end("state-decide", 0)
-    assert upgrade.taken_over().role.snapshot() == heir.role.snapshot()
+    assert is_same(upgrade.taken_over().role.snapshot(), heir.role.snapshot())
     assert upgrade.log.end("state-decide", 0) == size, "nothing was learned again"
 
 

@@ -7,7 +7,6 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from schemas.errors import RecoveryError
 from schemas.events import Census, Event
 from schemas.ids import Cause, Mint
 from streams.loop.detect.aside import Aside, Packed
@@ -26,6 +25,7 @@ from streams.loop.detect.windows import Closed, Windows
 from streams.loop.packing import Bytes, encoded
 from streams.loop.processor import Input, Now, Refused
 from streams.loop.telemetry import Coded, TelemetryBatch
+from streams.loop.versions import refuse_other_version
 
 STATE_VERSION = 7
 
@@ -186,9 +186,8 @@ class Detect:
 
     def restore(self, snapshot: bytes) -> None:
         """Replace the state; raises `RecoveryError` when the snapshot is of another version."""
+        refuse_other_version(snapshot, of=self.name, version=STATE_VERSION)
         state = msgspec.msgpack.decode(snapshot, type=_State)
-        if state.version != STATE_VERSION:
-            raise RecoveryError(f"snapshot of detect must have version {STATE_VERSION}, got {state.version}")
         self.counts.update(state.counts)
         self._metrics.restore(state.metrics)
         self._entities.restore(state.entities)

@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 
-from schemas.errors import RecoveryError
 from schemas.events import NOVEL, Drift, Episode, Event, Pattern, Recurrence, Sequence, Storm, Verdict
 from schemas.ids import Cause, Mint
 from streams.learners.cluster import Cluster
@@ -22,6 +21,7 @@ from streams.loop.recognise.sequence_book import SequenceBook
 from streams.loop.recognise.settings import RecogniseSettings
 from streams.loop.recognise.storms import Storms, StormView
 from streams.loop.remembering import remember
+from streams.loop.versions import refuse_other_version
 
 STATE_VERSION = 7
 ANY_GRAPH = GraphSettings()
@@ -127,9 +127,8 @@ class Recognise:
 
     def restore(self, snapshot: bytes) -> None:
         """Replace the state; raises `RecoveryError` when the snapshot is of another version."""
+        refuse_other_version(snapshot, of=self.name, version=STATE_VERSION)
         state = msgspec.msgpack.decode(snapshot, type=_State)
-        if state.version != STATE_VERSION:
-            raise RecoveryError(f"snapshot of recognise must have version {STATE_VERSION}, got {state.version}")
         self._registry.restore(state.registry)
         self._patterns = OrderedDict(state.patterns)
         self._seen_us = dict(state.seen_us)
