@@ -21,9 +21,18 @@ VALUE_SHOWN = 2_000
 @click.option("--role", type=click.Choice(ROLES), required=True, help="The role that refuses to go on.")
 @click.option("--accept-loss", is_flag=True, help="Go on from what is there: yes, knowingly.")
 def recover(config: Path, role: str, *, accept_loss: bool) -> None:
-    """Let a role go on whose snapshot, journal and inputs do not fit together any more.
+    """Let a role go on whose snapshot, journal and inputs do not fit together any more. Stop its workers first.
 
-    Stop its workers first. Its state is rebuilt from what the topics still hold; limits start closed for one interval.
+    Kept is what fits of the newest snapshot, processor by processor, and of the steps behind it as many as still come
+    out as recorded. Where nothing fits, all steps are folded again, if the journal (kept for five weeks) and its inputs
+    (four) reach back to the first one. Else, and where single processors do not fit, these begin afresh:
+
+    detect: what is normal is learned anew, and no episode opens until it is (the warm-up). recognise: all patterns are
+    new ones, with new ids. attribute: of actions under way nothing is told any more, and early signals are learned
+    anew. policy: what actions earn is learned again from `experience` (kept for a year); episodes that wait are not
+    decided, what is under way teaches nothing, and lives are followed anew. gate: levels are what settings and orders
+    say, and what limits had spent is forgotten, so the loop is paused for the longest interval of any limit. improve:
+    the ledger counts from zero, and the audit chain breaks there. ingest holds next to nothing.
     """
     if not accept_loss:
         raise SettingsError(["this gives up state for good: say --accept-loss when that is what you want"])

@@ -3,6 +3,7 @@
 from schemas.clock import LoopClock
 from schemas.errors import RecoveryError
 from schemas.events import InputRange
+from schemas.topics import SHARED_SOURCES
 from streams.loop.snapshot import Snapshot, next_slot
 from streams.runtime import snapshots
 from streams.runtime.held import Held
@@ -81,12 +82,15 @@ def _what_fits(spec: WorkerSpec, partition: int) -> tuple[Held, Snapshot | None]
 
 
 def _left_out(spec: WorkerSpec, partition: int, held: Held, entries: Journal) -> list[InputRange]:
-    """Return the inputs of steps that could not be folded, and those that retention removed before they were."""
+    """Return the inputs of steps that could not be folded, and those that retention removed before they were; but no
+    orders: these are kept for ever, and heard again.
+    """
     reached = {(topic, partition): first for topic, first in first_offsets(spec, partition).items()}
     for _, entry in entries:
         for part in (*entry.inputs, *entry.lost):
             place = (part.topic, part.partition)
-            reached[place] = max(part.stop, reached.get(place, 0))
+            if part.topic not in SHARED_SOURCES:
+                reached[place] = max(part.stop, reached.get(place, 0))
     positions = {place: held.role.next_offset(*place) for place in reached}
     return [
         InputRange(topic=topic, partition=number, start=positions[topic, number], stop=stop)

@@ -1,4 +1,4 @@
-"""Taking over `decide` after an upgrade, on a real broker: what does not fit is learned again, or a person gives it up."""
+"""Taking over `decide` after an upgrade on a real broker: what does not fit is learned again, or is given up."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,10 +13,12 @@ from schemas import wire
 from schemas.clock import LoopClock
 from schemas.connection import KafkaConnection
 from schemas.errors import RecoveryError
-from schemas.events import Experience, JournalEntry
+from schemas.events import Experience, InputRange, JournalEntry
 from schemas.raw import Message
 from streams.loop.policy.state import STATE_VERSION, State
+from streams.loop.processor import Now
 from streams.loop.role import Role
+from streams.loop.step import StepOutput, journal_entry, journal_message
 from streams.runtime import snapshots
 from streams.runtime.held import Held
 from streams.runtime.recovery import accept_loss
@@ -164,3 +166,16 @@ def test_where_nothing_fits_and_the_journal_is_gone_the_role_goes_on_behind_its_
     takeover = place.take()
     assert (takeover.held.step, learned(takeover.held.role)) == (41, taught(place))
     assert accept_loss(place.spec) == []
+
+
+def test_orders_are_heard_again_by_a_role_that_begins_afresh(place: Place) -> None:
+    read = [
+        InputRange(topic=topic, partition=0, start=0, stop=stop) for topic, stop in (("control", 4), ("outcomes", 9))
+    ]
+    step = StepOutput(now=Now(us=5, control_heard_us=0), inputs=tuple(read), events=(), messages=(), digest="")
+    names = {"role": "decide", "partition": 0, "code": "1", "settings_hash": "test", "instance": "w0"}
+    place.write([journal_message(journal_entry(step, loop=place.spec.loop, step=6, **names), loop=place.spec.loop)])  # type: ignore[arg-type]
+    left_out, *_ = accept_loss(place.spec)
+    assert "left out outcomes/0[0:9] of 1 steps" in left_out
+    takeover = place.take()
+    assert (takeover.positions["control"], takeover.positions["outcomes"]) == (0, 9)
