@@ -60,9 +60,12 @@ def _accept_loss(spec: WorkerSpec, partition: int) -> list[str]:
     name = f"{spec.loop}/{spec.role}/{partition}"
     told = ", ".join(f"{part.topic}/{part.partition}[{part.start}:{part.stop}]" for part in lost) or "no inputs"
     reason = f" ({refusal})" if refusal else ""
-    afresh = [f"{name}: {processor} begins afresh ({error})" for processor, error in held.unfit.items()]
-    lines = [f"{name}: left out {told} of {len(entries) - folded} steps{reason}", *afresh]
-    return lines + [f"{name}: {line}" for line in relearned]
+    fresh = {} if folded and not first_step else held.unfit  # what was folded from the first step on is known
+    return [
+        f"{name}: left out {told} of {len(entries) - folded} steps{reason}",
+        *(f"{name}: {processor} begins afresh ({error})" for processor, error in fresh.items()),
+        *(f"{name}: {line}" for line in relearned),
+    ]
 
 
 def _what_fits(spec: WorkerSpec, partition: int) -> tuple[Held, Snapshot | None]:
