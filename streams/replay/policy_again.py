@@ -9,10 +9,10 @@ from msgspec.structs import replace
 
 from schemas.events import ASK, NONE, Experience, Proposal
 from schemas.keyring import LOOP
-from streams.learners.bandit import explore
 from streams.learners.reward_model import RewardModel
 from streams.loop.actions import ActionSettings
 from streams.loop.asking import priced
+from streams.loop.policy.choice import chances_of, dry_of
 from streams.loop.policy.learning import teach
 from streams.loop.policy.reward_models import reward_model, reward_model_settings
 from streams.loop.policy.settings import PolicySettings
@@ -49,6 +49,7 @@ class _Learner:
         self._chooser = chooser
         self._look_cost = look_cost
         self._as_recorded = tuple(recorded) == chooser.policy.values
+        self._dry = dry_of(chooser.actions)
         self._model: RewardModel = reward_model(chooser.policy, chooser.actions)
         self._seen: OrderedDict[str, None] = OrderedDict()
 
@@ -75,7 +76,7 @@ class _Learner:
         policy = self._chooser.policy
         features = self._features(proposal.features)
         outlook = self._model.decide(proposal.id, features, actions=names, pattern=proposal.pattern)
-        return explore(names, outlook, gamma=policy.gamma, optimism=policy.optimism, floor=policy.floor)
+        return chances_of(names, outlook, policy, dry=self._dry)
 
     def _features(self, features: Mapping[str, float]) -> Mapping[str, float]:
         return features if self._as_recorded else features_under(features, self._chooser.policy.values)

@@ -1,14 +1,33 @@
 """A dry run does nothing, and so it is judged and learned: by what the action that was issued said."""
 
+from collections import Counter
+from collections.abc import Collection
+
+import numpy as np
 import pytest
 from msgspec.structs import replace
 
 from schemas.events import Event, Experience, Proposal, Recurrence
+from streams.learners.reward_model import Outlook
 from streams.loop.account import Account, AccountSettings
 from streams.loop.attribute import Attribute, AttributeSettings
 from streams.loop.attribute.settings import EarlySettings
+from streams.loop.policy import Policy, PolicySettings
+from streams.loop.policy.choice import chances_of
 from streams.loop.policy.recent import RecentActions
-from tests.loop.decided import ACTIONS, S, at, experience, measured, outcome, proposal, recorded, recurrence, verdict
+from tests.loop.decided import (
+    ACTIONS,
+    START,
+    S,
+    at,
+    experience,
+    measured,
+    outcome,
+    proposal,
+    recorded,
+    recurrence,
+    verdict,
+)
 from tests.loop.gate_bench import outcome as ended
 from tests.loop.levels_bench import ACTIONS as GATED
 from tests.loop.levels_bench import BAD, GOOD, LevelBench, asked, reopened, told
@@ -192,3 +211,50 @@ def test_the_audit_says_that_nothing_was_done() -> None:
     account = Account(AccountSettings(), loop="t")
     dry_one, other = account.on_batch(recorded(DRY, verdict(proposal("restart", episode="e2"))), at(0))
     assert (dry_one.facts["dry_run"], "dry_run" in other.facts) == ("nothing is done", False)
+
+
+EARNED = {"restart": 0.95, "recycle": 0.8, "none": 0.1}
+
+
+def decided_with(dry_run: Collection[str], episodes: int = 200) -> Counter[str]:
+    """Return what the loop chose of late, where an action leaves what it earns and a dry run what nothing does."""
+    actions = {name: replace(ACTIONS[name], dry_run=name in dry_run) for name in ("recycle", "restart")}
+    settings = PolicySettings(hold_out={"loop": 1.0, "baseline": 0.0, "none": 0.0})
+    policy = Policy(settings, loop="lab", seed=3, actions=actions)
+    chosen: list[str] = []
+    for number in range(episodes):
+        second = 100.0 * number
+        (of,) = policy.on_batch(
+            recorded(recurrence(f"e{number}", entity=f"n{number}", time_us=START + int(second * S)), first=9 * number),
+            at(second),
+        )
+        assert isinstance(of, Proposal)
+        assert sum(of.probabilities.values()) == pytest.approx(1.0)
+        is_dry = of.action in dry_run
+        done = "none" if is_dry else of.action
+        given = verdict(of, seconds=second, dry_run=is_dry)
+        learned = experience(of, reward=EARNED[done], effective=done, time_us=START + int((second + 15) * S))
+        policy.on_batch(recorded(given, learned, first=9 * number + 1), at(second + 16))
+        chosen.append(of.action)
+    return Counter(chosen[episodes // 2 :])
+
+
+def test_a_dry_run_takes_no_decisions_from_an_action_that_runs() -> None:
+    assert decided_with({"restart"})["recycle"] > 80
+    assert decided_with({"restart"})["restart"] < 10
+
+
+def test_where_all_are_dry_runs_they_are_shown_as_if_they_ran() -> None:
+    chosen = decided_with({"restart", "recycle"})
+    assert chosen["restart"] + chosen["recycle"] > 30
+
+
+def test_each_dry_run_has_its_part_of_the_floor() -> None:
+    outlook = Outlook(np.array([0.1, 0.7, 0.9, 0.8]), np.array([0.1, 0.1, 0.1, 0.1]), 100.0)
+    settings = PolicySettings(floor=0.08)
+    names = ["none", "recycle", "restart", "wipe"]
+    chances = chances_of(names, outlook, settings, dry={"restart", "wipe"})
+    assert (chances["restart"], chances["wipe"]) == (pytest.approx(0.02), pytest.approx(0.02))
+    assert sum(chances.values()) == pytest.approx(1.0)
+    assert chances["recycle"] > 0.8
+    assert chances_of(names, outlook, settings)["restart"] > 0.3

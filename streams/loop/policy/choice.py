@@ -1,15 +1,16 @@
 """Which arm decides an episode, what it may choose, and with what probability: no state, no events."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import cos, pi, sin
 
 import numpy as np
 
-from schemas.events import ARMS, NONE, HoldOut, MetricSignature, Recurrence
+from schemas.events import ARMS, ASK, NONE, HoldOut, MetricSignature, Recurrence
 from schemas.ids import seed_of
 from streams.learners.bandit import explore, pick
 from streams.learners.reward_model import Outlook
+from streams.loop.actions import ActionSettings
 from streams.loop.policy.settings import PolicySettings
 
 OF_EVERY_METRIC = ("severity", "strength", "trend")
@@ -45,15 +46,47 @@ def hold_out_of(episode: str, *, seed: int, shares: Mapping[str, float]) -> Hold
     return HoldOut(draw=draw, arm="none", shares=dict(shares))
 
 
+def dry_of(actions: Mapping[str, ActionSettings]) -> frozenset[str]:
+    """Return the actions that are dry runs: nothing is done, and so nothing is learned of them."""
+    return frozenset(name for name, action in actions.items() if action.dry_run)
+
+
+def chances_of(
+    names: Sequence[str], outlook: Outlook, settings: PolicySettings, *, dry: Collection[str] = ()
+) -> dict[str, float]:
+    """Return each name's probability. Dry runs have but their part of the floor where another action may be chosen: the
+    benefit of the doubt, which nothing that comes of them takes away, would win for ever.
+    """
+    acting = [place for place, name in enumerate(names) if name not in dry]
+    if len(acting) == len(names) or all(names[place] in (NONE, ASK) for place in acting):
+        return explore(names, outlook, gamma=settings.gamma, optimism=settings.optimism, floor=settings.floor)
+    share = settings.floor / len(names)
+    left = 1.0 - share * (len(names) - len(acting))
+    chances = explore(
+        [names[place] for place in acting],
+        Outlook(outlook.means[acting], outlook.spreads[acting], outlook.evidence),
+        gamma=settings.gamma,
+        optimism=settings.optimism,
+        floor=settings.floor,
+    )
+    return {name: left * chances[name] if name in chances else share for name in names}
+
+
 def choose(
-    names: Sequence[str], outlook: Outlook, *, hold_out: HoldOut, draw: float, settings: PolicySettings
+    names: Sequence[str],
+    outlook: Outlook,
+    *,
+    hold_out: HoldOut,
+    draw: float,
+    settings: PolicySettings,
+    dry: Collection[str] = (),
 ) -> Choice:
     """Return what the arm chooses among the eligible actions, in order of their names, `none` always being one, and
-    `ask` where a person may be asked.
+    `ask` where a person may be asked; of those that are `dry` runs see `chances_of`.
 
     The baseline's arm does nothing while its action is blocked: every arm lives under the same limits.
     """
-    probabilities = explore(names, outlook, gamma=settings.gamma, optimism=settings.optimism, floor=settings.floor)
+    probabilities = chances_of(names, outlook, settings, dry=dry)
     baseline = settings.baseline if settings.baseline in names else NONE
     match hold_out.arm:
         case "loop":

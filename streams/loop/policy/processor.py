@@ -25,7 +25,7 @@ from streams.loop.actions import ActionSettings
 from streams.loop.asking import asked_about
 from streams.loop.denials import UNTOLD, may_pass
 from streams.loop.occasion import Occasion, fold_events
-from streams.loop.policy.choice import choose, features_of, hold_out_of, time_of_day, uniform
+from streams.loop.policy.choice import choose, dry_of, features_of, hold_out_of, time_of_day, uniform
 from streams.loop.policy.learning import teach, teach_again
 from streams.loop.policy.lives import Lives
 from streams.loop.policy.openings import AGAIN_UNTOLD_US, AGAIN_US, NEVER_US, Openings
@@ -70,6 +70,7 @@ class Policy:
         self._seed = seed
         renewal = settings.renewal
         later = NONE if renewal is None else renewal.action
+        self._dry = dry_of(actions)
         self._actions = tuple(sorted(name for name in actions if name not in (NONE, later)))
         self._asks = () if settings.ask_cost is None else (ASK,)
         self._new_model = partial(reward_model, settings, actions)
@@ -310,6 +311,7 @@ class Policy:
             hold_out=hold_out_of(recurrence.episode, seed=self._seed, shares=self._settings.hold_out),
             draw=uniform("choice", self._seed, recurrence.episode, attempt),
             settings=self._settings,
+            dry=self._dry,
         )
         proposal = Proposal(
             id=proposal_id,
