@@ -17,9 +17,9 @@ from streams.settings import Settings
 def recover_role(place: LoopPlace, role: str, *, orders: Orders, reader: TopicReader, now_us: int) -> list[str]:
     """Rebuild a role's state as far as its journal can be folded and leave the rest out; return what was done.
 
-    Where the gate lost something it no longer knows what its limits had spent: the loop is paused for the longest
-    interval of any limit; a pause that holds longer stays as it is. Raises `BrokerError`, or `SettingsError` where keys
-    are missing.
+    Where the gate lost something it no longer knows what its limits had spent: before that is written, the loop is
+    paused for the longest interval of any limit; a pause that holds longer stays as it is. Raises `BrokerError`, or
+    `SettingsError` where keys are missing.
     """
     spec = make_worker(
         place.settings,
@@ -30,10 +30,15 @@ def recover_role(place: LoopPlace, role: str, *, orders: Orders, reader: TopicRe
         data=place.data / "workers" / f"recover-{role}",
         instance=f"recover-{role}",
     )
-    lines = accept_loss(spec)
-    if lines and role == "gate":
-        lines.append(_rest(place.settings, orders=orders, reader=reader, now_us=now_us))
-    return lines or [f"{place.loop}/{role}: nothing is lost; its workers can start as they are"]
+    rest: list[str] = []
+
+    def pause() -> None:
+        if role == "gate" and not rest:
+            rest.append(_rest(place.settings, orders=orders, reader=reader, now_us=now_us))
+
+    return accept_loss(spec, beforehand=pause) + rest or [
+        f"{place.loop}/{role}: nothing is lost; its workers can start as they are"
+    ]
 
 
 def _rest(settings: Settings, *, orders: Orders, reader: TopicReader, now_us: int) -> str:

@@ -1,5 +1,7 @@
 """`flyball recover --accept-loss`: go on from what is there, when journal and inputs no longer fit together."""
 
+from collections.abc import Callable
+
 from schemas.clock import LoopClock
 from schemas.errors import RecoveryError
 from schemas.events import InputRange
@@ -21,20 +23,21 @@ from streams.runtime.takeover import (
 from streams.runtime.torn import mend
 
 
-def accept_loss(spec: WorkerSpec) -> list[str]:
+def accept_loss(spec: WorkerSpec, *, beforehand: Callable[[], None] = lambda: None) -> list[str]:
     """Rebuild the state of every partition of a role from what fits of its snapshot and as much of the journal as can
     be folded, leave the rest out, and let learn again what can (`relearn`).
 
     What is left out becomes a journal entry with its `Loss` events and a snapshot behind it, so that the next worker
     starts cleanly. Fences a worker that still runs. Returns what was lost by partition, and what was learned again.
+    Where anything is lost, `beforehand` is called before that is written: if it fails, nothing has changed.
     """
     lines: list[str] = []
     for partition in range(spec.partitions):
-        lines += _accept_loss(spec, partition)
+        lines += _accept_loss(spec, partition, beforehand)
     return lines
 
 
-def _accept_loss(spec: WorkerSpec, partition: int) -> list[str]:
+def _accept_loss(spec: WorkerSpec, partition: int, beforehand: Callable[[], None]) -> list[str]:
     producer = StepProducer(spec, partition=partition)
     producer.open()
     mend(spec, partition, producer)
@@ -49,6 +52,7 @@ def _accept_loss(spec: WorkerSpec, partition: int) -> list[str]:
         if began_afresh:
             producer.write(snapshots.messages_at(spec, partition=partition, held=held))
         return []
+    beforehand()
     if entries:
         held.step, held.journal_offset = entries[-1][1].step + 1, entries[-1][0] + 1
         held.time_us = max(entry.time_us for _, entry in entries)

@@ -158,6 +158,22 @@ def test_another_processor_of_an_older_version_is_given_up_by_a_person_and_alone
     assert [entry.step for entry in place.journal()] == [7]
 
 
+def test_nothing_is_given_up_before_what_has_to_be_done_first(place: Place) -> None:
+    def die() -> None:
+        raise KeyboardInterrupt
+
+    place.leave(OLDER | {"attribute": 1})
+    with pytest.raises(KeyboardInterrupt):
+        accept_loss(place.spec, beforehand=die)
+    assert place.journal() == []
+    with pytest.raises(RecoveryError, match="state of attribute must"):
+        place.take()
+    called: list[int] = []
+    assert accept_loss(place.spec, beforehand=lambda: called.append(1)) != []
+    assert accept_loss(place.spec, beforehand=lambda: called.append(2)) == []
+    assert called == [1]
+
+
 def test_where_nothing_fits_and_the_journal_is_gone_the_role_goes_on_behind_its_last_step(place: Place) -> None:
     place.leave(OLDER | {"attribute": 1, "recognise": 1}, step=40)
     with pytest.raises(RecoveryError, match="state of recognise must have version"):
