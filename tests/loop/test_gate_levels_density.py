@@ -62,18 +62,6 @@ def test_where_doing_nothing_does_as_well_by_now_it_is_lowered_too() -> None:
     assert told(bench) == [("p-1/recycle", "act", "suggest", "needless")]
 
 
-def test_what_the_loop_leaves_alone_of_its_own_accord_says_nothing_of_what_an_action_could_gain() -> None:
-    bench = raised()
-    before = feedback(bench)["p-1"]
-    for _ in range(200):
-        bench.run("none", 1.0, arm="loop")
-    after = feedback(bench)["p-1"]
-    assert (after.known, after.mean, after.spread) == (before.known, before.mean, before.spread)
-    assert after.judged > before.judged
-    bench.decide("recycle")
-    assert told(bench) == []
-
-
 def test_it_climbs_again_once_outcomes_are_dense_again_after_as_many_episodes_with_all_it_has_proved() -> None:
     bench = raised()
     bench.rounds(40, GOOD)

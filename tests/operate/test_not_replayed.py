@@ -7,7 +7,7 @@ from streams.settings import Settings
 from streams.settings.read import parse
 
 POLICY, ACTION = '[policy]\nbaseline = "restart"\n', "[actions.restart]\ncost = 0.05\n"
-OWN = f'[loop]\nname = "x"\n[telemetry]\npartitions = 1\n[outcome]\nhorizon = "10m"\n{POLICY}{ACTION}'
+OWN = f'[loop]\nname = "x"\n[telemetry]\npartitions = 1\n[outcome]\nhorizon = "5m"\n{POLICY}{ACTION}'
 RENEWAL = 'outcome_wait = "3h"\n[policy.renewal]\naction = "restart"\nfailed = "failed"\n'
 
 

@@ -12,8 +12,7 @@ from streams.loop.rewards import reward_of
 
 
 class Feedback(msgspec.Struct, array_like=True):
-    """The decisions about a pattern whose window ended. Of how many doing nothing was measured is `known`; only those
-    count of it that were drawn to be held out, as the loop leaves alone what does well by itself.
+    """The decisions about a pattern whose window ended. Of how many doing nothing was measured is `known`.
 
     The rest is as of `at_us`, and fades (by 1 / e in `levels.earn_within`), so that only what is so of late counts: the
     time in which this was seen, how many were judged, how many were measured, and of how many of them nothing was done

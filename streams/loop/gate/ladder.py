@@ -237,8 +237,8 @@ class Ladder:
         )
 
     def _did_nothing(self, experience: Experience, left: LeftAlone, given: Given) -> list[Event]:
-        """Count what doing nothing came to in hold-outs: of its own accord the loop does so where that does well."""
-        self._feedback.feed(self.names.of(left.pattern), experience, nothing=left.arm == "none")
+        """Count what doing nothing came to."""
+        self._feedback.feed(self.names.of(left.pattern), experience, nothing=True)
         reward = reward_of(experience)
         if left.arm != "none" or experience.state != "observed" or reward is None:
             return []
