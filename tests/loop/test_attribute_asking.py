@@ -154,15 +154,19 @@ def test_where_more_windows_came_than_are_kept_those_of_both_horizons_that_are_a
 
 @pytest.mark.parametrize(
     ("second", "reward", "unasked_reward"),
-    [(1, None, None), (3, None, None), (11, None, None), (12.5, 0.5 - COST - LOOK, 0.7 - COST)],
+    [
+        (1, -COST - LOOK, 0.7 - COST),  # before the answer
+        (3, -COST - LOOK, -COST),
+        (11, 0.5 - COST - LOOK, 0.7 - COST),
+    ],
 )
-def test_where_another_action_was_let_through_since_the_question_asking_teaches_nothing(
-    second: float, reward: float | None, unasked_reward: float | None
+def test_what_had_not_recovered_when_another_action_was_let_through_has_not_since_the_question_or_the_answer(
+    second: float, reward: float, unasked_reward: float
 ) -> None:
     other = verdict(proposal("recycle", id="by-hand", by="ann", hold_out=None), "allow", second)
-    (one,) = [one for one in told(*yes(2), other, windows=ILL_5_S) if one.proposal == ASKED.id]
-    expected = [value if value is None else pytest.approx(value) for value in (reward, unasked_reward)]
-    assert [one.reward, one.unasked_reward] == expected
+    begun = outcome(other, "claimed", second)
+    (one,) = [one for one in told(*yes(2), other, begun, windows=ILL_5_S) if one.proposal == ASKED.id]
+    assert [one.reward, one.unasked_reward] == [pytest.approx(reward), pytest.approx(unasked_reward)]
 
 
 def test_a_question_that_finds_no_room_to_be_followed_was_no_run() -> None:

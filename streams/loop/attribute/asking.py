@@ -1,5 +1,6 @@
 """What a decision earned, and what to have asked a person for it cost."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from schemas.events import Verdict
@@ -31,7 +32,7 @@ def follow_answers(join: Join, known: Join | None) -> None:
     join.asked_us = verdict.time_us if verdict.verdict == "escalate" else None
     if known is not None:
         join.asked_us, join.looked = known.asked_us, known.looked
-        join.windows, join.is_cut, join.is_mixed = known.windows, known.is_cut, known.is_mixed
+        join.windows, join.is_cut, join.others = known.windows, known.is_cut, known.others
     join.looked = join.looked or verdict.approval is not None
 
 
@@ -59,7 +60,13 @@ def earned(join: Join, left: float | None, *, cost: float, look_cost: float, una
 
 
 def unasked_reward(
-    join: Join, measured: Measured | None, effective: str, *, cost: float, settings: AttributeSettings
+    join: Join,
+    measured: Measured | None,
+    effective: str,
+    *,
+    cost: float,
+    others_us: Sequence[int],
+    settings: AttributeSettings,
 ) -> float | None:
     """Return what the effective action earned since the answer where the loop chose to ask; None where nothing was
     `measured` since the question, or since the answer.
@@ -67,6 +74,11 @@ def unasked_reward(
     if not join.proposal.asked or measured is None:
         return None
     since = outcome_of(
-        join, effective, since_us=join.verdict.time_us, horizon_us=settings.horizon_us, settings=settings
+        join,
+        effective,
+        since_us=join.verdict.time_us,
+        horizon_us=settings.horizon_us,
+        others_us=others_us,
+        settings=settings,
     )
     return None if since is None else since.left - cost

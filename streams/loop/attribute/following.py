@@ -1,12 +1,16 @@
 """The proposals that are followed, by every key that an event may name; and those of which all was told."""
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from schemas.events import Verdict
-from streams.loop.attribute.joins import Join, pack, windows_of
+from streams.loop.attribute.joins import Join, is_refused, is_unheard_of, pack, windows_of
 from streams.loop.attribute.settings import AttributeSettings
 from streams.loop.remembering import forget_oldest
+
+OTHERS_KEPT = 16
+"""Other actions on the entity that are told apart in a horizon: the first ones."""
 
 
 class Following:
@@ -14,8 +18,9 @@ class Following:
     late end may still correct.
     """
 
-    def __init__(self, settings: AttributeSettings) -> None:
-        self._settings = settings
+    def __init__(self, settings: AttributeSettings, expires_us: Mapping[str, int] = MappingProxyType({})) -> None:
+        """`expires_us` is how long after its verdict an action may be begun, by its name."""
+        self._settings, self._expires_us = settings, expires_us
         self.open: OrderedDict[str, Join] = OrderedDict()
         self.late: OrderedDict[str, Join] = OrderedDict()
         self.done: OrderedDict[str, None] = OrderedDict()
@@ -48,10 +53,32 @@ class Following:
         return left
 
     def mix(self, verdict: Verdict) -> None:
-        """Note an action in the horizons of other proposals about its entity."""
+        """Note an action, which a dry run is none, in the horizons of other proposals about its entity."""
+        if verdict.action is None or verdict.dry_run:
+            return
         for join in self._about(verdict.proposal.entity):
-            if join.began_us <= verdict.time_us and not self._is_past(join, verdict.time_us):
-                join.is_mixed = True
+            inside = join.began_us <= verdict.time_us and not self._is_past(join, verdict.time_us)
+            if inside and len(join.others) < OTHERS_KEPT:
+                join.others.setdefault(verdict.action, verdict.time_us)
+
+    def others_us(self, join: Join, now_us: int) -> list[int]:
+        """Return when other actions were let through within a proposal's horizon, without those that never ran."""
+        now_us = min(now_us, join.due_us)
+        return [us for action, us in join.others.items() if not self._never_ran(action, us, now_us)]
+
+    def _never_ran(self, action: str, let_through_us: int, now_us: int) -> bool:
+        """Return whether nobody began an action: nobody may after it expired."""
+        join = self.of_action(action)
+        if join is None or not is_unheard_of(join):
+            return join is not None and is_refused(join)
+        after_us = self._expires_us.get(join.proposal.action)
+        is_expired = after_us is not None and let_through_us + after_us + self._settings.grace_us <= now_us
+        return join.waits_for_late or is_expired
+
+    def _unmix(self, join: Join) -> None:
+        """Note that an action never ran."""
+        for other in self._about(join.proposal.entity):
+            other.others.pop(join.verdict.action or "", None)
 
     def of_episode(self, episode: str, entity: str) -> list[Join]:
         """Return the open proposals about an episode."""
@@ -86,6 +113,8 @@ class Following:
     def finish(self, join: Join) -> None:
         """Note that all was told of a proposal."""
         self.leave(join)
+        if join.end is not None and join.end.state == "refused":
+            self._unmix(join)
         self.done[join.proposal.id] = None
         if join.verdict.action is not None:
             self.done[join.verdict.action] = None

@@ -46,8 +46,8 @@ class Join(msgspec.Struct, kw_only=True):
     windows: list[Window] = []
     packed: bytes = b""
     """The windows, while only a late end is waited for."""
-    is_mixed: bool = False
-    """Whether another action on the entity was let through within its horizon: whose work it is nobody knows."""
+    others: dict[str, int] = {}
+    """Other actions on the entity by when in its horizon they were let through: what came after is not its work."""
     is_cut: bool = False
     """Whether there was no room for a window: what those left out tell, nobody knows."""
     signal: float | None = None
@@ -174,6 +174,11 @@ def is_judged(proposal: Proposal) -> bool:
 def is_refused(join: Join) -> bool:
     """Return whether all that was heard of it is that a group refused it."""
     return join.refusal is not None and join.claim is None and join.end is None
+
+
+def is_unheard_of(join: Join) -> bool:
+    """Return whether nobody told of having begun it, or refused it."""
+    return join.claim is None and join.end is None and join.refusal is None
 
 
 def effective_of(join: Join) -> str:

@@ -72,9 +72,9 @@ class Attribute:
     With early signals, what they foretell of the loop's own decision on an episode is told before: `early`. Whatever
     comes next of it retracts that.
 
-    A claim that comes after a default gives `late` too, where no end follows it within another horizon. Where another
-    action on the entity, as a person's own, was let through within the horizon, nobody knows whose work it was: no
-    reward.
+    Where another action on the entity, as a person's own, was let through within the horizon, a recovery before that
+    counts. What had not recovered by then counts as not recovered, whatever came after, unless that action never ran.
+    What was let through before the decision is not looked at.
     """
 
     name = "attribute"
@@ -87,7 +87,7 @@ class Attribute:
         self._look_cost = look_cost
         self._loop = loop
         self._costs = {name: action.cost for name, action in actions.items()}
-        self._following = Following(settings)
+        self._following = Following(settings, {name: action.expires_us for name, action in actions.items()})
         self._recent: OrderedDict[str, list[Window]] = OrderedDict()
         self._shares: OrderedDict[str, dict[str, float]] = OrderedDict()
         """Of what an episode was made, of those heard of last; and whether any was forgotten."""
@@ -227,8 +227,7 @@ class Attribute:
         self._set_timers(join)
         for window in self._recent.get(verdict.proposal.entity, ()):
             keep(join, window, self._settings)
-        if verdict.acts:
-            following.mix(verdict)
+        following.mix(verdict)
         outputs = self._make_room(on)
         following.follow(join)
         for at, outcome in self._ahead.pop(verdict.action or "", ()):
@@ -290,7 +289,7 @@ class Attribute:
         effective = begun(join)
         if self._settings.early is None or self._foretelling is None or effective is None:
             return []
-        so_far = self._measure(join, effective, self._settings.early.after_us)
+        so_far = self._measure(join, effective, on, self._settings.early.after_us)
         join.signal = None if so_far is None else so_far.left
         expected = None if join.signal is None else self._foretelling.expect(join.signal)
         if expected is None or join.due_us <= on.now.us:
@@ -307,14 +306,14 @@ class Attribute:
         if join.end is None and join.verdict.action is not None and is_judged(join.proposal):
             return self._default(join, on)
         effective = effective_of(join)
-        measured = self._measure(join, effective, self._settings.horizon_us)
+        measured = self._measure(join, effective, on)
         self._following.finish(join)
         state: State = "observed" if measured else "unobservable"
         return [self._write(join, on, measured, state=state, effective=effective), *self._learn(join, measured, on)]
 
     def _default(self, join: Join, on: Occasion) -> list[Event]:
         effective = run_of(join) if join.claim else NONE
-        measured = self._measure(join, effective, self._settings.horizon_us)
+        measured = self._measure(join, effective, on)
         experience = self._write(join, on, measured, state="defaulted", effective=effective)
         join.waits_for_late, join.defaulted = True, experience.reward
         join.due_us = join.verdict.time_us + self._settings.horizon_us + self._settings.late_us
@@ -324,7 +323,7 @@ class Attribute:
     def _correct(self, join: Join, on: Occasion) -> list[Event]:
         refused = join.end is not None and join.end.state == "refused"
         effective = NONE if refused else run_of(join)
-        measured = self._measure(join, effective, self._settings.horizon_us)
+        measured = self._measure(join, effective, on)
         self._following.finish(join)
         experience = self._write(join, on, measured, state="late", effective=effective)
         return [experience, *([] if refused else self._learn(join, measured, on))]
@@ -341,11 +340,15 @@ class Attribute:
             return []
         return self._foretelling.learn(join.signal, measured.left, on)
 
-    def _measure(self, join: Join, effective: str, horizon_us: int) -> Measured | None:
-        if join.is_mixed:
-            return None
-        since_us = join.began_us
-        return outcome_of(join, effective, since_us=since_us, horizon_us=horizon_us, settings=self._settings)
+    def _measure(self, join: Join, effective: str, on: Occasion, horizon_us: int | None = None) -> Measured | None:
+        return outcome_of(
+            join,
+            effective,
+            since_us=join.began_us,
+            horizon_us=self._settings.horizon_us if horizon_us is None else horizon_us,
+            others_us=self._following.others_us(join, on.now.us),
+            settings=self._settings,
+        )
 
     def _cost(self, effective: str) -> float:
         return 0.0 if effective == NONE else self._costs.get(effective, 0.0)
@@ -364,7 +367,8 @@ class Attribute:
         nothing was measured, by the share that was `foretold`.
         """
         left, cost = foretold if measured is None else measured.left, self._cost(effective)
-        unasked = unasked_reward(join, measured, effective, cost=cost, settings=self._settings)
+        others_us = self._following.others_us(join, on.now.us)
+        unasked = unasked_reward(join, measured, effective, cost=cost, others_us=others_us, settings=self._settings)
         came_to = earned(join, left, cost=cost, look_cost=self._look_cost, unasked=unasked)
         return experience_of(join, on, measured, state=state, effective=effective, earned=came_to)
 

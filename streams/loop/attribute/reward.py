@@ -22,22 +22,29 @@ class Measured:
 
 
 def outcome_of(
-    join: Join, effective: str, *, since_us: int, horizon_us: int, settings: AttributeSettings
+    join: Join,
+    effective: str,
+    *,
+    since_us: int,
+    horizon_us: int,
+    others_us: Sequence[int],
+    settings: AttributeSettings,
 ) -> Measured | None:
     """Return what became since then of the episode, or of an entity that the loop acted on without one; a person's
-    proposal about that teaches nothing. Where windows are missing for want of room, only a recovery before them counts.
+    proposal about that teaches nothing. `others_us` is when other actions on the entity were let through.
     """
     if not is_judged(join.proposal) or (not join.proposal.episode and effective == NONE):
         return None
-    measured = measure(
+    return measure(
         windows_of(join),
         decided_us=since_us,
         ended_us=since_us if effective == NONE else max(since_us, ended_us_of(join)),
-        closed_us=None if join.is_cut else join.closed_us,
+        closed_us=join.closed_us,
         horizon_us=horizon_us,
         settings=settings,
+        is_cut=join.is_cut,
+        other_us=min((us for us in others_us if us >= since_us), default=None),
     )
-    return None if join.is_cut and measured is not None and not measured.recovered else measured
 
 
 def measure(
@@ -48,6 +55,8 @@ def measure(
     closed_us: int | None,
     horizon_us: int,
     settings: AttributeSettings,
+    is_cut: bool = False,
+    other_us: int | None = None,
 ) -> Measured | None:
     """Return what the horizon after `decided_us` says, or None when too little of it was measured.
 
@@ -56,7 +65,13 @@ def measure(
     Recovery is the start of the first run of normal windows at or after `ended_us` (when the action had ended), or the
     episode's close, if the window before it tells that all was normal by then. Where a run that had begun is too short
     for want of windows that tell, nothing is known.
+
+    Where windows are missing for want of room (`is_cut`), only a recovery before them counts. Of what came after
+    another action was let through (`other_us`) nothing counts: what had not recovered by then has not recovered in the
+    horizon. People act on what does not recover, so that to leave those out would leave failures out.
     """
+    if is_cut or (other_us is not None and closed_us is not None and closed_us > other_us):
+        closed_us = None
     until_us = decided_us + horizon_us
     inside = [window for window in windows if window.end_us > decided_us and window.start_us < until_us]
     told = [window for window in inside if window.abnormal or window.tells]
@@ -68,13 +83,16 @@ def measure(
             recovered_us = max(closed_us, ended_us)
         elif not told_before or told_before[-1].abnormal:
             told = told_before
-    run_us = _recovered(told, ended_us, settings.normal_windows)
-    if run_us is not None:
-        recovered_us = run_us if recovered_us is None else min(recovered_us, run_us)
+    first = _recovered(told, ended_us, settings.normal_windows)
+    if first is not None and (other_us is None or first.end_us <= other_us):
+        recovered_us = first.start_us if recovered_us is None else min(recovered_us, first.start_us)
     recovered = recovered_us is not None and recovered_us < until_us
-    if not recovered:
+    if not recovered and other_us is not None and other_us < until_us:
+        if not told or (is_cut and windows[-1].end_us < other_us):
+            return None
+    elif not recovered:
         covered_us = _covered_us(told, decided_us, until_us)
-        if covered_us < settings.coverage * horizon_us or _is_cut_short(told, ended_us, until_us, settings):
+        if is_cut or covered_us < settings.coverage * horizon_us or _is_cut_short(told, ended_us, until_us, settings):
             return None
     recovery_us = max(0, recovered_us - decided_us) if recovered and recovered_us is not None else horizon_us
     known = [(one.availability * one.known, one.known) for one in inside if one.availability is not None]
@@ -99,14 +117,14 @@ def _is_cut_short(told: Sequence[Window], ended_us: int, until_us: int, settings
     return until_us - max(normal[-1].start_us, ended_us) >= settings.normal_windows * length_us
 
 
-def _recovered(windows: Sequence[Window], ended_us: int, run: int) -> int | None:
-    """Return the start of the first `run` normal windows in a row that start at or after `ended_us`."""
-    normal: list[int] = []
+def _recovered(windows: Sequence[Window], ended_us: int, run: int) -> Window | None:
+    """Return the first of the first `run` normal windows in a row that start at or after `ended_us`."""
+    normal: list[Window] = []
     for window in windows:
         if window.abnormal or window.start_us < ended_us:
             normal = []
             continue
-        normal.append(window.start_us)
+        normal.append(window)
         if len(normal) == run:
             return normal[0]
     return None
