@@ -45,7 +45,7 @@ def evaluate(config: Path, policies: tuple[str, ...], log: Path | None, *, as_js
     Decisions are weighed by what really happened and how likely that was: limits, refusals and people stand between any
     policy and what happens, and stay as they were; what the gate denies because another action looks better meets that
     only where the policy explores. The reward (in [0, 1] less the action's cost in the run) is doubly robust; its 95 %
-    interval holds however often you look, until older decisions fall out of the latest 50,000 (fewer from six actions
+    interval holds however often you look, until older decisions fall out of the latest 50,000 (fewer from five actions
     on), entities counted as wholes; each interval is 95 % by itself, not all of them together. "against running" is
     what the policy earns more than the loop's own choices ("-": the log cannot tell what those earn): where that
     interval is above 0, switching pays. SNIPS and IPS are plainer estimates of the same; far from the first they warn.
