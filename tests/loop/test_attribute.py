@@ -207,53 +207,19 @@ def test_an_end_after_the_default_corrects_it_once(state: str, effective: str, r
     assert processor.next_time() is None
 
 
-@pytest.mark.parametrize("end", [None, "succeeded", "refused"])
-def test_a_claim_that_comes_after_the_default_corrects_it_where_no_end_does(end: str | None) -> None:
+def test_a_claim_that_comes_after_the_default_leaves_that_to_the_end_however_late_that_comes() -> None:
     processor = attribute()
     (default,) = run(processor, ALLOWED, *RECOVERS)
     assert (default.state, default.effective, default.reward) == ("defaulted", "none", pytest.approx(0.7))
     assert processor.on_batch(recorded(CLAIM, CLAIM, first=50), at(13)) == []
     processor.restore(processor.snapshot())
-    assert processor.next_time() == START + 25 * S
-    heard = [] if end is None else [outcome(ALLOWED, end, 20, ended_us=START + 5 * S)]
-    outputs = [*processor.on_batch(recorded(*heard, first=60), at(20)), *processor.on_time(at(25))]
-    (late,) = outputs
+    assert processor.on_time(at(60)) == []
+    end = outcome(ALLOWED, "succeeded", 60, ended_us=START + 5 * S)
+    (late,) = processor.on_batch(recorded(end, first=60), at(60))
     assert isinstance(late, Experience)
-    assert (late.state, late.retracted_reward, late.outcome) == ("late", default.reward, end or "claimed")
-    assert late.effective == ("none" if end == "refused" else "restart")
-    assert late.reward == pytest.approx({None: 0.7 - 0.1, "succeeded": 0.5 - 0.1, "refused": 0.7}[end])
-    assert processor.on_batch(recorded(outcome(ALLOWED, "succeeded", 30), first=90), at(30)) == []
+    assert (late.state, late.effective, late.outcome) == ("late", "restart", "succeeded")
+    assert (late.retracted_reward, late.reward) == (default.reward, pytest.approx(0.5 - 0.1))
     assert processor.next_time() is None
-
-
-def test_a_claim_that_comes_after_the_default_corrects_it_before_late_is_over_and_where_there_is_no_room() -> None:
-    processor = attribute()
-    run(processor, ALLOWED, *RECOVERS)
-    processor.on_batch(recorded(CLAIM, first=50), at(65))
-    assert processor.next_time() == START + 70 * S
-    (late,) = processor.on_time(at(70))
-    assert isinstance(late, Experience)
-    assert (late.state, late.effective) == ("late", "restart")
-    processor = fresh(open_limit=1)
-    run(processor, ALLOWED, *RECOVERS)
-    processor.on_batch(recorded(CLAIM, first=50), at(13))
-    newer = verdict(proposal(episode="e2", entity="web-2"), seconds=14)
-    (late,) = processor.on_batch(recorded(newer, first=51), at(14))
-    assert isinstance(late, Experience)
-    assert (late.state, late.proposal, late.reward) == ("late", ALLOWED.proposal.id, pytest.approx(0.6))
-
-
-def test_a_claim_after_the_default_takes_the_place_of_the_oldest_where_there_is_no_other() -> None:
-    processor = fresh(open_limit=1)
-    run(processor, ALLOWED, *RECOVERS)
-    newer = verdict(proposal("none", episode="e2", entity="web-2"), seconds=12)
-    processor.on_batch(recorded(newer, first=50), at(12))
-    (given_up,) = processor.on_batch(recorded(CLAIM, first=51), at(13))
-    assert isinstance(given_up, Experience)
-    assert (given_up.proposal, given_up.state) == (newer.proposal.id, "unobservable")
-    (late,) = processor.on_time(at(25))
-    assert isinstance(late, Experience)
-    assert (late.proposal, late.state) == (ALLOWED.proposal.id, "late")
 
 
 def test_where_nothing_was_measured_the_default_is_no_reward_and_what_is_measured_late_counts() -> None:

@@ -14,9 +14,7 @@ OTHERS_KEPT = 16
 
 
 class Following:
-    """The open proposals, in the order of their verdicts (after a default, of their claims), and those whose default a
-    late end may still correct.
-    """
+    """The open proposals, in the order of their verdicts, and those whose default a late end may still correct."""
 
     def __init__(self, settings: AttributeSettings, expires_us: Mapping[str, int] = MappingProxyType({})) -> None:
         """`expires_us` is how long after its verdict an action may be begun, by its name."""

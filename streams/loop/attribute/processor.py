@@ -263,8 +263,8 @@ class Attribute:
         claimed, a refusal is the end only when the horizon is: another group may run it.
         """
         if outcome.state == "claimed":
-            is_first, join.claim = join.claim is None, join.claim or outcome
-            return self._await_end(join, on) if is_first and join.waits_for_late else []
+            join.claim = join.claim or outcome
+            return []
         if join.end is not None or (join.claim is not None and join.claim.executor != outcome.executor):
             return []
         if outcome.state == "refused" and join.claim is None and not join.waits_for_late:
@@ -274,14 +274,6 @@ class Attribute:
         if join.waits_for_late:
             return self._correct(join, on)
         return [self._censor(join, on)] if outcome.state == "refused" else []
-
-    def _await_end(self, join: Join, on: Occasion) -> list[Event]:
-        """Wait for the end of what was claimed after its default; where none comes, the claim alone corrects that."""
-        join.due_us = min(join.due_us, on.now.us + self._settings.horizon_us + self._settings.grace_us)
-        self._following.leave(join)
-        outputs = self._make_room(on)
-        self._following.follow(join)
-        return outputs
 
     def _read_signal(self, join: Join, on: Occasion) -> list[Event]:
         """Read how far the recovery is, and hand out the reward that this foretells."""
@@ -299,8 +291,6 @@ class Attribute:
         return [experience]
 
     def _end_window(self, join: Join, on: Occasion) -> list[Event]:
-        if join.waits_for_late:
-            return self._correct(join, on)
         if join.verdict.verdict == "escalate" or is_refused(join):
             return [self._censor(join, on)]
         if join.end is None and join.verdict.action is not None and is_judged(join.proposal):
@@ -377,8 +367,6 @@ class Attribute:
         if len(self._following.open) < self._settings.open_limit:
             return []
         oldest = next(iter(self._following.open.values()))
-        if oldest.waits_for_late:
-            return self._correct(oldest, on)
         if is_refused(oldest):
             return [self._censor(oldest, on)]
         self._following.finish(oldest)
