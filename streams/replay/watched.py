@@ -7,7 +7,7 @@ from typing import Protocol
 
 from schemas.events import Episode, Event, Measurement, Proposal
 from streams.loop.attribute import AttributeSettings
-from streams.loop.attribute.joins import Window, window_of
+from streams.loop.attribute.joins import Window, window_of, with_another
 from streams.loop.attribute.reward import measure
 
 
@@ -34,6 +34,7 @@ class _Open:
     proposal: Proposal
     shares: dict[str, float]
     windows: list[Window] = field(default_factory=list)
+    is_cut: bool = False
     closed_us: int | None = None
 
 
@@ -51,7 +52,8 @@ class Watched:
 def watch(insights: Iterable[tuple[Place, Event]], firsts: Sequence[Proposal], settings: AttributeSettings) -> Watched:
     """Measure the horizon after each of some first proposals by what detect said, in order of time for each entity.
 
-    A recovery counts from the proposal on, also one before anything was done. Windows are kept while a horizon lasts.
+    A recovery counts from the proposal on, also one before anything was done. Windows are kept while a horizon lasts,
+    by the rules and limits of outcomes.
     """
     watching = _Watching(firsts, settings)
     begun: dict[int, tuple[int, int]] = {}
@@ -129,15 +131,14 @@ class _Watching:
             closed_us=one.closed_us,
             horizon_us=self._settings.horizon_us,
             settings=self._settings,
+            is_cut=one.is_cut,
         )
         if found is not None:
             self.found.rewards[one.proposal.id] = found.left
 
 
 def _keep(one: _Open, window: Window, settings: AttributeSettings) -> None:
-    """Keep a window of the horizon; of the parts of one that a silence cut in two the first counts."""
+    """Keep a window of the horizon, as outcomes do; of the parts of one that a silence cut in two the first counts."""
     start_us = one.proposal.time_us
-    newer = not one.windows or window.start_us > one.windows[-1].start_us
-    inside = window.end_us > start_us and window.start_us < start_us + settings.horizon_us
-    if newer and inside and len(one.windows) < settings.windows_limit:
-        one.windows.append(window)
+    if window.end_us > start_us and window.start_us < start_us + settings.horizon_us:
+        one.windows, one.is_cut = with_another(one.windows, window, settings.windows_limit, is_cut=one.is_cut)

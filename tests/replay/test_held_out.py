@@ -337,3 +337,15 @@ def test_of_a_horizon_that_has_passed_one_number_is_kept() -> None:
     tracemalloc.stop()
     assert len(found.rewards) == count
     assert grown < 600 * count, "ten windows and their times are 1,500 bytes"
+
+
+@pytest.mark.parametrize(("windows", "left"), [("xxxxxxx...", 0.3), ("xxxxxxxxxx", 0.0), ("x.x.x.x.x.", None)])
+def test_of_more_windows_than_are_kept_the_same_is_measured_as_of_outcomes(windows: str, left: float | None) -> None:
+    (record, _), *_ = Listed([BEFORE]).events("insights")
+    first = drawn(action="none")
+    found = watch([(record, one) for one in measured(windows)], [first], replace(SETTINGS, windows_limit=6))
+    assert found.rewards == ({} if left is None else {first.id: pytest.approx(left)})
+    processor = Attribute(replace(SETTINGS, windows_limit=6), loop="t", actions=ACTIONS)
+    processor.on_batch(recorded(verdict(first), *measured(windows)), at(10))
+    (one,) = [one for one in processor.on_time(at(12)) if isinstance(one, Experience)]
+    assert one.reward == found.rewards.get(first.id)

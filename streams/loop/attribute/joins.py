@@ -104,21 +104,26 @@ def keep(join: Join, window: Window, settings: AttributeSettings) -> bool:
     begins_us = {join.began_us, join.verdict.time_us}
     if not any(window.end_us > us and window.start_us < us + settings.horizon_us for us in begins_us):
         return False
-    windows, limit = windows_of(join), settings.windows_limit * len(begins_us)
-    if windows and not _is_newer(window, windows[-1]):
-        return False
-    if join.is_cut:
-        return True
-    windows.append(window)
-    if len(windows) > limit:
-        windows = _shortened(windows)
-        join.is_cut = len(windows) > limit
-        del windows[limit:]
+    limit = settings.windows_limit * len(begins_us)
+    windows, join.is_cut = with_another(windows_of(join), window, limit, is_cut=join.is_cut)
     if join.waits_for_late:
         pack(join, windows)
     else:
         join.windows = windows
     return join.is_cut
+
+
+def with_another(windows: list[Window], window: Window, limit: int, *, is_cut: bool) -> tuple[list[Window], bool]:
+    """Return windows, which are changed, with a window, and whether there was no room for one (`is_cut`): of those
+    after that none is kept. One that is not after the last one is left out.
+    """
+    if is_cut or (windows and not _is_newer(window, windows[-1])):
+        return windows, is_cut
+    windows.append(window)
+    if len(windows) <= limit:
+        return windows, False
+    shortened = _shortened(windows)
+    return shortened[:limit], len(shortened) > limit
 
 
 def _is_newer(window: Window, last: Window) -> bool:
