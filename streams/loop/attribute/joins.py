@@ -13,7 +13,7 @@ from streams.loop.attribute.settings import AttributeSettings
 class Window(msgspec.Struct, frozen=True, array_like=True):
     """One measured window of the entity, or several that say the same; `availability` is its mean over `known` of them,
     None where the metric was absent, `tells` is whether it holds enough of what made the episode to say whether that is
-    over.
+    over. It can be taken apart again where it is `count` of the same length without a gap.
     """
 
     start_us: int
@@ -22,6 +22,7 @@ class Window(msgspec.Struct, frozen=True, array_like=True):
     availability: float | None
     tells: bool
     known: int = 1
+    count: int = 1
 
 
 class Join(msgspec.Struct, kw_only=True):
@@ -104,8 +105,8 @@ def keep(join: Join, window: Window, settings: AttributeSettings) -> bool:
     begins_us = {join.began_us, join.verdict.time_us}
     if not any(window.end_us > us and window.start_us < us + settings.horizon_us for us in begins_us):
         return False
-    limit = settings.windows_limit * len(begins_us)
-    windows, join.is_cut = with_another(windows_of(join), window, limit, is_cut=join.is_cut)
+    limit, alone = settings.windows_limit * len(begins_us), len(begins_us) > 1
+    windows, join.is_cut = with_another(windows_of(join), window, limit, is_cut=join.is_cut, alone=alone)
     if join.waits_for_late:
         pack(join, windows)
     else:
@@ -113,17 +114,40 @@ def keep(join: Join, window: Window, settings: AttributeSettings) -> bool:
     return join.is_cut
 
 
-def with_another(windows: list[Window], window: Window, limit: int, *, is_cut: bool) -> tuple[list[Window], bool]:
+def with_another(
+    windows: list[Window], window: Window, limit: int, *, is_cut: bool, alone: bool = False
+) -> tuple[list[Window], bool]:
     """Return windows, which are changed, with a window, and whether there was no room for one (`is_cut`): of those
-    after that none is kept. One that is not after the last one is left out.
+    after that none is kept. One that is not after the last one is left out. One that goes on like the last one is put
+    together with it, but where it is to be kept `alone`, if there is room.
     """
     if is_cut or (windows and not _is_newer(window, windows[-1])):
         return windows, is_cut
+    if windows and not alone and _goes_on(windows[-1], window):
+        windows[-1] = _together(windows[-1], window, count=windows[-1].count + 1)
+        return windows, False
     windows.append(window)
     if len(windows) <= limit:
         return windows, False
     shortened = _shortened(windows)
     return shortened[:limit], len(shortened) > limit
+
+
+def parts_of(window: Window) -> list[Window]:
+    """Return the windows that were put together, where that can be taken apart; all have its availability."""
+    if window.count == 1:
+        return [window]
+    length_us = (window.end_us - window.start_us) // window.count
+    starts_us = range(window.start_us, window.end_us, length_us)
+    return [Window(us, us + length_us, window.abnormal, window.availability, window.tells) for us in starts_us]
+
+
+def _goes_on(last: Window, window: Window) -> bool:
+    """Return whether a window follows without a gap, is of the same length, and says the same."""
+    length_us = window.end_us - window.start_us
+    is_next = length_us > 0 and window.start_us == last.end_us
+    is_alike = (last.abnormal, last.tells) == (window.abnormal, window.tells)
+    return is_next and is_alike and last.end_us - last.start_us == last.count * length_us
 
 
 def _is_newer(window: Window, last: Window) -> bool:
@@ -148,7 +172,7 @@ def _say_the_same(one: Window, other: Window) -> bool:
     return one.abnormal == other.abnormal and (one.abnormal or not (one.tells or other.tells))
 
 
-def _together(one: Window, other: Window) -> Window:
+def _together(one: Window, other: Window, count: int = 1) -> Window:
     parts = [(part.availability, part.known) for part in (one, other) if part.availability is not None]
     known = sum(number for _, number in parts)
     return Window(
@@ -158,6 +182,7 @@ def _together(one: Window, other: Window) -> Window:
         availability=sum(mean * number for mean, number in parts) / known if known else None,
         tells=one.tells,
         known=known,
+        count=count,
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from schemas.events import NONE
-from streams.loop.attribute.joins import Join, Window, ended_us_of, is_judged, windows_of
+from streams.loop.attribute.joins import Join, Window, ended_us_of, is_judged, parts_of, windows_of
 from streams.loop.attribute.settings import AttributeSettings
 
 
@@ -73,7 +73,8 @@ def measure(
     if is_cut or (other_us is not None and closed_us is not None and closed_us > other_us):
         closed_us = None
     until_us = decided_us + horizon_us
-    inside = [window for window in windows if window.end_us > decided_us and window.start_us < until_us]
+    parts = [part for window in windows for part in parts_of(window)]
+    inside = [part for part in parts if part.end_us > decided_us and part.start_us < until_us]
     told = [window for window in inside if window.abnormal or window.tells]
     recovered_us = None
     if closed_us is not None and closed_us > decided_us:
@@ -95,7 +96,8 @@ def measure(
         if is_cut or covered_us < settings.coverage * horizon_us or _is_cut_short(told, ended_us, until_us, settings):
             return None
     recovery_us = max(0, recovered_us - decided_us) if recovered and recovered_us is not None else horizon_us
-    known = [(one.availability * one.known, one.known) for one in inside if one.availability is not None]
+    overlapping = [window for window in windows if window.end_us > decided_us and window.start_us < until_us]
+    known = [(one.availability * one.known, one.known) for one in overlapping if one.availability is not None]
     return Measured(
         recovered=recovered,
         recovery_us=recovery_us,

@@ -54,9 +54,10 @@ class AttributeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     remembered: Count = 5_000
     """Decided proposals and closed episodes kept, so that duplicates stay harmless."""
     windows_limit: Count = 512
-    """Windows kept per horizon: that of a proposal, and where the loop chose to ask, that of the question, too. Where
-    there are more, as there may be where every sample is a window, abnormal ones that follow one another are put
-    together. If that is not enough, what did not recover before is unobservable, and told of as an overflow."""
+    """Windows kept per horizon: that of a proposal, and where the loop chose to ask, that of the question, too. Those
+    that follow one another without a gap and say the same need the room of one, except after the answer to a question.
+    Where there are more even so, as there may be where every sample is a window, abnormal ones that follow one another
+    are put together. If that is not enough, what did not recover before is unobservable, and told of as an overflow."""
     early: EarlySettings | None = None
     """What is learned before the outcome is known; None: nothing."""
 
