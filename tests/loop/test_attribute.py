@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from schemas.errors import RecoveryError
 from schemas.events import Event, Experience, Measurement, Overflow, Proposal, Verdict
 from streams.loop.attribute import Attribute, AttributeSettings
-from streams.loop.attribute.following import Following
+from streams.loop.attribute.following import OTHERS_KEPT, Following
 from streams.loop.attribute.joins import Join, Window, keep, parts_of, window_of, windows_of, with_another
 from streams.loop.attribute.reward import measure, outcome_of
 from streams.loop.processor import Record
@@ -743,9 +743,17 @@ def test_what_corrects_a_default_is_judged_anew_where_the_other_action_never_ran
     heard = [] if unclaimed else [outcome(by_hand(2), "refused", 13)]
     processor.on_batch(recorded(*heard, first=40), at(13))
     processor.on_time(at(14))
-    (late,) = processor.on_batch(recorded(outcome(ALLOWED, "succeeded", 3), first=50), at(21))
+    (late,) = processor.on_batch(recorded(outcome(ALLOWED, "succeeded", 3), first=50), at(18))
     assert isinstance(late, Experience)
     assert (late.state, late.effective, late.reward) == ("late", "restart", pytest.approx(0.7 - 0.1))
+
+
+def test_only_so_many_other_actions_are_told_apart() -> None:
+    following, join = Following(SETTINGS), Join(verdict=ALLOWED, verdict_at="", due_us=0)
+    following.follow(join)
+    for n in range(100):
+        following.mix(verdict(proposal(id=str(n), by="ann"), "allow", 1 + n / 100))
+    assert list(join.others.values()) == [START + S + n * S // 100 for n in range(OTHERS_KEPT)]
 
 
 def test_other_entities_do_not_count() -> None:
