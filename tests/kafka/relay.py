@@ -152,6 +152,14 @@ class Relay:
         assert self.target is not None
         return trap.strike(self.target)
 
+    def wait_for_blow(self) -> None:
+        """Hold answers up that come between a request whose answer springs a trap and the blow: what the process must
+        not know yet another connection could tell it.
+        """
+        trap, target = self.trap, self.target
+        if trap is not None and target is not None and trap.point.answered and trap.victim == target.name:
+            trap.sprung.wait(PATIENCE_S)
+
     def readdressed(self, frame: bytes) -> bytes:
         """Return an answer with the relay's port in the place of the broker's: both are as long."""
         return frame.replace(self._old, self._new)
@@ -182,7 +190,9 @@ class _Link:
         with self._both_end():
             for frame in _frames(self.broker):
                 kind, trap = self._asked.pop(struct.unpack_from(">i", frame)[0])
-                if trap is not None and not self.relay.strikes(trap):
+                if trap is None:
+                    self.relay.wait_for_blow()
+                elif not self.relay.strikes(trap):
                     return
                 _send(self.client, self.relay.readdressed(frame) if kind in _ADDRESSES else frame)
 
