@@ -88,12 +88,12 @@ def measure(
     if first is not None and (other_us is None or first.end_us <= other_us):
         recovered_us = first.start_us if recovered_us is None else min(recovered_us, first.start_us)
     recovered = recovered_us is not None and recovered_us < until_us
-    if not recovered and other_us is not None and other_us < until_us:
-        if not told or (is_cut and windows[-1].end_us < other_us):
-            return None
-    elif not recovered:
-        covered_us = _covered_us(told, decided_us, until_us)
-        if is_cut or covered_us < settings.coverage * horizon_us or _is_cut_short(told, ended_us, until_us, settings):
+    if not recovered:
+        if other_us is not None and other_us < until_us:
+            is_known = bool(told) and not (is_cut and windows[-1].end_us < other_us)
+        else:
+            is_known = not is_cut and _is_covered(told, decided_us, ended_us, until_us, settings)
+        if not is_known:
             return None
     recovery_us = max(0, recovered_us - decided_us) if recovered and recovered_us is not None else horizon_us
     overlapping = [window for window in windows if window.end_us > decided_us and window.start_us < until_us]
@@ -104,6 +104,15 @@ def measure(
         availability=sum(mean for mean, _ in known) / sum(number for _, number in known) if known else None,
         left=1.0 - recovery_us / horizon_us,
     )
+
+
+def _is_covered(
+    told: Sequence[Window], decided_us: int, ended_us: int, until_us: int, settings: AttributeSettings
+) -> bool:
+    """Return whether enough was measured to say that nothing recovered."""
+    covered_us = _covered_us(told, decided_us, until_us)
+    is_enough = covered_us >= settings.coverage * (until_us - decided_us)
+    return is_enough and not _is_cut_short(told, ended_us, until_us, settings)
 
 
 def _is_well(window: Window, ended_us: int) -> bool:
