@@ -265,6 +265,17 @@ def test_a_denied_proposal_is_repeated_when_the_limit_is_free_again() -> None:
     assert processor.next_time() is None  # two attempts in all
 
 
+def test_two_repeats_that_a_gate_with_a_clock_behind_put_at_one_time_have_ids_of_their_own() -> None:
+    processor = policy(attempts=3)
+    (first,) = fold(processor, recurrence("e1"))
+    proposals = [first]
+    for number in (1, 2):
+        denied = verdict(proposals[-1], "deny", 26, retry_after_us=START + 30 * S)
+        fold(processor, denied, experience(proposals[-1], "censored", None), seconds=26, first=10 * number)
+        proposals += tick(processor, 30 * number)
+    assert len({one.id for one in proposals}) == len(proposals) == 3
+
+
 @pytest.mark.parametrize("answer", ["shadow", "deny"])
 def test_a_refusal_without_a_time_is_final_unless_a_pause_was_the_reason(answer: str) -> None:
     processor = policy()

@@ -98,7 +98,8 @@ class Policy:
         outputs: list[Event] = []
         while (timer := min(self._timers(), default=None)) is not None and timer[0] <= now.us:
             due_us, kind, _, entity = timer
-            on = Occasion(Cause(f"timer:{self.name}:{kind}:{entity}", 0, due_us), now, mint)
+            what = self._retried(entity) if kind == "retry" else entity
+            on = Occasion(Cause(f"timer:{self.name}:{kind}:{what}", 0, due_us), now, mint)
             if kind == "free":
                 outputs += self._give_up(entity, on)
             elif kind == "overflow":
@@ -177,6 +178,11 @@ class Policy:
                 if due_us < NEVER_US:
                     timers.append((due_us, "retry", place, entity))
         return timers
+
+    def _retried(self, entity: str) -> str:
+        """Return what tells a retry from every other: by a gate whose clock is behind, two may be due at one time."""
+        waiting = self._queue.waiting[entity]
+        return f"{entity}/{waiting.recurrence.episode}/{waiting.attempt}"
 
     def _openings(self) -> Openings:
         return Openings(self._blocked, actions=self._actions)
