@@ -25,7 +25,9 @@ from streams.loop.actions import ActionSettings
 from streams.loop.asking import asked_about
 from streams.loop.denials import UNTOLD, may_pass
 from streams.loop.occasion import Occasion, fold_events
-from streams.loop.policy.choice import choose, dry_of, features_of, hold_out_of, time_of_day, uniform
+from streams.loop.policy.choice import dry_of, features_of, time_of_day
+from streams.loop.policy.drawing import Drawing
+from streams.loop.policy.held_back import HeldBack
 from streams.loop.policy.learning import teach, teach_again
 from streams.loop.policy.lives import Lives
 from streams.loop.policy.openings import AGAIN_UNTOLD_US, AGAIN_US, NEVER_US, Openings
@@ -35,7 +37,6 @@ from streams.loop.policy.reward_models import reward_model
 from streams.loop.policy.settings import PolicySettings
 from streams.loop.policy.state import STATE_VERSION, Open, State, Timer, Waiting
 from streams.loop.policy.values import see, values_of
-from streams.loop.policy.why import why_of
 from streams.loop.processor import Input, Now
 from streams.loop.remembering import forget_oldest, remember
 from streams.loop.versions import refuse_other_version
@@ -46,7 +47,9 @@ class Policy:
 
     An entity has one open proposal at a time: the next episode waits until the outcome window closed, and is dropped
     if it is over by then. A proposal that was denied with a time, or never answered, is repeated while the episode is
-    open, `attempts` in all; the arm stays the same. Limits that the gate told (`Blocked`) mask actions beforehand.
+    open, `attempts` in all; the arm stays the same. Limits that the gate told (`Blocked`) mask actions beforehand. What
+    it keeps back of a pattern at its level (`HeldBack`) the loop's arm leaves out as long as another action may run;
+    it tells what it would have drawn otherwise.
 
     Where they leave no action (the loop is paused, say), an episode is not decided: it waits for that to end, as does
     one whose proposal a pause denied, or what ends by itself at a time that nobody knows (`denials`), at the cost of no
@@ -70,7 +73,7 @@ class Policy:
         self._seed = seed
         renewal = settings.renewal
         later = NONE if renewal is None else renewal.action
-        self._dry = dry_of(actions)
+        self._drawing = Drawing(settings, seed=seed, dry=dry_of(actions))
         self._actions = tuple(sorted(name for name in actions if name not in (NONE, later)))
         self._asks = () if settings.ask_cost is None else (ASK,)
         self._new_model = partial(reward_model, settings, actions)
@@ -83,6 +86,7 @@ class Policy:
         self._blocked: dict[str, int] = {}
         self._asked = ""
         self._told_us = 0
+        self._held_back = HeldBack(limit=settings.remembered)
         self._recent = RecentActions(limit=settings.open_limit)
         self._lives: Lives | None = None
         if renewal is not None:
@@ -125,6 +129,7 @@ class Policy:
             seen=list(self._seen),
             held=list(self._queue.held.items()),
             lives=b"" if self._lives is None else self._lives.snapshot(),
+            held_back=self._held_back.columns(),
             recent=self._recent.columns(),
             asked=self._asked,
             told_us=self._told_us,
@@ -145,15 +150,17 @@ class Policy:
         self._seen = OrderedDict((key, None) for key in state.seen)
         self._blocked = state.blocked
         self._asked, self._told_us = state.asked, state.told_us
+        self._held_back.restore(state.held_back)
         self._recent.restore(state.recent)
         if self._lives is not None and state.lives:
             self._lives.restore(state.lives)
 
     def relearn(self, events: Iterable[Event]) -> None:
-        """Learn from these experiences alone, and what was let through and is blocked, which is told but once. Of lives
-        nothing is told: they are followed anew.
+        """Learn from these experiences alone, and what was let through, is blocked, and is held back, which is told but
+        once. Of lives nothing is told: they are followed anew.
         """
         self._model, self._seen, self._blocked = self._new_model(), OrderedDict(), {}
+        self._held_back.restore(())
         for event in events:
             if isinstance(event, Blocked):
                 event.bring_up_to_date(self._blocked)
@@ -231,6 +238,7 @@ class Policy:
                 see(one, measurement, self._settings.values)
 
     def _note(self, verdict: Verdict) -> None:
+        self._held_back.hear(verdict)
         if verdict.action is not None and verdict.acts:
             self._recent.note(verdict.proposal.entity, verdict.action, verdict.time_us)
 
@@ -252,6 +260,7 @@ class Policy:
 
     def _rename(self, pattern: str, into: str) -> None:
         """Propose what waits, or may be proposed again, as what its pattern was merged into."""
+        self._held_back.merge(pattern, into)
         known: list[Open | Waiting] = [*self._open.values(), *self._queue.waiting.values()]
         for one in known:
             if one.recurrence.pattern == pattern:
@@ -304,15 +313,17 @@ class Policy:
         blocked = self._masks(recurrence.entity, recurrence.pattern, (*self._actions, *self._asks), on.now.us)
         names = self._eligible(blocked)
         proposal_id, features = on.id(), self._features(recurrence, on.now.us)
-        outlook = self._model.decide(proposal_id, features, actions=names, pattern=recurrence.pattern)
-        choice = choose(
-            names,
-            outlook,
-            hold_out=hold_out_of(recurrence.episode, seed=self._seed, shares=self._settings.hold_out),
-            draw=uniform("choice", self._seed, recurrence.episode, attempt),
-            settings=self._settings,
-            dry=self._dry,
+        drawn = self._drawing.draw(
+            self._model,
+            proposal_id,
+            recurrence,
+            attempt,
+            features=features,
+            names=names,
+            held_back=self._held_back.of(recurrence.pattern),
+            refused=(),
         )
+        choice = drawn.choice
         proposal = Proposal(
             id=proposal_id,
             time_us=on.now.us,
@@ -326,11 +337,12 @@ class Policy:
             expires_us=on.now.us + self._settings.expires_us,
             model=f"ridges/{self._model.updates}",
             features=features,
-            blocked=blocked,
+            blocked=tuple(sorted((*blocked, *drawn.left_out))),
             hold_out=choice.hold_out,
             group=recurrence.group,
-            why=why_of(self._model, proposal_id, names, outlook, choice),
+            why=drawn.why,
             asked=choice.action == ASK,
+            wanted=drawn.wanted,
         )
         self._open[recurrence.entity] = Open(
             proposal=proposal.id, recurrence=recurrence, attempt=attempt, free_us=proposal.expires_us

@@ -7,7 +7,7 @@ import msgspec
 from schemas.events import Recurrence
 from streams.loop.untold import Untold
 
-STATE_VERSION = 7
+STATE_VERSION = 8
 
 
 class Open(msgspec.Struct, kw_only=True):
@@ -44,7 +44,8 @@ class State(msgspec.Struct):
     wait for another entity to be acted on; `lives` is empty where none are followed; `recent` are the actions let
     through by entity, none in a state that was written before they were looked at; `asked` is the entity of which an
     episode that had waited was proposed last, `told_us` when the gate last said what it blocks, and `turned_away`
-    what is still to be told of those that found no room to wait.
+    what is still to be told of those that found no room to wait; `held_back` are the actions, by pattern, that the gate
+    keeps back at their level.
     """
 
     version: int
@@ -58,6 +59,7 @@ class State(msgspec.Struct):
     held: list[tuple[str, int]]
     lives: bytes
     turned_away: Untold
+    held_back: list[tuple[str, tuple[str, ...]]]
     recent: list[tuple[str, dict[str, int]]] = []
     asked: str = ""
     told_us: int = 0
