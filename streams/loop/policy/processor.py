@@ -23,14 +23,14 @@ from schemas.events import (
 from schemas.ids import Cause, Mint
 from streams.loop.actions import ActionSettings
 from streams.loop.asking import asked_about
-from streams.loop.denials import UNTOLD, may_pass
 from streams.loop.occasion import Occasion, fold_events
+from streams.loop.policy.answers import take
 from streams.loop.policy.choice import dry_of, features_of, time_of_day
 from streams.loop.policy.drawing import Drawing
 from streams.loop.policy.held_back import HeldBack
 from streams.loop.policy.learning import teach, teach_again
 from streams.loop.policy.lives import Lives
-from streams.loop.policy.openings import AGAIN_UNTOLD_US, AGAIN_US, NEVER_US, Openings
+from streams.loop.policy.openings import NEVER_US, Openings
 from streams.loop.policy.queue import LIMIT, Queue
 from streams.loop.policy.recent import RecentActions
 from streams.loop.policy.reward_models import reward_model
@@ -49,7 +49,8 @@ class Policy:
     if it is over by then. A proposal that was denied with a time, or never answered, is repeated while the episode is
     open, `attempts` in all; the arm stays the same. Limits that the gate told (`Blocked`) mask actions beforehand. What
     it keeps back of a pattern at its level (`HeldBack`) the loop's arm leaves out as long as another action may run;
-    it tells what it would have drawn otherwise.
+    it tells what it would have drawn otherwise. So does a repeat of an action that was denied for what rests on it
+    alone: then it is made at once.
 
     Where they leave no action (the loop is paused, say), an episode is not decided: it waits for that to end, as does
     one whose proposal a pause denied, or what ends by itself at a time that nobody knows (`denials`), at the cost of no
@@ -224,11 +225,12 @@ class Policy:
         remember(self._decided, episode, self._settings.remembered)
         held_us = self._queue.held.get(episode, 0)
         due_us = held_us if held_us > on.now.us else None
+        waiting = Waiting(recurrence=recurrence, attempt=1, due_us=due_us)
         blocked = self._openings().opens_us(recurrence) > on.now.us
         if recurrence.entity in self._open or due_us is not None or blocked:
-            return self._queue.put(Waiting(recurrence=recurrence, attempt=1, due_us=due_us), on)
+            return self._queue.put(waiting, on)
         self._queue.waiting.pop(recurrence.entity, None)
-        return [self._propose(recurrence, 1, on)]
+        return [self._propose(waiting, on)]
 
     def _see(self, measurement: Measurement) -> None:
         if not self._settings.values:
@@ -247,16 +249,9 @@ class Policy:
         one = self._open.get(verdict.proposal.entity)
         if one is None or one.proposal != verdict.proposal.id:
             return
-        if not one.answered or (one.escalated and verdict.verdict != "escalate"):  # the horizon begins with the last
-            one.answered, one.escalated = True, verdict.verdict == "escalate"
-            one.free_us = verdict.time_us + self._settings.outcome_wait_us
-        if verdict.verdict != "deny":
-            return
-        if verdict.decided_by != "pause" and not may_pass(verdict):
-            one.retry_us = verdict.retry_after_us
-        elif one.retry_us is None:
-            one.retry_us = verdict.time_us + (AGAIN_UNTOLD_US if verdict.decided_by in UNTOLD else AGAIN_US)
-            one.spared += 1
+        gone = {*one.refused, verdict.proposal.action, *self._held_back.of(one.recurrence.pattern)}
+        others = [name for name in self._actions if name not in gone]
+        take(one, verdict, outcome_wait_us=self._settings.outcome_wait_us, others=others)
 
     def _rename(self, pattern: str, into: str) -> None:
         """Propose what waits, or may be proposed again, as what its pattern was merged into."""
@@ -294,7 +289,13 @@ class Policy:
         over = recurrence.episode in self._closed or one.attempt - one.spared >= self._settings.attempts
         if over or recurrence.entity in self._queue.waiting:
             return []
-        waiting = Waiting(recurrence=recurrence, attempt=one.attempt + 1, due_us=due_us, spared=one.spared)
+        waiting = Waiting(
+            recurrence=recurrence,
+            attempt=one.attempt + 1,
+            due_us=due_us,
+            spared=one.spared,
+            refused=one.refused,
+        )
         return self._queue.put(waiting, on)
 
     def _is_due(self, entity: str, on: Occasion) -> bool:
@@ -304,12 +305,10 @@ class Policy:
         return max(waiting.due_us or 0, self._openings().opens_us(waiting.recurrence)) <= on.now.us
 
     def _next(self, entity: str, on: Occasion) -> list[Event]:
-        waiting = self._queue.waiting.pop(entity)
-        proposal = self._propose(waiting.recurrence, waiting.attempt, on)
-        self._open[entity].spared = waiting.spared
-        return [proposal]
+        return [self._propose(self._queue.waiting.pop(entity), on)]
 
-    def _propose(self, recurrence: Recurrence, attempt: int, on: Occasion) -> Proposal:
+    def _propose(self, waiting: Waiting, on: Occasion) -> Proposal:
+        recurrence = waiting.recurrence
         blocked = self._masks(recurrence.entity, recurrence.pattern, (*self._actions, *self._asks), on.now.us)
         names = self._eligible(blocked)
         proposal_id, features = on.id(), self._features(recurrence, on.now.us)
@@ -317,11 +316,11 @@ class Policy:
             self._model,
             proposal_id,
             recurrence,
-            attempt,
+            waiting.attempt,
             features=features,
             names=names,
             held_back=self._held_back.of(recurrence.pattern),
-            refused=(),
+            refused=waiting.refused,
         )
         choice = drawn.choice
         proposal = Proposal(
@@ -345,7 +344,12 @@ class Policy:
             wanted=drawn.wanted,
         )
         self._open[recurrence.entity] = Open(
-            proposal=proposal.id, recurrence=recurrence, attempt=attempt, free_us=proposal.expires_us
+            proposal=proposal.id,
+            recurrence=recurrence,
+            attempt=waiting.attempt,
+            free_us=proposal.expires_us,
+            spared=waiting.spared,
+            refused=waiting.refused,
         )
         forget_oldest(self._open, self._settings.open_limit)
         return proposal

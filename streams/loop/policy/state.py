@@ -14,7 +14,8 @@ class Open(msgspec.Struct, kw_only=True):
     """The proposal that an entity waits for. `free_us` is when it is given up; `retry_us` when it may be repeated.
 
     `escalated`: a person is asked, and what will be done is not decided yet. Of the attempts so far those
-    `spared` were denied by what ends by itself: they count for none.
+    `spared` were denied by what ends by itself: they count for none. `refused` are the actions that were denied to the
+    loop's arm in this episode for what rests on them alone.
     """
 
     proposal: str
@@ -25,6 +26,7 @@ class Open(msgspec.Struct, kw_only=True):
     escalated: bool = False
     retry_us: int | None = None
     spared: int = 0
+    refused: tuple[str, ...] = ()
 
 
 class Waiting(msgspec.Struct, kw_only=True):
@@ -36,6 +38,7 @@ class Waiting(msgspec.Struct, kw_only=True):
     attempt: int
     due_us: int | None
     spared: int = 0
+    refused: tuple[str, ...] = ()
 
 
 class State(msgspec.Struct):
