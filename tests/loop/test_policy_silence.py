@@ -1,4 +1,4 @@
-"""A gate that is away loses no episode: what it did not answer is proposed again, ever more rarely, until it is back."""
+"""A gate that is away loses no episode: what it did not answer is proposed again, ever more rarely, till it is back."""
 
 from collections.abc import Iterator
 

@@ -22,15 +22,12 @@ def take(one: Open, verdict: Verdict, *, outcome_wait_us: int, others: Collectio
         one.free_us = verdict.time_us + outcome_wait_us
     if verdict.verdict != "deny":
         return
+    too_late = came_too_late(verdict, was_escalated=was_escalated)
     alone_us = without_it_us(verdict) if _is_drawn(verdict) else None
     if alone_us is not None and others:
         one.refused = tuple(dict.fromkeys((*one.refused, verdict.proposal.action)))
         one.retry_us = max(alone_us, verdict.time_us + AGAIN_US)
-    elif (
-        verdict.decided_by != "pause"
-        and not may_pass(verdict)
-        and not came_too_late(verdict, was_escalated=was_escalated)
-    ):
+    elif verdict.decided_by != "pause" and not may_pass(verdict) and not too_late:
         one.retry_us = verdict.retry_after_us
     elif one.retry_us is None:
         one.retry_us = verdict.time_us + (AGAIN_UNTOLD_US if verdict.decided_by in UNTOLD else AGAIN_US)
