@@ -21,13 +21,11 @@ from streams.loop.gate.pairs import Given, Pairs
 from streams.loop.gate.runs import Run, Runs
 from streams.loop.gate.settings import ANY_PATTERN, LEVELS, Level, LevelSettings
 from streams.loop.gate.state import LadderState, Orders
-from streams.loop.gate.table import BEFORE_LEVEL, LEVEL_VERDICTS
+from streams.loop.gate.table import BEFORE_LEVEL, SHOWN
 from streams.loop.occasion import Occasion
 from streams.loop.remembering import remember
 from streams.loop.rewards import reward_of, within_range
 
-_SHOWN = frozenset(level for level, verdict in LEVEL_VERDICTS.items() if verdict == "shadow")
-"""Levels at which an action is only shown."""
 _DOUBLINGS = 8
 """So often at most the number of episodes is doubled for a pair that was lowered."""
 
@@ -117,10 +115,11 @@ class Ladder:
         """Note that the loop wanted an action which its level kept back: one that was proposed, or that it would have
         chosen, and left out for its level, where no check before that of the level failed. Of an episode once.
         """
-        proposal, outputs = verdict.proposal, list[Event]()
+        proposal = verdict.proposal
         is_shown, wanted = verdict.decided_by == "level", proposal.wanted
         if not is_shown and wanted is None and not self._pairs.untold:
-            return outputs
+            return []
+        outputs: list[Event] = []
         given = Given(orders, on, proposal.id, proposal.episode)
         for action in (proposal.action,) if wanted is None else (proposal.action, wanted):
             outputs += self._pairs.tell_renewed(proposal.pattern, action, given)
@@ -133,7 +132,7 @@ class Ladder:
 
     def _want(self, proposal: Proposal, action: str, level: Level, given: Given) -> list[Event]:
         wanted = f"{proposal.episode}/{action}"
-        if level not in _SHOWN or wanted in self._seen:
+        if level not in SHOWN or wanted in self._seen:
             return []
         remember(self._seen, wanted, self._remembered)
         self._levels.clear()

@@ -114,3 +114,5 @@ LEVEL_VERDICTS: dict[Level, Literal["shadow", "escalate", "allow"]] = {
     "act": "allow",
 }
 """What a proposal gets at each level when nothing else is in its way: what the rows `level` and `approval` come to."""
+SHOWN = frozenset(level for level, verdict in LEVEL_VERDICTS.items() if verdict == "shadow")
+"""Levels at which a proposal is only shown."""
