@@ -3,10 +3,11 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from schemas.events import ASK, LEVEL, NONE, REFUSED, Recurrence, Why
+from schemas.events import ASK, LEVEL, NONE, REFUSED, Proposal, Recurrence, Why
 from streams.learners.bandit import pick
 from streams.learners.reward_model import RewardModel
 from streams.loop.asking import asked_about
+from streams.loop.occasion import Occasion
 from streams.loop.policy.choice import Choice, chances_of, choose, hold_out_of, uniform
 from streams.loop.policy.settings import PolicySettings
 from streams.loop.policy.why import why_of
@@ -20,6 +21,40 @@ class Drawn:
     why: Why
     left_out: tuple[str, ...] = ()
     wanted: str | None = None
+
+    def proposal(
+        self,
+        proposal_id: str,
+        recurrence: Recurrence,
+        on: Occasion,
+        *,
+        blocked: tuple[str, ...],
+        features: dict[str, float],
+        model: str,
+        expires_us: int,
+    ) -> Proposal:
+        """Return it as a proposal; `blocked` are the scopes that limits mask."""
+        choice = self.choice
+        return Proposal(
+            id=proposal_id,
+            time_us=on.now.us,
+            causes=on.causes,
+            entity=recurrence.entity,
+            episode=recurrence.episode,
+            pattern=recurrence.pattern,
+            action=asked_about(choice.probabilities) if choice.action == ASK else choice.action,
+            propensity=choice.propensity,
+            probabilities=choice.probabilities,
+            expires_us=expires_us,
+            model=model,
+            features=features,
+            blocked=tuple(sorted((*blocked, *self.left_out))),
+            hold_out=choice.hold_out,
+            group=recurrence.group,
+            why=self.why,
+            asked=choice.action == ASK,
+            wanted=self.wanted,
+        )
 
 
 class Drawing:

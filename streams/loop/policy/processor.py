@@ -22,7 +22,6 @@ from schemas.events import (
 )
 from schemas.ids import Cause, Mint
 from streams.loop.actions import ActionSettings
-from streams.loop.asking import asked_about
 from streams.loop.occasion import Occasion, fold_events
 from streams.loop.policy.answers import adopted, came_too_late, take, waits_longer
 from streams.loop.policy.choice import dry_of, features_of, time_of_day
@@ -350,26 +349,14 @@ class Policy:
             held_back=self._held_back.of(recurrence.pattern),
             refused=waiting.refused,
         )
-        choice = drawn.choice
-        proposal = Proposal(
-            id=proposal_id,
-            time_us=on.now.us,
-            causes=on.causes,
-            entity=recurrence.entity,
-            episode=recurrence.episode,
-            pattern=recurrence.pattern,
-            action=asked_about(choice.probabilities) if choice.action == ASK else choice.action,
-            propensity=choice.propensity,
-            probabilities=choice.probabilities,
-            expires_us=on.now.us + self._settings.expires_us,
-            model=f"ridges/{self._model.updates}",
+        proposal = drawn.proposal(
+            proposal_id,
+            recurrence,
+            on,
+            blocked=blocked,
             features=features,
-            blocked=tuple(sorted((*blocked, *drawn.left_out))),
-            hold_out=choice.hold_out,
-            group=recurrence.group,
-            why=drawn.why,
-            asked=choice.action == ASK,
-            wanted=drawn.wanted,
+            model=f"ridges/{self._model.updates}",
+            expires_us=on.now.us + self._settings.expires_us,
         )
         self._open[recurrence.entity] = waiting.opened(proposal.id, proposal.expires_us)
         forget_oldest(self._open, self._settings.open_limit)
