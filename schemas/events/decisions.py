@@ -12,6 +12,8 @@ ARMS: tuple[Arm, ...] = get_args(Arm)
 """The arms of a hold-out: the loop, the frozen baseline, and doing nothing."""
 ASK = "ask"
 """What the loop may choose instead of an action: to ask a person about the likeliest one. No action has this name."""
+LEVEL, REFUSED = "level", "refused"
+"""Kinds of scopes in `Proposal.blocked`: what the loop's arm left out for its level, or as it was refused before."""
 
 
 class HoldOut(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,10 +45,16 @@ class Why(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
 class Proposal(Event, frozen=True, kw_only=True):
     """An action for an entity, or `none`, with the exact probability with which it was chosen.
 
-    `probabilities` cover the eligible arms and add up to 1; `propensity` is the chosen one's probability including the
-    hold-out draw; `features` are what the reward model saw; `blocked` what limits masked. `by` is `loop`, or the person
-    who signed it, for a `reason`. `asked`: what was chosen is to ask a person about the action, so both probabilities
-    are those of `ask`, and it never runs without an approval.
+    `probabilities` are those of the loop's arm, cover the eligible arms and add up to 1; `propensity` is the chosen
+    one's probability including the hold-out draw; `features` are what the reward model saw; `blocked` what limits
+    masked. `by` is `loop`, or the person who signed it, for a `reason`. `asked`: what was chosen is to ask a person
+    about the action, so both probabilities are those of `ask`, and it never runs without an approval.
+
+    The loop's arm alone leaves out what would not run, as long as another action may: in `blocked` that is
+    `level:NAME` for an action that the gate keeps back at its level, and `refused:NAME` for one that was refused in
+    this episode before. Such an action is not among the `probabilities`, but for the baseline's: there with 0, as its
+    own arm may choose it. `wanted` is what the loop's arm would have drawn, with the same draw, if every level let it
+    run, where that is an action which is kept back. Nothing ran by it, so its probability is not told.
     """
 
     TYPE: ClassVar[str] = "flyball.proposal.v1"
@@ -69,11 +77,23 @@ class Proposal(Event, frozen=True, kw_only=True):
     reason: str = ""
     why: Why | None = None
     asked: bool = False
+    wanted: str | None = None
 
     @property
     def choice(self) -> str:
         """What was chosen: the name that it has among the probabilities."""
         return ASK if self.asked else self.action
+
+    @property
+    def left_out(self) -> frozenset[str]:
+        """The actions that the loop's arm left out, as they would not have run."""
+        scopes = (scope.partition(":") for scope in self.blocked)
+        return frozenset(name for kind, _, name in scopes if kind in (LEVEL, REFUSED))
+
+    @property
+    def leaves_out_by_level(self) -> bool:
+        """Whether the loop's arm left out an action for its level."""
+        return any(scope.startswith(f"{LEVEL}:") for scope in self.blocked)
 
     def digest(self) -> str:
         """Return the SHA-256 (hex) of the canonical JSON: what an approval answers, to the last byte."""
@@ -137,6 +157,9 @@ class Verdict(Event, frozen=True, kw_only=True):
 
     `approval` is the answer of a person that led to it, `approvals` are all that speak for it; where people are asked,
     `final` is what they are asked about. `dry_run`: so says the action that came of it.
+
+    `held_back` are all declared actions, by name, that stand below `approve` against the proposal's pattern now. It is
+    said where the level decided, and where the proposal itself left actions out for their level; else it is empty.
     """
 
     TYPE: ClassVar[str] = "flyball.verdict.v1"
@@ -154,6 +177,7 @@ class Verdict(Event, frozen=True, kw_only=True):
     approvals: tuple[str, ...] = ()
     final: FinalAction | None = None
     dry_run: bool = False
+    held_back: tuple[str, ...] = ()
 
     def key(self) -> str:
         return self.proposal.id
@@ -162,6 +186,11 @@ class Verdict(Event, frozen=True, kw_only=True):
     def acts(self) -> bool:
         """Whether something is to be done: an action came of it, and no dry run."""
         return self.action is not None and not self.dry_run
+
+    @property
+    def says_held_back(self) -> bool:
+        """Whether it says which actions are held back, be it none."""
+        return self.decided_by == "level" or self.proposal.leaves_out_by_level
 
     @property
     def left(self) -> dict[str, Check]:

@@ -145,6 +145,18 @@ class RewardModel(base.Regressor):
         self._memory.add(key, decision)
         return Outlook(*self._mix.outlook(*look, places=self._latest_slots, priors=self._latest_priors))
 
+    def outlook(self, key: str, actions: Sequence[str]) -> Outlook:
+        """Return what is expected of some of the actions at the decision just made under `key`, as if these alone had
+        been asked about; nothing may have been learned since. Raises `ValueError` where no such decision or action is
+        known.
+        """
+        decision = self._memory.get(key)
+        if decision is None or not self._slots.keys() >= set(actions):
+            raise ValueError(f"expected a decision just made and some of its actions, got {key} and {actions}")
+        places = np.array([self._slots[action] for action in actions], dtype=np.intp)
+        look = self._look(decision.row, decision.pattern)
+        return Outlook(*self._mix.outlook(*look, places=places, priors=self._prior(actions)))
+
     def learn(self, key: str, action: str, reward: float) -> bool:
         """Learn what the action earned that really ran after a decision, be it another than was chosen. Returns whether
         that was new: of a decision that is not remembered, or was learned from, nothing is learned.

@@ -1,6 +1,6 @@
 """One causal story: from the telemetry that made an episode to what the models learned from how it was answered."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -100,11 +100,8 @@ def stories(reader: Reader, episodes: set[str]) -> dict[str, Story]:
                 of_action[event.id] = event.episode or event.proposal
             case LevelChange():
                 levels[event.pattern, event.action] = record, event
-            case Verdict() if event.decided_by == "level" and _key(event) in found:
-                change = levels.get((event.proposal.pattern, event.proposal.action))
-                told = found[_key(event)]
-                if change is not None and all(one.id != change[1].id for _, one in told):
-                    told.append(change)
+            case Verdict() if _key(event) in found:
+                found[_key(event)] += _changes(event, levels, found[_key(event)])
         for key in [_key(event)] if not isinstance(event, Storm) else [one.episode for one in event.members]:
             if key in found:
                 found[key].append((record, event))
@@ -149,6 +146,21 @@ def _key(event: Told) -> str:
             return event.proposal
         case _:
             return ""
+
+
+def _changes(
+    verdict: Verdict,
+    levels: Mapping[tuple[str, str], tuple[StoredRecord, LevelChange]],
+    told: Sequence[tuple[StoredRecord, Told]],
+) -> list[tuple[StoredRecord, Told]]:
+    """Return what was last told of the levels that kept an action back, unless it was told already: of what was
+    proposed, and of what would have been drawn.
+    """
+    proposal, known = verdict.proposal, {one.id for _, one in told}
+    kept_back = [proposal.action] if verdict.decided_by == "level" else []
+    kept_back += [] if proposal.wanted is None else [proposal.wanted]
+    changes = [levels.get((proposal.pattern, action)) for action in dict.fromkeys(kept_back)]
+    return [change for change in changes if change is not None and change[1].id not in known]
 
 
 def _is_named(event: Told, beginning: str) -> bool:

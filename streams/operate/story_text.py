@@ -79,7 +79,7 @@ def level_text(change: LevelChange) -> str:
     order = f"; flyball level {change.pattern}/{change.action} {change.earned} raises it" if to_sign else ""
     told = [f"{what}, {_REASONS[change.reason]}{f' ({change.detail})' if change.detail else ''}"]
     told += [f"what would change that: {change.remedy}"] if change.remedy else []
-    told += [f"proposed {change.decided} times"] if change.decided else []
+    told += [f"wanted {change.decided} times"] if change.decided else []
     told += [f"{change.outcomes} outcomes, {change.missing} missing"] if change.outcomes or change.missing else []
     told += [f"reward {change.reward:.2f}"] if change.reward is not None else []
     if change.effect is not None and change.effect_low is not None and change.effect_high is not None:
@@ -107,7 +107,8 @@ def _proposal_text(event: Proposal) -> str:
     chosen = f"propensity {event.propensity:.3f} of {chances}{arm}{blocked}"
     why = f"; {told}" if (told := why_text(event)) else ""
     what = f"chose to ask a person about {event.action}" if event.asked else f"proposed {event.action}"
-    return f"{what} ({chosen}){why}; {event.model} on {features}"
+    wanted = "" if event.wanted is None else f"; would have drawn {event.wanted}, which its level keeps back"
+    return f"{what} ({chosen}){wanted}{why}; {event.model} on {features}"
 
 
 def _verdict_text(event: Verdict) -> str:

@@ -37,7 +37,8 @@ def _how(proposal: Proposal, why: Why) -> str:
         return "by the rule on lives"
     is_more = why.runner_up_expected is None or why.expected >= why.runner_up_expected
     if why.mode == "best":
-        best = "the best known" if len(proposal.probabilities) <= TWO else "the likeliest"
+        drawn = sum(chance > 0.0 for chance in proposal.probabilities.values())
+        best = "the best known" if drawn <= TWO else "the likeliest"
         return best if is_more else "given the benefit of the doubt"
     return "tried, not the likeliest" if is_more else "tried, not the best known"
 

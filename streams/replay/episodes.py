@@ -8,6 +8,7 @@ from schemas.events import ASK, NONE, Event, Experience, Proposal, Verdict
 from schemas.keyring import LOOP
 from streams.loop.account.answers import answer_in
 from streams.loop.asking import unasked
+from streams.loop.denials import without_it_us
 from streams.loop.rewards import reward_of
 from streams.settings import Settings
 
@@ -44,7 +45,8 @@ class End:
 class DecidedEpisode:
     """The proposals about an episode in order, the first `MOST_PROPOSALS`, and how they ended, by their ids; of later
     ones the ends are there that something was done or spent in. `answers` are the ids of those that people gave;
-    `retries_us` when those of the loop's that were denied with a time may be repeated; `stopped` those that the gate
+    `retries_us` when those of the loop's that were denied with a time, or for what rests on their action alone, may be
+    repeated; `stopped` those that the gate
     would not let explore when it last looked. `last` is the id and time of the loop's latest proposal beyond those,
     while it has not ended.
     """
@@ -169,8 +171,9 @@ def _note_end(episode: DecidedEpisode, event: Experience, *, is_kept: bool) -> N
 
 def _may_retry(episode: DecidedEpisode, verdict: Verdict) -> None:
     episode.retries_us.pop(verdict.proposal.id, None)
-    if verdict.verdict == "deny" and verdict.retry_after_us is not None:
-        episode.retries_us[verdict.proposal.id] = verdict.retry_after_us
+    times_us = [us for us in (verdict.retry_after_us, without_it_us(verdict)) if us is not None]
+    if verdict.verdict == "deny" and times_us:
+        episode.retries_us[verdict.proposal.id] = max(times_us)
     for check in verdict.checks:
         if check.name == EXPLORATION and check.passed:
             episode.stopped.discard(verdict.proposal.id)

@@ -7,7 +7,7 @@ from math import isclose
 
 from msgspec.structs import replace
 
-from schemas.events import ASK, NONE, Experience, Proposal
+from schemas.events import ASK, LEVEL, NONE, REFUSED, Experience, Proposal
 from schemas.keyring import LOOP
 from streams.learners.reward_model import RewardModel
 from streams.loop.actions import ActionSettings
@@ -73,10 +73,14 @@ class _Learner:
             remember(self._seen, experience.proposal, remembered)
 
     def choose(self, proposal: Proposal, names: Sequence[str]) -> dict[str, float]:
-        policy = self._chooser.policy
+        """Return the probability of each, 0 of what was left out."""
         features = self._features(proposal.features)
         outlook = self._model.decide(proposal.id, features, actions=names, pattern=proposal.pattern)
-        return chances_of(names, outlook, policy, dry=self._dry)
+        left = [name for name in names if name not in proposal.left_out]
+        if len(left) < len(names):
+            outlook = self._model.outlook(proposal.id, left)
+        chances = chances_of(left, outlook, self._chooser.policy, dry=self._dry)
+        return dict.fromkeys(names, 0.0) | chances
 
     def _features(self, features: Mapping[str, float]) -> Mapping[str, float]:
         return features if self._as_recorded else features_under(features, self._chooser.policy.values)
@@ -123,11 +127,14 @@ def choose_again(
 
 
 def _eligible(proposal: Proposal, other: Chooser, added: Collection[str]) -> list[str]:
-    """Return what could have been chosen under the other settings, to which some choices were `added`."""
-    everything = any(not scope.startswith("action:") for scope in proposal.blocked)
+    """Return what could have been chosen under the other settings, to which some choices were `added`; among it what
+    the loop's arm left out of the recorded probabilities.
+    """
+    everything = any(scope.partition(":")[0] not in ("action", LEVEL, REFUSED) for scope in proposal.blocked)
     new = [name for name in added if not everything and f"action:{name}" not in proposal.blocked]
     names = {NONE, *new, *(name for name in proposal.probabilities if name in other.choices)}
-    return sorted(names if names - {NONE, ASK} else {NONE})  # a person is asked about an action, so never without one
+    actions = names - {NONE, ASK} - proposal.left_out
+    return sorted(names if actions else names - {ASK})  # a person is asked about an action, so never without one
 
 
 def _catch_up(updates: int, experiences: Iterator[Experience], learners: Sequence[_Learner]) -> None:

@@ -436,6 +436,9 @@ LATER: dict[str, Event] = {
         ),
     ),
     "flyball.proposal.v1+asked": _with(PROPOSAL, by="loop", asked=True, probabilities={"ask": 0.8, "none": 0.2}),
+    "flyball.proposal.v1+wanted": _with(
+        PROPOSAL, by="loop", wanted="recycle", blocked=("level:recycle", "level:shed", "refused:drain")
+    ),
     "flyball.presence.v1+why": _with(BY_TYPE[Presence], state="paused", why="stop file var/STOP"),
     "flyball.approval.v1+action_hash": _with(BY_TYPE[Approval], action_hash="h2"),
     "flyball.approval.v1+signature": _with(BY_TYPE[Approval], action_hash="h2", signature="U1NIU0lH"),
@@ -454,6 +457,9 @@ LATER: dict[str, Event] = {
         ),
     ),
     "flyball.verdict.v1+dry_run": _with(BY_TYPE[Verdict], verdict="allow", dry_run=True),
+    "flyball.verdict.v1+held_back": _with(
+        BY_TYPE[Verdict], verdict="shadow", decided_by="level", level="suggest", held_back=("recycle", "shed")
+    ),
     "flyball.blocked.v1+whole": _with(BY_TYPE[Blocked], whole=True),
     "flyball.blocked.v1+breakers": _with(BY_TYPE[Blocked], breakers={"action:restart": T - 9, "loop": T}),
     "flyball.blocked.v1+left": _with(

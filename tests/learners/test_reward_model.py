@@ -129,6 +129,23 @@ def test_the_first_features_keep_their_places() -> None:
     assert high - low > 0.8
 
 
+def test_the_outlook_on_some_actions_is_as_if_these_alone_had_been_asked_about() -> None:
+    whole, alone = (RewardModel(RewardModelSettings(), {"c": 0.4}) for _ in range(2))
+    for model in (whole, alone):
+        for action, reward in (("a", 0.9), ("b", 0.2), ("c", 0.5)):
+            lived(model, action, reward, pattern="p", times=7)
+    some = ("a", "c")
+    seen = whole.decide("k", X, actions=(*"abc",), pattern="p")
+    asked = alone.decide("k", X, actions=some, pattern="p")
+    for one, other in zip(whole.outlook("k", some), asked, strict=True):
+        assert np.array_equal(one, other)
+    assert asked.evidence < seen.evidence
+    with pytest.raises(ValueError, match="a decision just made and some of its actions, got k and "):
+        whole.outlook("k", ("a", "x"))
+    with pytest.raises(ValueError, match="got other and "):
+        whole.outlook("other", some)
+
+
 def test_an_action_named_twice_is_refused() -> None:
     with pytest.raises(ValueError, match="each action once, got a, b, a"):
         fresh().decide("k", X, actions=("a", "b", "a"))

@@ -19,9 +19,10 @@ ACTIONS = {name: ActionSettings(name=name, cost=0.1) for name in ("replace", "re
 LOOP_ALONE = {"loop": 1.0, "baseline": 0.0, "none": 0.0}
 
 
-def policy(*, hold_out: dict[str, float] | None = None, renewal: dict[str, Any] | None = None) -> Policy:
+def policy(*, hold_out: dict[str, float] | None = None, renewal: dict[str, Any] | None = None, **fields: Any) -> Policy:
     given = RenewalSettings(action="replace", failed="failed", **(renewal or {}))
-    return Policy(PolicySettings(hold_out=hold_out or LOOP_ALONE, renewal=given), loop="t", seed=7, actions=ACTIONS)
+    settings = PolicySettings(hold_out=hold_out or LOOP_ALONE, renewal=given, **fields)
+    return Policy(settings, loop="t", seed=7, actions=ACTIONS)
 
 
 def at(hour: float) -> Now:

@@ -299,6 +299,7 @@ def test_a_proposal_that_nobody_answered_is_repeated_once_it_expired() -> None:
     (again,) = tick(processor, 20)
     assert again.episode == "e1"
     assert tick(processor, 40) == []
+    fold(processor, closed(50.0), seconds=50, first=5)
     assert processor.next_time() is None
 
 

@@ -1,6 +1,7 @@
 """Entities whose best time to act is later: what the policy makes of whole lives."""
 
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -75,12 +76,13 @@ def test_shares_of_the_arms_make_the_propensity() -> None:
     assert told == {("loop", "replace"): 0.5, ("baseline", "none"): 0.5, ("none", "none"): 0.5}
 
 
-def test_what_is_denied_is_asked_again_and_what_is_shadowed_is_said_once() -> None:
-    denied, shadowed = learned(), learned()
-    assert denied.live(answer="deny")[1]
-    assert len(denied.proposals) > 3
-    assert shadowed.live(answer="shadow")[1]
-    assert len(shadowed.proposals) == 1
+@pytest.mark.parametrize("answer", ["deny", "shadow"])
+def test_what_is_refused_is_asked_again_for_its_level_may_be_raised(answer: str) -> None:
+    plant = learned(outcome_wait_us=HOUR * 5 // 2)
+    assert plant.live(answer=answer)[1]
+    times = [one.time_us for one in plant.proposals]
+    assert len(times) > 2
+    assert {later - earlier for earlier, later in pairwise(times)} == {3 * HOUR}  # at the next window
 
 
 def test_while_it_is_under_way_or_blocked_nothing_is_proposed() -> None:

@@ -152,7 +152,7 @@ CHANGES: list[tuple[list[Event], str, str]] = [
     (
         [change("approve", "suggest", "decided", decided=10)],
         "approve",
-        "suggest -> approve, wanted often enough; proposed 10 times",
+        "suggest -> approve, wanted often enough; wanted 10 times",
     ),
     (
         [change("act", "approve", "earned", earned="act", outcomes=42, missing=1, effect=0.4,

@@ -105,6 +105,29 @@ def test_where_a_level_kept_an_action_back_its_story_says_why_that_stays(reader:
     assert story.steps.index(told) < [step.kind for step in story.steps].index("proposal")
 
 
+def test_and_where_it_kept_back_what_would_have_been_drawn(reader: Held) -> None:
+    record, let = [pair for pair in reader.events("verdicts") if isinstance(pair[1], Verdict)][-1]
+    assert isinstance(let, Verdict)
+    wanted = msgspec.structs.replace(let.proposal, wanted="drain")
+    let = msgspec.structs.replace(let, id="d" * 32, proposal=wanted)
+    change = LevelChange(
+        id="a" * 32,
+        time_us=let.time_us,
+        pattern=wanted.pattern,
+        action="drain",
+        level="suggest",
+        was="observe",
+        start="observe",
+        reason="decided",
+        decided=10,
+        episode="another one",
+    )
+    later = [(replace(record, offset=1_000_000 + number), event) for number, event in enumerate((change, let, let))]
+    story = story_of(Held([*reader.found, *later]), let.id)
+    (told,) = [step.text for step in story.steps if step.id == change.id]
+    assert told.endswith("/drain: observe -> suggest, wanted often enough; wanted 10 times")
+
+
 def test_a_level_that_an_episode_tipped_belongs_to_its_story(reader: Held) -> None:
     record, last = [pair for pair in reader.events("experience") if isinstance(pair[1], Experience)][-1]
     values = {"pattern": "p-1", "action": "restart", "level": "approve", "was": "act", "start": "act"}

@@ -110,6 +110,15 @@ def test_that_a_person_is_asked_by_choice_is_said_with_what_asking_is_held_again
     )
 
 
+def test_what_a_level_keeps_back_is_said_with_what_would_have_been_drawn() -> None:
+    chances = {"none": 0.2, "restart": 0.8, "scale-up": 0.0}
+    one = proposal("restart", probabilities=chances, blocked=("level:failover",), wanted="failover", why=Why(**GIVEN))
+    assert text_of(one, []).startswith(
+        "proposed restart (propensity 0.400 of restart 0.80, none 0.20, scale-up 0.00; arm loop; "
+        "blocked: level:failover); would have drawn failover, which its level keeps back; the best known: restart over"
+    )
+
+
 def test_of_proposals_that_do_not_say_why_the_rest_is_told() -> None:
     assert text_of(proposal("restart"), []) == (
         "proposed restart (propensity 0.400 of restart 1.00; arm loop); "

@@ -10,6 +10,7 @@ from streams.loop.gate.facts import Facts
 from streams.loop.gate.ladder import Ladder
 from streams.loop.gate.orders import lower
 from streams.loop.gate.state import Question, is_exploring, scopes_of
+from streams.loop.gate.table import SHOWN
 from streams.loop.occasion import Occasion
 from streams.loop.remembering import forget_oldest
 
@@ -61,6 +62,8 @@ class Decider:
         action = None
         if findings.decided_by is None and question.proposal.action != NONE:
             action = self._act(question, on.id(), causes)
+        proposal = question.proposal
+        says_held_back = findings.decided_by == "level" or (proposal.blocked and proposal.leaves_out_by_level)
         verdict = Verdict(
             id=verdict_id,
             time_us=question.now_us,
@@ -77,9 +80,19 @@ class Decider:
             approvals=question.approval_ids,
             final=self.final(question.proposal) if said == "escalate" else None,
             dry_run=action is not None and action.dry_run,
+            held_back=self._held_back(question) if says_held_back else (),
         )
         self._record(verdict)
         return [verdict] if action is None else [verdict, action, *self._ladder.began(verdict, self._facts.orders, on)]
+
+    def _held_back(self, question: Question) -> tuple[str, ...]:
+        """Return the actions that would only be shown against the pattern."""
+        pattern = question.proposal.pattern
+        levels = (
+            (name, self._ladder.level(self._facts.orders, pattern, name, question.now_us))
+            for name in sorted(self._facts.actions)
+        )
+        return tuple(name for name, level in levels if level in SHOWN)
 
     def final(self, proposal: Proposal) -> FinalAction:
         """Return what a proposal of a declared action would do."""

@@ -21,6 +21,7 @@ from streams.loop.gate.pairs import Given, Pairs
 from streams.loop.gate.runs import Run, Runs
 from streams.loop.gate.settings import ANY_PATTERN, LEVELS, Level, LevelSettings
 from streams.loop.gate.state import LadderState, Orders
+from streams.loop.gate.table import BEFORE_LEVEL, SHOWN
 from streams.loop.occasion import Occasion
 from streams.loop.remembering import remember
 from streams.loop.rewards import reward_of, within_range
@@ -111,24 +112,35 @@ class Ladder:
         return self._pairs.change(pair, start if start == "approve" else "suggest", given, why=thin)
 
     def decided(self, verdict: Verdict, orders: Orders, on: Occasion) -> list[Event]:
-        """Note that the loop wanted an action which its level kept back; of an episode once."""
+        """Note that the loop wanted an action which its level kept back: one that was proposed, or that it would have
+        chosen, and left out for its level, where no check before that of the level failed. Of an episode once.
+        """
         proposal = verdict.proposal
-        if verdict.decided_by != "level" and not self._pairs.untold:
+        is_shown, wanted = verdict.decided_by == "level", proposal.wanted
+        if not is_shown and wanted is None and not self._pairs.untold:
             return []
+        outputs: list[Event] = []
         given = Given(orders, on, proposal.id, proposal.episode)
-        outputs = self._pairs.tell_renewed(proposal.pattern, proposal.action, given)
-        if verdict.decided_by != "level":
-            return outputs
-        wanted = f"{proposal.episode}/{proposal.action}"
-        if wanted in self._seen:
-            return outputs
+        for action in (proposal.action,) if wanted is None else (proposal.action, wanted):
+            outputs += self._pairs.tell_renewed(proposal.pattern, action, given)
+        if is_shown:
+            outputs += self._want(proposal, proposal.action, verdict.level, given)
+        if wanted is not None and verdict.decided_by not in BEFORE_LEVEL:
+            level = self.level(orders, proposal.pattern, wanted, on.now.us)
+            outputs += self._want(proposal, wanted, level, given)
+        return outputs
+
+    def _want(self, proposal: Proposal, action: str, level: Level, given: Given) -> list[Event]:
+        wanted = f"{proposal.episode}/{action}"
+        if level not in SHOWN or wanted in self._seen:
+            return []
         remember(self._seen, wanted, self._remembered)
         self._levels.clear()
-        pair = self._pairs.follow(proposal.pattern, proposal.action)
+        pair = self._pairs.follow(proposal.pattern, action)
         if pair is None:
-            return outputs
+            return []
         pair.decided += 1
-        return outputs + self._climb(pair, "suggest" if verdict.level == "observe" else "approve", given)
+        return self._climb(pair, "suggest" if level == "observe" else "approve", given)
 
     def began(self, verdict: Verdict, orders: Orders, on: Occasion) -> list[Event]:
         """Note an action that was let through; of too many the oldest counts as one of which nobody tells what came. A

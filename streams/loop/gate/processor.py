@@ -264,7 +264,10 @@ class Gate:
         if proposal.action == NONE:
             check = with_remedy(validity.duplicate(self._facts, question), question)
             outputs += self._decider.decide(question, findings_of(check), on)
-            given_up = self._ladder.left_alone(self._decider.recorded[proposal.id])
+            verdict = self._decider.recorded[proposal.id]
+            if proposal.wanted is not None and proposal.by == LOOP:
+                outputs += self._ladder.decided(verdict, self._facts.orders, on)
+            given_up = self._ladder.left_alone(verdict)
             return outputs if given_up is None else outputs + self._given_up.note(given_up.entity, on)
         outputs += self._decider.decide(question, all_checks(self._facts, question), on)
         verdict = self._decider.recorded[proposal.id]

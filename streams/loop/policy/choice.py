@@ -22,7 +22,10 @@ DAY_US = 86_400_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """A chosen action, or `ask`, with the probabilities of the loop arm and the propensity of the whole procedure."""
+    """A chosen action, or `ask`, with the probabilities of the loop arm and the propensity of the whole procedure.
+
+    What the loop arm leaves out is not among its probabilities, but for the baseline's action: there with 0.
+    """
 
     action: str
     probabilities: dict[str, float]
@@ -80,14 +83,18 @@ def choose(
     draw: float,
     settings: PolicySettings,
     dry: Collection[str] = (),
+    left_out: Collection[str] = (),
 ) -> Choice:
     """Return what the arm chooses among the eligible actions, in order of their names, `none` always being one, and
-    `ask` where a person may be asked; of those that are `dry` runs see `chances_of`.
+    `ask` where a person may be asked; of those that are `dry` runs see `chances_of`. `left_out` are other eligible
+    actions, which the loop arm alone leaves out.
 
     The baseline's arm does nothing while its action is blocked: every arm lives under the same limits.
     """
     probabilities = chances_of(names, outlook, settings, dry=dry)
-    baseline = settings.baseline if settings.baseline in names else NONE
+    baseline = settings.baseline if settings.baseline in (*names, *left_out) else NONE
+    if baseline not in probabilities:
+        probabilities = dict(sorted({**probabilities, baseline: 0.0}.items()))
     match hold_out.arm:
         case "loop":
             action = pick(probabilities, draw)

@@ -164,7 +164,7 @@ class Lives:
             life.until_us = verdict.time_us + AGAIN_US
         elif verdict.verdict == "deny":
             life.until_us = verdict.retry_after_us or verdict.time_us + self._settings.outcome_wait_us
-        elif verdict.verdict == "shadow" or verdict.dry_run:
+        elif verdict.dry_run:
             life.until_us = NEVER_US  # it is said once a life what would be done
 
     def _end(self, outcome: Outcome, on: Occasion) -> None:

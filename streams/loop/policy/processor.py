@@ -22,20 +22,22 @@ from schemas.events import (
 )
 from schemas.ids import Cause, Mint
 from streams.loop.actions import ActionSettings
-from streams.loop.asking import asked_about
-from streams.loop.denials import UNTOLD, may_pass
 from streams.loop.occasion import Occasion, fold_events
-from streams.loop.policy.choice import choose, dry_of, features_of, hold_out_of, time_of_day, uniform
+from streams.loop.policy.answers import adopted, came_too_late, take, waits_longer
+from streams.loop.policy.choice import dry_of, features_of, time_of_day
+from streams.loop.policy.drawing import Drawing
+from streams.loop.policy.held_back import HeldBack
 from streams.loop.policy.learning import teach, teach_again
 from streams.loop.policy.lives import Lives
-from streams.loop.policy.openings import AGAIN_UNTOLD_US, AGAIN_US, NEVER_US, Openings
+from streams.loop.policy.masks import eligible, scopes_in_force
+from streams.loop.policy.openings import NEVER_US, Openings
 from streams.loop.policy.queue import LIMIT, Queue
 from streams.loop.policy.recent import RecentActions
 from streams.loop.policy.reward_models import reward_model
 from streams.loop.policy.settings import PolicySettings
+from streams.loop.policy.silence import Silence
 from streams.loop.policy.state import STATE_VERSION, Open, State, Timer, Waiting
 from streams.loop.policy.values import see, values_of
-from streams.loop.policy.why import why_of
 from streams.loop.processor import Input, Now
 from streams.loop.remembering import forget_oldest, remember
 from streams.loop.versions import refuse_other_version
@@ -45,13 +47,17 @@ class Policy:
     """Decides each episode once, by hold-out and contextual bandit, and learns from experience.
 
     An entity has one open proposal at a time: the next episode waits until the outcome window closed, and is dropped
-    if it is over by then. A proposal that was denied with a time, or never answered, is repeated while the episode is
-    open, `attempts` in all; the arm stays the same. Limits that the gate told (`Blocked`) mask actions beforehand.
+    if it is over by then. A proposal that was denied with a time is repeated while the episode is open, `attempts` in
+    all; the arm stays the same. One that was never answered is, too, at the cost of no attempt, the more rarely the
+    longer nobody answers. Limits that the gate told (`Blocked`) mask actions beforehand. What it keeps back of a
+    pattern at its level (`HeldBack`) the loop's arm leaves out as long as another action may run; it tells what it
+    would have drawn otherwise. What was denied for what rests on the action alone is decided again at once, without
+    it.
 
     Where they leave no action (the loop is paused, say), an episode is not decided: it waits for that to end, as does
     one whose proposal a pause denied, or what ends by itself at a time that nobody knows (`denials`), at the cost of no
-    attempt, and is dropped if it is over by then. Of those that waited one is proposed at a time, the next when that is
-    answered, so that limits hold the others back beforehand.
+    attempt, and is dropped if it is over by then. Of those that waited, or were never answered, one is proposed at a
+    time, the next when that is answered, so that limits hold the others back beforehand.
     Where a storm by declared calls says that the trouble began at another entity that can be acted on, the episode
     waits for `hold`, and is dropped if it is over by then.
 
@@ -70,7 +76,7 @@ class Policy:
         self._seed = seed
         renewal = settings.renewal
         later = NONE if renewal is None else renewal.action
-        self._dry = dry_of(actions)
+        self._drawing = Drawing(settings, seed=seed, dry=dry_of(actions))
         self._actions = tuple(sorted(name for name in actions if name not in (NONE, later)))
         self._asks = () if settings.ask_cost is None else (ASK,)
         self._new_model = partial(reward_model, settings, actions)
@@ -83,6 +89,8 @@ class Policy:
         self._blocked: dict[str, int] = {}
         self._asked = ""
         self._told_us = 0
+        self._silence = Silence()
+        self._held_back = HeldBack(limit=settings.remembered)
         self._recent = RecentActions(limit=settings.open_limit)
         self._lives: Lives | None = None
         if renewal is not None:
@@ -126,6 +134,8 @@ class Policy:
             seen=list(self._seen),
             held=list(self._queue.held.items()),
             lives=b"" if self._lives is None else self._lives.snapshot(),
+            held_back=self._held_back.columns(),
+            silence=self._silence,
             recent=self._recent.columns(),
             asked=self._asked,
             told_us=self._told_us,
@@ -146,15 +156,18 @@ class Policy:
         self._seen = OrderedDict((key, None) for key in state.seen)
         self._blocked = state.blocked
         self._asked, self._told_us = state.asked, state.told_us
+        self._held_back.restore(state.held_back)
+        self._silence = state.silence
         self._recent.restore(state.recent)
         if self._lives is not None and state.lives:
             self._lives.restore(state.lives)
 
     def relearn(self, events: Iterable[Event]) -> None:
-        """Learn from these experiences alone, and what was let through and is blocked, which is told but once. Of lives
-        nothing is told: they are followed anew.
+        """Learn from these experiences alone, and what was let through, is blocked, and is held back, which is told but
+        once. Of lives nothing is told: they are followed anew.
         """
         self._model, self._seen, self._blocked = self._new_model(), OrderedDict(), {}
+        self._held_back.restore(())
         for event in events:
             if isinstance(event, Blocked):
                 event.bring_up_to_date(self._blocked)
@@ -174,7 +187,8 @@ class Policy:
             return timers
         for place, (entity, waiting) in enumerate(self._queue.waiting.items()):
             if entity not in self._open:
-                due_us = max(waiting.due_us or self._told_us, openings.opens_us(waiting.recurrence))
+                opens_us = max(openings.opens_us(waiting.recurrence), self._silence.until_us)
+                due_us = max(waiting.due_us or self._told_us, opens_us)
                 if due_us < NEVER_US:
                     timers.append((due_us, "retry", place, entity))
         return timers
@@ -207,6 +221,7 @@ class Policy:
                 remember(self._seen, event.id, self._settings.remembered)
                 event.bring_up_to_date(self._blocked)
                 self._told_us = on.now.us
+                self._silence.end()
             case Episode() if event.phase == "closed":
                 self._close(event)
             case Experience():
@@ -223,11 +238,12 @@ class Policy:
         remember(self._decided, episode, self._settings.remembered)
         held_us = self._queue.held.get(episode, 0)
         due_us = held_us if held_us > on.now.us else None
+        waiting = Waiting(recurrence=recurrence, attempt=1, due_us=due_us)
         blocked = self._openings().opens_us(recurrence) > on.now.us
         if recurrence.entity in self._open or due_us is not None or blocked:
-            return self._queue.put(Waiting(recurrence=recurrence, attempt=1, due_us=due_us), on)
+            return self._queue.put(waiting, on)
         self._queue.waiting.pop(recurrence.entity, None)
-        return [self._propose(recurrence, 1, on)]
+        return [self._propose(waiting, on)]
 
     def _see(self, measurement: Measurement) -> None:
         if not self._settings.values:
@@ -237,6 +253,7 @@ class Policy:
                 see(one, measurement, self._settings.values)
 
     def _note(self, verdict: Verdict) -> None:
+        self._held_back.hear(verdict)
         if verdict.action is not None and verdict.acts:
             self._recent.note(verdict.proposal.entity, verdict.action, verdict.time_us)
 
@@ -244,20 +261,32 @@ class Policy:
         self._note(verdict)
         one = self._open.get(verdict.proposal.entity)
         if one is None or one.proposal != verdict.proposal.id:
+            one = self._adopt(verdict)
+        expires_us = self._settings.expires_us
+        if one is not None and came_too_late(verdict, was_escalated=one.escalated):
+            self._silence.note(verdict.proposal.time_us, verdict.time_us, expires_us=expires_us)
+        else:
+            self._silence.end()
+        if one is None:
             return
-        if not one.answered or (one.escalated and verdict.verdict != "escalate"):  # the horizon begins with the last
-            one.answered, one.escalated = True, verdict.verdict == "escalate"
-            one.free_us = verdict.time_us + self._settings.outcome_wait_us
-        if verdict.verdict != "deny":
-            return
-        if verdict.decided_by != "pause" and not may_pass(verdict):
-            one.retry_us = verdict.retry_after_us
-        elif one.retry_us is None:
-            one.retry_us = verdict.time_us + (AGAIN_UNTOLD_US if verdict.decided_by in UNTOLD else AGAIN_US)
-            one.spared += 1
+        gone = {*one.refused, verdict.proposal.action, *self._held_back.of(one.recurrence.pattern)}
+        others = [name for name in self._actions if name not in gone]
+        take(one, verdict, outcome_wait_us=self._settings.outcome_wait_us, others=others)
+
+    def _adopt(self, verdict: Verdict) -> Open | None:
+        """Take up a proposal again whose answer comes after it was given up; return it, or None."""
+        entity = verdict.proposal.entity
+        waiting = self._queue.waiting.get(entity)
+        one = None if verdict.proposal.id in self._seen else adopted(verdict, self._open.get(entity, waiting))
+        if one is not None:
+            self._open[entity] = one
+            forget_oldest(self._open, self._settings.open_limit)
+            self._queue.drop(entity, verdict.proposal.episode)
+        return one
 
     def _rename(self, pattern: str, into: str) -> None:
         """Propose what waits, or may be proposed again, as what its pattern was merged into."""
+        self._held_back.merge(pattern, into)
         known: list[Open | Waiting] = [*self._open.values(), *self._queue.waiting.values()]
         for one in known:
             if one.recurrence.pattern == pattern:
@@ -265,7 +294,7 @@ class Policy:
 
     def _close(self, episode: Episode) -> None:
         remember(self._closed, episode.episode, self._settings.remembered)
-        self._queue.close(episode)
+        self._queue.drop(episode.entity, episode.episode)
 
     def _learn(self, experience: Experience, on: Occasion) -> list[Event]:
         teach(self._model, experience, self._seen, remembered=self._settings.remembered)
@@ -281,9 +310,17 @@ class Policy:
 
     def _give_up(self, entity: str, on: Occasion) -> list[Event]:
         """Free an entity whose proposal got no answer, or whose experience never came."""
-        one = self._open.pop(entity)
-        outputs = [] if one.answered else self._repeat(one, on.now.us, on)
-        return outputs + (self._next(entity, on) if self._is_due(entity, on) else [])
+        one = self._open[entity]
+        if one.answered:
+            del self._open[entity]
+            return self._next(entity, on) if self._is_due(entity, on) else []
+        expires_us = self._settings.expires_us
+        if waits_longer(one, on.now.us, expires_us=expires_us):
+            return []
+        del self._open[entity]
+        self._silence.note(one.free_us - expires_us, on.now.us, expires_us=expires_us)
+        one.spared += 1
+        return self._repeat(one, on.now.us, on)  # by a timer: one of those that wait after the other
 
     def _repeat(self, one: Open, due_us: int, on: Occasion) -> list[Event]:
         """Let an episode be decided again, unless it is over, tried often enough, or a newer one waits."""
@@ -291,66 +328,45 @@ class Policy:
         over = recurrence.episode in self._closed or one.attempt - one.spared >= self._settings.attempts
         if over or recurrence.entity in self._queue.waiting:
             return []
-        waiting = Waiting(recurrence=recurrence, attempt=one.attempt + 1, due_us=due_us, spared=one.spared)
-        return self._queue.put(waiting, on)
+        return self._queue.put(one.again(due_us), on)
 
     def _is_due(self, entity: str, on: Occasion) -> bool:
         waiting = self._queue.waiting.get(entity)
         if waiting is None:
             return False
-        return max(waiting.due_us or 0, self._openings().opens_us(waiting.recurrence)) <= on.now.us
+        due_us = max(waiting.due_us or 0, self._silence.until_us)
+        return max(due_us, self._openings().opens_us(waiting.recurrence)) <= on.now.us
 
     def _next(self, entity: str, on: Occasion) -> list[Event]:
-        waiting = self._queue.waiting.pop(entity)
-        proposal = self._propose(waiting.recurrence, waiting.attempt, on)
-        self._open[entity].spared = waiting.spared
-        return [proposal]
+        return [self._propose(self._queue.waiting.pop(entity), on)]
 
-    def _propose(self, recurrence: Recurrence, attempt: int, on: Occasion) -> Proposal:
+    def _propose(self, waiting: Waiting, on: Occasion) -> Proposal:
+        recurrence = waiting.recurrence
         blocked = self._masks(recurrence.entity, recurrence.pattern, (*self._actions, *self._asks), on.now.us)
-        names = self._eligible(blocked)
+        names = eligible(blocked, actions=self._actions, asks=self._asks)
         proposal_id, features = on.id(), self._features(recurrence, on.now.us)
-        outlook = self._model.decide(proposal_id, features, actions=names, pattern=recurrence.pattern)
-        choice = choose(
-            names,
-            outlook,
-            hold_out=hold_out_of(recurrence.episode, seed=self._seed, shares=self._settings.hold_out),
-            draw=uniform("choice", self._seed, recurrence.episode, attempt),
-            settings=self._settings,
-            dry=self._dry,
-        )
-        proposal = Proposal(
-            id=proposal_id,
-            time_us=on.now.us,
-            causes=on.causes,
-            entity=recurrence.entity,
-            episode=recurrence.episode,
-            pattern=recurrence.pattern,
-            action=asked_about(choice.probabilities) if choice.action == ASK else choice.action,
-            propensity=choice.propensity,
-            probabilities=choice.probabilities,
-            expires_us=on.now.us + self._settings.expires_us,
-            model=f"ridges/{self._model.updates}",
+        drawn = self._drawing.draw(
+            self._model,
+            proposal_id,
+            recurrence,
+            waiting.attempt,
             features=features,
+            names=names,
+            held_back=self._held_back.of(recurrence.pattern),
+            refused=waiting.refused,
+        )
+        proposal = drawn.proposal(
+            proposal_id,
+            recurrence,
+            on,
             blocked=blocked,
-            hold_out=choice.hold_out,
-            group=recurrence.group,
-            why=why_of(self._model, proposal_id, names, outlook, choice),
-            asked=choice.action == ASK,
+            features=features,
+            model=f"ridges/{self._model.updates}",
+            expires_us=on.now.us + self._settings.expires_us,
         )
-        self._open[recurrence.entity] = Open(
-            proposal=proposal.id, recurrence=recurrence, attempt=attempt, free_us=proposal.expires_us
-        )
+        self._open[recurrence.entity] = waiting.opened(proposal.id, proposal.expires_us)
         forget_oldest(self._open, self._settings.open_limit)
         return proposal
-
-    def _eligible(self, blocked: tuple[str, ...]) -> list[str]:
-        """Return what may be chosen, in order of the names; a person is asked about an action, so never without one."""
-        if any(not scope.startswith("action:") for scope in blocked):
-            return [NONE]
-        actions = [name for name in self._actions if f"action:{name}" not in blocked]
-        asks = [name for name in self._asks if actions and f"action:{name}" not in blocked]
-        return sorted({*actions, *asks, NONE})
 
     def _features(self, recurrence: Recurrence, now_us: int) -> dict[str, float]:
         """Return what is known of an episode, of its entity and what was done about it lately, and the time."""
@@ -359,10 +375,4 @@ class Policy:
         return features_of(recurrence) | values | lately | time_of_day(now_us)
 
     def _masks(self, entity: str, pattern: str, actions: tuple[str, ...], now_us: int) -> tuple[str, ...]:
-        """Return the scopes in force that touch a decision."""
-        scopes = {"loop", f"entity:{entity}", f"pattern:{pattern}"} | {f"action:{name}" for name in actions}
-        return tuple(
-            scope
-            for scope, until_us in sorted(self._blocked.items())
-            if scope in scopes and (until_us == 0 or until_us > now_us)
-        )
+        return scopes_in_force(self._blocked, entity, pattern, actions, now_us)

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Iterable
 
-from schemas.events import Episode, Event, Storm
+from schemas.events import Event, Storm
 from streams.loop.occasion import Occasion
 from streams.loop.policy.settings import PolicySettings
 from streams.loop.policy.state import Waiting
@@ -36,10 +36,10 @@ class Queue:
         entity, _ = self.waiting.popitem(last=False)
         return self.turned_away.note(entity, on)
 
-    def close(self, episode: Episode) -> None:
-        """Let an episode that is over wait no longer."""
-        if self._of(episode.entity, episode.episode) is not None:
-            del self.waiting[episode.entity]
+    def drop(self, entity: str, episode: str) -> None:
+        """Let an episode wait no longer: it is over, or under way."""
+        if self._of(entity, episode) is not None:
+            del self.waiting[entity]
 
     def hold(self, storm: Storm) -> None:
         """Let those wait whose trouble began elsewhere; one that turns out to be an origin waits no longer."""

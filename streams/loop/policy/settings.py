@@ -38,7 +38,8 @@ class PolicySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     outcome_wait_us: Interval = 900_000_000
     """The longest that an entity is kept for a proposal whose experience does not come."""
     attempts: Annotated[int, msgspec.Meta(ge=1, le=10)] = 2
-    """Proposals per episode: another one only after one that was denied or expired, while the episode is open."""
+    """Proposals per episode: another one only after one that was denied for a time, or for what rests on its action
+    alone, while the episode is open. Those that nobody answered do not count."""
     ask_cost: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] | None = None
     """What a person's look costs, in units of reward: to ask one about the likeliest action is then one more choice at
     each decision. None: people are asked where a level says so, and never by choice."""

@@ -5,16 +5,19 @@ from typing import Literal
 import msgspec
 
 from schemas.events import Recurrence
+from streams.loop.policy.silence import Silence
 from streams.loop.untold import Untold
 
-STATE_VERSION = 7
+STATE_VERSION = 8
 
 
 class Open(msgspec.Struct, kw_only=True):
     """The proposal that an entity waits for. `free_us` is when it is given up; `retry_us` when it may be repeated.
 
-    `escalated`: a person is asked, and what will be done is not decided yet. Of the attempts so far those
-    `spared` were denied by what ends by itself: they count for none.
+    `escalated`: a person is asked, and what will be done is not decided yet. Of the attempts so far those `spared` were
+    denied by what ends by itself, or never answered: they count for none. `refused` are the actions that were denied to
+    the loop's arm in this episode for what rests on them alone. `late`: it was found to have been given up long ago,
+    and is waited for once more.
     """
 
     proposal: str
@@ -25,6 +28,18 @@ class Open(msgspec.Struct, kw_only=True):
     escalated: bool = False
     retry_us: int | None = None
     spared: int = 0
+    refused: tuple[str, ...] = ()
+    late: bool = False
+
+    def again(self, due_us: int) -> "Waiting":
+        """Return its episode as one to decide once more."""
+        return Waiting(
+            recurrence=self.recurrence,
+            attempt=self.attempt + 1,
+            due_us=due_us,
+            spared=self.spared,
+            refused=self.refused,
+        )
 
 
 class Waiting(msgspec.Struct, kw_only=True):
@@ -36,6 +51,18 @@ class Waiting(msgspec.Struct, kw_only=True):
     attempt: int
     due_us: int | None
     spared: int = 0
+    refused: tuple[str, ...] = ()
+
+    def opened(self, proposal: str, free_us: int) -> Open:
+        """Return it as decided by a proposal."""
+        return Open(
+            proposal=proposal,
+            recurrence=self.recurrence,
+            attempt=self.attempt,
+            free_us=free_us,
+            spared=self.spared,
+            refused=self.refused,
+        )
 
 
 class State(msgspec.Struct):
@@ -44,7 +71,8 @@ class State(msgspec.Struct):
     wait for another entity to be acted on; `lives` is empty where none are followed; `recent` are the actions let
     through by entity, none in a state that was written before they were looked at; `asked` is the entity of which an
     episode that had waited was proposed last, `told_us` when the gate last said what it blocks, and `turned_away`
-    what is still to be told of those that found no room to wait.
+    what is still to be told of those that found no room to wait; `held_back` are the actions, by pattern, that the gate
+    keeps back at their level, and `silence` is for how long nobody has answered.
     """
 
     version: int
@@ -58,6 +86,8 @@ class State(msgspec.Struct):
     held: list[tuple[str, int]]
     lives: bytes
     turned_away: Untold
+    held_back: list[tuple[str, tuple[str, ...]]]
+    silence: Silence
     recent: list[tuple[str, dict[str, int]]] = []
     asked: str = ""
     told_us: int = 0
