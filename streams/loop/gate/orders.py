@@ -18,10 +18,10 @@ _FREEDOM = {level: place for place, level in enumerate(LEVELS)}
 def hear(orders: Orders, control: Control, now_us: int, *, machines_raise: bool = False) -> bool:
     """Fold one record, the latest per scope counts; return whether it was new.
 
-    A repeated record changes nothing, however long ago it was heard where it still is the order in force for its scope,
-    and neither does one that is older (`time_us`) than that, unless it stops: a signed record that somebody writes again
-    resumes nothing. See `schemas.orders` about
-    people's clocks. To `act` only a person raises, with a key of his own, unless `machines_raise`.
+    A repeated record changes nothing, however long ago it was heard while it is the order in force for its scope. Nor
+    does one that is older (`time_us`) than that, unless it stops: a signed record that somebody writes again resumes
+    nothing. See `schemas.orders` about people's clocks. To `act` only a person raises, with a key of his own, unless
+    `machines_raise`.
     """
     if control.kind == "level" and control.value == "act" and not (machines_raise or in_person(control.by)):
         return False
