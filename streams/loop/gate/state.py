@@ -108,8 +108,8 @@ class End(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 class Orders(msgspec.Struct):
     """What people said on `control`; `heard` are the ids of the latest records, `activated_by` chose the settings. Of
-    each scope `in_force` is the id of the order in force, and `times_us` of what time that is. At `rearmed_us` a stop of
-    the loop was last lifted. `stopped_here`: the last step was taken beside a stop file.
+    each scope `in_force` is the id of the order in force, and `times_us` of what time that is. At `rearmed_us` a stop
+    of the loop was last lifted. `stopped_here`: the last step was taken beside a stop file.
     """
 
     pauses: dict[str, Order] = {}
