@@ -1,4 +1,4 @@
-"""Several groups of executors each do every action: it is under way until all that began it have ended it."""
+"""Where several groups of executors do an action, it is under way until all that began it have ended it."""
 
 import msgspec
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from schemas.events import Action, Outcome, Proposal
 from streams.loop.gate.book import GROUP_KEPT_US
 from streams.loop.gate.state import GROUPS_MAX, read_state
-from tests.loop.gate_bench import HOUR, SECOND, Bench, actions, outcome, proposal, ready, verdicts
+from tests.loop.gate_bench import ACTIONS, HOUR, SECOND, Bench, actions, outcome, proposal, ready, verdicts
 from tests.loop.levels_bench import GOOD, LevelBench
 
 
@@ -93,6 +93,26 @@ def test_what_one_group_refused_and_nobody_began_is_over_once_nobody_may_begin_i
     assert (state.field.in_flight, state.field.cooldowns_us, state.tripped_us) == ({}, {}, {})
 
 
+def test_a_group_that_does_other_actions_is_not_waited_for() -> None:
+    bench = ready(entity_attempts="10/hour")
+    bench.us += ACTIONS["failover"].wait_us
+    (action,) = actions(bench.give(msgspec.structs.replace(wanted(bench, "other"), action="failover")))
+    bench.give(said(action, "valves", "claimed"), said(action, "valves", "refused"))
+    bench.us += SECOND
+    heard_of(bench, "default")
+    bench.give(said(begun(bench), "default", "refused"))
+    assert is_free(bench)
+
+
+def test_of_an_action_that_is_no_longer_declared_no_group_is_remembered() -> None:
+    bench = ready(entity_attempts="10/hour")
+    heard_of(bench, "default", "valves")
+    fewer = Bench(actions={"failover": ACTIONS["failover"]})
+    fewer.gate.restore(bench.gate.snapshot())
+    assert set(read_state(bench.gate.snapshot()).field.groups) == {"restart"}
+    assert read_state(fewer.gate.snapshot()).field.groups == {}
+
+
 def test_a_group_that_was_not_heard_of_for_long_is_not_waited_for() -> None:
     bench = ready(entity_attempts="10/hour")
     heard_of(bench, "gone", "default")
@@ -147,7 +167,7 @@ def test_what_is_known_of_groups_is_bounded() -> None:
     action = begun(bench)
     bench.give(*(said(action, f"g{number}", "claimed") for number in range(GROUPS_MAX + 10)))
     field = read_state(bench.gate.snapshot()).field
-    assert (len(field.groups), len(field.in_flight[action.id].said)) == (GROUPS_MAX, GROUPS_MAX)
+    assert (len(field.groups["restart"]), len(field.in_flight[action.id].said)) == (GROUPS_MAX, GROUPS_MAX)
     for number in range(GROUPS_MAX):
         assert len(read_state(bench.gate.snapshot()).field.in_flight) == 1
         bench.give(said(action, f"g{number}", "succeeded"))

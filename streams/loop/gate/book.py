@@ -19,7 +19,8 @@ EXPLORING = "exploring"
 ESCALATING = "escalating"
 NOTHING = parse_limits("0/day")
 GROUP_KEPT_US = 30 * 86_400_000_000
-"""So long after it last claimed an action, a group of executors is taken to be there: a refusal by others is no end."""
+"""So long after it last claimed an action of a name a group of executors is taken to do those: what another one refuses
+is not over."""
 
 
 class Book:
@@ -51,6 +52,7 @@ class Book:
     def adopt(self, field: Field) -> None:
         """Replace what is going on."""
         self.field = field
+        field.groups = {name: groups for name, groups in field.groups.items() if name in self._actions}
         self._on_entity = dict(Counter(action.entity for action in field.in_flight.values()))
         self._unwell = OpenByGroup(field.episodes.values())
 
@@ -106,14 +108,14 @@ class Book:
         """Note what an executor says of an action; return how that ended, where this ended it (`InFlight.end`). It is
         under way again where another group claims it after that. An end that was counted before counts no more.
         """
-        if outcome.state == "claimed":
-            self._hear_of(outcome.group, now_us)
         under_way = self.field.in_flight.get(outcome.action) or self._claimed_late(outcome, now_us)
         heard = None if under_way is None else under_way.heard(outcome)
         if heard is None or heard is under_way:
             return None
         self.field.in_flight[outcome.action] = heard
-        state = heard.end(self.field.groups)
+        if outcome.state == "claimed":
+            self._hear_of(outcome.group, heard.action, now_us)
+        state = heard.end(self.field.groups.get(heard.action, ()))
         if state is not None:
             self._take(outcome.action)
             self._remember_end(outcome.action, heard, now_us)
@@ -191,8 +193,8 @@ class Book:
         known = self.field.episodes.get(proposal.episode)
         return proposal.group if known is None else known.group
 
-    def _hear_of(self, group: str, now_us: int) -> None:
-        groups = self.field.groups
+    def _hear_of(self, group: str, action: str, now_us: int) -> None:
+        groups = self.field.groups.setdefault(action, {})
         groups.pop(group, None)
         groups[group] = now_us
         while len(groups) > GROUPS_MAX or groups[next(iter(groups))] <= now_us - GROUP_KEPT_US:

@@ -69,7 +69,7 @@ class InFlight(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     def end(self, groups: Collection[str]) -> str | None:
         """Return how it ended, the worst of all groups, or None while it is under way: until each group that claimed it
-        has ended it, and where none of them began, until all `groups` that there are have refused it.
+        has ended it, and where none of them began, until all `groups` that do such actions have refused it.
         """
         states = {one.state for one in self.said.values()}
         if "claimed" in states or (self.is_refused and not self.said.keys() >= set(groups)):
@@ -135,8 +135,8 @@ class Opened(msgspec.Struct, frozen=True, array_like=True):
 class Field(msgspec.Struct):
     """What is going on: episodes that are open, and those that are over (to when that was heard), actions under way,
     until when entities cool down, when each entity was last acted on (the longest ago first). `ended` are actions that
-    executors ended before they were due to be given up: another group may still claim one. `groups` is when each group
-    of executors last claimed any action, the longest ago first.
+    executors ended before they were due to be given up: another group may still claim one. `groups`: of each kind
+    of action, when each group of executors last claimed one, the longest ago first.
     """
 
     episodes: dict[str, Opened] = {}
@@ -145,7 +145,7 @@ class Field(msgspec.Struct):
     cooldowns_us: dict[str, int] = {}
     acted_us: dict[str, int] = {}
     ended: dict[str, InFlight] = {}
-    groups: dict[str, int] = {}
+    groups: dict[str, dict[str, int]] = {}
 
 
 class LadderState(msgspec.Struct):
