@@ -99,11 +99,14 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
 
 
 class SlidingWindowsState(msgspec.Struct, array_like=True):
-    """What survives a restart: timestamps per key, the latest dropped one per key, divisors of tightened keys."""
+    """What survives a restart: timestamps per key, the latest dropped one per key, divisors of tightened keys; and the
+    latest timestamp per key that was forgotten.
+    """
 
     times: dict[str, list[int]] = {}
     dropped_us: dict[str, int] = {}
     divisors: dict[str, int] = {}
+    forgotten_us: dict[str, int] = {}
 
 
 class Allowance(msgspec.Struct, gc=False):
@@ -152,7 +155,8 @@ class SlidingWindows:
     """Reservations per key, each key under the limits that `limits_of(key)` states, at all times the same.
 
     Bounded: at most `keys_max` keys; a key is forgotten only when nothing of it can count any more, and while there is
-    no room for a new one nothing is possible for it.
+    no room for a new one nothing is possible for it. Of as many keys that were forgotten, the latest, it is known when
+    they last spent: should a longer limit be stated, all that they may have spent until then counts as spent.
     """
 
     def __init__(self, *, limits_of: Callable[[str], Limits], keys_max: int) -> None:
@@ -160,6 +164,7 @@ class SlidingWindows:
         self._keys_max = keys_max
         self._allowances: dict[str, Allowance] = {}
         self._divisors: dict[str, int] = {}
+        self._forgotten_us: dict[str, int] = {}
 
     def standing(self, key: str, now_us: int) -> Standing:
         """Return where a key stands at `now_us` with the limit that frees last, else with the fullest one."""
@@ -190,7 +195,7 @@ class SlidingWindows:
         if allowance is None:
             if len(self._allowances).bit_count() == 1:  # now and then: at 1, 2, 4, 8, ... keys
                 self._forget_idle(now_us)
-            allowance = self._allowances[key] = self._fresh(key)
+            allowance = self._allowances[key] = self._take(key)
         times = allowance.times
         times.append(times[-1] if times and times[-1] > now_us else now_us)
         if len(times) > allowance.kept:
@@ -218,16 +223,16 @@ class SlidingWindows:
         divisor = self._divisors.pop(key, None)
         if divisor is not None:
             self.tighten(into, divisor)
-        gone = self._allowances.pop(key, None)
-        if gone is None:
-            return
-        known = self._allowances.get(into) or self._fresh(into)
+        known, gone = self._take(into), self._take(key)
         dropped = [one.dropped_us for one in (gone, known) if one.dropped_us is not None]
         times = sorted((*known.times, *gone.times))
         known.dropped_us = max(dropped, default=None)
-        known.times = array(_TYPE, times[bisect_left(times, max(dropped, default=times[0])) :])
-        self._allowances[into] = known
-        self._drop_surplus(into, known)
+        known.times = array(_TYPE, times if not dropped else times[bisect_left(times, max(dropped)) :])
+        if known.times:
+            self._allowances[into] = known
+            self._drop_surplus(into, known)
+        elif known.dropped_us is not None:
+            self._forget(into, known.dropped_us)
 
     def state(self) -> SlidingWindowsState:
         """Return everything that must survive, in a fixed order."""
@@ -236,18 +241,26 @@ class SlidingWindows:
             times={key: one.times.tolist() for key, one in known},
             dropped_us={key: one.dropped_us for key, one in known if one.dropped_us is not None},
             divisors=dict(sorted(self._divisors.items())),
+            forgotten_us=dict(self._forgotten_us),
         )
 
     def restore(self, state: SlidingWindowsState) -> None:
         """Replace the reservations; the limits stay those stated now."""
-        self._divisors = dict(state.divisors)
+        self._divisors, self._forgotten_us = dict(state.divisors), dict(state.forgotten_us)
         self._allowances = {
             key: Allowance(self._limits(key), array(_TYPE, times), state.dropped_us.get(key))
             for key, times in state.times.items()
         }
 
+    def _take(self, key: str) -> Allowance:
+        """Return what is known of a key, and forget it."""
+        allowance = self._allowances.pop(key, None) or self._fresh(key)
+        self._forgotten_us.pop(key, None)
+        return allowance
+
     def _fresh(self, key: str) -> Allowance:
-        return Allowance(self._limits(key) if self._divisors else self._limits_of(key), array(_TYPE))
+        limits = self._limits(key) if self._divisors else self._limits_of(key)
+        return Allowance(limits, array(_TYPE), self._forgotten_us.get(key))
 
     def _limits(self, key: str) -> Limits:
         """Return the limits in force."""
@@ -274,7 +287,12 @@ class SlidingWindows:
         for key in [key for key, one in self._allowances.items() if one.times[-1] + KEPT_US <= now_us]:
             interval_us = max(limit.interval_us for limit in self._limits_of(key))
             if self._allowances[key].times[-1] + interval_us <= now_us:
-                del self._allowances[key]
+                self._forget(key, self._allowances.pop(key).times[-1])
+
+    def _forget(self, key: str, last_us: int) -> None:
+        self._forgotten_us[key] = last_us
+        if len(self._forgotten_us) > self._keys_max:
+            del self._forgotten_us[next(iter(self._forgotten_us))]
 
 
 def _tightness(standing: Standing) -> tuple[bool, int, float]:

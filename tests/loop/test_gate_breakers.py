@@ -8,6 +8,7 @@ import pytest
 from schemas.events import Blocked, Event, Verdict
 from streams.loop.actions import ActionSettings
 from streams.loop.gate import Gate, GateSettings
+from streams.loop.gate.orders import HEARD_MAX
 from tests.loop.gate_bench import (
     ACT,
     SECOND,
@@ -141,3 +142,15 @@ def test_where_the_settings_say_auto_a_breaker_closes_by_what_is_seen() -> None:
     bench.us += 6 * SECOND
     assert told(calm(bench)) == [{}]
     assert ask(bench, "calm", "e2").verdict == "allow"
+
+
+def test_an_order_that_rearmed_an_action_closes_its_breaker_no_second_time_however_many_others_came_since() -> None:
+    bench = running()
+    order = control("rearm", "action:restart", "")
+    bench.give(order)
+    fail(bench, 4)
+    bench.give(*(control("pause", f"entity:x{number}", "running") for number in range(HEARD_MAX)))
+    assert told(bench.give(order)) == []
+    assert ask(bench, "p1", "e5").decided_by == "failures"
+    assert told(rearm(bench, "action:restart")) == [{}]
+    assert ask(bench, "p2", "e5").verdict == "allow"

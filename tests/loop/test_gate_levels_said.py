@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from schemas.events import Promotion
+from schemas.events import Control, Promotion
 from schemas.ids import derive
 from streams.loop.gate.orders import SCOPES_MAX
 from streams.loop.gate.state import read_state
@@ -20,6 +20,28 @@ def test_what_a_person_orders_holds_again_whatever_was_earned_or_lost() -> None:
     bench.give(msgspec.structs.replace(control("level", "*/recycle", "act"), time_us=bench.us))
     assert told(bench)[1:] == [("p-1/recycle", "approve", "act", "ordered")]
     assert bench.decide("recycle").level == "act"
+
+
+@pytest.mark.parametrize("level", ["observe", "approve", "act"])
+def test_an_order_for_any_pattern_raises_nothing_that_an_order_by_name_let_act_and_that_was_lowered_since(
+    level: str,
+) -> None:
+    bench = asked()
+    bench.give(ordered(bench, "p-1/recycle", "act"), ordered(bench, "p-2/recycle", "act"))
+    while not bench.changes:
+        bench.rounds(1, BAD, nothing=GOOD)
+    assert told(bench) == [("p-1/recycle", "act", "approve", "harm")]
+    bench.give(ordered(bench, "*/recycle", level))
+    assert told(bench)[1:] == []
+    assert bench.decide("recycle").level == "approve"
+    assert bench.decide("recycle", pattern="p-2").level == "act"
+    assert bench.decide("recycle", pattern="p-3").level == level
+    bench.give(ordered(bench, "p-1/recycle", "act"))
+    assert bench.decide("recycle").level == "act"
+
+
+def ordered(bench: LevelBench, pair: str, level: str) -> Control:
+    return msgspec.structs.replace(control("level", pair, level), id=derive(pair, level, bench.us), time_us=bench.us)
 
 
 def test_what_was_earned_and_lost_outlives_a_restart() -> None:

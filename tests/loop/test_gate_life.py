@@ -253,6 +253,6 @@ FIRST_VERSION: dict[str, object] = {
 def test_a_state_of_another_version_is_refused_with_what_to_do(state: dict[str, object]) -> None:
     bench = ready()
     before = bench.gate.snapshot()
-    with pytest.raises(RecoveryError, match=r"version 8, got \d+: .* `flyball recover --role gate --accept-loss`"):
+    with pytest.raises(RecoveryError, match=r"version 9, got \d+: .* `flyball recover --role gate --accept-loss`"):
         bench.gate.restore(msgspec.msgpack.encode(state))
     assert bench.gate.snapshot() == before

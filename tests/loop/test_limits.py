@@ -296,3 +296,48 @@ def test_memory_is_bounded_and_what_still_counts_is_never_forgotten() -> None:
     for n in range(1_000):
         book.reserve("a", 2 * HOUR + n)
     assert len(book.state().times["a"]) == KEPT
+
+
+def forgotten(keys_max: int = 100) -> SlidingWindows:
+    """Return windows of a day, of which that of "a" was spent at 0 and forgotten a week later."""
+    book = windows("1/day", keys_max=keys_max)
+    book.reserve("a", 0)
+    book.reserve("b", KEPT_US)
+    book.reserve("c", KEPT_US)
+    assert list(book.state().times) == ["b", "c"]
+    return book
+
+
+def test_what_a_forgotten_key_has_spent_counts_where_a_longer_limit_is_stated() -> None:
+    new = windows("1/30d")
+    new.restore(forgotten().state())
+    assert (new.standing("a", 8 * DAY).possible, new.standing("a", 8 * DAY).next_us) == (False, 30 * DAY)
+    assert new.blocked_until("a", 8 * DAY) == 30 * DAY
+    assert new.standing("d", 8 * DAY).possible
+    assert new.standing("a", 30 * DAY).possible
+    new.reserve("a", 30 * DAY)
+    assert (new.blocked_until("a", 31 * DAY), new.state().forgotten_us) == (60 * DAY, {})
+
+
+@pytest.mark.parametrize("into", ["b", "new", "gone"])
+def test_what_a_forgotten_key_has_spent_counts_for_the_one_that_it_is_joined_with(into: str) -> None:
+    new = windows("1/30d")
+    state = forgotten().state()
+    state.forgotten_us |= {"gone": -DAY}
+    new.restore(state)
+    new.join("a", into)
+    assert new.blocked_until(into, 8 * DAY) == (37 if into == "b" else 30) * DAY
+    assert new.blocked_until("a", 8 * DAY) is None
+
+
+def test_a_forgotten_key_is_as_free_as_any_other_under_the_limits_that_it_was_forgotten_under() -> None:
+    book = forgotten()
+    assert book.standing("a", KEPT_US) == book.standing("d", KEPT_US)
+    assert book.reserve("a", KEPT_US)
+
+
+def test_of_as_many_keys_as_are_followed_it_is_known_that_they_were_forgotten() -> None:
+    book = windows("1/day", keys_max=2)
+    for number in range(20):
+        book.reserve(f"k{number}", number * KEPT_US)
+    assert len(book.state().forgotten_us) == 2

@@ -50,6 +50,28 @@ def test_outside_it_everything_goes_on(text: str, moment: str, zone: str) -> Non
     assert Maintenance((text,)).until(at(moment, zone)) is None
 
 
+CHANGES: list[tuple[str, str, str]] = [
+    # window in Berlin, from and until when it holds in UTC. In autumn the second 02:00 to 03:00 begins at 01:00 UTC
+    ("daily 01:00 - 02:30", "2026-10-24T23:00", "2026-10-25T01:30"),
+    ("daily 02:30 - 02:45", "2026-10-25T00:30", "2026-10-25T01:45"),
+    ("daily 02:30 - 04:00", "2026-10-25T00:30", "2026-10-25T03:00"),
+    # in spring there is no 02:00 to 03:00, which would begin at 01:00 UTC: of the clock before, or of the one after
+    ("daily 02:30 - 03:30", "2026-03-29T00:30", "2026-03-29T01:30"),
+    ("daily 02:15 - 03:10", "2026-03-29T00:15", "2026-03-29T01:10"),
+    ("daily 01:00 - 02:30", "2026-03-29T00:00", "2026-03-29T01:30"),
+    ("Sat 22:00 - Sun 02:30", "2026-03-28T21:00", "2026-03-29T01:30"),
+]
+
+
+@pytest.mark.parametrize(("window", "start", "end"), CHANGES)
+def test_when_the_clock_is_changed_a_window_holds_by_both_clocks(window: str, start: str, end: str) -> None:
+    text = f"{window} Europe/Berlin"
+    held = [
+        us for us in range(at(start) - 30 * MINUTE, at(end) + 30 * MINUTE, MINUTE) if Maintenance((text,)).until(us)
+    ]
+    assert (held[0], held[-1] + MINUTE, len(held)) == (at(start), at(end), (at(end) - at(start)) // MINUTE)
+
+
 def test_windows_that_touch_are_one() -> None:
     both = Maintenance(("daily 02:00 - 03:00 UTC", "daily 03:00 - 04:00 UTC"))
     assert both.until(at("2026-11-26T02:30")) == (at("2026-11-26T04:00"), "daily 03:00 - 04:00 UTC")

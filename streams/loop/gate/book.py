@@ -3,8 +3,6 @@
 from collections import Counter
 from collections.abc import Mapping
 
-import msgspec
-
 from schemas.events import Action, Census, Episode, Outcome, Proposal
 from streams.loop.actions import ActionSettings
 from streams.loop.gate.ends import Ends
@@ -12,7 +10,7 @@ from streams.loop.gate.health import Health
 from streams.loop.gate.open_by_group import OpenByGroup
 from streams.loop.gate.settings import GateSettings
 from streams.loop.gate.spending import Spending
-from streams.loop.gate.state import Field, InFlight, Opened, Question
+from streams.loop.gate.state import GROUPS_MAX, Field, InFlight, Opened, Question
 from streams.loop.limits import MOST, Limits, SlidingWindows, parse_limits
 
 TIGHTENED = 2
@@ -20,6 +18,9 @@ TIGHTENED = 2
 EXPLORING = "exploring"
 ESCALATING = "escalating"
 NOTHING = parse_limits("0/day")
+GROUP_KEPT_US = 30 * 86_400_000_000
+"""So long after it last claimed an action of a name a group of executors is taken to do those: what another one refuses
+is not over."""
 
 
 class Book:
@@ -51,6 +52,7 @@ class Book:
     def adopt(self, field: Field) -> None:
         """Replace what is going on."""
         self.field = field
+        field.groups = {name: groups for name, groups in field.groups.items() if name in self._actions}
         self._on_entity = dict(Counter(action.entity for action in field.in_flight.values()))
         self._unwell = OpenByGroup(field.episodes.values())
 
@@ -102,24 +104,32 @@ class Book:
         self.windows.join(f"pattern:{pattern}", f"pattern:{into}")
         self.touched.add(f"pattern:{into}")
 
-    def see_outcome(self, outcome: Outcome, now_us: int) -> bool:
-        """End an action, and return whether this did; only who claimed it first can, and an end that was counted before
-        counts no more.
+    def see_outcome(self, outcome: Outcome, now_us: int) -> str | None:
+        """Note what an executor says of an action; return how that ended, where this ended it (`InFlight.end`). It is
+        under way again where another group claims it after that. An end that was counted before counts no more.
         """
-        under_way = self.field.in_flight.get(outcome.action)
-        if under_way is None or under_way.executor not in (None, outcome.executor):
-            return False
+        under_way = self.field.in_flight.get(outcome.action) or self._claimed_late(outcome, now_us)
+        heard = None if under_way is None else under_way.heard(outcome)
+        if heard is None or heard is under_way:
+            return None
+        self.field.in_flight[outcome.action] = heard
         if outcome.state == "claimed":
-            self.field.in_flight[outcome.action] = msgspec.structs.replace(under_way, executor=outcome.executor)
-            return False
-        self._take(outcome.action)
-        if outcome.state != "refused":  # it never ran
-            self._ended(under_way, outcome.state != "succeeded", now_us)
-        return True
+            self._hear_of(outcome.group, heard.action, now_us)
+        state = heard.end(self.field.groups.get(heard.action, ()))
+        if state is not None:
+            self._take(outcome.action)
+            self._remember_end(outcome.action, heard, now_us)
+            if state != "refused":  # it never ran
+                self._ended(heard, state != "succeeded", now_us)
+        return state
 
     def give_up(self, action: str, now_us: int) -> None:
-        """Count the end of an action as unknown: its executor did not say."""
-        self._ended(self._take(action), bad=True, now_us=now_us)
+        """Count the end of an action as unknown: its executor did not say; as none where some refused it, and nobody
+        began: none can any more.
+        """
+        given_up = self._take(action)
+        if not given_up.is_refused:
+            self._ended(given_up, bad=True, now_us=now_us)
 
     def settle(self, action: str, state: str, now_us: int) -> None:
         """End an action as a person says; an outcome that comes later counts no more."""
@@ -182,6 +192,33 @@ class Book:
         """Return the group of the entity: as its open episode says, else as the proposal does."""
         known = self.field.episodes.get(proposal.episode)
         return proposal.group if known is None else known.group
+
+    def _hear_of(self, group: str, action: str, now_us: int) -> None:
+        groups = self.field.groups.setdefault(action, {})
+        groups.pop(group, None)
+        groups[group] = now_us
+        while len(groups) > GROUPS_MAX or groups[next(iter(groups))] <= now_us - GROUP_KEPT_US:
+            del groups[next(iter(groups))]
+
+    def _claimed_late(self, outcome: Outcome, now_us: int) -> InFlight | None:
+        """Return an action that others ended and of which a group says only now that it begins: it is under way."""
+        known = self.field.ended.get(outcome.action)
+        if known is None or outcome.state != "claimed" or outcome.group in known.said or known.deadline_us <= now_us:
+            return None
+        del self.field.ended[outcome.action]
+        self.field.in_flight[outcome.action] = known
+        self._on_entity[known.entity] = self._on_entity.get(known.entity, 0) + 1
+        self.touched.update((f"entity:{known.entity}", "loop"))
+        return known
+
+    def _remember_end(self, action: str, ended: InFlight, now_us: int) -> None:
+        """Remember an action that ended, and forget others: what nobody may begin any more, and too many."""
+        known = self.field.ended
+        known[action] = ended
+        while len(known) > self._settings.tracked or known[next(iter(known))].deadline_us <= now_us:
+            del known[next(iter(known))]
+            if not known:
+                return
 
     def _take(self, action: str) -> InFlight:
         """Take an action off those under way."""

@@ -219,11 +219,14 @@ class Ladder:
         return outputs
 
     def ordered(self, target: str, orders: Orders, on: Occasion) -> list[Event]:
-        """Begin anew with what a person ordered about a pair (`*` for any pattern), whatever was earned or lost."""
+        """Begin anew with what a person ordered about a pair (`*` for any pattern that no order names), whatever was
+        earned or lost. Where an order names the pattern, one for `*` says nothing of it: what was lowered stays so.
+        """
         pattern, _, action = target.rpartition("/")
         outputs: list[Event] = []
         for pair in self._pairs:
-            if pair.action == action and pattern in (pair.pattern, ANY_PATTERN):
+            named = f"{pair.pattern}/{action}" in orders.levels
+            if pair.action == action and pattern == (pair.pattern if named else ANY_PATTERN):
                 outputs += self._pairs.restart(pair, Given(orders, on))
         return outputs
 

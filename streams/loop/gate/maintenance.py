@@ -30,12 +30,14 @@ class Window:
     zone: ZoneInfo
 
     def around(self, day: date) -> tuple[int, int] | None:
-        """Return start and end, in us since the epoch, of the window that starts on this day (of its time zone)."""
+        """Return start and end, in us since the epoch, of the window that starts on this day (of its time zone). Where
+        the clock shows one of them twice, or never, it holds from the earlier start and until the later end.
+        """
         if day.weekday() not in self.days:
             return None
         start = datetime.combine(day, self.start, self.zone)
         end = datetime.combine(day + timedelta(days=self.length_days), self.end, self.zone)
-        return _us(start), _us(end)
+        return min(_readings(start)), max(_readings(end))
 
 
 def parse_window(text: str) -> Window:
@@ -122,6 +124,11 @@ def _days(first: str, last: str | None) -> frozenset[int]:
     start = DAYS.index(first)
     number = (DAYS.index(last) - start) % _WEEK + 1 if last else 1
     return frozenset((start + day) % _WEEK for day in range(number))
+
+
+def _readings(moment: datetime) -> tuple[int, int]:
+    """Return a local time as by the clock before and after a change of it nearby: both are the same but at that."""
+    return _us(moment.replace(fold=0)), _us(moment.replace(fold=1))
 
 
 def _us(moment: datetime) -> int:

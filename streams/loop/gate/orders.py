@@ -18,9 +18,10 @@ _FREEDOM = {level: place for place, level in enumerate(LEVELS)}
 def hear(orders: Orders, control: Control, now_us: int, *, machines_raise: bool = False) -> bool:
     """Fold one record, the latest per scope counts; return whether it was new.
 
-    A repeated record changes nothing, and neither does one that is older (`time_us`) than the order in force for its
-    scope, unless it stops: a signed record that somebody writes again resumes nothing. See `schemas.orders` about
-    people's clocks. To `act` only a person raises, with a key of his own, unless `machines_raise`.
+    A repeated record changes nothing, however long ago it was heard while it is the order in force for its scope. Nor
+    does one that is older (`time_us`) than that, unless it stops: a signed record that somebody writes again resumes
+    nothing. See `schemas.orders` about people's clocks. To `act` only a person raises, with a key of his own, unless
+    `machines_raise`.
     """
     if control.kind == "level" and control.value == "act" and not (machines_raise or in_person(control.by)):
         return False
@@ -28,13 +29,14 @@ def hear(orders: Orders, control: Control, now_us: int, *, machines_raise: bool 
     if scope is None:  # the keyring is the decoder's; an action is cancelled or settled once
         return True
     time_us = time_in_force(control, orders.times_us.get(scope))
-    if control.id in orders.heard or time_us is None:
+    if time_us is None or control.id == orders.in_force.get(scope) or control.id in orders.heard:
         return False
     orders.heard = [*orders.heard[-HEARD_MAX + 1 :], control.id]
     if control.kind == "pause" and control.target not in orders.pauses:
         _drop_over(orders, now_us)
     if scope in orders.times_us or len(orders.times_us) < SCOPES_MAX:
         orders.times_us[scope] = time_us
+        orders.in_force[scope] = control.id
         _obey(orders, control, now_us)
     elif control.kind != "rearm":  # orders of too much stop the loop: none may be forgotten
         orders.times_us["stop/loop"] = max(control.time_us, orders.times_us.get("stop/loop", 0))
@@ -100,6 +102,7 @@ def merge(orders: Orders, pattern: str, into: str) -> None:
         ordered, _, action = pair.rpartition("/")
         if kind == "level" and ordered == pattern:
             after_us, to = orders.times_us.pop(scope) + 1, f"level/{into}/{action}"
+            orders.in_force.pop(scope, None)
             orders.times_us[to] = max(after_us, orders.times_us.get(to, after_us))
 
 
@@ -186,3 +189,4 @@ def _drop_over(orders: Orders, now_us: int) -> None:
         if target != "loop" and order.paused and order.until_us is not None and now_us >= order.until_us:
             del orders.pauses[target]
             orders.times_us.pop(f"pause/{target}", None)
+            orders.in_force.pop(f"pause/{target}", None)

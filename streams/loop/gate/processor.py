@@ -209,8 +209,9 @@ class Gate:
                 self._book.see_census(census, on.now.us)
             case Outcome() as outcome:
                 outputs = []
-                if self._book.see_outcome(outcome, on.now.us):
-                    self._ladder.ended(outcome.action, outcome.state)
+                state = self._book.see_outcome(outcome, on.now.us)
+                if state is not None:
+                    self._ladder.ended(outcome.action, state)
             case Experience() as experience:
                 verdict = self._decider.recorded.get(experience.proposal)
                 return self._ladder.learned(experience, verdict, self._facts.orders, on)

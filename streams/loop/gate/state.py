@@ -1,9 +1,11 @@
 """What the gate must not forget: plain structs, written to the snapshot as they are; and what its checks are asked."""
 
+from collections.abc import Collection
+
 import msgspec
 
 from schemas.errors import RecoveryError
-from schemas.events import Approval, Proposal, Verdict
+from schemas.events import Approval, Outcome, Proposal, Verdict
 from streams.loop.gate.evidence import Pair
 from streams.loop.gate.feedback import Feedback
 from streams.loop.gate.left_alone import LeftAlone
@@ -14,7 +16,10 @@ from streams.loop.gate.spending import Spent
 from streams.loop.limits import SlidingWindowsState
 from streams.loop.untold import Untold
 
-STATE_VERSION = 8
+STATE_VERSION = 9
+GROUPS_MAX = 64
+"""Groups of executors that are told apart."""
+_WORST_FIRST = ("unknown", "failed", "succeeded")
 
 
 class Order(msgspec.Struct, frozen=True, array_like=True):
@@ -25,10 +30,17 @@ class Order(msgspec.Struct, frozen=True, array_like=True):
     heard_us: int
 
 
-class InFlight(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """An action that was let through and whose end is not known; at `deadline_us` its end counts as unknown.
+class Said(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What a group of executors said last of an action, and who of them; of claims the first counts."""
 
-    `executor` is who claimed it first: once somebody has, only that one can end it.
+    executor: str
+    state: str
+
+
+class InFlight(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """An action that was let through and whose end is not known; at `deadline_us` it is given up.
+
+    Each group of executors does it: `said` is by group. Who claimed it first in a group alone can end it there.
     """
 
     action: str
@@ -36,7 +48,38 @@ class InFlight(msgspec.Struct, frozen=True, array_like=True, gc=False):
     group: str
     episode: str
     deadline_us: int
-    executor: str | None = None
+    said: dict[str, Said] = {}
+
+    @property
+    def executor(self) -> str | None:
+        """Return who has claimed it and not ended it, the first of several; None where nobody has."""
+        return next((one.executor for one in self.said.values() if one.state == "claimed"), None)
+
+    def heard(self, outcome: Outcome) -> "InFlight":
+        """Return it with what an executor said of it; itself where that counts for nothing."""
+        known = self.said.get(outcome.group)
+        if known is None:
+            counts = len(self.said) < GROUPS_MAX
+        else:
+            counts = known == Said(outcome.executor, "claimed") and outcome.state != "claimed"
+        if not counts:
+            return self
+        said = self.said | {outcome.group: Said(outcome.executor, outcome.state)}
+        return msgspec.structs.replace(self, said=said)
+
+    def end(self, groups: Collection[str]) -> str | None:
+        """Return how it ended, the worst of all groups, or None while it is under way: until each group that claimed it
+        has ended it, and where none of them began, until all `groups` that do such actions have refused it.
+        """
+        states = {one.state for one in self.said.values()}
+        if "claimed" in states or (self.is_refused and not self.said.keys() >= set(groups)):
+            return None
+        return next((state for state in _WORST_FIRST if state in states), "refused")
+
+    @property
+    def is_refused(self) -> bool:
+        """Return whether all that anybody said of it is that it does not begin."""
+        return bool(self.said) and all(one.state == "refused" for one in self.said.values())
 
 
 class Escalation(msgspec.Struct, frozen=True, array_like=True):
@@ -64,9 +107,9 @@ class End(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Orders(msgspec.Struct):
-    """What people said on `control`; `heard` are the ids of the latest records, `activated_by` chose the settings,
-    `times_us` is of what time the order in force of each scope is, and at `rearmed_us` a stop of the loop was last
-    lifted. `stopped_here`: the last step was taken beside a stop file.
+    """What people said on `control`; `heard` are the ids of the latest records, `activated_by` chose the settings. Of
+    each scope `in_force` is the id of the order in force, and `times_us` of what time that is. At `rearmed_us` a stop
+    of the loop was last lifted. `stopped_here`: the last step was taken beside a stop file.
     """
 
     pauses: dict[str, Order] = {}
@@ -76,6 +119,7 @@ class Orders(msgspec.Struct):
     activated_by: str = ""
     heard: list[str] = []
     times_us: dict[str, int] = {}
+    in_force: dict[str, str] = {}
     rearmed_us: int = 0
     stopped_here: bool = False
 
@@ -90,7 +134,9 @@ class Opened(msgspec.Struct, frozen=True, array_like=True):
 
 class Field(msgspec.Struct):
     """What is going on: episodes that are open, and those that are over (to when that was heard), actions under way,
-    until when entities cool down, when each entity was last acted on (the longest ago first).
+    until when entities cool down, when each entity was last acted on (the longest ago first). `ended` are actions that
+    executors ended before they were due to be given up: another group may still claim one. `groups`: of each kind
+    of action, when each group of executors last claimed one, the longest ago first.
     """
 
     episodes: dict[str, Opened] = {}
@@ -98,6 +144,8 @@ class Field(msgspec.Struct):
     in_flight: dict[str, InFlight] = {}
     cooldowns_us: dict[str, int] = {}
     acted_us: dict[str, int] = {}
+    ended: dict[str, InFlight] = {}
+    groups: dict[str, dict[str, int]] = {}
 
 
 class LadderState(msgspec.Struct):
