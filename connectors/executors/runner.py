@@ -40,15 +40,15 @@ def run_executor(
 ) -> None:
     """Take and do actions until `stop` is set, then wait for those that run, at most `stop_s`.
 
-    `handlers` by name of action; another name is `refused`. Polls only while a place is free, so nothing is claimed
-    that cannot start at once. Raises `StuckError`, and whatever reporting an end raises (such as `BrokerError`).
+    `handlers` by name of action; another name is `refused`. Takes only while a place is free, so nothing is claimed
+    that cannot start at once, and rests meanwhile. Raises `StuckError`, and whatever reporting an end raises (such as `BrokerError`).
     """
     running: list[Work] = []
     try:
         while not stop.is_set():
             running = _still_running(running, settings.concurrency)
             if len(running) >= settings.concurrency:
-                stop.wait(_POLL_S / 10)
+                actions.rest(_POLL_S / 10)
                 continue
             action = actions.poll(_POLL_S)
             if action is not None:

@@ -21,6 +21,10 @@ class Actions(Protocol):
         """Return the next action, claimed already, or None when none came in time."""
         ...
 
+    def rest(self, timeout_s: float) -> None:
+        """Take nothing for a while, and stay among those who do."""
+        ...
+
     def why_not(self, action: Action) -> str | None:
         """Return why the action must not have its effect now, or None when it may."""
         ...

@@ -22,6 +22,7 @@ from ..signing import Audience, Signer
 from ..stop_file import StopFile
 from .authority import Authority
 from .duplicates import FORGET_AFTER_US, DuplicateStore
+from .member import Member
 from .outcomes import OutcomeLog
 from .watch import ControlWatch
 
@@ -95,7 +96,7 @@ class ActionConsumer:
             on_beat=self._tell,
             stop_file=None if stop_file is None else StopFile(stop_file),
         )
-        self._actions: Any = None
+        self._member: Member | None = None
 
     def start(self) -> None:
         """Read `outcomes` and `control` to their ends, settle what a former life left open, and join the group.
@@ -110,18 +111,11 @@ class ActionConsumer:
             )
         self._watch.start()
         self._watch.wait_heard(self._start_timeout_s)
-        # no static membership: librdkafka never returns from closing a static member that has not joined yet
-        self._actions = kafka.make_consumer(
+        self._member = Member(
             self._connection,
             group=f"{self._audience.loop}.executor.{self._group}",
-            session_timeout_ms=6_000,
-            heartbeat_interval_ms=1_000,
-            enable_auto_commit=True,
-            enable_auto_offset_store=False,
-            fetch_min_bytes=1,
-            fetch_wait_max_ms=100,
+            topic=f"{self._audience.loop}.{Action.TOPIC}",
         )
-        self._actions.subscribe([f"{self._audience.loop}.{Action.TOPIC}"])
 
     def poll(self, timeout_s: float = 1.0) -> Action | None:
         """Return the next action to do, or None when none came in time. Never while paused."""
@@ -134,6 +128,10 @@ class ActionConsumer:
             if action is not None or left <= 0:
                 return action
         return None
+
+    def rest(self, timeout_s: float) -> None:
+        """Stay in the group for a while and take nothing; to be called again and again where `poll` is not."""
+        self._joined().rest(timeout_s)
 
     def __iter__(self) -> Iterator[Action]:
         while not self._stop.is_set():
@@ -186,8 +184,8 @@ class ActionConsumer:
         self._tell(stopping=True)
         self._producer.flush(_WRITE_TIMEOUT_S)
         self._watch.close()
-        if self._actions is not None:
-            self._actions.close()
+        if self._member is not None:
+            self._member.close()
         self._outcomes.close()
         self._store.close()
 
@@ -207,19 +205,22 @@ class ActionConsumer:
     def _next(self, timeout_s: float) -> Action | None:
         if self._watch.failure is not None:
             raise self._watch.failure
+        member = self._joined()
         if not self._watch.is_heard():
-            self._stop.wait(min(timeout_s, 0.1))
+            member.rest(min(timeout_s, 0.1))
             return None
-        record = self._actions.poll(timeout_s)
+        record = member.poll(timeout_s)
         if record is None:
-            self._partitions = tuple(place.partition for place in self._actions.assignment())
-            return None
-        if record.error() is not None:
-            kafka.check(record.error())
+            self._partitions = member.partitions()
             return None
         action = self._consider(record)
-        self._actions.store_offsets(record)
+        member.done(record)
         return action
+
+    def _joined(self) -> Member:
+        if self._member is None:
+            raise ValueError("expected a started consumer: use it as a context manager, or call start()")
+        return self._member
 
     def _consider(self, record: Any) -> Action | None:
         headers = kafka.headers_of(record)

@@ -47,6 +47,7 @@ class Memory:
         self.stop = threading.Event()
         self.polled_while_full = False
         self.in_flight = 0
+        self.rested = 0
         self._asked = 0
         self._refuse_after = refuse_after
         self._broken = broken
@@ -58,6 +59,10 @@ class Memory:
         self.polled_while_full |= self.in_flight >= QUICK.concurrency
         self.in_flight += 1
         return self.waiting.popleft()
+
+    def rest(self, timeout_s: float) -> None:
+        self.rested += 1
+        self.stop.wait(timeout_s)
 
     def why_not(self, _: Action) -> str | None:
         self._asked += 1

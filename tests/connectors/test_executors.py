@@ -88,6 +88,7 @@ def test_no_action_is_taken_while_every_place_is_busy() -> None:
     execute(memory, {"mend": Scripted(nap)})
     assert sorted(end[0] for end in memory.ends) == [f"action-{number}" for number in range(8)]
     assert not memory.polled_while_full
+    assert memory.rested > 0  # and Kafka does not take the executor for dead meanwhile
 
 
 def test_handlers_that_never_come_back_stop_the_executor_with_the_remedy() -> None:
