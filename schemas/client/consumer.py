@@ -85,9 +85,6 @@ class ActionConsumer:
         self._partitions: tuple[int, ...] = ()
         self._store = DuplicateStore(store, loop=audience.loop, group=group, cluster=audience.cluster, now_us=clock())
         self._producer = kafka.make_producer(connection, linger_ms=0, acks="all", message_timeout_ms=30_000)
-        self._outcomes = OutcomeLog(
-            connection, self._producer, audience=audience, trust=trust, signer=signer, store=self._store
-        )
         self._watch = ControlWatch(
             connection,
             audience=audience,
@@ -96,21 +93,30 @@ class ActionConsumer:
             on_beat=self._tell,
             stop_file=None if stop_file is None else StopFile(stop_file),
         )
+        self._outcomes = OutcomeLog(
+            connection,
+            self._producer,
+            audience=audience,
+            trust=trust,
+            signer=signer,
+            store=self._store,
+            control_heard_s=self._watch.heard_s,
+        )
         self._member: Member | None = None
 
     def start(self) -> None:
-        """Read `outcomes` and `control` to their ends, settle what a former life left open, and join the group.
+        """Read `control` and `outcomes` to their ends, settle what a former life left open, and join the group.
 
         Raises `BrokerError` when Kafka does not answer within `start_timeout_s`.
         """
+        self._watch.start()
+        self._watch.wait_heard(self._start_timeout_s)  # whose claims count, `control` says
         self._outcomes.catch_up(self._start_timeout_s, now_us=self._clock())
         for action, entity in self._store.unfinished(self._executor):
             detail = "the executor ended before the action did"
             self._outcomes.wait(
                 self._outcomes.write(self._outcome(action, entity, "unknown", detail=detail)), _WRITE_TIMEOUT_S
             )
-        self._watch.start()
-        self._watch.wait_heard(self._start_timeout_s)
         self._member = Member(
             self._connection,
             group=f"{self._audience.loop}.executor.{self._group}",
