@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Container
 from typing import Protocol
 
 from msgspec.structs import replace
@@ -17,8 +18,8 @@ _THEN = "; tried again: "
 class Actions(Protocol):
     """Where actions come from and ends go to; `schemas.client.consumer.ActionConsumer` is one."""
 
-    def poll(self, timeout_s: float = 1.0) -> Action | None:
-        """Return the next action, claimed already, or None when none came in time."""
+    def poll(self, timeout_s: float = 1.0, *, names: Container[str] | None = None) -> Action | None:
+        """Return the next action of one of these names, claimed already, or None when none came in time."""
         ...
 
     def rest(self, timeout_s: float) -> None:
