@@ -34,6 +34,7 @@ _PATIENCE = {
     KafkaError.FENCED_LEADER_EPOCH,
     KafkaError.UNKNOWN_LEADER_EPOCH,
     KafkaError._AUTO_OFFSET_RESET,
+    KafkaError._MAX_POLL_EXCEEDED,  # the member is out of its group, and joins again when it polls again
 }
 """Errors that waiting mends: librdkafka retries by itself what can be, and what is asked once is asked again."""
 _AGAIN_S = 0.05

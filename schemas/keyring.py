@@ -98,13 +98,18 @@ class Keyring(msgspec.Struct, frozen=True, kw_only=True):
 
     def trusted(self, key_id: str, *, purpose: str, now_us: int) -> Key:
         """Return a key that may sign for `purpose` now; raises `SignatureError` otherwise."""
-        key = self.find(key_id)
+        key = self.entitled(key_id, purpose=purpose)
         if key.revoked:
             raise SignatureError("revoked-key", f"key {key_id} is revoked")
-        if purpose not in key.may_sign():
-            raise SignatureError("wrong-purpose", f"key {key_id} may sign {key.may_sign()}, not {purpose}")
         if key.not_after_us is not None and now_us > key.not_after_us:
             raise SignatureError("expired-key", f"key {key_id} has expired")
+        return key
+
+    def entitled(self, key_id: str, *, purpose: str) -> Key:
+        """Return a key that may sign for `purpose`, or might before it was withdrawn; raises `SignatureError`."""
+        key = self.find(key_id)
+        if purpose not in key.may_sign():
+            raise SignatureError("wrong-purpose", f"key {key_id} may sign {key.may_sign()}, not {purpose}")
         return key
 
     def find(self, key_id: str) -> Key:

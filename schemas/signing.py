@@ -89,16 +89,19 @@ class Signer:
 
 
 def verify(message: Message, *, keyring: Keyring, purpose: Purpose, audience: Audience, now_us: int) -> str:
-    """Return the id of the key that signed the message; raises `SignatureError` when nobody valid did."""
+    """Return the id of the key that signed the message; raises `SignatureError` when nobody valid did.
+
+    That the key was withdrawn (`revoked-key`, `expired-key`) is said only of what it did sign, for this purpose.
+    """
     fields = _fields(message)
     key_id, signature = fields.get("ce_keyid"), fields.get("ce_signature")
     if not key_id or not signature:
         raise SignatureError("unsigned", f"expected a signature for {purpose}, got none")
-    key = keyring.trusted(key_id.decode("utf-8", "replace"), purpose=purpose, now_us=now_us)
+    key = keyring.entitled(key_id.decode("utf-8", "replace"), purpose=purpose)
     try:
         key.verify(
             base64.b64decode(signature, validate=True), _signed_bytes(message, purpose, audience), purpose=purpose
         )
     except ValueError as error:
         raise SignatureError("bad-signature", f"expected base64 as the signature by {key_id!r}") from error
-    return key.id
+    return keyring.trusted(key.id, purpose=purpose, now_us=now_us).id

@@ -40,19 +40,20 @@ def run_executor(
 ) -> None:
     """Take and do actions until `stop` is set, then wait for those that run, at most `stop_s`.
 
-    `handlers` by name of action; another name is `refused`. Polls only while a place is free, so nothing is claimed
-    that cannot start at once. Raises `StuckError`, and whatever reporting an end raises (such as `BrokerError`).
+    `handlers` by name of action; actions of other names are left to other groups, unclaimed. Takes only while a place
+    is free, so nothing is claimed that cannot start at once, and rests meanwhile. Raises `StuckError`, and whatever
+    reporting an end raises (such as `BrokerError`).
     """
     running: list[Work] = []
     try:
         while not stop.is_set():
             running = _still_running(running, settings.concurrency)
             if len(running) >= settings.concurrency:
-                stop.wait(_POLL_S / 10)
+                actions.rest(_POLL_S / 10)
                 continue
-            action = actions.poll(_POLL_S)
+            action = actions.poll(_POLL_S, names=handlers)
             if action is not None:
-                running += _begin(action, handlers, actions=actions, settings=settings, stop=stop)
+                running.append(_begin(action, handlers, actions=actions, settings=settings, stop=stop))
     finally:
         _finish(running, settings.stop_s)
 
@@ -64,15 +65,11 @@ def _begin(
     actions: Actions,
     settings: ExecutorSettings,
     stop: threading.Event,
-) -> list[Work]:
-    handler = handlers.get(action.action)
-    if handler is None:
-        actions.report(action, "refused", f"no handler for {action.action!r}: this executor does {', '.join(handlers)}")
-        return []
+) -> Work:
     retries = settings.retries_of.get(action.action, settings.retries)
-    work = Work(action=action, handler=handler, actions=actions, retries=retries, stopping=stop)
+    work = Work(action=action, handler=handlers[action.action], actions=actions, retries=retries, stopping=stop)
     work.start()
-    return [work]
+    return work
 
 
 def _still_running(works: list[Work], concurrency: int) -> list[Work]:

@@ -2,20 +2,28 @@
 
 import threading
 import time
+from collections.abc import Container
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from connectors.executors.handler import Handler, Result, State
 from connectors.executors.retries import Retries
 from schemas.events import Action
 
 _ASK_EVERY_S = 0.5
+_THEN = "; tried again: "
 
 
 class Actions(Protocol):
     """Where actions come from and ends go to; `schemas.client.consumer.ActionConsumer` is one."""
 
-    def poll(self, timeout_s: float = 1.0) -> Action | None:
-        """Return the next action, claimed already, or None when none came in time."""
+    def poll(self, timeout_s: float = 1.0, *, names: Container[str] | None = None) -> Action | None:
+        """Return the next action of one of these names, claimed already, or None when none came in time."""
+        ...
+
+    def rest(self, timeout_s: float) -> None:
+        """Take nothing for a while, and stay among those who do."""
         ...
 
     def why_not(self, action: Action) -> str | None:
@@ -74,22 +82,23 @@ class Work:
 
     def _attempt_all(self) -> Result:
         """Try until it succeeds or must not be tried again. Control and expiry are checked before every attempt."""
-        last = Result(state="refused")
+        whole = Result(state="refused")
         for attempt in range(self._retries.attempts):
             why_not = self._actions.why_not(self.action)
             if why_not is not None:
-                return _cut_short(last, why_not)
+                return _cut_short(whole, why_not)
             last = self._attempt()
+            whole = last if attempt == 0 else _together(whole, last)
             if self.ended or not self._may_try_again(last) or attempt + 1 == self._retries.attempts:
                 break
             wait_s = self._retries.wait_s(self.action.id, attempt, asked_s=last.wait_s)
             if wait_s is None:
                 longest_s = self._retries.longest_s
-                return _cut_short(last, f"it asks to wait {last.wait_s:g} s, longer than {longest_s:g} s")
+                return _cut_short(whole, f"it asks to wait {last.wait_s:g} s, longer than {longest_s:g} s")
             why_not = self._rest(wait_s)
             if why_not is not None:
-                return _cut_short(last, why_not)
-        return last
+                return _cut_short(whole, why_not)
+        return whole
 
     def _rest(self, wait_s: float) -> str | None:
         """Wait before a retry; return at once what speaks against it, so that a stop need not wait for its end."""
@@ -124,6 +133,25 @@ class Work:
             self.end("unknown", f"the handler did not return within {self._retries.timeout_s:g} s")
         except Exception as error:  # see _run
             self.failure = error
+
+
+def _together(before: Result, last: Result) -> Result:
+    """Return how an action stands after one more attempt.
+
+    What may have had its effect once (`unknown`) only a success settles; what began and failed was not `refused`.
+    """
+    if last.state == "succeeded" or _traces(last) >= _traces(before):
+        return last
+    first = before.detail.partition(_THEN)[0]
+    said = f"{last.state}: {last.detail}" if last.detail else last.state
+    return replace(before, detail=f"{first}{_THEN}{said}")
+
+
+def _traces(result: Result) -> int:
+    """Return how much an attempt that did not succeed may have left in the world: 0 for surely nothing."""
+    if result.state == "unknown":
+        return 2
+    return 1 if result.state == "failed" and result.begun and result.retry != "always" else 0
 
 
 def _cut_short(last: Result, why: str) -> Result:

@@ -1,31 +1,29 @@
 """Take actions off a loop and do each at most once: what an executor is built on."""
 
 import contextlib
-import os
-import secrets
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
-from .. import __version__, kafka, wire
+from .. import kafka, wire
 from ..clock import LoopClock, wall_us
 from ..connection import KafkaConnection
 from ..errors import BrokerError, ContractError, SettingsError
-from ..events import Action, DeadLetter, Outcome, Presence
-from ..ids import Cause, derive
+from ..events import Action, DeadLetter, Presence
+from ..ids import Cause
 from ..keyring import Trust
 from ..signing import Audience, Signer
 from ..stop_file import StopFile
 from .authority import Authority
 from .duplicates import FORGET_AFTER_US, DuplicateStore
+from .member import Member
 from .outcomes import OutcomeLog
+from .own_records import End, OwnRecords
 from .watch import ControlWatch
 
-End = Literal["succeeded", "failed", "refused", "unknown"]
 _MINUTE_US = 60_000_000
 _WRITE_TIMEOUT_S = 10.0
 
@@ -35,8 +33,10 @@ class ActionConsumer:
 
     Use it as a context manager: `with ActionConsumer(...) as consumer: for action in consumer: ...`, call
     `may_act(action)` right before the effect and before each retry, and `report(action, state)` exactly once. Honour
-    `action.dry_run`. `executor` names this instance within its group, for good: a restart under the same name declares
-    `unknown` what was left without an end. Only one thread may poll; any thread may report.
+    `action.dry_run`. Who does some of the loop's actions only names them: `consumer.poll(names=("restart",))`.
+
+    `executor` names this instance within its group, for good: a restart under the same name declares `unknown` what was
+    left without an end. Only one thread may poll; any thread may report.
 
     `trust` holds the keyring and the pinned root key, `signer` a key for `outcomes`, `store` the folder of its memory,
     which no other instance shares. `start_limits` are (count, interval in us): at most so many starts in each interval
@@ -77,16 +77,13 @@ class ActionConsumer:
         self._authority = Authority(trust=trust, audience=audience, least=approvals_least)
         self._clock = clock
         self._steady = LoopClock(wall_us=clock)
-        self._incarnation = secrets.token_hex(8)
+        self._own = OwnRecords(loop=audience.loop, group=group, executor=executor, clock=clock)
         self._in_flight: dict[str, tuple[Action, int]] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._partitions: tuple[int, ...] = ()
         self._store = DuplicateStore(store, loop=audience.loop, group=group, cluster=audience.cluster, now_us=clock())
         self._producer = kafka.make_producer(connection, linger_ms=0, acks="all", message_timeout_ms=30_000)
-        self._outcomes = OutcomeLog(
-            connection, self._producer, audience=audience, trust=trust, signer=signer, store=self._store
-        )
         self._watch = ControlWatch(
             connection,
             audience=audience,
@@ -95,45 +92,55 @@ class ActionConsumer:
             on_beat=self._tell,
             stop_file=None if stop_file is None else StopFile(stop_file),
         )
-        self._actions: Any = None
+        self._outcomes = OutcomeLog(
+            connection,
+            self._producer,
+            audience=audience,
+            trust=trust,
+            signer=signer,
+            store=self._store,
+            control_heard_s=self._watch.heard_s,
+        )
+        self._member: Member | None = None
 
     def start(self) -> None:
-        """Read `outcomes` and `control` to their ends, settle what a former life left open, and join the group.
+        """Read `control` and `outcomes` to their ends, settle what a former life left open, and join the group.
 
         Raises `BrokerError` when Kafka does not answer within `start_timeout_s`.
         """
+        self._watch.start()
+        self._watch.wait_heard(self._start_timeout_s)  # whose claims count, `control` says
         self._outcomes.catch_up(self._start_timeout_s, now_us=self._clock())
         for action, entity in self._store.unfinished(self._executor):
             detail = "the executor ended before the action did"
             self._outcomes.wait(
-                self._outcomes.write(self._outcome(action, entity, "unknown", detail=detail)), _WRITE_TIMEOUT_S
+                self._outcomes.write(self._own.outcome(action, entity, "unknown", detail=detail)), _WRITE_TIMEOUT_S
             )
-        self._watch.start()
-        self._watch.wait_heard(self._start_timeout_s)
-        # no static membership: librdkafka never returns from closing a static member that has not joined yet
-        self._actions = kafka.make_consumer(
+        self._member = Member(
             self._connection,
             group=f"{self._audience.loop}.executor.{self._group}",
-            session_timeout_ms=6_000,
-            heartbeat_interval_ms=1_000,
-            enable_auto_commit=True,
-            enable_auto_offset_store=False,
-            fetch_min_bytes=1,
-            fetch_wait_max_ms=100,
+            topic=f"{self._audience.loop}.{Action.TOPIC}",
         )
-        self._actions.subscribe([f"{self._audience.loop}.{Action.TOPIC}"])
 
-    def poll(self, timeout_s: float = 1.0) -> Action | None:
-        """Return the next action to do, or None when none came in time. Never while paused."""
+    def poll(self, timeout_s: float = 1.0, *, names: Container[str] | None = None) -> Action | None:
+        """Return the next action to do, or None when none came in time. Never while paused.
+
+        With `names` only actions of these names are taken: the others are left to other groups, without a claim and
+        without a refusal, which would end them for those. What nobody takes ends as unknown when the gate gives it up.
+        """
         deadline = time.monotonic() + timeout_s
         while not self._stop.is_set():
             while self._outcomes.follow(0):
                 pass
             left = deadline - time.monotonic()
-            action = self._next(min(max(left, 0.0), 0.5))
+            action = self._next(min(max(left, 0.0), 0.5), names)
             if action is not None or left <= 0:
                 return action
         return None
+
+    def rest(self, timeout_s: float) -> None:
+        """Stay in the group for a while and take nothing; to be called again and again where `poll` is not."""
+        self._joined().rest(timeout_s)
 
     def __iter__(self) -> Iterator[Action]:
         while not self._stop.is_set():
@@ -164,7 +171,7 @@ class ActionConsumer:
             known = self._in_flight.get(action.id)
             if known is None:
                 raise ValueError(f"expected an action in flight, got {action.id}: not handed over, or reported already")
-            end = self._outcome(action.id, action.entity, state, detail=detail, started_us=known[1])
+            end = self._own.outcome(action.id, action.entity, state, detail=detail, started_us=known[1])
             sent = self._outcomes.write(end)
             del self._in_flight[action.id]
         self._authority.forget(action)
@@ -186,8 +193,8 @@ class ActionConsumer:
         self._tell(stopping=True)
         self._producer.flush(_WRITE_TIMEOUT_S)
         self._watch.close()
-        if self._actions is not None:
-            self._actions.close()
+        if self._member is not None:
+            self._member.close()
         self._outcomes.close()
         self._store.close()
 
@@ -204,31 +211,36 @@ class ActionConsumer:
     ) -> None:
         self.close()
 
-    def _next(self, timeout_s: float) -> Action | None:
+    def _next(self, timeout_s: float, names: Container[str] | None) -> Action | None:
         if self._watch.failure is not None:
             raise self._watch.failure
+        member = self._joined()
         if not self._watch.is_heard():
-            self._stop.wait(min(timeout_s, 0.1))
+            member.rest(min(timeout_s, 0.1))
             return None
-        record = self._actions.poll(timeout_s)
+        record = member.poll(timeout_s)
         if record is None:
-            self._partitions = tuple(place.partition for place in self._actions.assignment())
+            self._partitions = member.partitions()
             return None
-        if record.error() is not None:
-            kafka.check(record.error())
-            return None
-        action = self._consider(record)
-        self._actions.store_offsets(record)
+        action = self._consider(record, names)
+        member.done(record)
         return action
 
-    def _consider(self, record: Any) -> Action | None:
+    def _joined(self) -> Member:
+        if self._member is None:
+            raise ValueError("expected a started consumer: use it as a context manager, or call start()")
+        return self._member
+
+    def _consider(self, record: Any, names: Container[str] | None) -> Action | None:
         headers = kafka.headers_of(record)
         try:
             action = self._authority.read(record.key(), record.value(), headers, now_us=self._clock())
         except ContractError as error:
-            self._set_aside(record, error)
+            self._write(self._own.dead_letter(record, error))
             return None
         if action is None or self._store.winner(action.id) is not None:
+            return None
+        if names is not None and action.action not in names:
             return None
         self._authority.follow(action, headers)
         refusal = self._refusal(action)
@@ -251,7 +263,7 @@ class ActionConsumer:
 
     def _claim(self, action: Action, cause: Cause) -> bool:
         """Claim an action; return whether it may start."""
-        claim = self._outcome(action.id, action.entity, "claimed", cause=cause)
+        claim = self._own.outcome(action.id, action.entity, "claimed", cause=cause)
         left_s = (action.expires_us - self._clock()) / 1_000_000
         if not self._outcomes.claim(claim, left_s):
             if self._store.winner(action.id) is None:
@@ -271,76 +283,23 @@ class ActionConsumer:
         self._outcomes.read_to_end(_WRITE_TIMEOUT_S)
         if self._store.owner(action.id) not in (None, self._executor):
             return
-        sent = self._outcomes.write(self._outcome(action.id, action.entity, "refused", detail=why))
+        sent = self._outcomes.write(self._own.outcome(action.id, action.entity, "refused", detail=why))
         self._outcomes.wait(sent, _WRITE_TIMEOUT_S)
 
-    def _outcome(
-        self,
-        action: str,
-        entity: str,
-        state: Literal["claimed", "succeeded", "failed", "refused", "unknown"],
-        *,
-        detail: str = "",
-        started_us: int | None = None,
-        cause: Cause | None = None,
-    ) -> Outcome:
-        """Build a record: claims have one id per life of an executor, ends one per executor and state.
-
-        Two ends never share an id: readers drop the second of two records with one, and that may be the true end.
-        """
-        who = ("claim", self._incarnation) if state == "claimed" else ("end", state)
-        now_us = self._clock()
-        return Outcome(
-            id=derive(self._audience.loop, action, self._group, self._executor, *who),
-            time_us=now_us,
-            causes=() if cause is None else (str(cause),),
-            action=action,
-            entity=entity,
-            group=self._group,
-            executor=self._executor,
-            state=state,
-            started_us=started_us,
-            ended_us=None if state == "claimed" else now_us,
-            detail=detail,
-        )
-
-    def _set_aside(self, record: Any, error: ContractError) -> None:
-        letter = DeadLetter(
-            id=derive(self._audience.loop, Action.TOPIC, record.partition(), record.offset(), self._group),
-            time_us=self._clock(),
-            origin_topic=Action.TOPIC,
-            origin_partition=record.partition(),
-            origin_offset=record.offset(),
-            reason=error.reason,
-            detail=error.detail,
-            role=f"executor/{self._group}",
-            original_key=record.key(),
-            original_value=record.value(),
-            original_headers=kafka.headers_of(record),
-        )
-        kafka.produce(self._producer, wire.encode(letter, loop=self._audience.loop), loop=self._audience.loop)
-        self._producer.poll(0)
-
     def _tell(self, *, stopping: bool = False) -> None:
-        why = self._watch.why_paused()
         with self._lock:
-            in_flight = tuple(sorted(self._in_flight))
-        now_us = self._clock()
-        instance = f"executor/{self._group}/{self._executor}"
-        presence = Presence(
-            id=derive(self._audience.loop, instance, self._incarnation, now_us),
-            time_us=now_us,
-            instance=instance,
-            role="executor",
-            version=__version__,
-            pid=os.getpid(),
-            host=socket.gethostname(),
-            state="stopping" if stopping else "running" if why is None else "paused",
-            control_heard_us=self._watch.heard_us,
-            control_offset=self._watch.offset,
-            partitions=self._partitions,
-            in_flight=in_flight,
-            why="" if why is None or stopping else why,
+            in_flight = sorted(self._in_flight)
+        self._write(
+            self._own.presence(
+                self._watch.why_paused(),
+                stopping=stopping,
+                in_flight=in_flight,
+                partitions=self._partitions,
+                control_heard_us=self._watch.heard_us,
+                control_offset=self._watch.offset,
+            )
         )
-        kafka.produce(self._producer, wire.encode(presence, loop=self._audience.loop), loop=self._audience.loop)
+
+    def _write(self, event: DeadLetter | Presence) -> None:
+        kafka.produce(self._producer, wire.encode(event, loop=self._audience.loop), loop=self._audience.loop)
         self._producer.poll(0)

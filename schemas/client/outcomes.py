@@ -1,6 +1,8 @@
 """The `outcomes` topic as an executor uses it: write signed records, read all of them back, the first claim wins."""
 
 import time
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +20,9 @@ from .tail import LogRecord, Tail
 
 WITHDRAWN = ("revoked-key", "expired-key")
 """A claim by a key that was withdrawn later still happened: forgetting it could start an action twice."""
+UNKNOWN_KEY = "unknown-key"
+AHEAD_MOST = 256
+"""So many records are read on while the first of them waits for its key."""
 
 
 @dataclass(slots=True)
@@ -34,7 +39,12 @@ class Sent:
 
 
 class OutcomeLog:
-    """Writes and follows `outcomes` for one executor of one group. Only one thread may call `follow` and `claim`."""
+    """Writes and follows `outcomes` for one executor of one group. Only one thread may call `follow` and `claim`.
+
+    A record by a key that the keyring lacks waits until `control` was heard after the record came, and is ignored only
+    then: the key may be new, and a claim that is forgotten is one that starts a second time. `control_heard_s` tells by
+    the steady clock as of when `control` was last read to its end.
+    """
 
     def __init__(
         self,
@@ -45,13 +55,17 @@ class OutcomeLog:
         trust: Trust,
         signer: Signer,
         store: DuplicateStore,
+        control_heard_s: Callable[[], float],
     ) -> None:
         self._producer = producer
         self._audience = audience
         self._trust = trust
         self._signer = signer
         self._store = store
+        self._control_heard_s = control_heard_s
         self._connection = connection
+        self._ahead: deque[tuple[LogRecord, float]] = deque()
+        """What was read and not folded yet, and when it came."""
         self._tail = self._tail_from(store.next_offset)
         self.ignored = 0
         """Records of `outcomes` that could not be trusted."""
@@ -66,6 +80,7 @@ class OutcomeLog:
             if self._end(time.monotonic() + timeout_s) < remembered:
                 self._store.begin_anew(now_us)
                 self._tail.close()
+                self._ahead.clear()
                 self._tail = self._tail_from(0)
             self.read_to_end(timeout_s)
 
@@ -76,17 +91,18 @@ class OutcomeLog:
         """
         deadline = time.monotonic() + timeout_s
         end = self._end(deadline)
-        while self._tail.position < end:
+        while self._ahead or self._tail.position < end:
             if time.monotonic() > deadline:
-                raise BrokerError(f"expected to read outcomes to the end within {timeout_s} s; is Kafka there?")
+                waits = "control was not heard" if self._ahead else "is Kafka there?"
+                raise BrokerError(f"expected to read outcomes to the end within {timeout_s} s; {waits}")
             self.follow(0.01)
 
     def follow(self, timeout_s: float) -> bool:
-        """Fold the next record, waiting for it at most `timeout_s`; returns whether there was one."""
-        record = self._tail.poll(timeout_s)
-        if record is not None:
-            self._store.fold(record.offset, self._read(record))
-        return record is not None
+        """Fold the next record, waiting for it at most `timeout_s`; returns whether there was one that could be."""
+        if self._folded():
+            return True
+        self._read_on(timeout_s)
+        return self._folded()
 
     def write(self, outcome: Outcome) -> Sent:
         """Send a signed record; wait for it with `wait`."""
@@ -136,11 +152,41 @@ class OutcomeLog:
             self.follow(0.05)
         return end
 
+    def _read_on(self, timeout_s: float) -> None:
+        """Read the next record; behind one that waits for its key, those that are there, since they wait no longer."""
+        if len(self._ahead) >= AHEAD_MOST:
+            time.sleep(timeout_s)
+            return
+        record = self._tail.poll(timeout_s)
+        while record is not None:
+            self._ahead.append((record, time.monotonic()))
+            record = self._tail.poll(0) if 1 < len(self._ahead) < AHEAD_MOST else None
+
+    def _folded(self) -> bool:
+        """Fold the oldest record that was read; returns whether there was one and its key was not waited for."""
+        if not self._ahead:
+            return False
+        record, came_s = self._ahead[0]
+        is_heard = self._control_heard_s() > came_s  # asked before the keyring is
+        try:
+            outcome = self._read(record)
+        except SignatureError:
+            if not is_heard:
+                return False
+            self.ignored += 1
+            outcome = None
+        self._ahead.popleft()
+        self._store.fold(record.offset, outcome)
+        return True
+
     def _read(self, record: LogRecord) -> Outcome | None:
+        """Return the outcome of a record, None where it must not count; raises `SignatureError` for an unknown key."""
         try:
             outcome = wire.decode(Outcome.TOPIC, record.value, record.headers)
             self._verify(record)
-        except ContractError:
+        except ContractError as error:
+            if error.reason == UNKNOWN_KEY:
+                raise
             self.ignored += 1
             return None
         return outcome if isinstance(outcome, Outcome) else None

@@ -71,6 +71,10 @@ class ControlWatch:
             return False
         return abs(self._clock() - self.heard_us) <= HEARD_WITHIN_S * 1_000_000
 
+    def heard_s(self) -> float:
+        """Return as of when, by the steady clock, all of `control` was read (minus infinity: never)."""
+        return self._heard_monotonic
+
     def why_paused(self, action: Action | None = None) -> str | None:
         """Return why nothing (or not this action) may start now, or None. The stop file is looked for each time."""
         stopped = None if self._stop_file is None else self._stop_file.why()

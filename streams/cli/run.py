@@ -6,7 +6,6 @@ import sys
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import quote
 
 import click
 import msgspec
@@ -26,9 +25,9 @@ from schemas.client import ActionConsumer
 from schemas.keyfiles import load_signer
 from schemas.signing import Audience
 from schemas.topics import ROLES
-from streams.app import load_trust, make_worker
+from streams.app import make_worker
 from streams.cli.options import config_option, orders_of, reader_of, stop_on_signals, wait_for_kafka
-from streams.loop.limits import parse_limits
+from streams.operate.action_consumer import action_consumer
 from streams.operate.cluster import activate_if_new, keys_if_new, local_kafka, prepare_topics
 from streams.operate.loop_place import LoopPlace
 from streams.operate.processes import LOCAL_ROLES, flyball_command, role_commands
@@ -97,18 +96,7 @@ def executor(config: Path, kind: str, name: str | None, group: str | None) -> No
     audience = wait_for_kafka(place)
     name = name or f"{socket.gethostname()}-{kind}"
     settings = world_settings(ExecutorsSettings, place.settings, section="executors")
-    consumer = ActionConsumer(
-        place.connection(),
-        audience=audience,
-        trust=load_trust(place.keys),
-        signer=load_signer(place.keys, "outcomes", audience, os.environ),
-        group=group or kind,
-        executor=name,
-        store=place.data / "executor" / quote(name, safe=""),  # each instance has a memory of its own
-        approvals_least={one.name: one.approvals for one in place.settings.actions.values() if one.approvals > 1},
-        stop_file=place.stop_file.path,
-        start_limits=tuple((limit.count, limit.interval_us) for limit in parse_limits(settings.limit)),
-    )
+    consumer = action_consumer(place, group=group or kind, executor=name, audience=audience, environment=os.environ)
     names = tuple(ACTIONS) if kind == "lab" else tuple(place.settings.actions)
     chosen = {one: place.settings.actions[one].executor if kind == "file" else kind for one in names}
     with closing(Handlers(settings, chosen, _surroundings(place, audience, consumer))) as handlers, consumer:

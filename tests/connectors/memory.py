@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 
 from connectors.executors.handler import Handler, Result, State
 from connectors.executors.retries import Retries
@@ -47,17 +47,26 @@ class Memory:
         self.stop = threading.Event()
         self.polled_while_full = False
         self.in_flight = 0
+        self.rested = 0
+        self.left: list[str] = []
+        """What was asked for by no name, and so belongs to others."""
         self._asked = 0
         self._refuse_after = refuse_after
         self._broken = broken
 
-    def poll(self, timeout_s: float = 1.0) -> Action | None:
+    def poll(self, timeout_s: float = 1.0, *, names: Container[str] | None = None) -> Action | None:
+        while self.waiting and names is not None and self.waiting[0].action not in names:
+            self.left.append(self.waiting.popleft().id)
         if not self.waiting:
             self.stop.wait(timeout_s)
             return None
         self.polled_while_full |= self.in_flight >= QUICK.concurrency
         self.in_flight += 1
         return self.waiting.popleft()
+
+    def rest(self, timeout_s: float) -> None:
+        self.rested += 1
+        self.stop.wait(timeout_s)
 
     def why_not(self, _: Action) -> str | None:
         self._asked += 1
@@ -68,7 +77,7 @@ class Memory:
             raise BrokerError("no broker")
         self.in_flight -= 1
         self.ends.append((action.id, state, detail))
-        if len(self.ends) == self.expected:
+        if len(self.ends) + len(self.left) == self.expected:
             self.stop.set()
 
 

@@ -10,15 +10,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 from confluent_kafka.admin import NewTopic
 
 from connectors.kafka.launcher import LocalKafka
 from schemas import kafka, wire
-from schemas.events import Action, Presence
+from schemas.events import Action, DeadLetter, Presence
 from schemas.keyfiles import load_trust
 from schemas.raw import Message
 from schemas.signing import Audience, verify
+from schemas.stop_file import StopNote
+from streams.operate.loop_place import LoopPlace
 from tests.connectors.kafka_loop import Loop, first_record, wall_us
 from tests.kafka.test_readme import blocks
 from tests.patience import PATIENCE_S
@@ -103,18 +106,49 @@ def test_the_command_runs_what_the_file_declares_and_passes_actions_on_signed_an
     )
 
 
-def test_the_executor_of_the_readme_runs_as_written(loop: Loop, tmp_path: Path) -> None:
-    declare(loop, tmp_path)
+VALVES = """
+loop.name = "{loop}"
+kafka.bootstrap = "{bootstrap}"
+policy.baseline = "mend"
+actions.mend.cost = 0.1
+actions.open.cost = 0.1
+actions.close.approvals = 2
+executors.limit = "2/hour"
+"""
+
+
+def test_the_executor_of_the_readme_runs_as_written_and_within_the_file(loop: Loop, tmp_path: Path) -> None:
+    """The stop file, approvals and limit of the file hold, and what it has no handler for is left to others."""
+    (tmp_path / "loop.toml").write_text(VALVES.format(loop=loop.name, bootstrap=loop.connection.bootstrap))
     (program,) = blocks(ROOT / "connectors" / "executors" / "README.md", "python")
     (tmp_path / "valves.py").write_text(program)
     (tmp_path / "valves").mkdir()
     (tmp_path / "valves" / "inlet").touch()
+    stop_file = LoopPlace.open(tmp_path / "loop.toml").stop_file
+
+    def end(action: str, entity: str = "inlet") -> tuple[str, str]:
+        ends = len(loop.ends())
+        loop.ask(action, entity)
+        loop.read_until(lambda: len(loop.ends()) > ends)
+        assert loop.ends()[-1].group == "valves"
+        return loop.ends()[-1].state, loop.ends()[-1].detail
+
     with process(tmp_path, "valves.py", "loop.toml", "valves"):
         wait_for_presence(loop)
-        loop.ask("open", "inlet")
-        loop.read_until(lambda: bool(loop.ends()))
-    assert (loop.ends()[0].state, loop.ends()[0].group) == ("succeeded", "valves")
-    assert (tmp_path / "valves" / "inlet").read_text() == "open"
+        loop.ask("mend", "inlet")
+        loop.ask("close", "inlet")
+        assert end("open") == ("succeeded", "")
+        assert (tmp_path / "valves" / "inlet").read_text() == "open"
+        stop_file.write(StopNote(by="ada", time_us=wall_us(), reason="smoke"))
+        stopped = end("open")
+        stop_file.remove()
+        assert end("open", "outlet") == ("refused", "no valve outlet")
+        limited = end("open")
+    assert stopped == ("refused", f"stop file {stop_file.path.relative_to(tmp_path)}")
+    assert limited == ("refused", "this executor starts at most 2 actions per 3600 s")
+    letter = first_record(loop, f"{loop.name}.{DeadLetter.TOPIC}")
+    assert msgspec.json.decode(letter.value(), type=DeadLetter).reason == "too-few-approvals"
+    assert len({outcome.action for outcome in loop.outcomes}) == 4  # neither `mend` nor `close` was touched
 
 
 def test_an_executor_whose_disk_is_full_starts_nothing_more_and_after_that_nothing_twice(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.executors.breaker import CircuitBreaker
-from connectors.executors.handler import Result
+from connectors.executors.handler import Result, State
 from connectors.executors.retries import Retries
 from connectors.executors.runner import ExecutorSettings
 from tests.connectors.memory import Memory, Scripted, action, execute, fail, succeed
@@ -61,6 +61,36 @@ def test_a_handler_says_what_may_be_tried_again(first: Callable[[], Result], ide
     memory, handler = Memory(action()), Scripted(first, succeed, idempotent=idempotent)
     execute(memory, {"mend": handler})
     assert handler.attempts == attempts
+
+
+def no_answer() -> Result:
+    return Result(state="unknown", detail="504 after sending")
+
+
+def refuse() -> Result:
+    return Result(state="refused", detail="409")
+
+
+ENDS: list[tuple[tuple[Callable[[], Result], ...], State, str]] = [
+    # what the attempts of an idempotent handler say, what the whole says
+    ((no_answer, refuse), "unknown", "504 after sending; tried again: refused: 409"),
+    ((no_answer, fail, not_done), "unknown", "504 after sending; tried again: failed: busy"),
+    ((fail, no_answer, refuse), "unknown", "504 after sending; tried again: refused: 409"),
+    ((no_answer, succeed), "succeeded", "mended"),
+    ((fail, no_answer, no_answer), "unknown", "504 after sending"),
+    ((fail, refuse), "failed", "no spare part; tried again: refused: 409"),
+    ((not_done, refuse), "refused", "409"),
+    ((fail, not_done, refuse), "failed", "no spare part; tried again: refused: 409"),
+]
+
+
+@pytest.mark.parametrize(("script", "state", "detail"), ENDS)
+def test_a_later_attempt_does_not_take_back_what_an_earlier_one_may_have_done(
+    script: tuple[Callable[[], Result], ...], state: State, detail: str
+) -> None:
+    memory = Memory(action())
+    execute(memory, {"mend": Scripted(*script, idempotent=True)})
+    assert memory.ends == [("action-1", state, detail)]
 
 
 def test_a_stop_during_a_long_pause_ends_the_action_within_a_second() -> None:

@@ -72,11 +72,11 @@ def test_a_dry_run_has_no_effect() -> None:
     assert memory.ends == [("action-1", "succeeded", "dry run: nothing was done")]
 
 
-def test_an_action_without_a_handler_is_refused_and_the_others_go_on() -> None:
+def test_an_action_without_a_handler_is_left_to_others_and_the_rest_go_on() -> None:
     memory = Memory(action(1, "juggle"), action(2))
     execute(memory, {"mend": Scripted(succeed)})
-    assert memory.ends[0] == ("action-1", "refused", "no handler for 'juggle': this executor does mend")
-    assert memory.ends[1][:2] == ("action-2", "succeeded")
+    assert memory.left == ["action-1"]
+    assert memory.ends == [("action-2", "succeeded", "mended")]
 
 
 def test_no_action_is_taken_while_every_place_is_busy() -> None:
@@ -88,6 +88,7 @@ def test_no_action_is_taken_while_every_place_is_busy() -> None:
     execute(memory, {"mend": Scripted(nap)})
     assert sorted(end[0] for end in memory.ends) == [f"action-{number}" for number in range(8)]
     assert not memory.polled_while_full
+    assert memory.rested > 0  # and Kafka does not take the executor for dead meanwhile
 
 
 def test_handlers_that_never_come_back_stop_the_executor_with_the_remedy() -> None:

@@ -328,3 +328,18 @@ def test_an_executor_that_never_hears_control_takes_nothing(site: Site) -> None:
 
 def test_the_cluster_tells_its_id(broker: LocalKafka) -> None:
     assert kafka.cluster_id(broker.connection) == broker.cluster_id
+
+
+def test_actions_of_other_names_are_left_to_another_group_and_it_does_them(site: Site) -> None:
+    with site.executor("x1", group="valves") as valves, site.executor("x2", group="ops") as ops:
+        site.action("a1", action="open")
+        site.action("a2", action="restart", entity="web-2")
+        opened = valves.poll(PATIENCE_S, names=("open",))
+        assert opened is not None
+        valves.report(opened, "succeeded")
+        assert valves.poll(1, names=("open",)) is None
+        restarted = ops.poll(PATIENCE_S, names=("restart",))
+        assert restarted is not None
+        ops.report(restarted, "succeeded")
+    assert site.told("a1") == [("x1", "claimed"), ("x1", "succeeded")]
+    assert site.told("a2") == [("x2", "claimed"), ("x2", "succeeded")]

@@ -19,6 +19,7 @@ from schemas.kafka import check, make_consumer, range_of
         KafkaError._DESTROY_BROKER,
         KafkaError.REQUEST_TIMED_OUT,
         KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError._MAX_POLL_EXCEEDED,
     ],
 )
 def test_what_waiting_mends_is_waited_out(code: int) -> None:

@@ -111,6 +111,14 @@ def test_a_revoked_key_is_refused_for_ever(folder: Path) -> None:
     assert reason_of(folder, message) == "revoked-key"
 
 
+def test_only_what_a_key_did_sign_is_said_to_be_by_a_revoked_one(folder: Path) -> None:
+    message = signed(folder, pause())
+    key_id = next(key.id for key in load_keyring(folder).keys if "control" in key.purposes)
+    revoke_key(folder, key_id)
+    assert reason_of(folder, message, purpose="outcomes") == "wrong-purpose"
+    assert reason_of(folder, replace(message, value=b"{}")) == "bad-signature"
+
+
 def test_rotation_revokes_the_former_key_and_trusts_the_new_one(folder: Path) -> None:
     former = signed(folder, pause())
     rotate_key(folder, "control")
