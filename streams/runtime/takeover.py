@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from confluent_kafka import Message as Record
 
@@ -21,6 +22,7 @@ from streams.loop.step import JOURNAL, journal_entry, journal_message, replay_st
 from streams.runtime import snapshots
 from streams.runtime.clock import PartitionClock
 from streams.runtime.held import Held
+from streams.runtime.inbox import STEP_RECORDS
 from streams.runtime.log_reader import InputReader, PartitionReader, batch_of
 from streams.runtime.relearning import relearn
 from streams.runtime.spec import WorkerSpec
@@ -41,8 +43,8 @@ class Takeover:
     positions: dict[str, int]
     """Registry topic to the first offset to read, for group and shared sources."""
     orders: RawBatch | None
-    """What lies on `control`, where the role has read none of it yet: it is folded before anything else, so that no
-    signature counts by a keyring that was replaced long ago.
+    """What lies on `control` (at most as much as a step takes), where the role has read none of it yet: it is folded
+    before anything else, so that no signature counts by a keyring that was replaced long ago.
     """
     replayed: int
     seconds: float
@@ -89,7 +91,7 @@ def take_over(spec: WorkerSpec, *, partition: int, clock: LoopClock, kept: Held 
 
 def _all_orders(spec: WorkerSpec) -> RawBatch | None:
     with PartitionReader(spec.connection, topic=spec.full_name(CONTROL), partition=0) as reader:
-        records = list(reader.to_end())
+        records = list(islice(reader.to_end(), STEP_RECORDS))
     return batch_of(CONTROL, 0, records) if records else None
 
 
