@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from .connection import KafkaConnection
@@ -131,6 +131,12 @@ def produce(producer: Producer, message: Message, *, loop: str, on_delivery: Del
 def headers_of(record: Any) -> Headers:
     """Return the headers of a confluent-kafka record as the contract spells them."""
     return tuple((name, bytes(value) if value is not None else None) for name, value in record.headers() or ())
+
+
+def written_us(record: Any) -> int:
+    """Return when a record came to the broker, by the broker's clock; 0 where only its writer says when that was."""
+    kind, time_ms = record.timestamp()
+    return int(time_ms) * 1_000 if kind == TIMESTAMP_LOG_APPEND_TIME else 0
 
 
 def _dotted(settings: dict[str, Setting]) -> dict[str, Setting]:

@@ -10,7 +10,8 @@ Headers = tuple[tuple[str, bytes | None], ...]
 class RawBatch(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Records of one topic partition, in offset order; equal-length columns. `topic` is the registry name.
 
-    `stop` is the offset after the last one folded (holes of transactions included).
+    `stop` is the offset after the last one folded (holes of transactions included). `written_us` is when the broker
+    wrote each, 0 where that is not known; empty where nobody asks, which is everywhere but on `control`.
     """
 
     topic: str
@@ -19,6 +20,7 @@ class RawBatch(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     keys: Sequence[bytes | None]
     values: Sequence[bytes | None]
     headers: Sequence[Headers]
+    written_us: Sequence[int] = ()
 
     @property
     def start(self) -> int:

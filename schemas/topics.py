@@ -123,6 +123,7 @@ def _table() -> tuple[Topic, ...]:
             name="control",
             key="kind/target",
             partitions=1,
+            append_time=True,
             written_by=("person",),
             read_by=(*_WORKERS, "executor", "console", "cli"),
             retention_ms=-1,

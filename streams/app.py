@@ -3,6 +3,7 @@
 import hashlib
 import importlib.metadata
 import os
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -17,6 +18,7 @@ from streams.loop.decode import make_decode
 from streams.loop.processor import Processor
 from streams.loop.recognise.graph_settings import GraphSettings
 from streams.loop.role import Decode, Role
+from streams.runtime.beginning import first_trust
 from streams.runtime.spec import FETCH_PACE_S, WorkerSpec
 from streams.settings import Settings
 
@@ -174,6 +176,7 @@ def make_worker(
         topic: load_signer(keys, topic, audience, os.environ)  # type: ignore[arg-type]  # topics named as their purposes
         for topic in SIGNED_BY_ROLE.get(role, ())
     }
+    make = partial(make_decoded_role, settings, role=role, audience=audience)
     scales = TOPICS[GROUP_SOURCES[role][0]].scales
     return WorkerSpec(
         loop=settings.loop.name,
@@ -181,8 +184,9 @@ def make_worker(
         connection=connection,
         instance=instance,
         partitions=settings.telemetry.partitions if scales else 1,
-        make_role=lambda partition: make_decoded_role(
-            settings, role=role, partition=partition, trust=trust, audience=audience
+        make_role=lambda partition: make(partition=partition, trust=trust),
+        make_first=lambda partition: make(
+            partition=partition, trust=first_trust(connection, audience=audience, today=trust)
         ),
         sign=sign,
         settings_hash=settings.settings_hash,

@@ -12,13 +12,14 @@ from ..steady import SteadyConsumer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogRecord:
-    """One record as read: position, key, value, headers."""
+    """One record as read: position, key, value, headers, and when the broker wrote it (0: that is not known)."""
 
     partition: int
     offset: int
     key: bytes | None
     value: bytes | None
     headers: Headers
+    written_us: int = 0
 
 
 class Tail:
@@ -57,6 +58,7 @@ class Tail:
             key=record.key(),
             value=record.value(),
             headers=kafka.headers_of(record),
+            written_us=kafka.written_us(record),
         )
 
     def end(self, timeout_s: float) -> int | None:

@@ -2,13 +2,13 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from ..connection import KafkaConnection
-from ..errors import BrokerError, ContractError
+from ..errors import BrokerError
 from ..events import Action, Control
 from ..keyring import Trust
-from ..reading import read_event
+from ..order_reading import OrderReading
 from ..signing import Audience
 from ..stop_file import StopFile
 from .control import ControlState
@@ -21,7 +21,11 @@ _BEAT_EVERY_S = 2.0
 
 
 class ControlWatch:
-    """Knows at any moment whether something may start, and why not."""
+    """Knows at any moment whether something may start, and why not.
+
+    Orders count by the keyrings and the times of when they were written (`OrderReading`); `trust` follows the newest
+    keyring, by which actions, approvals and outcomes count.
+    """
 
     def __init__(
         self,
@@ -34,11 +38,10 @@ class ControlWatch:
         stop_file: StopFile | None = None,
     ) -> None:
         self._stop_file = stop_file
-        self._audience = audience
-        self._trust = trust
         self._clock = clock
         self._on_beat = on_beat
         self._tail = Tail(connection, topic=f"{audience.loop}.{Control.TOPIC}")
+        self._orders: OrderReading[LogRecord] = OrderReading(trust=trust, audience=audience)
         self._state = ControlState()
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -48,9 +51,12 @@ class ControlWatch:
         """When the broker last confirmed that all of `control` was read (0: never)."""
         self.failure: BrokerError | None = None
         """What ended the watch; from then on nothing is heard."""
-        self.ignored = 0
-        """Records of `control` that could not be trusted."""
         self._thread = threading.Thread(target=self._run, name="flyball-control", daemon=True)
+
+    @property
+    def ignored(self) -> int:
+        """Records of `control` that could not be trusted."""
+        return self._orders.ignored
 
     @property
     def offset(self) -> int:
@@ -117,23 +123,14 @@ class ControlWatch:
         asked_us, asked = self._clock(), time.monotonic()
         end = self._tail.end(1.0)
         if end is not None and self._tail.position >= end:
+            self._obey(self._orders.at_end())
             self.heard_us, self._heard_monotonic = asked_us, asked
             self._heard.set()
 
     def _fold(self, record: LogRecord) -> None:
-        try:
-            order = read_event(
-                Control.TOPIC,
-                record.key,
-                record.value,
-                record.headers,
-                trust=self._trust,
-                audience=self._audience,
-                now_us=self._clock(),
-            )
-        except ContractError:
-            self.ignored += 1
-            return
-        if isinstance(order, Control):
-            with self._lock:
+        self._obey(self._orders.read(record, written_us=record.written_us or self._clock()))
+
+    def _obey(self, orders: Iterable[tuple[LogRecord, Control]]) -> None:
+        with self._lock:
+            for _, order in orders:
                 self._state.fold(order)

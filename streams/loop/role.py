@@ -228,7 +228,7 @@ class Role:
         for index, (offset, key, value, headers) in enumerate(rows):
             self._next[source] = offset + 1
             try:
-                event = decode(topic, key, value, headers, now)
+                event = decode(topic, key, value, headers, _written(batch, index, now))
             except ContractError as error:
                 bad = BadRow(index=index, reason=error.reason, detail=error.detail)
                 outputs.append(self._dead_letter(batch, bad, mint, now))
@@ -281,6 +281,12 @@ class Role:
 def _cause_of(event: Event) -> Cause:
     """Return the position an output came from: its first cause (every output has one; timers name themselves)."""
     return Cause.parse(event.causes[0]) if event.causes else Cause(f"event:{event.id}", 0, 0)
+
+
+def _written(batch: RawBatch, index: int, now: Now) -> Now:
+    """Return the time by which the key of a record counts: when it was written, where that is known, else now."""
+    written_us = batch.written_us[index] if batch.written_us else 0
+    return Now(written_us, now.control_heard_us) if written_us else now
 
 
 def _offset_of(event: Event) -> int:

@@ -48,4 +48,5 @@ class MemoryReader:
                 value=value,
                 headers=headers,
                 timestamp_us=self._log.append_time_us(topic, partition, offset),
+                by_broker=True,
             )

@@ -60,6 +60,7 @@ def _batch_of(record: StoredRecord) -> RawBatch:
         keys=(record.key,),
         values=(record.value,),
         headers=(record.headers,),
+        written_us=(record.written_us,),
     )
 
 

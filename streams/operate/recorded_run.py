@@ -17,6 +17,7 @@ from schemas.events import Event
 from schemas.keyfiles import ROOT_PUBLIC
 from schemas.raw import RawBatch
 from schemas.signing import Audience
+from schemas.topics import SHARED_SOURCES
 from streams.operate.recorded_gate import SOURCES
 from streams.operate.topic_reader import StoredRecord
 
@@ -167,6 +168,7 @@ def _batch_of(records: Sequence[StoredRecord]) -> RawBatch:
         keys=[record.key for record in records],
         values=[record.value for record in records],
         headers=[record.headers for record in records],
+        written_us=[record.written_us for record in records] if records[0].topic in SHARED_SOURCES else (),
     )
 
 

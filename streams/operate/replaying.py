@@ -9,7 +9,7 @@ from schemas.connection import KafkaConnection
 from schemas.errors import BrokerError
 from schemas.events import AuditEntry, JournalEntry
 from schemas.kafka import make_admin
-from schemas.keyfiles import load_root, load_trust
+from schemas.keyfiles import load_trust
 from schemas.topics import TOPICS
 from streams.app import make_decoded_role
 from streams.loop.account import verify_chain
@@ -113,12 +113,13 @@ def _audit(reader: TopicReader) -> Iterator[AuditEntry]:
 
 
 def _replay_partition(place: LoopPlace, connection: KafkaConnection, role: str, partition: int) -> Replayed:
+    audience = place.audience()
     fresh = make_decoded_role(
         place.settings,
         role=role,
         partition=partition,
-        trust=first_trust(TopicReader(connection, place.loop), load_root(place.keys)) or load_trust(place.keys),
-        audience=place.audience(),
+        trust=first_trust(TopicReader(connection, place.loop), today=load_trust(place.keys), audience=audience),
+        audience=audience,
     )
     with KafkaRun(connection, place.loop) as run:
         entries = _journal(TopicReader(connection, place.loop), role, partition)

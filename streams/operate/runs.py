@@ -1,16 +1,15 @@
 """Where a run is read from for a replay under other settings: the loop's Kafka, or a folder that holds a copy."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from schemas.connection import KafkaConnection
-from schemas.errors import SettingsError, SignatureError
-from schemas.events import Control, Event
+from schemas.errors import SettingsError
+from schemas.events import Event
 from schemas.keyfiles import ROOT_PUBLIC, load_root, load_trust
 from schemas.keyring import Keyring, Trust
+from schemas.order_reading import Beginning
 from schemas.raw import RawBatch
 from schemas.signing import Audience
 from streams.loop.decode import make_decode
@@ -21,6 +20,8 @@ from streams.operate.recorded_run import RecordedRun
 from streams.operate.story import Reader
 from streams.operate.topic_reader import StoredRecord, TopicReader
 from streams.runtime.log_reader import InputReader
+
+_OF_NOBODY = Keyring(version=1, keys=())
 
 
 class KafkaRun:
@@ -67,37 +68,42 @@ def open_run(place: LoopPlace, folder: Path | None) -> Iterator[tuple[Run, Calla
     if folder is None:
         connection = place.connection()
         with KafkaRun(connection, place.loop) as run:
-            trust = first_trust(run, load_root(place.keys)) or load_trust(place.keys)
-            yield run, _decoders(place, trust, place.audience())
+            audience = place.audience()
+            trust = first_trust(run, today=load_trust(place.keys), audience=audience)
+            yield run, _decoders(place, trust, audience)
         return
     copy = RecordedRun(folder)
     if copy.about.loop != place.loop:
         raise SettingsError([f"{folder} holds a run of loop {copy.about.loop}, expected one of {place.loop}"])
-    audience = copy.about.audience
-    yield copy, _decoders(place, None if audience is None else _trust_of(copy, folder, place.keys), audience)
+    whose = copy.about.audience
+    yield copy, _decoders(place, None if whose is None else _trust_of(copy, folder, place.keys, whose), whose)
 
 
-def _trust_of(copy: RecordedRun, folder: Path, keys: Path) -> Trust:
+def _trust_of(copy: RecordedRun, folder: Path, keys: Path, audience: Audience) -> Trust:
     """Return the trust that a copied run began with. Where this machine pins a root key, it must be the run's own."""
     root = load_root(folder)
     if (keys / ROOT_PUBLIC).exists() and load_root(keys) != root:
         raise SettingsError([f"{folder / ROOT_PUBLIC}: expected the root key that {keys / ROOT_PUBLIC} pins"])
-    found = first_trust(copy, root)
-    if found is None:
+    beginning = _looked_through(copy, Beginning(Trust(root=root, keyring=_OF_NOBODY), audience))
+    if not beginning.known:
         raise SettingsError([f"{folder}: expected a keyring among the orders, signed by the root key beside them"])
-    return found
+    return beginning.trust()
 
 
-def first_trust(reader: Reader, root: Ed25519PublicKey) -> Trust | None:
-    """Return the trust that a run began with: the first keyring on `control`; later ones are adopted on the way.
+def first_trust(reader: Reader, *, today: Trust, audience: Audience) -> Trust:
+    """Return the trust that a run began with; later keyrings are adopted on the way (`Beginning`).
 
     Today's file would refuse what keys signed that were rotated since.
     """
-    for _, event in reader.events("control"):
-        if isinstance(event, Control) and event.kind == "keyring":
-            with suppress(SignatureError):
-                return Trust(root=root, keyring=Keyring.parse(event.value, root))
-    return None
+    return _looked_through(reader, Beginning(today, audience)).trust()
+
+
+def _looked_through(reader: Reader, beginning: Beginning) -> Beginning:
+    for record, _ in reader.events("control"):
+        beginning.look_at(record)
+        if beginning.known:
+            break
+    return beginning
 
 
 def _decoders(place: LoopPlace, trust: Trust | None, audience: Audience | None) -> Callable[[], Decode]:

@@ -1,10 +1,10 @@
 """Reading a topic from the command line: to its present end, or on and on."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
 from schemas import wire
@@ -13,6 +13,7 @@ from schemas.errors import BrokerError, ContractError
 from schemas.events import Event
 from schemas.kafka import FROM_START, make_consumer
 from schemas.keyring import Trust
+from schemas.order_reading import OrderReading
 from schemas.raw import Headers
 from schemas.reading import read_event
 from schemas.signing import Audience
@@ -23,7 +24,7 @@ SILENCE_S = 15.0
 CLIENT_SILENCE_S = 4.0
 """How long one client may wait for a record or an end before another one is tried."""
 METADATA_TIMEOUT_S = 10.0
-ORDERS = ("control", "approvals")
+ORDERS, ANSWERS = "control", "approvals"
 """What people say: it counts only when signed."""
 
 
@@ -38,6 +39,13 @@ class StoredRecord:
     value: bytes | None
     headers: Headers
     timestamp_us: int
+    by_broker: bool = False
+    """Whether the broker said when it was written, not its writer."""
+
+    @property
+    def written_us(self) -> int:
+        """When it came to the broker; 0 where only its writer says when that was."""
+        return self.timestamp_us if self.by_broker else 0
 
     def event(self) -> Event | None:
         """Return the decoded event, or None when it is not one (a tombstone, a foreign record)."""
@@ -54,8 +62,9 @@ class _SilenceError(Exception):
 class TopicReader:
     """Reads committed records of one loop without a consumer group, so it never disturbs a worker.
 
-    With `trust` and `audience` it tells, as every role does, only those orders and answers of people that were signed
-    by a key that counted when they were written. `trust` adopts the keyrings that it meets.
+    With `trust` and `audience` it tells, as every role does, only those orders that were signed by a key that counted
+    when they were written (`OrderReading`), and those answers of people whose key counts by the newest keyring that it
+    met: `trust` adopts every one.
     """
 
     def __init__(
@@ -131,11 +140,15 @@ class TopicReader:
         offset order. With `kinds` records of all others are skipped by their headers.
         """
         types = {kind.TYPE.encode() for kind in kinds}
-        for record in self.records(topics, start=self.offsets_at(topics, since_us) if since_us else None):
-            if record is not None and types and dict(record.headers).get("ce_type") not in types:
+        others = [topic for topic in topics if topic != ORDERS]  # what a key is worth is told by all that lies before
+        start = self.offsets_at(others, since_us) if since_us and others else None
+        for record in self._counting(record for record in self.records(topics, start=start) if record is not None):
+            if record.topic == ORDERS and record.timestamp_us < since_us:
                 continue
-            event = record.event() if record is not None else None
-            if record is not None and event is not None and self._counts(record):
+            if types and dict(record.headers).get("ce_type") not in types:
+                continue
+            event = record.event()
+            if event is not None:
                 yield record, event
 
     def offsets_at(self, topics: Sequence[str], time_us: int) -> dict[tuple[str, int], int]:
@@ -167,23 +180,18 @@ class TopicReader:
             consumer.close()
         return int(first)
 
-    def _counts(self, record: StoredRecord) -> bool:
-        """Return whether a record of a person has its signature; other records are not looked at."""
-        if self._trust is None or self._audience is None or record.topic not in ORDERS:
-            return True
-        try:
-            read_event(
-                record.topic,
-                record.key,
-                record.value,
-                record.headers,
-                trust=self._trust,
-                audience=self._audience,
-                now_us=record.timestamp_us,
-            )
-        except ContractError:
-            return False
-        return True
+    def _counting(self, records: Iterable[StoredRecord]) -> Iterator[StoredRecord]:
+        """Yield the records that count: of what people say, what they signed."""
+        if self._trust is None or self._audience is None:
+            yield from records
+            return
+        orders: OrderReading[StoredRecord] = OrderReading(trust=self._trust, audience=self._audience)
+        for record in records:
+            if record.topic == ORDERS:
+                yield from (found for found, _ in orders.read(record, written_us=record.timestamp_us))
+            elif record.topic != ANSWERS or _is_signed(record, self._trust, self._audience):
+                yield record
+        yield from (found for found, _ in orders.at_end())
 
     def _assign(
         self, consumer: Consumer, topics: Sequence[str], start: dict[tuple[str, int], int]
@@ -207,7 +215,17 @@ class TopicReader:
         return found
 
 
+def _is_signed(answer: StoredRecord, trust: Trust, audience: Audience) -> bool:
+    where = (answer.topic, answer.key, answer.value, answer.headers)
+    try:
+        read_event(*where, trust=trust, audience=audience, now_us=answer.timestamp_us)
+    except ContractError:
+        return False
+    return True
+
+
 def _stored(message: KafkaMessage, loop: str) -> StoredRecord:
+    kind, time_ms = message.timestamp()
     return StoredRecord(
         topic=message.topic().removeprefix(f"{loop}."),
         partition=message.partition(),
@@ -215,5 +233,6 @@ def _stored(message: KafkaMessage, loop: str) -> StoredRecord:
         key=message.key(),
         value=message.value(),
         headers=tuple(message.headers() or ()),
-        timestamp_us=message.timestamp()[1] * 1_000,
+        timestamp_us=time_ms * 1_000,
+        by_broker=kind == TIMESTAMP_LOG_APPEND_TIME,
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from schemas.errors import FencedError
 from schemas.partitions import partition_of
 from schemas.raw import Headers, Message, RawBatch
-from schemas.topics import TOPICS
+from schemas.topics import SHARED_SOURCES, TOPICS
 
 
 @dataclass(slots=True)
@@ -179,6 +179,7 @@ class MemoryLog:
             keys=stable.keys[first:last],
             values=stable.values[first:last],
             headers=stable.headers[first:last],
+            written_us=stable.times_us[first:last] if topic in SHARED_SOURCES else (),
         )
 
 

@@ -7,13 +7,12 @@ from confluent_kafka import KafkaException
 from confluent_kafka import Message as Record
 
 from schemas.clock import LoopClock
-from schemas.kafka import headers_of
-from schemas.raw import RawBatch
 from schemas.steady import SteadyConsumer
 from schemas.stop_file import StopFile
 from schemas.topics import SHARED_SOURCES
 from streams.loop.processor import STOPPED_HERE_US
 from streams.runtime.inbox import Fetched, Inbox
+from streams.runtime.log_reader import batch_of
 from streams.runtime.spec import WorkerSpec
 
 (TOPIC,) = SHARED_SOURCES
@@ -133,7 +132,7 @@ class ControlFeed:
             self._seek_to = None
 
     def _hand_out(self, record: Record, start: int) -> None:
-        fetched = Fetched(batch=_batch(record), start=start, stop=record.offset() + 1)
+        fetched = Fetched(batch=batch_of(TOPIC, 0, [record]), start=start, stop=record.offset() + 1)
         with self._lock:
             for inbox in self._inboxes.values() if self._seek_to is None else ():
                 if start <= inbox.position(TOPIC):
@@ -151,14 +150,3 @@ class ControlFeed:
         with self._lock:
             if self._seek_to is None and consumer.position >= end:
                 self._heard_us = asked_us
-
-
-def _batch(record: Record) -> RawBatch:
-    return RawBatch(
-        topic=TOPIC,
-        partition=0,
-        offsets=[record.offset()],
-        keys=[record.key()],
-        values=[record.value()],
-        headers=[headers_of(record)],
-    )

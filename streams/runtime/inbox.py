@@ -110,6 +110,7 @@ def _from(batch: RawBatch, position: int) -> RawBatch:
         keys=batch.keys[first:],
         values=batch.values[first:],
         headers=batch.headers[first:],
+        written_us=batch.written_us[first:],
     )
 
 
@@ -125,6 +126,7 @@ def _joined(batches: list[RawBatch]) -> list[RawBatch]:
                 keys=[*last.keys, *batch.keys],
                 values=[*last.values, *batch.values],
                 headers=[*last.headers, *batch.headers],
+                written_us=[*last.written_us, *batch.written_us],
             )
         else:
             joined.append(batch)

@@ -1,16 +1,17 @@
 """Reading a partition by offset, committed records only: snapshots, journals, and inputs that are folded again."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from confluent_kafka import KafkaError
 from confluent_kafka import Message as Record
 
 from schemas.connection import KafkaConnection
 from schemas.errors import BrokerError
-from schemas.kafka import FROM_START, check, headers_of
+from schemas.kafka import FROM_START, check, headers_of, written_us
 from schemas.raw import RawBatch
 from schemas.steady import SteadyConsumer
+from schemas.topics import SHARED_SOURCES
 
 SILENCE_S = 30.0
 """How long the broker may say nothing before a read is given up."""
@@ -101,12 +102,17 @@ class InputReader:
             self._readers[place] = PartitionReader(
                 self._connection, topic=f"{self._prefix}{topic}", partition=partition, start=start
             )
-        records = self._readers[place].between(start, stop)
-        return RawBatch(
-            topic=topic,
-            partition=partition,
-            offsets=[record.offset() for record in records],
-            keys=[record.key() for record in records],
-            values=[record.value() for record in records],
-            headers=[headers_of(record) for record in records],
-        )
+        return batch_of(topic, partition, self._readers[place].between(start, stop))
+
+
+def batch_of(topic: str, partition: int, records: Sequence[Record]) -> RawBatch:
+    """Return records of one partition as a batch; `topic` is the registry name."""
+    return RawBatch(
+        topic=topic,
+        partition=partition,
+        offsets=[record.offset() for record in records],
+        keys=[record.key() for record in records],
+        values=[record.value() for record in records],
+        headers=[headers_of(record) for record in records],
+        written_us=[written_us(record) for record in records] if topic in SHARED_SOURCES else (),
+    )

@@ -23,7 +23,7 @@ from streams.loop.step import StepOutput, journal_entry, journal_message, take_s
 from streams.runtime import snapshots
 from streams.runtime.clock import MICROSECONDS, AppendTimeCheck, PartitionClock
 from streams.runtime.held import Held
-from streams.runtime.inbox import Inbox
+from streams.runtime.inbox import Fetched, Inbox
 from streams.runtime.metrics import Metrics
 from streams.runtime.spec import WorkerSpec
 from streams.runtime.step_producer import AbortedError, Receipt
@@ -56,6 +56,8 @@ class PartitionOwner:
     ) -> None:
         self.partition = partition
         self.inbox = Inbox(positions=takeover.positions)
+        if takeover.orders is not None:
+            self.inbox.put(Fetched(batch=takeover.orders, start=0, stop=takeover.orders.stop))
         self.paused: str | None = None
         """Why nothing is folded, if so."""
         self.moved_at = time.monotonic()

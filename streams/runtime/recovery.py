@@ -76,7 +76,7 @@ def _what_fits(spec: WorkerSpec, partition: int) -> tuple[Held, Snapshot | None]
     """Return the state of the newest whole snapshot with the processors that it fits; a fresh role where it fits none,
     with that snapshot, or where there is none that is whole.
     """
-    fresh = Held(role=spec.make_role(partition))
+    fresh = Held(role=spec.first_role(partition))
     snapshot: Snapshot | None = None
     try:
         snapshot = snapshots.newest(spec, partition=partition)

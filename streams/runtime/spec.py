@@ -25,7 +25,7 @@ class WorkerSpec:
     partitions: int
     """Partitions of each of the role's group sources (all the same: partition p of all of them is one unit of work)."""
     make_role: Callable[[int], Role]
-    """Partition number to a role without state."""
+    """Partition number to a role without state, to be given one."""
     sign: Mapping[str, Signer]
     """Topic to the signer of what is written there; signatures come after the digest in the journal."""
     settings_hash: str
@@ -34,6 +34,10 @@ class WorkerSpec:
     """Version of the code: a journal written by another version is never replayed."""
     data: Path
     """Folder for files of this worker; only Faust's bookkeeping is ever there."""
+    make_first: Callable[[int], Role] | None = None
+    """Partition number to a role as it begins where there is no state, with the keyring that `control` begins with.
+    None: as `make_role`. Raises `BrokerError`.
+    """
     state_settings: str = ""
     """Hash of the settings that a snapshot is bound to: it is never restored under others. Empty: under any."""
     stop_file: StopFile | None = None
@@ -53,6 +57,10 @@ class WorkerSpec:
     clock_limit_s: float = 5.0
     watchdog_s: float = 30.0
     presence_s: float = 2.0
+
+    def first_role(self, partition: int) -> Role:
+        """Return a role as it begins where there is no state; raises `BrokerError`."""
+        return (self.make_first or self.make_role)(partition)
 
     def group_sources(self) -> tuple[str, ...]:
         """Return the registry topics that this role reads as a group."""

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from confluent_kafka import Message as Record
 
@@ -12,6 +13,7 @@ from schemas.clock import LoopClock
 from schemas.errors import ContractError, RecoveryError
 from schemas.events import InputRange, JournalEntry
 from schemas.kafka import headers_of, make_consumer, range_of
+from schemas.raw import RawBatch
 from schemas.topics import SHARED_SOURCES
 from streams.loop.processor import Now
 from streams.loop.role import TELEMETRY_TOPICS
@@ -20,7 +22,8 @@ from streams.loop.step import JOURNAL, journal_entry, journal_message, replay_st
 from streams.runtime import snapshots
 from streams.runtime.clock import PartitionClock
 from streams.runtime.held import Held
-from streams.runtime.log_reader import InputReader, PartitionReader
+from streams.runtime.inbox import STEP_RECORDS
+from streams.runtime.log_reader import InputReader, PartitionReader, batch_of
 from streams.runtime.relearning import relearn
 from streams.runtime.spec import WorkerSpec
 from streams.runtime.step_producer import StepProducer
@@ -28,6 +31,7 @@ from streams.runtime.torn import mend
 
 _LOG = logging.getLogger("flyball.worker")
 Journal = list[tuple[int, JournalEntry]]
+(CONTROL,) = SHARED_SOURCES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +42,10 @@ class Takeover:
     producer: StepProducer
     positions: dict[str, int]
     """Registry topic to the first offset to read, for group and shared sources."""
+    orders: RawBatch | None
+    """What lies on `control` (at most as much as a step takes), where the role has read none of it yet: it is folded
+    before anything else, so that no signature counts by a keyring that was replaced long ago.
+    """
     replayed: int
     seconds: float
 
@@ -72,8 +80,19 @@ def take_over(spec: WorkerSpec, *, partition: int, clock: LoopClock, kept: Held 
         producer.write(snapshots.messages_at(spec, partition=partition, held=held))  # or else it begins again
         held.slot, held.unfit = next_slot(held.slot), {}
     return Takeover(
-        held=held, producer=producer, positions=positions, replayed=replayed, seconds=time.monotonic() - began
+        held=held,
+        producer=producer,
+        positions=positions,
+        orders=None if positions[CONTROL] else _all_orders(spec),
+        replayed=replayed,
+        seconds=time.monotonic() - began,
     )
+
+
+def _all_orders(spec: WorkerSpec) -> RawBatch | None:
+    with PartitionReader(spec.connection, topic=spec.full_name(CONTROL), partition=0) as reader:
+        records = list(islice(reader.to_end(), STEP_RECORDS))
+    return batch_of(CONTROL, 0, records) if records else None
 
 
 def _is_of_the_journal(spec: WorkerSpec, partition: int, kept: Held) -> bool:
@@ -89,7 +108,7 @@ def _is_of_the_journal(spec: WorkerSpec, partition: int, kept: Held) -> bool:
 def from_snapshot(spec: WorkerSpec, partition: int) -> Held:
     """Return the state of the newest whole snapshot, or of a fresh role; raises `RecoveryError`."""
     snapshot = snapshots.newest(spec, partition=partition)
-    return Held(role=spec.make_role(partition)) if snapshot is None else restored(spec, partition, snapshot)
+    return Held(role=spec.first_role(partition)) if snapshot is None else restored(spec, partition, snapshot)
 
 
 def restored(spec: WorkerSpec, partition: int, snapshot: Snapshot) -> Held:

@@ -2,7 +2,9 @@
 
 import threading
 import time
+from dataclasses import replace
 
+import msgspec
 import pytest
 
 from schemas.raw import RawBatch
@@ -114,3 +116,13 @@ def test_closing_wakes_who_waits() -> None:
     began = time.monotonic()
     assert box.take(timeout_s=20, gather_s=0) == []
     assert time.monotonic() - began < 5
+
+
+def test_when_the_broker_wrote_each_record_stays_with_it() -> None:
+    box = inbox()
+    for first, behind in ((0, 3), (1, 5)):  # the second fetch brings two of the first once more
+        one = fetched(first, range(first, behind))
+        times = [1_000 + offset for offset in one.batch.offsets]
+        box.put(replace(one, batch=msgspec.structs.replace(one.batch, written_us=times)))
+    (batch,) = box.take(timeout_s=0, gather_s=0)
+    assert list(batch.written_us) == [1_000, 1_001, 1_002, 1_003, 1_004]

@@ -215,6 +215,21 @@ def test_without_any_order_everything_is_paused(
         assert "no pause/loop record" in refusal(site, consumer, "a1")
 
 
+def test_an_order_is_obeyed_by_an_executor_that_starts_after_its_key_was_rotated(site: Site) -> None:
+    site.order(keyring_text(site.keys), kind="keyring")
+    site.order("running")
+    site.order("stopped", target="action:wipe", kind="stop")
+    stopped_by, former = site.by(), load_signer(site.keys, "control", site.audience)
+    rotate_key(site.keys, "control")
+    site.order(keyring_text(site.keys), kind="keyring")
+    site.order("rearmed", target="action:wipe", kind="rearm", signer=former)
+    with site.executor() as consumer:
+        site.action("a1", action="wipe")
+        assert refusal(site, consumer, "a1") == f"stopped by {stopped_by} (action:wipe) until re-armed"
+        site.action("a2", entity="web-2")
+        next_is(consumer, "a2")
+
+
 def test_a_new_keyring_is_adopted_from_control(site: Site) -> None:
     trust = load_trust(site.keys)
     with site.executor(trust=trust) as consumer:
