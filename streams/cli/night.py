@@ -24,7 +24,7 @@ from streams.loop.gate import GATE_LIMITS, LEVELS
 from streams.operate.confirming import read_held
 from streams.operate.held import Held
 from streams.operate.in_flight import InFlight, in_flight
-from streams.operate.in_flight import levels as levels_of
+from streams.operate.levels import levels as levels_of
 from streams.operate.loop_place import LoopPlace
 from streams.operate.status import read_status
 
