@@ -21,6 +21,7 @@ from streams.operate.loop_place import LoopPlace
 
 CONFIRM_TIMEOUT_S = 12.0
 _ASK_EVERY_S = 0.5
+_NOBODY = "nobody has confirmed, as no gate and no executor is there yet: who starts hears it first"
 
 
 def confirm_stop(place: LoopPlace, done: str, *, offset: int, target: str) -> None:
@@ -46,13 +47,20 @@ def confirm_activated(place: LoopPlace, done: str, *, offsets: Sequence[int]) ->
     """
     orders = [Written(offset=offset, time_us=now_us(), target="loop", stops=False) for offset in offsets]
     found = _wait(place, orders[-1], lambda found: found.heard or found.nobody)
-    nobody = "nobody has confirmed, as no gate and no executor is there yet: who starts hears it first"
-    click.echo(f"{done}: {nobody if found.nobody else found.who() + found.missing()}")
+    click.echo(f"{done}: {_NOBODY if found.nobody else found.who() + found.missing()}")
     others = _tell_other_settings(place)
     _tell_stopped(place, "loop")
     if place.stopped_here:
         click.echo(f"still stopped on this machine: {place.stopped_here}; `flyball rearm --local` ends that")
     _end(place, *orders, confirmed=(found.heard or found.nobody) and not others)
+
+
+def confirm_keyring(place: LoopPlace, done: str, *, offset: int) -> None:
+    """Print who has heard whose keys count; exit 1 unless all have, or nobody is there yet."""
+    order = Written(offset=offset, time_us=now_us(), target="loop", stops=False)
+    found = _wait(place, order, lambda found: found.heard or found.nobody)
+    click.echo(f"{done}: {_NOBODY if found.nobody else found.who() + found.missing()}")
+    _end(place, order, confirmed=found.heard or found.nobody)
 
 
 def confirm_level(place: LoopPlace, pair: str, level: Level, *, offset: int) -> None:

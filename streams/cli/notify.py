@@ -11,7 +11,7 @@ from connectors.notify.settings import NotifySettings
 from schemas.errors import SettingsError
 from streams.cli.options import config_option, now_us, reader_of, stop_on_signals, utc, wait_for_kafka
 from streams.operate.loop_place import LoopPlace
-from streams.operate.notifying import tell_people
+from streams.operate.notifying import PLACE_FILE, tell_people
 from streams.settings import world_settings
 
 
@@ -44,7 +44,7 @@ def notify(config: Path) -> None:
         Notices(loop=place.loop, hourly=settings.hourly),
         send,
         audience=audience,
-        place_file=place.data / "notify" / "place.json",
+        place_file=place.data / PLACE_FILE,
         window_us=place.settings.gate.approval_window_us,
         clock_us=now_us,
         stop=stop,

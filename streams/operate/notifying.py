@@ -16,6 +16,8 @@ from streams.operate.topic_reader import TopicReader
 
 SKEW_US = 60_000_000
 """How much older than its escalations the topic is read from, the first time."""
+PLACE_FILE = "notify/place.json"
+"""In the loop's folder of data."""
 AGAIN_US = 30_000_000
 """After a message did not arrive, none is sent for so long: where one does not, others seldom do."""
 WAITING_MAX = 1_000
@@ -32,13 +34,19 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     waiting: list[Notice] = []
 
     @classmethod
-    def load(cls, path: Path, audience: Audience) -> "Place | None":
-        """Return what the file says, or None where it says nothing about this loop."""
+    def read(cls, path: Path) -> "Place | None":
+        """Return what the file says, or None where it says nothing."""
         try:
-            place = msgspec.json.decode(path.read_bytes(), type=cls)
+            return msgspec.json.decode(path.read_bytes(), type=cls)
         except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             return None
-        return place if (place.cluster, place.loop) == (audience.cluster, audience.loop) else None
+
+    @classmethod
+    def load(cls, path: Path, audience: Audience) -> "Place | None":
+        """Return what the file says, or None where it says nothing about this loop."""
+        place = cls.read(path)
+        here = place is not None and (place.cluster, place.loop) == (audience.cluster, audience.loop)
+        return place if here else None
 
     def save(self, path: Path) -> None:
         """Write a whole file or nothing."""

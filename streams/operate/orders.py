@@ -80,10 +80,10 @@ class Orders:
             return (settings,)
         return settings, self.control(kind="pause", target="loop", value="running", reason="activated")
 
-    def publish_keyring(self, keyring_text: str) -> None:
+    def publish_keyring(self, keyring_text: str) -> int:
         """Tell everyone whose keys count; the root key's signature within is all that it needs."""
         event = self._control(kind="keyring", target="loop", value=keyring_text, by=self._person)
-        self._write(wire.encode(event, loop=self._audience.loop))
+        return self._write(wire.encode(event, loop=self._audience.loop))
 
     def pause(self, target: str, *, reason: str = "", until_us: int | None = None) -> int:
         """Stop new actions on a target (`loop`, `action:NAME`, `pattern:ID`, `entity:NAME`)."""
