@@ -278,7 +278,7 @@ def test_activating_lifts_no_pause_and_says_so_where_the_gate_has_other_settings
     loop = typed.loop
     loop.command("pause", "--reason", "an upgrade")
     assert loop.command("activate").endswith(" executors confirmed\nstill in force: pause/loop (an upgrade)\n")
-    assert loop.json("status")["pauses"] == {"pause/loop": "an upgrade"}
+    assert loop.json("status")["pauses"]["pause/loop"] == "an upgrade"
     loop.command("resume")
     before = loop.config.read_text()
     loop.config.write_text(before.replace("seed = 7", "seed = 8"))
