@@ -21,6 +21,7 @@ from schemas.keyfiles import (
 from schemas.keyring import PURPOSES_OF_ROLE, Role
 from schemas.signing import Purpose
 from schemas.sshsig import SshPublicKey
+from streams.cli.confirming import confirm_keyring
 from streams.cli.options import config_option, json_option, now_us, orders_of, print_json, print_table, utc
 from streams.loop.durations import parse_duration
 from streams.operate.loop_place import LoopPlace
@@ -120,7 +121,8 @@ def keys_revoke(config: Path, key: str) -> None:
     """Withdraw the trust in KEY: the id of one key, or the name of a person for all of theirs.
 
     Gate and executors refuse it within 10 s; actions that it signed or approved and that still run are not tried again.
-    Exit 6 when Kafka does not answer: then nobody knows yet.
+    Exit 0 when the gate and every executor confirmed, or none is there yet, 1 when one has not within 12 s, 6 when
+    Kafka does not answer: then nobody knows yet.
     """
     place = LoopPlace.open(config)
     revoke_key(place.keys, key, os.environ)
@@ -136,10 +138,12 @@ def keys_publish(config: Path) -> None:
 
 
 def _publish(place: LoopPlace, *, must: bool = False) -> None:
-    """Tell everyone the keyring; without Kafka say that nobody knows, and exit 6 where somebody `must`."""
+    """Tell everyone the keyring, and wait until all have heard it, exit 1 when somebody has not. Without Kafka say that
+    nobody knows, and exit 6 where somebody `must`.
+    """
     version = load_keyring(place.keys).version
     try:
-        orders_of(place).publish_keyring(keyring_text(place.keys))
+        offset = orders_of(place).publish_keyring(keyring_text(place.keys))
     except BrokerError as error:
         click.echo(
             f"keyring version {version} is not published: {error}; `flyball keys publish` tells everyone", err=True
@@ -147,4 +151,4 @@ def _publish(place: LoopPlace, *, must: bool = False) -> None:
         if must:
             sys.exit(6)
         return
-    click.echo(f"published keyring version {version}")
+    confirm_keyring(place, f"published keyring version {version}", offset=offset)

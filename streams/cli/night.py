@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from schemas.errors import SettingsError
-from streams.cli.confirming import confirm_cancel, confirm_settled
+from streams.cli.confirming import confirm_cancel, confirm_level, confirm_settled
 from streams.cli.options import (
     config_option,
     json_option,
@@ -20,11 +20,11 @@ from streams.cli.options import (
     utc,
 )
 from streams.cli.status import print_breakers
-from streams.loop.gate import GATE_LIMITS, LEVELS
+from streams.loop.gate import GATE_LIMITS, LEVELS, Level
 from streams.operate.confirming import read_held
 from streams.operate.held import Held
 from streams.operate.in_flight import InFlight, in_flight
-from streams.operate.in_flight import levels as levels_of
+from streams.operate.levels import levels as levels_of
 from streams.operate.loop_place import LoopPlace
 from streams.operate.status import read_status
 
@@ -134,12 +134,14 @@ def levels(config: Path, *, as_json: bool) -> None:
 @reason_option
 @person_option
 @key_option
-def level(config: Path, pair: str, to: str, *, reason: str, person: str | None, key: Path | None) -> None:
+def level(config: Path, pair: str, to: Level, *, reason: str, person: str | None, key: Path | None) -> None:
     """Set how far an action may go by itself against a pattern ("*" for any): observe, suggest, approve or act.
 
     To act it is raised by a person's own SSH key (--key) only, unless [levels] says raise = "auto": a key of a machine
     tells nothing of who orders. An action that cannot be taken back stays at most where [levels] in loop.toml has it,
-    whoever orders more.
+    whoever orders more. Pairs that stay at another level are told, with the reason.
+
+    Exit 0 when the gate confirmed and all of them are at LEVEL, 1 when that is not so within 12 s: the order stands.
     """
     place = LoopPlace.open(config)
     pattern, _, action = pair.rpartition("/")
@@ -149,8 +151,8 @@ def level(config: Path, pair: str, to: str, *, reason: str, person: str | None, 
     if to == "act" and not signs_in_person(place, key) and place.settings.levels.raising != "auto":
         remedy = "`flyball keys add NAME --ssh-key FILE.pub --role operator` lists yours"
         raise SettingsError([f"a person must sign the level act: name your SSH key (--key FILE); {remedy}"])
-    orders_of(place, person, key).level(pair, to, reason=reason)
-    click.echo(f"{pair}: {to}")
+    offset = orders_of(place, person, key).level(pair, to, reason=reason)
+    confirm_level(place, pair, to, offset=offset)
 
 
 def _under_way(place: LoopPlace, now: int) -> list[InFlight]:

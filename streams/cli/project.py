@@ -6,7 +6,9 @@ import click
 
 from schemas.errors import SettingsError
 from schemas.keyfiles import PURPOSES, create_keys, keyring_text
-from streams.cli.options import config_option, json_option, key_option, orders_of, print_json
+from streams.cli.confirming import confirm_activated
+from streams.cli.options import config_option, json_option, key_option, now_us, orders_of, print_json, reader_of
+from streams.operate.confirming import still_stopped
 from streams.operate.loop_place import LoopPlace
 from streams.settings import EXAMPLE
 
@@ -52,12 +54,18 @@ def check(config: Path, *, as_json: bool) -> None:
 @click.option("--as", "person", help="Who activates, where no --key tells.  [default: the user's name]")
 @key_option
 def activate(config: Path, person: str | None, key: Path | None) -> None:
-    """Publish the signed keyring and the hash of the settings, and let the loop run.
+    """Publish the signed keyring and the hash of the settings, and let the loop run, unless it is paused or stopped.
 
     The gate allows nothing under settings that nobody activated; who activated them cannot alone approve what they ask
-    people about.
+    people about. A pause or stop in force stays so, and is told: `flyball resume` or `flyball rearm` lifts it.
+
+    Exit 0 when the gate and every executor confirmed, or none is there yet, 1 when one has not within 12 s, or when the
+    gate runs under other settings: the orders stand.
     """
     place = LoopPlace.open(config)
     settings_hash = place.settings.settings_hash
-    orders_of(place, person, key).activate(settings_hash=settings_hash, keyring_text=keyring_text(place.keys))
-    click.echo(f"activated: loop {place.loop} runs under settings {settings_hash[:12]}")
+    paused = "pause/loop" in still_stopped(reader_of(place), "loop", now_us=now_us())
+    offsets = orders_of(place, person, key).activate(
+        settings_hash=settings_hash, keyring_text=keyring_text(place.keys), let_run=not paused
+    )
+    confirm_activated(place, f"activated settings {settings_hash[:12]} of loop {place.loop}", offsets=offsets)

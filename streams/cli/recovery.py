@@ -31,8 +31,9 @@ def recover(config: Path, role: str, *, accept_loss: bool) -> None:
     new ones, with new ids. attribute: of actions under way nothing is told any more, and early signals are learned
     anew. policy: what actions earn is learned again from `experience` (kept for a year); episodes that wait are not
     decided, what is under way teaches nothing, and lives are followed anew. gate: levels are what settings and orders
-    say, and what limits had spent is forgotten, so the loop is paused for the longest interval of any limit. improve:
-    the ledger counts from zero, and the audit chain breaks there. ingest holds next to nothing.
+    say, and what it had lowered is ordered to stay so, as far as `verdicts` tells; what limits had spent is forgotten,
+    so the loop is paused for the longest interval of any limit. improve: the ledger counts from zero, and the audit
+    chain breaks there. ingest holds next to nothing.
     """
     if not accept_loss:
         raise SettingsError(["this gives up state for good: say --accept-loss when that is what you want"])

@@ -7,6 +7,7 @@ import click
 import msgspec
 
 from streams.cli.options import config_option, json_option, now_us, print_json, reader_of, utc
+from streams.operate.concerned import concerned_scopes
 from streams.operate.loop_place import LoopPlace
 from streams.operate.status import read_status
 from streams.operate.story import Story, episodes_of, stories, story_of
@@ -40,9 +41,10 @@ def why(config: Path, entity: str, *, as_json: bool) -> None:
     place = LoopPlace.open(config)
     reader, now = reader_of(place), now_us()
     episodes, open_ones = episodes_of(reader, entity)
-    told = list(stories(reader, set(open_ones or episodes[-1:])).values())
+    about = set(open_ones or episodes[-1:])
+    told = list(stories(reader, about).values())
     status = read_status(reader, loop=place.loop, settings_hash=place.settings.settings_hash, now_us=now)
-    concerned = {"loop", f"entity:{entity}", *(f"action:{name}" for name in place.settings.actions)}
+    concerned = concerned_scopes(reader, entity, about, actions=place.settings.actions)
     blocked = {scope: until for scope, until in status.blocked_until_us.items() if scope in concerned}
     if as_json:
         found = {"episodes": told, "open": open_ones, "blocked_until_us": blocked, "breakers": status.breakers}

@@ -50,6 +50,11 @@ class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
         return bool(heard) and all(one.confirmed for one in heard)
 
     @property
+    def nobody(self) -> bool:
+        """Whether no gate and no executor is there, or was heard of late: who starts hears all orders first."""
+        return not self.gates and not self.executors
+
+    @property
     def heard(self) -> bool:
         """Whether the gate and every executor have confirmed."""
         return self.gate_heard and all(one.confirmed for one in self.executors)

@@ -68,6 +68,16 @@ def still_stopped(reader: TopicReader, target: str, *, now_us: int) -> dict[str,
     return {scope: why for scope, why in pauses.items() if scope.partition("/")[2] in ("loop", target)}
 
 
+def under_other_settings(reader: Reader, settings_hash: str, *, now_us: int) -> list[str]:
+    """Return who is heard and holds the gate under other settings than these: it denies all while these are activated.
+
+    Raises `BrokerError`.
+    """
+    parts = read_parts(reader, settings_hash, now_us=now_us)
+    gates = [part for part in parts if part.role == "gate" and part.answering and part.state != "stopping"]
+    return [part.instance for part in gates if not part.idle and not part.same_settings]
+
+
 def _obeys(part: PartStatus, order: Written) -> bool:
     """Return whether a part says that it has heard an order, or hears none and so obeys one that stops things."""
     deaf = part.control_age_s - part.age_s > STALE_US / 1e6

@@ -1,18 +1,14 @@
-"""Actions that were let through and have no end yet, and how far each action may go by itself."""
+"""Actions that were let through and have no end yet."""
 
 from collections.abc import Iterator
 
 import msgspec
 
-from schemas.events import NOVEL, Action, Control, Event, LevelChange, Outcome, Pattern
-from streams.loop.gate import Level
+from schemas.events import Action, Control, Event, Outcome
 from streams.loop.gate.book import Book
-from streams.loop.gate.orders import hear
-from streams.loop.gate.pairs import Pairs
-from streams.loop.gate.state import Field, Orders
+from streams.loop.gate.state import Field
 from streams.loop.gate.state import InFlight as Entry
 from streams.operate.story import Reader
-from streams.operate.story_text import level_text
 from streams.settings import Settings
 
 
@@ -25,21 +21,6 @@ class InFlight(msgspec.Struct, frozen=True, kw_only=True):
     issued_us: int
     expires_us: int
     executor: str = ""
-
-
-class PairLevel(msgspec.Struct, frozen=True, kw_only=True):
-    """How far one action may go by itself against one pattern (`pattern_name` in words); `ordered` by a person.
-
-    `changed` is what the gate last said of it, with the numbers, and `changed_us` when.
-    """
-
-    pattern: str
-    pattern_name: str
-    action: str
-    level: Level
-    ordered: bool
-    changed: str = ""
-    changed_us: int | None = None
 
 
 def in_flight(reader: Reader, settings: Settings, *, now_us: int) -> list[InFlight]:
@@ -77,48 +58,6 @@ def _under_way(actions: dict[str, Action], now_us: int, timeout_us: int) -> dict
         for key, one in actions.items()
         if one.expires_us + timeout_us > now_us
     }
-
-
-def levels(reader: Reader, settings: Settings, *, now_us: int) -> list[PairLevel]:
-    """Return the level of every pair of a recurring pattern (and what is novel) and a declared action."""
-    orders = Orders()
-    pairs = Pairs(settings.levels, actions=settings.actions, baseline=settings.policy.baseline)
-    changes: dict[tuple[str, str], LevelChange] = {}
-    for event in sorted(_events(reader, "control", "patterns"), key=lambda event: event.time_us):
-        if isinstance(event, Control):
-            hear(orders, pairs.names.renamed(event), event.time_us, machines_raise=settings.levels.raising == "auto")
-        elif isinstance(event, Pattern) and event.alias_of is not None:
-            pairs.join(event.pattern, event.alias_of, orders)
-    for event in _events(reader, "verdicts"):
-        if isinstance(event, LevelChange):
-            pairs.recall(event)
-            changes[event.pattern, event.action] = event
-    return [
-        PairLevel(
-            pattern=pattern,
-            pattern_name=name,
-            action=action,
-            level=pairs.level(orders, pattern, action, now_us),
-            ordered=f"{pattern}/{action}" in orders.levels or f"*/{action}" in orders.levels,
-            changed="" if change is None else level_text(change),
-            changed_us=None if change is None else change.time_us,
-        )
-        for pattern, name in _recurring(reader).items()
-        for action in settings.actions
-        for change in [changes.get((pattern, action))]
-    ]
-
-
-def _recurring(reader: Reader) -> dict[str, str]:
-    """Return the patterns that recur, and what is novel, in words."""
-    names = {NOVEL: "what matches no recurring pattern"}
-    for event in _events(reader, "patterns"):
-        if isinstance(event, Pattern):
-            if event.status == "recurring":
-                names[event.pattern] = event.name
-            else:
-                names.pop(event.pattern, None)
-    return names
 
 
 def _events(reader: Reader, *topics: str) -> Iterator[Event]:

@@ -70,16 +70,20 @@ class Orders:
         self._in_person = in_person
         self._environment = environment
 
-    def activate(self, *, settings_hash: str, keyring_text: str) -> None:
-        """Publish the keyring and the settings' hash, and let the loop run; raises `BrokerError`."""
+    def activate(self, *, settings_hash: str, keyring_text: str, let_run: bool = True) -> tuple[int, ...]:
+        """Publish the keyring and the settings' hash, and let the loop run unless it is to stay paused; return the
+        offsets of the orders. Raises `BrokerError`.
+        """
         self.publish_keyring(keyring_text)
-        self.control(kind="settings", target="loop", value=settings_hash)
-        self.control(kind="pause", target="loop", value="running", reason="activated")
+        settings = self.control(kind="settings", target="loop", value=settings_hash)
+        if not let_run:
+            return (settings,)
+        return settings, self.control(kind="pause", target="loop", value="running", reason="activated")
 
-    def publish_keyring(self, keyring_text: str) -> None:
+    def publish_keyring(self, keyring_text: str) -> int:
         """Tell everyone whose keys count; the root key's signature within is all that it needs."""
         event = self._control(kind="keyring", target="loop", value=keyring_text, by=self._person)
-        self._write(wire.encode(event, loop=self._audience.loop))
+        return self._write(wire.encode(event, loop=self._audience.loop))
 
     def pause(self, target: str, *, reason: str = "", until_us: int | None = None) -> int:
         """Stop new actions on a target (`loop`, `action:NAME`, `pattern:ID`, `entity:NAME`)."""

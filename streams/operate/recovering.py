@@ -1,12 +1,15 @@
 """Going on after inputs, journal and snapshot no longer fit together: a person's decision, with its price."""
 
+from collections.abc import Mapping
+
 from schemas.events import Control
 from streams.app import make_worker
 from streams.loop.durations import format_duration
-from streams.loop.gate import GATE_LIMITS
+from streams.loop.gate import GATE_LIMITS, Level
 from streams.loop.gate.spending import DAY_US
 from streams.loop.limits import parse_limits
 from streams.operate.in_force import orders_in_force
+from streams.operate.levels import lowered
 from streams.operate.loop_place import LoopPlace
 from streams.operate.orders import Orders
 from streams.operate.topic_reader import TopicReader
@@ -17,9 +20,9 @@ from streams.settings import Settings
 def recover_role(place: LoopPlace, role: str, *, orders: Orders, reader: TopicReader, now_us: int) -> list[str]:
     """Rebuild a role's state as far as its journal can be folded and leave the rest out; return what was done.
 
-    Where the gate lost something it no longer knows what its limits had spent: before that is written, the loop is
-    paused for the longest interval of any limit; a pause that holds longer stays as it is. Raises `BrokerError`, or
-    `SettingsError` where keys are missing.
+    Where the gate lost something it no longer knows what its limits had spent, nor which levels it had lowered: before
+    that is written, the loop is paused for the longest interval of any limit, where no pause holds longer, and those
+    levels are ordered. Raises `BrokerError`, or `SettingsError` where keys are missing.
     """
     spec = make_worker(
         place.settings,
@@ -30,13 +33,14 @@ def recover_role(place: LoopPlace, role: str, *, orders: Orders, reader: TopicRe
         data=place.data / "workers" / f"recover-{role}",
         instance=f"recover-{role}",
     )
-    rest: list[str] = []
+    kept: list[str] = []
 
-    def pause() -> None:
-        if role == "gate" and not rest:
-            rest.append(_rest(place.settings, orders=orders, reader=reader, now_us=now_us))
+    def keep() -> None:
+        if role == "gate" and not kept:
+            kept.append(_rest(place.settings, orders=orders, reader=reader, now_us=now_us))
+            kept.extend(keep_lowered(lowered(reader, place.settings), orders=orders))
 
-    return accept_loss(spec, beforehand=pause) + rest or [
+    return accept_loss(spec, beforehand=keep) + kept or [
         f"{place.loop}/{role}: nothing is lost; its workers can start as they are"
     ]
 
@@ -52,6 +56,13 @@ def _rest(settings: Settings, *, orders: Orders, reader: TopicReader, now_us: in
         f"paused for {format_duration(interval_us)}: what limits had spent is not known any more; `flyball resume` "
         "lifts it early, and then the limits of that time may be spent twice"
     )
+
+
+def keep_lowered(levels: Mapping[str, Level], *, orders: Orders) -> list[str]:
+    """Order the levels of pairs that the gate had lowered: orders it hears again. Return what is true then."""
+    for pair, level in levels.items():
+        orders.level(pair, level, reason="the gate lost state, and had lowered it")
+    return [f"{pair} stays at {level}, by an order now: the gate had lowered it" for pair, level in levels.items()]
 
 
 def holds_until(latest: Control | None, until_us: int) -> bool:

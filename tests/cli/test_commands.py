@@ -91,7 +91,7 @@ def test_orders_for_what_nothing_can_fall_under_are_refused(command: str, tmp_pa
     assert "pattern:ID, entity:NAME, got 'action:no-such-action'" in refused.stderr
 
 
-@pytest.mark.parametrize("command", ["pause", "resume", "stop", "rearm", "cancel", "settle"])
+@pytest.mark.parametrize("command", ["pause", "resume", "stop", "rearm", "cancel", "settle", "level", "activate"])
 def test_orders_say_what_their_exit_code_means(command: str) -> None:
     said = " ".join(CliRunner().invoke(commands, [command, "--help"]).output.split())
     assert "1 when " in said

@@ -24,7 +24,7 @@ from tests.loop.gate_bench import START, proposal
 WINDOW_US = 600_000_000
 DAY_US = 24 * HOUR_US
 ALL = "`flyball approvals` lists all questions, `flyball status` what is left to people"
-NOTICE = Notice(id="v1", text="lab asks: restart on <web-1> & web-2?")
+NOTICE = Notice(id="v1", text="lab asks: restart on <web-1> & web-2?", until_us=0)
 SECRET = b"0123456789abcdef0123456789abcdef"
 
 
@@ -111,6 +111,36 @@ def test_entities_and_escalations_share_the_messages_of_an_hour() -> None:
     texts = [told(notices, one) for one in (verdict(proposal("p0")), left("p1"), left("p2", entity="db-1"), left("p3"))]
     assert [text is not None for text in texts] == [True, True, True, False]
     assert texts[2] == f"lab: more than 2 messages in an hour; {ALL}"
+
+
+def unasked(name: str, *, us: int = START, next_us: int | None = None) -> Verdict:
+    """Return what the gate says of a proposal about which it may ask nobody any more."""
+    values = {"name": "escalations", "passed": False, "limit": "1/hour", "spent": 1, "allowed": 1}
+    spent = msgspec.convert(values | {"next_us": next_us or us + HOUR_US}, Check)
+    one = verdict(proposal(name, entity=f"entity of {name}"), "deny")
+    return msgspec.structs.replace(one, time_us=us, checks=(spent,), decided_by="escalations")
+
+
+def test_that_people_are_not_asked_any_more_is_told_at_once_and_how_many_were_not_after_an_hour() -> None:
+    notices = Notices(loop="lab", hourly=1)
+    assert told(notices, verdict(proposal("p0"))) is not None
+    text = told(notices, unasked("p1")) or ""
+    assert text.startswith("lab may ask no more than 1/hour: restart on entity of p1 against p-1 is denied without a ")
+    assert "and so may others be until 23:13 UTC; gate.escalation_limit in loop.toml says how many are" in text
+    assert [told(notices, unasked(f"q{number}"), us=START + 1) for number in range(3)] == [None] * 3
+    assert notices.summary(START + HOUR_US - 1) == []
+    (summary,) = notices.summary(START + HOUR_US)
+    assert summary.text.startswith("lab: 3 more denied without a question; gate.escalation_limit in loop.toml")
+    assert notices.summary(START + 3 * HOUR_US) == [], "all were told"
+    later = START + 3 * HOUR_US
+    assert told(notices, unasked("p2", us=later), us=later) is not None
+
+
+def test_what_was_not_asked_long_before_is_in_the_next_summary_alone() -> None:
+    notices = Notices(loop="lab", hourly=1)
+    assert told(notices, unasked("p1", next_us=START + 1), us=START + HOUR_US) is None
+    (summary,) = notices.summary(START + HOUR_US)
+    assert summary.text.startswith("lab: 1 more denied")
 
 
 def test_of_entities_that_are_left_to_people_only_so_many_are_remembered() -> None:

@@ -87,6 +87,7 @@ def typed(tmp_path_factory: pytest.TempPathFactory, stack: ExitStack) -> Iterato
     loop.until(lambda: address.exists() and "running detect" in _said(loop, "run"))
     loop.connect(KafkaConnection(**json.loads(address.read_text())["connection"]))
     executor = _start(loop, "executor", "--kind", "log", "--name", "typed")
+    loop.until_heard(["gate", "executor"])
     loop.command("activate", "--key", "carl")  # as `run` did it, by a machine's key, nobody alone could approve
     loop.until_heard(["detect", "decide", "gate", "improve", "executor"])
     try:
@@ -166,7 +167,7 @@ def test_a_revoked_key_counts_no_more(typed: Typed) -> None:
     ]
     bob = orders_of(place, key=loop.folder / "bob")
     keyring = load_keyring(place.keys)
-    assert "published keyring version" in loop.command("keys", "revoke", "bob")
+    assert loop.command("keys", "revoke", "bob").endswith(": gate and 1 of 1 executors confirmed\n")
     loop.command("approve", waiting, "--key", "bob", expect=1)
     (place.keys / "keyring.json").write_text(keyring.signed_text(load_root_key(place.keys)))  # bob has not heard of it
     bob.answer(one, approve=True)
@@ -269,8 +270,45 @@ def test_settings_that_nobody_activated_are_told_and_keys_rotate(typed: Typed) -
     assert "these settings are not activated" in loop.command("status")
     loop.config.write_text(before)
     assert "published keyring version" in loop.command("keys", "rotate", "control")
-    assert "activated" in loop.command("activate")
+    assert "executors confirmed\n" in loop.command("activate")
     assert loop.json("status")["paused"] is False
+
+
+def test_activating_lifts_no_pause_and_says_so_where_the_gate_has_other_settings(typed: Typed) -> None:
+    loop = typed.loop
+    loop.command("pause", "--reason", "an upgrade")
+    assert loop.command("activate").endswith(" executors confirmed\nstill in force: pause/loop (an upgrade)\n")
+    assert loop.json("status")["pauses"]["pause/loop"] == "an upgrade"
+    loop.command("resume")
+    before = loop.config.read_text()
+    loop.config.write_text(before.replace("seed = 7", "seed = 8"))
+    assert "runs under other settings than loop.toml: start it again" in loop.command("activate", expect=1)
+    loop.config.write_text(before)
+    loop.command("activate")
+
+
+def test_an_order_for_any_pattern_is_confirmed_and_names_what_stays_otherwise(typed: Typed) -> None:
+    loop = typed.loop
+    assert loop.command("level", "p-x/restart", "suggest") == "p-x/restart: suggest ordered; gate confirmed\n"
+    said = loop.command("level", "*/restart", "observe", expect=1)
+    assert said == (
+        "*/restart: observe ordered; gate confirmed\np-x/restart stays at suggest: ordered by its own name\n"
+    )
+    loop.command("level", "p-x/restart", "approve")
+    loop.command("level", "*/restart", "approve")
+
+
+def test_settings_that_are_activated_before_anything_runs_are_waited_for_by_nobody(
+    tmp_path: Path, broker: LocalKafka, loop_name: str
+) -> None:
+    loop = LiveLoop(tmp_path, name=loop_name, connection=broker.connection)
+    loop.init({})
+    loop.command("topics", "apply")
+    nobody = "nobody has confirmed, as no gate and no executor is there yet"
+    assert nobody in loop.command("activate")
+    assert nobody in loop.command("keys", "publish")
+    loop.command("pause", "--reason", "not yet", expect=1)
+    assert "still in force: pause/loop (not yet)" in loop.command("activate")
 
 
 def test_topics_are_listed_applied_and_their_access_is_told(typed: Typed) -> None:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from schemas.events import Action, Control, Event, Outcome, Presence
-from streams.operate.confirming import Written, read_confirmation, read_held
+from streams.operate.confirming import Written, read_confirmation, read_held, under_other_settings
 from streams.operate.status import LoopStatus, read_status
 from tests.operate.test_in_flight import Log
 
@@ -192,3 +192,30 @@ def test_what_the_topics_forgot_is_told_by_its_id_and_counts_for_every_target() 
     assert [(one.action, one.executor) for one in read_held(log, now_us=NOW_US)] == [
         ("0f3c9a77deadbeef", "executor/web/x-1")
     ]
+
+
+NOBODY: list[tuple[list[Event], bool]] = [
+    ([], True),
+    ([said("gate/1", state="stopping"), said("executor/web/x-1", state="stopping"), said("detect/1")], True),
+    ([said("executor/web/x-2", 86_401)], True),
+    ([GATE], False),
+    ([said("gate/1", 60)], False),
+    ([HEARD], False),
+]
+
+
+@pytest.mark.parametrize(("events", "nobody"), NOBODY)
+def test_who_ended_in_order_is_not_waited_for_and_who_fell_silent_is(events: list[Event], nobody: bool) -> None:
+    assert read_confirmation(Log(*CONTROL, *events), ORDER, now_us=NOW_US).nobody is nobody
+
+
+def test_only_a_gate_that_is_heard_and_holds_a_partition_runs_under_other_settings() -> None:
+    other = [
+        said("gate/1", settings_hash="other"),
+        said("gate/2", settings_hash="mine"),
+        said("gate/3", settings_hash="other", partitions=()),
+        said("gate/4", 60, settings_hash="other"),
+        said("gate/5", settings_hash="other", state="stopping"),
+        said("detect/1", settings_hash="other"),
+    ]
+    assert under_other_settings(Log(*other), "mine", now_us=NOW_US) == ["gate/1"]

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from connectors.notify.notices import Notice
 from schemas.errors import FlyballError
 from schemas.keyfiles import add_key, create_keys, revoke_key, rotate_key
 from schemas.stop_file import StopFile, StopNote
 from streams.operate.doctor.finding import Finding
-from streams.operate.doctor.machine import check_disk, check_keys, check_memories, check_stop_file
+from streams.operate.doctor.machine import check_disk, check_keys, check_memories, check_notices, check_stop_file
+from streams.operate.notifying import Place
 
 NOW_US = 1_700_000_000_000_000
 
@@ -123,3 +125,15 @@ def test_a_revoked_key_of_the_environment_is_replaced_there(keys: Path) -> None:
     rotate_key(keys, "audit")
     (found,) = check_keys(keys, {"FLYBALL_KEY_AUDIT": former}, now_us=NOW_US)
     assert "to be FLYBALL_KEY_AUDIT here" in found.remedy
+
+
+def test_messages_that_did_not_arrive_and_are_not_over_are_told(tmp_path: Path) -> None:
+    file = tmp_path / "place.json"
+    assert list(check_notices(file, now_us=NOW_US)) == []
+    notices = [Notice(id=f"v{n}", text=f"lab asks {n}?\nmore", until_us=NOW_US + n) for n in range(3)]
+    Place(cluster="c", loop="lab", next_offset=1, waiting=notices).save(file)
+    (found,) = check_notices(file, now_us=NOW_US)
+    assert (found.level, found.found) == ("warn", "2 messages of [notify] did not arrive yet, such as: lab asks 1?")
+    assert list(check_notices(file, now_us=NOW_US + 2)) == []
+    file.write_text("{")
+    assert list(check_notices(file, now_us=NOW_US)) == []

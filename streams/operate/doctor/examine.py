@@ -12,7 +12,7 @@ from streams.loop.gate import LevelSettings
 from streams.operate.cluster import topic_plans
 from streams.operate.doctor.clocks import read_clocks
 from streams.operate.doctor.finding import Finding, fail, ok
-from streams.operate.doctor.machine import check_disk, check_keys, check_memories, check_stop_file
+from streams.operate.doctor.machine import check_disk, check_keys, check_memories, check_notices, check_stop_file
 from streams.operate.doctor.on_topics import (
     DAY_US,
     HOUR_US,
@@ -30,6 +30,7 @@ from streams.operate.doctor.on_topics import (
 )
 from streams.operate.in_force import orders_in_force
 from streams.operate.loop_place import LoopPlace
+from streams.operate.notifying import PLACE_FILE
 from streams.operate.processes import LOCAL_ROLES
 from streams.operate.status import left_to_people, read_parts
 from streams.operate.story import Reader
@@ -47,6 +48,7 @@ def examine(place: LoopPlace, *, clock_us: Callable[[], int], environment: Mappi
     yield from _tried("keys", lambda: check_keys(place.keys, environment, now_us=clock_us()))
     yield from _tried("disk", lambda: [check_disk(place.data)])
     yield from _tried("memory", lambda: check_memories(place.data / "executor"))
+    yield from _tried("notices", lambda: check_notices(place.data / PLACE_FILE, now_us=clock_us()))
     try:
         connection, audience = place.connection(), place.audience()
     except BrokerError as error:

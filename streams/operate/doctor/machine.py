@@ -1,4 +1,4 @@
-"""What can be wrong on this machine: keys, disk, and what executors remember."""
+"""What can be wrong on this machine: keys, disk, what executors remember, and messages that did not arrive."""
 
 import os
 import shutil
@@ -20,6 +20,7 @@ from schemas.keyring import Keyring
 from schemas.signing import Audience, Purpose
 from schemas.stop_file import StopFile
 from streams.operate.doctor.finding import Finding, fail, ok, warn
+from streams.operate.notifying import Place
 
 GIB, MIB = 1 << 30, 1 << 20
 LITTLE_BYTES, TOO_LITTLE_BYTES = 2 * GIB, 256 * MIB
@@ -145,6 +146,18 @@ def _memory(store: Path) -> Finding:
         remedy = "make room or mend the disk, then start the executor: until then it starts nothing"
         return fail("memory", f"{store} cannot be written ({error})", remedy)
     return ok("memory", f"{store} can be written, and no executor holds it")
+
+
+def check_notices(place_file: Path, *, now_us: int) -> Iterator[Finding]:
+    """Tell of messages to people that did not arrive yet."""
+    place = Place.read(place_file)
+    waiting = [notice for notice in place.waiting if notice.until_us > now_us] if place is not None else []
+    if waiting:
+        first = waiting[0].text.partition("\n")[0]
+        found = f"{len(waiting)} messages of [notify] did not arrive yet, such as: {first}"
+        yield warn(
+            "notices", found, "look at that webhook; flyball notify says why, and sends them again while it runs"
+        )
 
 
 def _nearest(folder: Path) -> Path:
