@@ -12,6 +12,8 @@ from schemas.clock import LoopClock
 from schemas.events import DeadLetter
 from schemas.keyfiles import keyring_text, load_signer, rotate_key
 from streams.app import make_worker
+from streams.runtime.inbox import Fetched
+from streams.runtime.log_reader import InputReader
 from streams.runtime.metrics import Metrics
 from streams.runtime.partition import PartitionOwner
 from streams.runtime.spec import WorkerSpec
@@ -89,8 +91,10 @@ def test_a_gate_that_begins_hears_all_orders_first_each_by_the_keyring_of_its_pl
     assert list(takeover.orders.offsets) == [0, 1, 2, 3]
     assert all(takeover.orders.written_us)
     owner = running(gate(site), failures)
-    eventually(lambda: failures or owner.control_offset == 4)
+    with InputReader(site.connection, prefix=f"{site.loop}.") as reader:
+        owner.inbox.put(Fetched(batch=reader.batch("outcomes", 0, 0, 1), start=0, stop=1))
+    eventually(lambda: failures or owner.position("outcomes") == 1)
     owner.release(snapshot=False)
     letters = KafkaLog(site.connection, site.loop).events("dead-letters")
-    refused = [(letter.origin_offset, letter.reason) for letter in letters if isinstance(letter, DeadLetter)]
-    assert (refused, failures) == ([(3, "revoked-key")], [])
+    refused = [(one.origin_topic, one.origin_offset, one.reason) for one in letters if isinstance(one, DeadLetter)]
+    assert (refused, failures) == ([("control", 3, "revoked-key"), ("outcomes", 0, "revoked-key")], [])
