@@ -19,7 +19,7 @@ from streams.loop.untold import Untold
 STATE_VERSION = 9
 GROUPS_MAX = 64
 """Groups of executors that are told apart."""
-_WORST_FIRST = ("unknown", "failed", "succeeded")
+_WORST_FIRST = ("unknown", "failed", "succeeded", "refused")
 
 
 class Order(msgspec.Struct, frozen=True, array_like=True):
@@ -71,10 +71,13 @@ class InFlight(msgspec.Struct, frozen=True, array_like=True, gc=False):
         """Return how it ended, the worst of all groups, or None while it is under way: until each group that claimed it
         has ended it, and where none of them began, until all `groups` that do such actions have refused it.
         """
-        states = {one.state for one in self.said.values()}
-        if "claimed" in states or (self.is_refused and not self.said.keys() >= set(groups)):
+        states = [one.state for one in self.said.values()]
+        if not states or "claimed" in states:
             return None
-        return next((state for state in _WORST_FIRST if state in states), "refused")
+        worst = min(states, key=_WORST_FIRST.index)
+        if worst == "refused" and any(group not in self.said for group in groups):
+            return None
+        return worst
 
     @property
     def is_refused(self) -> bool:
