@@ -1,14 +1,16 @@
 """What the gate says it keeps back at its level, and how that climbs though it is not proposed any more."""
 
 import pytest
+from msgspec.structs import replace
 
 from schemas.events import Verdict
+from streams.loop.gate.settings import GuardSettings
 from streams.loop.gate.table import BEFORE_LEVEL, RULES
 from streams.loop.policy import Policy, PolicySettings
 from streams.loop.processor import Now
 from tests.loop.decided import recorded, recurrence
 from tests.loop.gate_bench import SECOND, actions, control, experience, opened, outcome, proposal, verdicts
-from tests.loop.levels_bench import ACTIONS, BAD, GOOD, LevelBench, told
+from tests.loop.levels_bench import ACTIONS, BAD, GOOD, WIDE, LevelBench, told
 
 ACTING = {"default": "observe", "exact": {"*/restart": "act"}, "episodes": 3}
 LEFT = ("level:recycle", "level:wipe")
@@ -83,6 +85,14 @@ def test_under_a_pause_neither_what_is_proposed_nor_what_is_wanted_counts(action
     bench.give(control("pause", "loop", "paused"))
     assert bench.decide(action, wanted=None if action == "recycle" else "recycle", blocked=LEFT).decided_by == "pause"
     assert told(bench) == []
+
+
+def test_what_a_guard_denies_of_another_action_alone_keeps_nobody_from_climbing() -> None:
+    guards = {"day": GuardSettings(allow='action != "restart"')}
+    bench = LevelBench(settings=replace(WIDE, guards=guards), **ACTING)
+    for _ in range(3):
+        assert bench.decide("restart", wanted="recycle", blocked=LEFT).decided_by == "guards"
+    assert told(bench) == [("p-1/recycle", "observe", "suggest", "decided")]
 
 
 def test_nothing_is_counted_of_what_its_level_lets_ask_by_now_is_not_declared_or_a_person_proposed() -> None:
