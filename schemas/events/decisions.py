@@ -95,6 +95,11 @@ class Proposal(Event, frozen=True, kw_only=True):
         """Whether the loop's arm left out an action for its level."""
         return any(scope.startswith(f"{LEVEL}:") for scope in self.blocked)
 
+    @property
+    def leaves_out_refused(self) -> bool:
+        """Whether the loop's arm left out an action that was refused in this episode before."""
+        return any(scope.startswith(f"{REFUSED}:") for scope in self.blocked)
+
     def digest(self) -> str:
         """Return the SHA-256 (hex) of the canonical JSON: what an approval answers, to the last byte."""
         return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()
