@@ -23,9 +23,9 @@ def lasting(processor: Policy, first: int, last: int) -> Iterator[tuple[int, Pro
             yield seconds, one
 
 
-def denied(one: Proposal, seconds: float) -> list[Event]:
+def denied(one: Proposal, seconds: float, check: str = "expiry") -> list[Event]:
     """Return what a gate says that comes to a proposal too late."""
-    return [verdict(one, "deny", seconds, decided_by="expiry"), experience(one, "censored", None, verdict="deny")]
+    return [verdict(one, "deny", seconds, decided_by=check), experience(one, "censored", None, verdict="deny")]
 
 
 def test_what_nobody_answers_is_proposed_again_ever_more_rarely_at_the_cost_of_no_attempt() -> None:
@@ -73,13 +73,14 @@ def test_what_is_over_by_then_is_not_proposed_again() -> None:
     assert processor.next_time() is None
 
 
-def test_one_that_the_gate_came_to_too_late_counts_as_not_answered() -> None:
+@pytest.mark.parametrize("check", ["evidence", "expiry"])
+def test_one_that_the_gate_came_to_too_late_counts_as_not_answered(check: str) -> None:
     processor = fresh()
     (one,) = fold(processor, recurrence("e1"))
     times: list[int] = []
     for seconds in range(1, 400):
         if times[-1:] == [seconds - 1] or seconds == 1:  # a gate whose clock is ahead says so of each within a second
-            fold(processor, *denied(one, seconds), seconds=seconds, first=10 * seconds)
+            fold(processor, *denied(one, seconds, check), seconds=seconds, first=10 * seconds)
         for again in tick(processor, seconds):
             one = again
             times.append(seconds)

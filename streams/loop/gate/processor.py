@@ -50,7 +50,8 @@ class Gate:
     """Turns each proposal into one verdict, and into an action when every check passes; only then it reserves.
 
     An escalation ends once: approved by enough people (all checks run again), rejected by one, expired, or lapsed with
-    its episode. A proposal that was decided gets its recorded verdict again. `none` is always allowed, at no cost.
+    its episode. A proposal that was decided gets its recorded verdict again. `none` is allowed at no cost, unless it is
+    not valid any more: what nobody answered is decided anew.
     A pattern that was merged counts as the one that took it in, in all that is checked and learned.
     """
 
@@ -263,8 +264,9 @@ class Gate:
         outputs = self._ladder.proposed(proposal, self._facts.orders, on)
         question = self._decider.question(proposal, on, proposal.expires_us)
         if proposal.action == NONE:
-            check = with_remedy(validity.duplicate(self._facts, question), question)
-            outputs += self._decider.decide(question, findings_of(check), on)
+            checks = (validity.duplicate(self._facts, question), validity.expiry(self._facts, question))
+            findings = findings_of(*[with_remedy(check, question) for check in checks])
+            outputs += self._decider.decide(question, findings, on)
             verdict = self._decider.recorded[proposal.id]
             if proposal.wanted is not None and proposal.by == LOOP:
                 outputs += self._ladder.decided(verdict, self._facts.orders, on)
