@@ -32,11 +32,10 @@ def findings_of(*checks: Check) -> Findings:
     return _refusal(checks, failed) if failed else Findings(checks)
 
 
-def all_checks(facts: Facts, question: Question) -> Findings:
-    """Make every check, in the table's order."""
+def before_level(facts: Facts, question: Question) -> tuple[Check, ...]:
+    """Make the checks that come before that of the level, in the table's order."""
     moment = facts.moment.get(question.proposal.action) or _look_around(facts, question)
-    scopes = question.scopes
-    made = (
+    return (
         validity.duplicate(facts, question),
         validity.pause(facts, question),
         moment.control,
@@ -51,6 +50,14 @@ def all_checks(facts: Facts, question: Question) -> Findings:
         safety.protected(facts, question),
         moment.maintenance,
         safety.guards(facts, question),
+    )
+
+
+def all_checks(facts: Facts, question: Question) -> Findings:
+    """Make every check, in the table's order."""
+    scopes = question.scopes
+    made = (
+        *before_level(facts, question),
         safety.level(facts, question),
         safety.escalations(facts, question),
         safety.approval(facts, question),

@@ -28,7 +28,7 @@ from streams.loop.gate import validity
 from streams.loop.gate.blocked import Blocks
 from streams.loop.gate.book import Book
 from streams.loop.gate.budgets import budget
-from streams.loop.gate.checks import all_checks, findings_of, with_remedy
+from streams.loop.gate.checks import all_checks, before_level, findings_of, with_remedy
 from streams.loop.gate.decider import Decider
 from streams.loop.gate.escalations import Escalations
 from streams.loop.gate.facts import Facts
@@ -262,23 +262,33 @@ class Gate:
         if recorded is not None:
             return [recorded]
         outputs = self._ladder.proposed(proposal, self._facts.orders, on)
+        wanted = self._wanted(proposal, on)
         question = self._decider.question(proposal, on, proposal.expires_us)
         if proposal.action == NONE:
             checks = (validity.duplicate(self._facts, question), validity.expiry(self._facts, question))
             findings = findings_of(*[with_remedy(check, question) for check in checks])
             outputs += self._decider.decide(question, findings, on)
             verdict = self._decider.recorded[proposal.id]
-            if proposal.wanted is not None and proposal.by == LOOP:
-                outputs += self._ladder.decided(verdict, self._facts.orders, on)
+            if wanted is not None:
+                outputs += self._ladder.decided(verdict, self._facts.orders, on, wanted=wanted)
             given_up = self._ladder.left_alone(verdict)
             return outputs if given_up is None else outputs + self._given_up.note(given_up.entity, on)
         outputs += self._decider.decide(question, all_checks(self._facts, question), on)
         verdict = self._decider.recorded[proposal.id]
         if proposal.by == LOOP:
-            outputs += self._ladder.decided(verdict, self._facts.orders, on)
+            outputs += self._ladder.decided(verdict, self._facts.orders, on, wanted=wanted)
         if verdict.verdict == "escalate":
             outputs += self._escalations.ask(proposal, on)
         return outputs
+
+    def _wanted(self, proposal: Proposal, on: Occasion) -> str | None:
+        """Return what the loop would have drawn if every level let it, where nothing but its level is in its way."""
+        if proposal.wanted is None or proposal.by != LOOP:
+            return None
+        other = msgspec.structs.replace(proposal, action=proposal.wanted, wanted=None, asked=False)
+        question = self._decider.question(other, on, other.expires_us)
+        passed = all(check.passed for check in before_level(self._facts, question))
+        return proposal.wanted if passed else None
 
     def _tell_blocked(self, on: Occasion, left: dict[str, Check] | None = None) -> list[Event]:
         whole = self._blocks.silent
