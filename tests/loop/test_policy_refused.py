@@ -9,7 +9,7 @@ from streams.loop.denials import OWN, TOLD, UNTOLD
 from streams.loop.gate.table import BY_NAME
 from streams.loop.policy import Policy
 from streams.replay.episodes import read_episodes
-from tests.loop.decided import ACTIONS, START, S, at, experience, recorded, recurrence, verdict
+from tests.loop.decided import ACTIONS, START, S, at, blocked, experience, recorded, recurrence, verdict
 from tests.loop.held_back import EARNS, LOOP_ALONE, policy, told
 from tests.loop.test_policy import fold, taught, tick
 
@@ -97,6 +97,30 @@ def test_where_no_other_action_is_left_it_is_as_before(check: str, retry: int | 
     assert processor.next_time() == retry
     if retry is not None:
         assert [again.action for again in tick(processor, 90)] == ["recycle"]
+
+
+@CHECKS
+@pytest.mark.parametrize("until", [0, 40])
+def test_what_limits_mask_is_not_left(check: str, until: int) -> None:
+    """The repeat is due when the action may run itself."""
+    processor = knowing()
+    fold(processor, blocked(action__restart=until, action__shed=0), first=50)
+    (one,) = fold(processor, recurrence("e1"), first=60)
+    assert set(one.probabilities) == {"none", "recycle"}
+    deny(processor, one, check, retry_after_us=START + 90 * S)
+    assert processor.next_time() == START + 90 * S
+    (again,) = tick(processor, 90)
+    assert (again.action, again.episode) == ("recycle", "e1")
+
+
+@CHECKS
+def test_under_a_pause_of_the_loop_they_wait_for_its_end(check: str) -> None:
+    processor = knowing()
+    (one,) = fold(processor, recurrence("e1"))
+    fold(processor, blocked(loop=30), first=50)
+    deny(processor, one, check, retry_after_us=START + 90 * S)
+    assert processor.next_time() == START + 30 * S
+    assert [again.action for again in tick(processor, 30)] == ["restart"]
 
 
 def test_where_something_else_is_in_its_way_that_is_waited_for() -> None:

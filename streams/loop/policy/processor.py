@@ -216,7 +216,7 @@ class Policy:
             case Pattern() if event.status == "merged" and event.alias_of is not None:
                 self._rename(event.pattern, event.alias_of)
             case Verdict():
-                self._answer(event)
+                self._answer(event, on.now.us)
             case Blocked() if event.id not in self._seen:
                 remember(self._seen, event.id, self._settings.remembered)
                 event.bring_up_to_date(self._blocked)
@@ -257,7 +257,7 @@ class Policy:
         if verdict.action is not None and verdict.acts:
             self._recent.note(verdict.proposal.entity, verdict.action, verdict.time_us)
 
-    def _answer(self, verdict: Verdict) -> None:
+    def _answer(self, verdict: Verdict, now_us: int) -> None:
         self._note(verdict)
         one = self._open.get(verdict.proposal.entity)
         if one is None or one.proposal != verdict.proposal.id:
@@ -269,9 +269,14 @@ class Policy:
             self._silence.end()
         if one is None:
             return
-        gone = {*one.refused, verdict.proposal.action, *self._held_back.of(one.recurrence.pattern)}
-        others = [name for name in self._actions if name not in gone]
-        take(one, verdict, outcome_wait_us=self._settings.outcome_wait_us, others=others)
+        take(one, verdict, outcome_wait_us=self._settings.outcome_wait_us, others=self._others(one, verdict, now_us))
+
+    def _others(self, one: Open, verdict: Verdict, now_us: int) -> list[str]:
+        """Return the actions that might run in place of the proposed one, once nothing is paused."""
+        recurrence = one.recurrence
+        masked = self._masks(recurrence.entity, recurrence.pattern, self._actions, now_us)
+        gone = {*one.refused, verdict.proposal.action, *self._held_back.of(recurrence.pattern)}
+        return [name for name in self._actions if name not in gone and f"action:{name}" not in masked]
 
     def _adopt(self, verdict: Verdict) -> Open | None:
         """Take up a proposal again whose answer comes after it was given up; return it, or None."""
