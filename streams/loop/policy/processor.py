@@ -262,11 +262,11 @@ class Policy:
         one = self._open.get(verdict.proposal.entity)
         if one is None or one.proposal != verdict.proposal.id:
             one = self._adopt(verdict)
-        expires_us = self._settings.expires_us
-        if one is not None and came_too_late(verdict, was_escalated=one.escalated):
-            self._silence.note(verdict.proposal.time_us, verdict.time_us, expires_us=expires_us)
-        else:
+        if not came_too_late(verdict, was_escalated=one is not None and one.escalated):
             self._silence.end()
+        elif one is not None:
+            expires_us = self._settings.expires_us
+            self._silence.note(verdict.proposal.time_us, verdict.time_us, expires_us=expires_us)
         if one is None:
             return
         take(one, verdict, outcome_wait_us=self._settings.outcome_wait_us, others=self._others(one, verdict, now_us))
