@@ -63,7 +63,7 @@ class Decider:
         if findings.decided_by is None and question.proposal.action != NONE:
             action = self._act(question, on.id(), causes)
         proposal = question.proposal
-        says_held_back = findings.decided_by == "level" or (proposal.blocked and proposal.leaves_out_by_level)
+        says_held_back = proposal.hears_held_back(findings.decided_by)
         verdict = Verdict(
             id=verdict_id,
             time_us=question.now_us,
