@@ -107,7 +107,7 @@ class Proposal(Event, frozen=True, kw_only=True):
 
     def hears_held_back(self, decided_by: str | None) -> bool:
         """Return whether the verdict that this check decides says which actions are held back."""
-        return decided_by == LEVEL or self.leaves_out_by_level
+        return decided_by == "level" or self.leaves_out_by_level
 
     def digest(self) -> str:
         """Return the SHA-256 (hex) of the canonical JSON: what an approval answers, to the last byte."""
