@@ -6,7 +6,7 @@ from schemas.events import Event, Proposal, Verdict
 from streams.loop.policy import Policy
 from streams.loop.processor import Now
 from tests.loop.decided import recorded, recurrence
-from tests.loop.gate_bench import HOUR, SECOND, actions, experience, opened, outcome, verdicts
+from tests.loop.gate_bench import HOUR, SECOND, actions, experience, opened, outcome, proposal, verdicts
 from tests.loop.held_back import EARNS, policy
 from tests.loop.levels_bench import LevelBench
 from tests.loop.test_policy import taught
@@ -102,3 +102,13 @@ def test_what_was_to_be_left_alone_long_ago_is_decided_anew() -> None:
         loop.wait(SECOND)
     assert sorted(episode for episode, _ in loop.ended) == sorted(f"episode-m{n}" for n in range(30))
     assert {one.decided_by for one in loop.said if one.proposal.action == "none"} == {"expiry", None}
+
+
+@pytest.mark.parametrize(("episode", "said"), [("episode-e0", ("deny", "expiry")), ("", ("allow", None))])
+def test_that_a_life_was_left_alone_is_told_once_and_counts_whenever_it_is_heard(
+    episode: str, said: tuple[str, str | None]
+) -> None:
+    bench = LevelBench(default="act")
+    late = proposal("q", action="none", episode=episode, pattern="novel", expires_us=bench.us)
+    (verdict,) = verdicts(bench.give(late))
+    assert (verdict.verdict, verdict.decided_by) == said

@@ -28,7 +28,7 @@ from streams.loop.gate import validity
 from streams.loop.gate.blocked import Blocks
 from streams.loop.gate.book import Book
 from streams.loop.gate.budgets import budget
-from streams.loop.gate.checks import all_checks, before_level, findings_of, with_remedy
+from streams.loop.gate.checks import Findings, all_checks, before_level, findings_of, with_remedy
 from streams.loop.gate.decider import Decider
 from streams.loop.gate.escalations import Escalations
 from streams.loop.gate.facts import Facts
@@ -37,7 +37,7 @@ from streams.loop.gate.ladder import Ladder
 from streams.loop.gate.maintenance import Maintenance
 from streams.loop.gate.orders import hear, is_target, look_here
 from streams.loop.gate.settings import GateSettings, LevelSettings
-from streams.loop.gate.state import STATE_VERSION, GateState, read_state
+from streams.loop.gate.state import STATE_VERSION, GateState, Question, read_state
 from streams.loop.occasion import Occasion, fold_events
 from streams.loop.processor import Input, Now
 from streams.loop.turned_away import TurnedAway
@@ -51,7 +51,7 @@ class Gate:
 
     An escalation ends once: approved by enough people (all checks run again), rejected by one, expired, or lapsed with
     its episode. A proposal that was decided gets its recorded verdict again. `none` is allowed at no cost, unless it is
-    not valid any more: what nobody answered is decided anew.
+    of an episode and not valid any more: the episode is decided anew.
     A pattern that was merged counts as the one that took it in, in all that is checked and learned.
     """
 
@@ -265,9 +265,7 @@ class Gate:
         wanted = self._wanted(proposal, on)
         question = self._decider.question(proposal, on, proposal.expires_us)
         if proposal.action == NONE:
-            checks = (validity.duplicate(self._facts, question), validity.expiry(self._facts, question))
-            findings = findings_of(*[with_remedy(check, question) for check in checks])
-            outputs += self._decider.decide(question, findings, on)
+            outputs += self._decider.decide(question, self._checks_of_none(question), on)
             verdict = self._decider.recorded[proposal.id]
             if wanted is not None:
                 outputs += self._ladder.decided(verdict, self._facts.orders, on, wanted=wanted)
@@ -280,6 +278,13 @@ class Gate:
         if verdict.verdict == "escalate":
             outputs += self._escalations.ask(proposal, on)
         return outputs
+
+    def _checks_of_none(self, question: Question) -> Findings:
+        """Make the checks of a proposal to do nothing; of a life, which has no episode, it is made but once."""
+        checks = [validity.duplicate(self._facts, question)]
+        if question.proposal.episode:
+            checks.append(validity.expiry(self._facts, question))
+        return findings_of(*[with_remedy(check, question) for check in checks])
 
     def _wanted(self, proposal: Proposal, on: Occasion) -> str | None:
         """Return what the loop would have drawn if every level let it, where nothing but its level is in its way."""
