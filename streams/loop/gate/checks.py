@@ -80,6 +80,14 @@ def all_checks(facts: Facts, question: Question) -> Findings:
     return _refusal(tuple([check if check.passed else with_remedy(check, question) for check in made]), failed)
 
 
+def checks_of_none(facts: Facts, question: Question) -> Findings:
+    """Make the checks of a proposal to do nothing; of a life, which has no episode, it is made but once."""
+    made = [validity.duplicate(facts, question)]
+    if question.proposal.episode:
+        made.append(validity.expiry(facts, question))
+    return findings_of(*[with_remedy(check, question) for check in made])
+
+
 def _refusal(checks: tuple[Check, ...], failed: Sequence[Check]) -> Findings:
     """Return what checks come to of which some failed, in the table's order, with a remedy or without."""
     first = failed[0]

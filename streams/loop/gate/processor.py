@@ -24,11 +24,10 @@ from schemas.events import (
 from schemas.ids import Cause, Mint
 from schemas.keyring import LOOP
 from streams.loop.actions import ActionSettings
-from streams.loop.gate import validity
 from streams.loop.gate.blocked import Blocks
 from streams.loop.gate.book import Book
 from streams.loop.gate.budgets import budget
-from streams.loop.gate.checks import Findings, all_checks, before_level, findings_of, with_remedy
+from streams.loop.gate.checks import all_checks, checks_of_none
 from streams.loop.gate.decider import Decider
 from streams.loop.gate.escalations import Escalations
 from streams.loop.gate.facts import Facts
@@ -37,7 +36,7 @@ from streams.loop.gate.ladder import Ladder
 from streams.loop.gate.maintenance import Maintenance
 from streams.loop.gate.orders import hear, is_target, look_here
 from streams.loop.gate.settings import GateSettings, LevelSettings
-from streams.loop.gate.state import STATE_VERSION, GateState, Question, read_state
+from streams.loop.gate.state import STATE_VERSION, GateState, read_state
 from streams.loop.occasion import Occasion, fold_events
 from streams.loop.processor import Input, Now
 from streams.loop.turned_away import TurnedAway
@@ -262,10 +261,10 @@ class Gate:
         if recorded is not None:
             return [recorded]
         outputs = self._ladder.proposed(proposal, self._facts.orders, on)
-        wanted = self._wanted(proposal, on)
+        wanted = self._decider.wanted(proposal, on)
         question = self._decider.question(proposal, on, proposal.expires_us)
         if proposal.action == NONE:
-            outputs += self._decider.decide(question, self._checks_of_none(question), on)
+            outputs += self._decider.decide(question, checks_of_none(self._facts, question), on)
             verdict = self._decider.recorded[proposal.id]
             if wanted is not None:
                 outputs += self._ladder.decided(verdict, self._facts.orders, on, wanted=wanted)
@@ -278,22 +277,6 @@ class Gate:
         if verdict.verdict == "escalate":
             outputs += self._escalations.ask(proposal, on)
         return outputs
-
-    def _checks_of_none(self, question: Question) -> Findings:
-        """Make the checks of a proposal to do nothing; of a life, which has no episode, it is made but once."""
-        checks = [validity.duplicate(self._facts, question)]
-        if question.proposal.episode:
-            checks.append(validity.expiry(self._facts, question))
-        return findings_of(*[with_remedy(check, question) for check in checks])
-
-    def _wanted(self, proposal: Proposal, on: Occasion) -> str | None:
-        """Return what the loop would have drawn if every level let it, where nothing but its level is in its way."""
-        if proposal.wanted is None or proposal.by != LOOP:
-            return None
-        other = msgspec.structs.replace(proposal, action=proposal.wanted, wanted=None, asked=False)
-        question = self._decider.question(other, on, other.expires_us)
-        passed = all(check.passed for check in before_level(self._facts, question))
-        return proposal.wanted if passed else None
 
     def _tell_blocked(self, on: Occasion, left: dict[str, Check] | None = None) -> list[Event]:
         whole = self._blocks.silent
