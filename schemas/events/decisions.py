@@ -91,9 +91,23 @@ class Proposal(Event, frozen=True, kw_only=True):
         return frozenset(name for kind, _, name in scopes if kind in (LEVEL, REFUSED))
 
     @property
+    def limits(self) -> tuple[str, ...]:
+        """The scopes of limits that masked it, for every arm."""
+        return tuple(scope for scope in self.blocked if scope.partition(":")[0] not in (LEVEL, REFUSED))
+
+    @property
     def leaves_out_by_level(self) -> bool:
         """Whether the loop's arm left out an action for its level."""
         return any(scope.startswith(f"{LEVEL}:") for scope in self.blocked)
+
+    @property
+    def leaves_out_refused(self) -> bool:
+        """Whether the loop's arm left out an action that was refused in this episode before."""
+        return any(scope.startswith(f"{REFUSED}:") for scope in self.blocked)
+
+    def hears_held_back(self, decided_by: str | None) -> bool:
+        """Return whether the verdict that this check decides says which actions are held back."""
+        return decided_by == "level" or self.leaves_out_by_level
 
     def digest(self) -> str:
         """Return the SHA-256 (hex) of the canonical JSON: what an approval answers, to the last byte."""
@@ -190,7 +204,7 @@ class Verdict(Event, frozen=True, kw_only=True):
     @property
     def says_held_back(self) -> bool:
         """Whether it says which actions are held back, be it none."""
-        return self.decided_by == "level" or self.proposal.leaves_out_by_level
+        return self.proposal.hears_held_back(self.decided_by)
 
     @property
     def left(self) -> dict[str, Check]:

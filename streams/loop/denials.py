@@ -28,9 +28,12 @@ def may_ask_again(verdict: Verdict) -> bool:
 
 def without_it_us(verdict: Verdict) -> int | None:
     """Return from when on the episode may be decided again without the action, where that was denied for what rests on
-    it alone: when all else that failed passes, as far as that is known. None where it was not.
+    it alone: when all else that failed passes, as far as that is known. None where it was not, as where it was to ask
+    about it that may not be tried.
     """
     if verdict.verdict != "deny" or verdict.decided_by not in OWN:
+        return None
+    if verdict.proposal.asked and verdict.decided_by == "exploration":
         return None
     others = (check for check in verdict.checks if not check.passed and check.name not in OWN)
     return max([verdict.time_us, *(check.next_us for check in others if check.next_us is not None)])

@@ -59,7 +59,7 @@ def decision_of(verdict: Verdict) -> Decision:
         issued=verdict.action,
         asked=verdict.verdict == "escalate",
         answered=verdict.approval is not None,
-        masked=bool(proposal.blocked),
+        masked=bool(proposal.limits),
         may_ask_again=may_ask_again(verdict),
     )
 

@@ -46,9 +46,8 @@ class DecidedEpisode:
     """The proposals about an episode in order, the first `MOST_PROPOSALS`, and how they ended, by their ids; of later
     ones the ends are there that something was done or spent in. `answers` are the ids of those that people gave;
     `retries_us` when those of the loop's that were denied with a time, or for what rests on their action alone, may be
-    repeated; `stopped` those that the gate
-    would not let explore when it last looked. `last` is the id and time of the loop's latest proposal beyond those,
-    while it has not ended.
+    repeated; `stopped` those that the gate would not let explore when it last looked. `last` is the id and time of the
+    loop's latest proposal beyond those, while it has not ended.
     """
 
     proposals: list[Proposal] = field(default_factory=list)

@@ -7,7 +7,7 @@ from math import isclose
 
 from msgspec.structs import replace
 
-from schemas.events import ASK, LEVEL, NONE, REFUSED, Experience, Proposal
+from schemas.events import ASK, NONE, Experience, Proposal
 from schemas.keyring import LOOP
 from streams.learners.reward_model import RewardModel
 from streams.loop.actions import ActionSettings
@@ -130,7 +130,7 @@ def _eligible(proposal: Proposal, other: Chooser, added: Collection[str]) -> lis
     """Return what could have been chosen under the other settings, to which some choices were `added`; among it what
     the loop's arm left out of the recorded probabilities.
     """
-    everything = any(scope.partition(":")[0] not in ("action", LEVEL, REFUSED) for scope in proposal.blocked)
+    everything = any(not scope.startswith("action:") for scope in proposal.limits)
     new = [name for name in added if not everything and f"action:{name}" not in proposal.blocked]
     names = {NONE, *new, *(name for name in proposal.probabilities if name in other.choices)}
     actions = names - {NONE, ASK} - proposal.left_out

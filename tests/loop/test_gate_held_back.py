@@ -1,14 +1,26 @@
 """What the gate says it keeps back at its level, and how that climbs though it is not proposed any more."""
 
 import pytest
+from msgspec.structs import replace
 
 from schemas.events import Verdict
-from streams.loop.gate.table import BEFORE_LEVEL, RULES
+from streams.loop.gate.settings import GuardSettings
 from streams.loop.policy import Policy, PolicySettings
 from streams.loop.processor import Now
 from tests.loop.decided import recorded, recurrence
-from tests.loop.gate_bench import SECOND, actions, control, experience, opened, outcome, proposal, verdicts
-from tests.loop.levels_bench import ACTIONS, BAD, GOOD, LevelBench, told
+from tests.loop.gate_bench import (
+    SECOND,
+    START,
+    actions,
+    closed,
+    control,
+    experience,
+    opened,
+    outcome,
+    proposal,
+    verdicts,
+)
+from tests.loop.levels_bench import ACTIONS, BAD, GOOD, WIDE, LevelBench, told
 
 ACTING = {"default": "observe", "exact": {"*/restart": "act"}, "episodes": 3}
 LEFT = ("level:recycle", "level:wipe")
@@ -85,6 +97,52 @@ def test_under_a_pause_neither_what_is_proposed_nor_what_is_wanted_counts(action
     assert told(bench) == []
 
 
+def test_what_a_guard_denies_of_another_action_alone_keeps_nobody_from_climbing() -> None:
+    guards = {"day": GuardSettings(allow='action != "restart"')}
+    bench = LevelBench(settings=replace(WIDE, guards=guards), **ACTING)
+    for _ in range(3):
+        assert bench.decide("restart", wanted="recycle", blocked=LEFT).decided_by == "guards"
+    assert told(bench) == [("p-1/recycle", "observe", "suggest", "decided")]
+
+
+@pytest.mark.parametrize("action", ["recycle", "restart", "none"])
+@pytest.mark.parametrize(
+    ("settings", "fields"),
+    [
+        ({"guards": {"day": GuardSettings(allow='action != "recycle"')}}, {}),
+        ({"protected": tuple(f"n{n}" for n in range(1, 5))}, {}),
+        ({}, {"entity": "e1"}),
+        ({}, {"episode": "episode-over"}),
+        ({}, {"expires_us": 0}),
+        ({}, {"time_us": START}),
+    ],
+    ids=["guards", "protected", "of-another", "over", "expired", "too-old"],
+)
+def test_what_could_not_have_run_does_not_climb(
+    action: str, settings: dict[str, object], fields: dict[str, object]
+) -> None:
+    """As what is proposed does not, whatever is proposed beside it."""
+    bench = LevelBench(settings=replace(WIDE, **settings), **ACTING | {"episodes": 1})
+    bench.give(opened("over"), closed("over"))
+    for n in range(1, 4):
+        bench.us += 20 * SECOND
+        bench.give(opened(f"n{n}"))
+        about = {"entity": f"n{n}", "episode": f"episode-n{n}", "time_us": bench.us, "action": action} | fields
+        if action != "recycle":
+            about |= {"wanted": "recycle", "blocked": LEFT}
+        bench.give(proposal(f"q{n}", **about))
+    assert told(bench) == []
+
+
+@pytest.mark.parametrize("scope", ["loop", "entity:n1", "pattern:p-1", "action:recycle"])
+@pytest.mark.parametrize("action", ["restart", "none"])
+def test_under_a_pause_it_does_not_climb_beside_what_may_run(scope: str, action: str) -> None:
+    bench = LevelBench(**ACTING | {"episodes": 1})
+    bench.give(control("pause", scope, "paused"))
+    bench.decide(action, wanted="recycle", blocked=LEFT)
+    assert told(bench) == []
+
+
 def test_nothing_is_counted_of_what_its_level_lets_ask_by_now_is_not_declared_or_a_person_proposed() -> None:
     bench = LevelBench(default="approve", exact={"*/restart": "act"}, episodes=1)
     bench.decide("restart", wanted="recycle", blocked=LEFT)
@@ -106,12 +164,6 @@ def test_what_is_wanted_alone_is_never_run_nor_counted_as_an_outcome() -> None:
         bench.run("restart", GOOD, wanted="recycle", blocked=LEFT)
         assert [one.action for one in bench.started] == ["restart"]
     assert {(one.outcomes, one.missing) for one in bench.changes if one.action == "recycle"} == {(0, 0)}
-
-
-def test_the_checks_before_that_of_the_level_are_those_of_the_table() -> None:
-    names = [rule.name for rule in RULES]
-    assert {*names[: names.index("level")]} == BEFORE_LEVEL
-    assert "guards" in BEFORE_LEVEL
 
 
 def test_a_pair_climbs_to_approve_while_another_acts() -> None:

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from schemas.events import Check, Experience, Proposal, Verdict
-from streams.loop.denials import OWN, TOLD, UNTOLD
+from streams.loop.denials import OWN, TOLD, UNTOLD, without_it_us
 from streams.loop.gate.table import BY_NAME
 from streams.loop.policy import Policy
 from streams.replay.episodes import read_episodes
-from tests.loop.decided import ACTIONS, START, S, at, experience, recorded, recurrence, verdict
+from tests.loop.decided import ACTIONS, START, S, at, blocked, experience, recorded, recurrence, verdict
 from tests.loop.held_back import EARNS, LOOP_ALONE, policy, told
 from tests.loop.test_policy import fold, taught, tick
 
@@ -99,6 +99,30 @@ def test_where_no_other_action_is_left_it_is_as_before(check: str, retry: int | 
         assert [again.action for again in tick(processor, 90)] == ["recycle"]
 
 
+@CHECKS
+@pytest.mark.parametrize("until", [0, 40])
+def test_what_limits_mask_is_not_left(check: str, until: int) -> None:
+    """The repeat is due when the action may run itself."""
+    processor = knowing()
+    fold(processor, blocked(action__restart=until, action__shed=0), first=50)
+    (one,) = fold(processor, recurrence("e1"), first=60)
+    assert set(one.probabilities) == {"none", "recycle"}
+    deny(processor, one, check, retry_after_us=START + 90 * S)
+    assert processor.next_time() == START + 90 * S
+    (again,) = tick(processor, 90)
+    assert (again.action, again.episode) == ("recycle", "e1")
+
+
+@CHECKS
+def test_under_a_pause_of_the_loop_they_wait_for_its_end(check: str) -> None:
+    processor = knowing()
+    (one,) = fold(processor, recurrence("e1"))
+    fold(processor, blocked(loop=30), first=50)
+    deny(processor, one, check, retry_after_us=START + 90 * S)
+    assert processor.next_time() == START + 30 * S
+    assert [again.action for again in tick(processor, 30)] == ["restart"]
+
+
 def test_where_something_else_is_in_its_way_that_is_waited_for() -> None:
     failed = (
         Check(name="guards", passed=False),
@@ -109,6 +133,21 @@ def test_where_something_else_is_in_its_way_that_is_waited_for() -> None:
     (one,) = fold(processor, recurrence("e1"))
     deny(processor, one, "guards", checks=failed)
     assert processor.next_time() == START + 40 * S
+
+
+@pytest.mark.parametrize(("check", "refused"), [("exploration", ()), ("guards", ("refused:recycle",))])
+def test_that_asking_may_not_be_tried_is_no_matter_of_the_action_asked_about(
+    check: str, refused: tuple[str, ...]
+) -> None:
+    processor = knowing(ask_cost=0.3, floor=0.3)
+    asked = (one for n in range(100) for one in fold(processor, recurrence(f"e{n}", f"n{n}"), first=n) if one.asked)
+    one = next(asked)
+    assert one.action == "recycle"
+    said = deny(processor, one, check, retry_after_us=START + 30 * S)
+    assert processor.next_time() == START + (1 if refused else 20) * S
+    again = [again for seconds in (1, 30) for again in tick(processor, seconds) if again.episode == one.episode]
+    assert [again.blocked for again in again] == [refused]
+    assert (without_it_us(said) is None) == (not refused)
 
 
 def test_another_episode_has_it_again_and_a_duplicate_changes_nothing() -> None:

@@ -23,9 +23,9 @@ def lasting(processor: Policy, first: int, last: int) -> Iterator[tuple[int, Pro
             yield seconds, one
 
 
-def denied(one: Proposal, seconds: float) -> list[Event]:
+def denied(one: Proposal, seconds: float, check: str = "expiry") -> list[Event]:
     """Return what a gate says that comes to a proposal too late."""
-    return [verdict(one, "deny", seconds, decided_by="expiry"), experience(one, "censored", None, verdict="deny")]
+    return [verdict(one, "deny", seconds, decided_by=check), experience(one, "censored", None, verdict="deny")]
 
 
 def test_what_nobody_answers_is_proposed_again_ever_more_rarely_at_the_cost_of_no_attempt() -> None:
@@ -43,7 +43,7 @@ def test_after_an_hour_without_a_gate_every_episode_is_decided_one_after_the_oth
     said = [event for one in made for event in denied(one, 3600)]
     fold(processor, *said, seconds=3600, first=100)
     decided: list[str] = []
-    for seconds in range(3600, 3630):
+    for seconds in range(3600, 3600 + int(LONGEST_US / S) + 6):
         for one in tick(processor, seconds):
             decided.append(one.episode)
             came = experience(one, id=f"came-{one.id}")
@@ -55,10 +55,13 @@ def test_after_an_hour_without_a_gate_every_episode_is_decided_one_after_the_oth
 @pytest.mark.parametrize("heard", ["verdict", "blocked"])
 def test_when_the_gate_is_heard_again_what_waits_is_proposed_at_once(heard: str) -> None:
     processor = fresh()
-    (one,) = fold(processor, recurrence("e1"))
+    fold(processor, recurrence("e1"))
     assert [seconds for seconds, _ in lasting(processor, 1, 330)] == [20, 60, 140, 300]
     assert processor.next_time() == START + 600 * S
-    said: Event = denied(one, 330)[0] if heard == "verdict" else blocked(1, action__shed=0)
+    said: Event = blocked(1, action__shed=0)
+    if heard == "verdict":
+        (other,) = fold(processor, recurrence("e2", "web-2"), seconds=330, first=7)
+        said = verdict(other, seconds=330)
     fold(processor, said, seconds=330, first=9)
     (again,) = tick(processor, 330)
     assert again.episode == "e1"
@@ -73,13 +76,34 @@ def test_what_is_over_by_then_is_not_proposed_again() -> None:
     assert processor.next_time() is None
 
 
-def test_one_that_the_gate_came_to_too_late_counts_as_not_answered() -> None:
+@pytest.mark.parametrize(
+    ("lag", "check", "expected"),
+    [
+        (21, "expiry", [0, 20, 60, 140, 300, 600, 900, 1200, 1500, 1800]),
+        (60, "evidence", [0, 20, 60, 140, 300, 600, 900, 1200, 1500, 1800]),
+        (300, "evidence", [0, 20, 60, 140, 300, 600, 900, 1200, 1500, 1800]),
+    ],
+)
+def test_a_gate_that_lags_is_asked_as_rarely_as_one_that_is_away(lag: int, check: str, expected: list[int]) -> None:
+    """It answers all, and each too late: nothing of that tells that the next one would be answered in time."""
+    processor = fresh()
+    made = [(0, one) for one in fold(processor, recurrence("e1"))]
+    for seconds in range(1, 2000):
+        for time, one in made:
+            if time + lag == seconds:
+                fold(processor, *denied(one, seconds, check), seconds=seconds, first=10 * seconds)
+        made += [(seconds, one) for one in tick(processor, seconds)]
+    assert [time for time, _ in made] == expected
+
+
+@pytest.mark.parametrize("check", ["evidence", "expiry"])
+def test_one_that_the_gate_came_to_too_late_counts_as_not_answered(check: str) -> None:
     processor = fresh()
     (one,) = fold(processor, recurrence("e1"))
     times: list[int] = []
     for seconds in range(1, 400):
         if times[-1:] == [seconds - 1] or seconds == 1:  # a gate whose clock is ahead says so of each within a second
-            fold(processor, *denied(one, seconds), seconds=seconds, first=10 * seconds)
+            fold(processor, *denied(one, seconds, check), seconds=seconds, first=10 * seconds)
         for again in tick(processor, seconds):
             one = again
             times.append(seconds)

@@ -32,11 +32,10 @@ def findings_of(*checks: Check) -> Findings:
     return _refusal(checks, failed) if failed else Findings(checks)
 
 
-def all_checks(facts: Facts, question: Question) -> Findings:
-    """Make every check, in the table's order."""
+def before_level(facts: Facts, question: Question) -> tuple[Check, ...]:
+    """Make the checks that come before that of the level, in the table's order."""
     moment = facts.moment.get(question.proposal.action) or _look_around(facts, question)
-    scopes = question.scopes
-    made = (
+    return (
         validity.duplicate(facts, question),
         validity.pause(facts, question),
         moment.control,
@@ -51,6 +50,14 @@ def all_checks(facts: Facts, question: Question) -> Findings:
         safety.protected(facts, question),
         moment.maintenance,
         safety.guards(facts, question),
+    )
+
+
+def all_checks(facts: Facts, question: Question) -> Findings:
+    """Make every check, in the table's order."""
+    scopes = question.scopes
+    made = (
+        *before_level(facts, question),
         safety.level(facts, question),
         safety.escalations(facts, question),
         safety.approval(facts, question),
@@ -71,6 +78,14 @@ def all_checks(facts: Facts, question: Question) -> Findings:
     if not failed:
         return Findings(made)
     return _refusal(tuple([check if check.passed else with_remedy(check, question) for check in made]), failed)
+
+
+def checks_of_none(facts: Facts, question: Question) -> Findings:
+    """Make the checks of a proposal to do nothing; of a life, which has no episode, it is made but once."""
+    made = [validity.duplicate(facts, question)]
+    if question.proposal.episode:
+        made.append(validity.expiry(facts, question))
+    return findings_of(*[with_remedy(check, question) for check in made])
 
 
 def _refusal(checks: tuple[Check, ...], failed: Sequence[Check]) -> Findings:

@@ -2,10 +2,12 @@
 
 from collections import OrderedDict
 
+from msgspec.structs import replace
+
 from schemas.events import NONE, Action, Approval, Event, FinalAction, Proposal, Verdict
 from schemas.keyring import LOOP
 from streams.loop.gate.approvals import final_action, parameters_of
-from streams.loop.gate.checks import Answer, Findings
+from streams.loop.gate.checks import Answer, Findings, before_level
 from streams.loop.gate.facts import Facts
 from streams.loop.gate.ladder import Ladder
 from streams.loop.gate.orders import lower
@@ -63,7 +65,7 @@ class Decider:
         if findings.decided_by is None and question.proposal.action != NONE:
             action = self._act(question, on.id(), causes)
         proposal = question.proposal
-        says_held_back = findings.decided_by == "level" or (proposal.blocked and proposal.leaves_out_by_level)
+        says_held_back = proposal.hears_held_back(findings.decided_by)
         verdict = Verdict(
             id=verdict_id,
             time_us=question.now_us,
@@ -84,6 +86,14 @@ class Decider:
         )
         self._record(verdict)
         return [verdict] if action is None else [verdict, action, *self._ladder.began(verdict, self._facts.orders, on)]
+
+    def wanted(self, proposal: Proposal, on: Occasion) -> str | None:
+        """Return what the loop would have drawn if every level let it, where nothing but its level is in its way."""
+        if proposal.wanted is None or proposal.by != LOOP:
+            return None
+        question = self.question(replace(proposal, action=proposal.wanted, asked=False), on, proposal.expires_us)
+        passed = all(check.passed for check in before_level(self._facts, question))
+        return proposal.wanted if passed else None
 
     def _held_back(self, question: Question) -> tuple[str, ...]:
         """Return the actions that would only be shown against the pattern."""

@@ -21,7 +21,7 @@ from streams.loop.gate.pairs import Given, Pairs
 from streams.loop.gate.runs import Run, Runs
 from streams.loop.gate.settings import ANY_PATTERN, LEVELS, Level, LevelSettings
 from streams.loop.gate.state import LadderState, Orders
-from streams.loop.gate.table import BEFORE_LEVEL, SHOWN
+from streams.loop.gate.table import SHOWN
 from streams.loop.occasion import Occasion
 from streams.loop.remembering import remember
 from streams.loop.rewards import reward_of, within_range
@@ -111,12 +111,12 @@ class Ladder:
         given = Given(orders, on, proposal.id, proposal.episode)
         return self._pairs.change(pair, start if start == "approve" else "suggest", given, why=thin)
 
-    def decided(self, verdict: Verdict, orders: Orders, on: Occasion) -> list[Event]:
-        """Note that the loop wanted an action which its level kept back: one that was proposed, or that it would have
-        chosen, and left out for its level, where no check before that of the level failed. Of an episode once.
+    def decided(self, verdict: Verdict, orders: Orders, on: Occasion, *, wanted: str | None = None) -> list[Event]:
+        """Note that the loop wanted an action which its level kept back: one that was proposed, or (`wanted`) that it
+        left out for its level and nothing else would have kept from being shown. Of an episode once.
         """
         proposal = verdict.proposal
-        is_shown, wanted = verdict.decided_by == "level", proposal.wanted
+        is_shown = verdict.decided_by == "level"
         if not is_shown and wanted is None and not self._pairs.untold:
             return []
         outputs: list[Event] = []
@@ -125,7 +125,7 @@ class Ladder:
             outputs += self._pairs.tell_renewed(proposal.pattern, action, given)
         if is_shown:
             outputs += self._want(proposal, proposal.action, verdict.level, given)
-        if wanted is not None and verdict.decided_by not in BEFORE_LEVEL:
+        if wanted is not None:
             level = self.level(orders, proposal.pattern, wanted, on.now.us)
             outputs += self._want(proposal, wanted, level, given)
         return outputs

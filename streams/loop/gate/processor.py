@@ -24,11 +24,10 @@ from schemas.events import (
 from schemas.ids import Cause, Mint
 from schemas.keyring import LOOP
 from streams.loop.actions import ActionSettings
-from streams.loop.gate import validity
 from streams.loop.gate.blocked import Blocks
 from streams.loop.gate.book import Book
 from streams.loop.gate.budgets import budget
-from streams.loop.gate.checks import all_checks, findings_of, with_remedy
+from streams.loop.gate.checks import all_checks, checks_of_none
 from streams.loop.gate.decider import Decider
 from streams.loop.gate.escalations import Escalations
 from streams.loop.gate.facts import Facts
@@ -50,7 +49,8 @@ class Gate:
     """Turns each proposal into one verdict, and into an action when every check passes; only then it reserves.
 
     An escalation ends once: approved by enough people (all checks run again), rejected by one, expired, or lapsed with
-    its episode. A proposal that was decided gets its recorded verdict again. `none` is always allowed, at no cost.
+    its episode. A proposal that was decided gets its recorded verdict again. `none` is allowed at no cost, unless it is
+    of an episode and not valid any more: the episode is decided anew.
     A pattern that was merged counts as the one that took it in, in all that is checked and learned.
     """
 
@@ -261,19 +261,19 @@ class Gate:
         if recorded is not None:
             return [recorded]
         outputs = self._ladder.proposed(proposal, self._facts.orders, on)
+        wanted = self._decider.wanted(proposal, on)
         question = self._decider.question(proposal, on, proposal.expires_us)
         if proposal.action == NONE:
-            check = with_remedy(validity.duplicate(self._facts, question), question)
-            outputs += self._decider.decide(question, findings_of(check), on)
+            outputs += self._decider.decide(question, checks_of_none(self._facts, question), on)
             verdict = self._decider.recorded[proposal.id]
-            if proposal.wanted is not None and proposal.by == LOOP:
-                outputs += self._ladder.decided(verdict, self._facts.orders, on)
+            if wanted is not None:
+                outputs += self._ladder.decided(verdict, self._facts.orders, on, wanted=wanted)
             given_up = self._ladder.left_alone(verdict)
             return outputs if given_up is None else outputs + self._given_up.note(given_up.entity, on)
         outputs += self._decider.decide(question, all_checks(self._facts, question), on)
         verdict = self._decider.recorded[proposal.id]
         if proposal.by == LOOP:
-            outputs += self._ladder.decided(verdict, self._facts.orders, on)
+            outputs += self._ladder.decided(verdict, self._facts.orders, on, wanted=wanted)
         if verdict.verdict == "escalate":
             outputs += self._escalations.ask(proposal, on)
         return outputs

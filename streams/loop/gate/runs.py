@@ -98,8 +98,11 @@ def chosen_by_loop(proposal: Proposal) -> str:
 
     Over the episodes for which the loop chooses an action, and the hold-outs for which it would have, the action and
     what it is compared with meet the same mixture of cases; over all hold-outs, an action that is chosen for the cases
-    that pass by themselves would look like one that helps.
+    that pass by themselves would look like one that helps. So it is "" where the loop decided again without what had
+    been refused in the episode: who refused it picked the case, and no hold-out is drawn again.
     """
+    if proposal.leaves_out_refused:
+        return ""
     choice = _choice_of(proposal)
     if choice != ASK:
         return choice

@@ -3,7 +3,6 @@
 Code, documents and tests read this one table. All checks are made and listed; the first that failed decides.
 """
 
-from itertools import takewhile
 from typing import Literal
 
 import msgspec
@@ -102,8 +101,6 @@ RULES: tuple[Rule, ...] = (
     _rule("cost", "is its cost left to spend?", "deny", "gate.cost_a_day in loop.toml, flyball activate"),
 )
 BY_NAME: dict[str, Rule] = {rule.name: rule for rule in RULES}
-BEFORE_LEVEL = frozenset(rule.name for rule in takewhile(lambda rule: rule.name != "level", RULES))
-"""The checks that are made before that of the level."""
 PASSED: dict[str, Check] = {rule.name: Check(name=rule.name, passed=True) for rule in RULES}
 """The checks that passed and have no more to say."""
 

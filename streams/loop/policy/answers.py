@@ -10,6 +10,8 @@ from streams.loop.policy.state import Open, Waiting
 
 AWAY_US = 5_000_000
 """Timers that fire so much too late tell that nobody looked meanwhile."""
+_TOO_LATE = ("evidence", "expiry")
+"""Checks of the gate that rest on the age of a proposal."""
 
 
 def take(one: Open, verdict: Verdict, *, outcome_wait_us: int, others: Collection[str]) -> None:
@@ -35,10 +37,10 @@ def take(one: Open, verdict: Verdict, *, outcome_wait_us: int, others: Collectio
 
 
 def came_too_late(verdict: Verdict, *, was_escalated: bool) -> bool:
-    """Return whether the gate came to a proposal when it was not valid any more: as good as no answer. Of one that was
-    escalated people did not answer.
+    """Return whether the gate came to a proposal when it was not valid any more, or what it rests on was too old: as
+    good as no answer. Of one that was escalated people did not answer.
     """
-    return verdict.verdict == "deny" and verdict.decided_by == "expiry" and not was_escalated
+    return verdict.verdict == "deny" and verdict.decided_by in _TOO_LATE and not was_escalated
 
 
 def waits_longer(one: Open, now_us: int, *, expires_us: int) -> bool:

@@ -3,13 +3,14 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from schemas.events import ASK, LEVEL, NONE, REFUSED, Proposal, Recurrence, Why
+from schemas.events import ASK, LEVEL, NONE, REFUSED, Proposal, Why
 from streams.learners.bandit import pick
 from streams.learners.reward_model import RewardModel
 from streams.loop.asking import asked_about
 from streams.loop.occasion import Occasion
 from streams.loop.policy.choice import Choice, chances_of, choose, hold_out_of, uniform
 from streams.loop.policy.settings import PolicySettings
+from streams.loop.policy.state import Waiting
 from streams.loop.policy.why import why_of
 
 
@@ -22,19 +23,32 @@ class Drawn:
     left_out: tuple[str, ...] = ()
     wanted: str | None = None
 
-    def proposal(
+
+class Drawing:
+    """Draws for the arm of an episode."""
+
+    def __init__(self, settings: PolicySettings, *, seed: int, dry: Collection[str]) -> None:
+        self._settings = settings
+        self._seed = seed
+        self._dry = dry
+
+    def propose(
         self,
-        proposal_id: str,
-        recurrence: Recurrence,
+        model: RewardModel,
+        waiting: Waiting,
         on: Occasion,
         *,
         blocked: tuple[str, ...],
         features: dict[str, float],
-        model: str,
-        expires_us: int,
+        names: Sequence[str],
+        held_back: Collection[str],
     ) -> Proposal:
-        """Return it as a proposal; `blocked` are the scopes that limits mask."""
-        choice = self.choice
+        """Return what is proposed about an episode, by what the model expects. `blocked` are the scopes that limits
+        mask, `names` what they leave, in order; of them `held_back` would only be shown.
+        """
+        recurrence, proposal_id = waiting.recurrence, on.id()
+        drawn = self._draw(model, proposal_id, waiting, features=features, names=names, held_back=held_back)
+        choice = drawn.choice
         return Proposal(
             id=proposal_id,
             time_us=on.now.us,
@@ -45,45 +59,32 @@ class Drawn:
             action=asked_about(choice.probabilities) if choice.action == ASK else choice.action,
             propensity=choice.propensity,
             probabilities=choice.probabilities,
-            expires_us=expires_us,
-            model=model,
+            expires_us=on.now.us + self._settings.expires_us,
+            model=f"ridges/{model.updates}",
             features=features,
-            blocked=tuple(sorted((*blocked, *self.left_out))),
+            blocked=tuple(sorted((*blocked, *drawn.left_out))),
             hold_out=choice.hold_out,
             group=recurrence.group,
-            why=self.why,
+            why=drawn.why,
             asked=choice.action == ASK,
-            wanted=self.wanted,
+            wanted=drawn.wanted,
         )
 
-
-class Drawing:
-    """Draws for the arm of an episode."""
-
-    def __init__(self, settings: PolicySettings, *, seed: int, dry: Collection[str]) -> None:
-        self._settings = settings
-        self._seed = seed
-        self._dry = dry
-
-    def draw(
+    def _draw(
         self,
         model: RewardModel,
         key: str,
-        recurrence: Recurrence,
-        attempt: int,
+        waiting: Waiting,
         *,
         features: dict[str, float],
         names: Sequence[str],
         held_back: Collection[str],
-        refused: Collection[str],
     ) -> Drawn:
-        """Return what is proposed about an episode under `key`, by what the model expects. `names` are those that no
-        limit blocks, in order; of them `held_back` would only be shown, and `refused` were refused in this episode.
-        """
+        recurrence, refused = waiting.recurrence, waiting.refused
         outlook = model.decide(key, features, actions=names, pattern=recurrence.pattern)
         left = without(names, {*held_back, *refused})
         among = outlook if len(left) == len(names) else model.outlook(key, left)
-        draw = uniform("choice", self._seed, recurrence.episode, attempt)
+        draw = uniform("choice", self._seed, recurrence.episode, waiting.attempt)
         choice = choose(
             left,
             among,

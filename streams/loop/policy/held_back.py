@@ -14,7 +14,8 @@ class HeldBack:
     """The actions that stand below `approve`, as the gate last said of each of at most `limit` patterns.
 
     That they do is said of them all when one was only shown, and again at every decision that left one out: so what is
-    raised is known from the next decision of the pattern on.
+    raised is known from the next decision of the pattern on, and where none was left out, as all were held back, from
+    the next that is only shown.
     """
 
     def __init__(self, *, limit: int) -> None:

@@ -106,7 +106,7 @@ class Policy:
         outputs: list[Event] = []
         while (timer := min(self._timers(), default=None)) is not None and timer[0] <= now.us:
             due_us, kind, _, entity = timer
-            what = self._retried(entity) if kind == "retry" else entity
+            what = self._queue.retried(entity) if kind == "retry" else entity
             on = Occasion(Cause(f"timer:{self.name}:{kind}:{what}", 0, due_us), now, mint)
             if kind == "free":
                 outputs += self._give_up(entity, on)
@@ -163,8 +163,8 @@ class Policy:
             self._lives.restore(state.lives)
 
     def relearn(self, events: Iterable[Event]) -> None:
-        """Learn from these experiences alone, and what was let through, is blocked, and is held back, which is told but
-        once. Of lives nothing is told: they are followed anew.
+        """Learn from these experiences alone, and from what was let through, is blocked and is held back. Of lives
+        nothing is told: they are followed anew.
         """
         self._model, self._seen, self._blocked = self._new_model(), OrderedDict(), {}
         self._held_back.restore(())
@@ -179,24 +179,14 @@ class Policy:
 
     def _timers(self) -> list[Timer]:
         timers: list[Timer] = [(one.free_us, "free", 0, entity) for entity, one in self._open.items()]
-        rest_us = self._queue.turned_away.next_us()
-        if rest_us is not None:
-            timers.append((rest_us, "overflow", 0, LIMIT))
+        overflow_us = self._queue.turned_away.next_us()
+        if overflow_us is not None:
+            timers.append((overflow_us, "overflow", 0, LIMIT))
         asked, openings = self._open.get(self._asked), self._openings()
         if openings.earliest_us == NEVER_US or (asked is not None and not asked.answered):
             return timers
-        for place, (entity, waiting) in enumerate(self._queue.waiting.items()):
-            if entity not in self._open:
-                opens_us = max(openings.opens_us(waiting.recurrence), self._silence.until_us)
-                due_us = max(waiting.due_us or self._told_us, opens_us)
-                if due_us < NEVER_US:
-                    timers.append((due_us, "retry", place, entity))
-        return timers
-
-    def _retried(self, entity: str) -> str:
-        """Return what tells a retry from every other: by a gate whose clock is behind, two may be due at one time."""
-        waiting = self._queue.waiting[entity]
-        return f"{entity}/{waiting.recurrence.episode}/{waiting.attempt}"
+        rest_us = self._silence.until_us
+        return timers + self._queue.timers(self._open, openings, told_us=self._told_us, rest_us=rest_us)
 
     def _openings(self) -> Openings:
         return Openings(self._blocked, actions=self._actions)
@@ -216,7 +206,7 @@ class Policy:
             case Pattern() if event.status == "merged" and event.alias_of is not None:
                 self._rename(event.pattern, event.alias_of)
             case Verdict():
-                self._answer(event)
+                self._answer(event, on.now.us)
             case Blocked() if event.id not in self._seen:
                 remember(self._seen, event.id, self._settings.remembered)
                 event.bring_up_to_date(self._blocked)
@@ -257,21 +247,26 @@ class Policy:
         if verdict.action is not None and verdict.acts:
             self._recent.note(verdict.proposal.entity, verdict.action, verdict.time_us)
 
-    def _answer(self, verdict: Verdict) -> None:
+    def _answer(self, verdict: Verdict, now_us: int) -> None:
         self._note(verdict)
         one = self._open.get(verdict.proposal.entity)
         if one is None or one.proposal != verdict.proposal.id:
             one = self._adopt(verdict)
-        expires_us = self._settings.expires_us
-        if one is not None and came_too_late(verdict, was_escalated=one.escalated):
-            self._silence.note(verdict.proposal.time_us, verdict.time_us, expires_us=expires_us)
-        else:
+        if not came_too_late(verdict, was_escalated=one is not None and one.escalated):
             self._silence.end()
+        elif one is not None:
+            expires_us = self._settings.expires_us
+            self._silence.note(verdict.proposal.time_us, verdict.time_us, expires_us=expires_us)
         if one is None:
             return
-        gone = {*one.refused, verdict.proposal.action, *self._held_back.of(one.recurrence.pattern)}
-        others = [name for name in self._actions if name not in gone]
-        take(one, verdict, outcome_wait_us=self._settings.outcome_wait_us, others=others)
+        take(one, verdict, outcome_wait_us=self._settings.outcome_wait_us, others=self._others(one, verdict, now_us))
+
+    def _others(self, one: Open, verdict: Verdict, now_us: int) -> list[str]:
+        """Return the actions that might run in place of the proposed one, once nothing is paused."""
+        recurrence = one.recurrence
+        masked = self._masks(recurrence.entity, recurrence.pattern, self._actions, now_us)
+        gone = {*one.refused, verdict.proposal.action, *self._held_back.of(recurrence.pattern)}
+        return [name for name in self._actions if name not in gone and f"action:{name}" not in masked]
 
     def _adopt(self, verdict: Verdict) -> Open | None:
         """Take up a proposal again whose answer comes after it was given up; return it, or None."""
@@ -331,11 +326,7 @@ class Policy:
         return self._queue.put(one.again(due_us), on)
 
     def _is_due(self, entity: str, on: Occasion) -> bool:
-        waiting = self._queue.waiting.get(entity)
-        if waiting is None:
-            return False
-        due_us = max(waiting.due_us or 0, self._silence.until_us)
-        return max(due_us, self._openings().opens_us(waiting.recurrence)) <= on.now.us
+        return self._queue.is_due(entity, self._openings(), now_us=on.now.us, rest_us=self._silence.until_us)
 
     def _next(self, entity: str, on: Occasion) -> list[Event]:
         return [self._propose(self._queue.waiting.pop(entity), on)]
@@ -344,25 +335,14 @@ class Policy:
         recurrence = waiting.recurrence
         blocked = self._masks(recurrence.entity, recurrence.pattern, (*self._actions, *self._asks), on.now.us)
         names = eligible(blocked, actions=self._actions, asks=self._asks)
-        proposal_id, features = on.id(), self._features(recurrence, on.now.us)
-        drawn = self._drawing.draw(
+        proposal = self._drawing.propose(
             self._model,
-            proposal_id,
-            recurrence,
-            waiting.attempt,
-            features=features,
-            names=names,
-            held_back=self._held_back.of(recurrence.pattern),
-            refused=waiting.refused,
-        )
-        proposal = drawn.proposal(
-            proposal_id,
-            recurrence,
+            waiting,
             on,
             blocked=blocked,
-            features=features,
-            model=f"ridges/{self._model.updates}",
-            expires_us=on.now.us + self._settings.expires_us,
+            features=self._features(recurrence, on.now.us),
+            names=names,
+            held_back=self._held_back.of(recurrence.pattern),
         )
         self._open[recurrence.entity] = waiting.opened(proposal.id, proposal.expires_us)
         forget_oldest(self._open, self._settings.open_limit)

@@ -1,12 +1,13 @@
 """Episodes that wait to be decided: in their order, held by storms, and told where there is no room for them."""
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from schemas.events import Event, Storm
 from streams.loop.occasion import Occasion
+from streams.loop.policy.openings import NEVER_US, Openings
 from streams.loop.policy.settings import PolicySettings
-from streams.loop.policy.state import Waiting
+from streams.loop.policy.state import Timer, Waiting
 from streams.loop.remembering import forget_oldest
 from streams.loop.turned_away import TurnedAway
 
@@ -40,6 +41,30 @@ class Queue:
         """Let an episode wait no longer: it is over, or under way."""
         if self._of(entity, episode) is not None:
             del self.waiting[entity]
+
+    def timers(self, busy: Container[str], openings: Openings, *, told_us: int, rest_us: int) -> list[Timer]:
+        """Return when each may be decided whose entity is not `busy`, and which can be by a time that is known: not
+        before `rest_us`, and where nothing is said about it at `told_us`.
+        """
+        timers: list[Timer] = []
+        for place, (entity, waiting) in enumerate(self.waiting.items()):
+            if entity not in busy:
+                due_us = max(waiting.due_us or told_us, openings.opens_us(waiting.recurrence), rest_us)
+                if due_us < NEVER_US:
+                    timers.append((due_us, "retry", place, entity))
+        return timers
+
+    def is_due(self, entity: str, openings: Openings, *, now_us: int, rest_us: int) -> bool:
+        """Return whether an episode of the entity waits, and may be decided now; none may before `rest_us`."""
+        waiting = self.waiting.get(entity)
+        if waiting is None:
+            return False
+        return max(waiting.due_us or 0, openings.opens_us(waiting.recurrence), rest_us) <= now_us
+
+    def retried(self, entity: str) -> str:
+        """Return what tells a retry from every other: by a gate whose clock is behind, two may be due at one time."""
+        waiting = self.waiting[entity]
+        return f"{entity}/{waiting.recurrence.episode}/{waiting.attempt}"
 
     def hold(self, storm: Storm) -> None:
         """Let those wait whose trouble began elsewhere; one that turns out to be an origin waits no longer."""

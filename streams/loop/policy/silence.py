@@ -1,4 +1,4 @@
-"""While nobody answers proposals, those that are made again come more and more rarely."""
+"""While nobody answers proposals in time, those that are made again come more and more rarely."""
 
 import msgspec
 
@@ -24,5 +24,5 @@ class Silence(msgspec.Struct, array_like=True):
         self.times += 1
 
     def end(self) -> None:
-        """Note that somebody answers: there is no more rest."""
+        """Note that somebody answers in time: there is no more rest."""
         self.times = self.until_us = 0
