@@ -75,16 +75,23 @@ class OutcomeLog:
     def catch_up(self, timeout_s: float, *, now_us: int) -> None:
         """Fold everything there is now; raises `BrokerError` when that takes longer than `timeout_s`.
 
+        What was read by then is kept, so that the next start goes on behind it.
         A topic that ends before what was read of it was deleted and made anew: then the memory begins anew too.
         """
         remembered = self._store.next_offset  # before anything is read: out of range, reading goes on at the beginning
+        failure: BrokerError | None = None
         with self._store.together():
             if self._end(time.monotonic() + timeout_s) < remembered:
                 self._store.begin_anew(now_us)
                 self._tail.close()
                 self._ahead.clear()
                 self._tail = self._tail_from(0)
-            self.read_to_end(timeout_s)
+            try:
+                self.read_to_end(timeout_s)
+            except BrokerError as error:
+                failure = error
+        if failure is not None:
+            raise failure
 
     def read_to_end(self, timeout_s: float) -> None:
         """Fold up to the present end, each record durable by itself: a failure halfway loses nothing that was read.

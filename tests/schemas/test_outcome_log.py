@@ -92,6 +92,19 @@ def test_a_record_by_an_unknown_key_waits_until_control_was_heard_and_what_comes
         assert log.ignored == 0
 
 
+def test_a_start_that_takes_too_long_keeps_what_it_has_read_for_the_next(site: Site) -> None:
+    """Else a log that is not read within the time of one start would never be."""
+    trust = load_trust(site.keys)
+    signer = newcomer(site)
+    site.send(site.claim("a1"))
+    site.send(claim(site, "a2", signer))
+    for _ in range(2):
+        with following(site, trust, lambda: float("-inf")) as (log, store):
+            with pytest.raises(BrokerError, match="control was not heard"):
+                log.catch_up(2.0, now_us=0)
+            assert (store.next_offset, store.winner("a1")) == (1, "rival-a1")
+
+
 def test_a_record_by_a_key_that_control_does_not_bring_is_ignored(site: Site) -> None:
     signer = newcomer(site)
     trust = load_trust(site.keys)
