@@ -20,7 +20,9 @@ from .reading import read_event, verify_record
 from .signing import Audience
 
 HELD_LIMIT = 1_000
-"""Records that wait for the first keyring; where more lie before it, today's file counts."""
+"""Records that wait for the first keyring. Where more lie before it, only those by a key that today's file lists wait;
+where those alone are more, that file counts.
+"""
 
 
 class OrderRecord(Protocol):
@@ -72,16 +74,19 @@ class Beginning:
             if isinstance(order, Control) and order.kind == "keyring":
                 root = self._today.root
                 self._trust = Trust(root=root, keyring=Keyring.parse(order.value, root))
-            elif isinstance(order, Control) and order.kind == "settings":
-                self._refuse_unlisted(record)
+            elif isinstance(order, Control) and order.kind == "settings" and self.is_listed(record):
                 self._trust = self._today
 
-    def _refuse_unlisted(self, record: OrderRecord) -> None:
-        """Raise `SignatureError` unless a key signed this that the file lists, though it may be withdrawn by now."""
+    def is_listed(self, record: OrderRecord) -> bool:
+        """Return whether a key signed this that the file lists, though it may be withdrawn by now."""
         ever = tuple(replace(key, revoked=False, not_after_us=None) for key in self._today.keyring.keys)
         keyring = Keyring(version=self._today.keyring.version, keys=ever)
         where = (Control.TOPIC, record.key, record.value, record.headers)
-        verify_record(*where, keyring=keyring, audience=self._audience, now_us=0)
+        try:
+            verify_record(*where, keyring=keyring, audience=self._audience, now_us=0)
+        except ContractError:
+            return False
+        return True
 
 
 class OrderReading(Generic[Read]):
@@ -99,6 +104,8 @@ class OrderReading(Generic[Read]):
         self._here: Trust | None = None
         """The trust where reading stands; None while records wait."""
         self._waiting: list[tuple[Read, int]] = []
+        self._is_crowded = False
+        """Whether so many waited that no other waits than who has a key that the file lists."""
 
     def read(self, record: Read, *, written_us: int) -> Sequence[tuple[Read, Control]]:
         """Return the orders that count, up to this record, and were not returned yet.
@@ -109,7 +116,14 @@ class OrderReading(Generic[Read]):
             return self._counting([(record, written_us)], self._here)
         self._beginning.look_at(record)
         self._waiting.append((record, written_us))
-        return self._begin() if self._beginning.known or len(self._waiting) >= HELD_LIMIT else ()
+        if self._beginning.known:
+            return self._begin()
+        if self._is_crowded:
+            self._keep_listed(len(self._waiting) - 1)
+        elif len(self._waiting) == HELD_LIMIT:
+            self._is_crowded = True
+            self._keep_listed(0)
+        return self._begin() if len(self._waiting) == HELD_LIMIT else ()
 
     def at_end(self) -> Sequence[tuple[Read, Control]]:
         """Return what still waited, when all that lies there was read.
@@ -120,6 +134,12 @@ class OrderReading(Generic[Read]):
         if self._here is not None and self._newest.keyring.version > self._here.keyring.version:
             self._here.keyring = self._newest.keyring
         return orders
+
+    def _keep_listed(self, first: int) -> None:
+        """Ignore what waits, from `first` on, by no key that the file lists: it pushes out nothing that was ordered."""
+        listed = [waiting for waiting in self._waiting[first:] if self._beginning.is_listed(waiting[0])]
+        self.ignored += len(self._waiting) - first - len(listed)
+        self._waiting[first:] = listed
 
     def _begin(self) -> Sequence[tuple[Read, Control]]:
         self._here = self._beginning.trust()

@@ -31,20 +31,21 @@ class Member:
         )
         self._early: deque[Any] = deque()
         """What came while resting, of partitions that were not paused yet: one of each at most."""
-        self._resting = False
-        self._consumer.subscribe([topic], on_revoke=lambda *_: self._early.clear())
+        self._may_be_paused = False
+        """Whether a partition may be paused: one that was stays so in the client, also while it is another member's."""
+        self._consumer.subscribe([topic], on_assign=self._given, on_revoke=lambda *_: self._early.clear())
 
     def poll(self, timeout_s: float) -> Any | None:
         """Return the next record, or None when none came in time; raises `BrokerError` as `check` does."""
-        if self._resting:
+        if self._may_be_paused:
             self._consumer.resume(self._consumer.assignment())
-            self._resting = False
+            self._may_be_paused = False
         return self._early.popleft() if self._early else self._polled(timeout_s)
 
     def rest(self, timeout_s: float) -> None:
         """Stay a member for a while and take nothing: what is there waits for `poll`."""
         self._consumer.pause(self._consumer.assignment())
-        self._resting = True
+        self._may_be_paused = True
         record = self._polled(timeout_s)
         if record is not None:  # of a partition that was given to this member just now
             self._early.append(record)
@@ -64,6 +65,9 @@ class Member:
     def close(self) -> None:
         """Leave the group."""
         self._consumer.close()
+
+    def _given(self, *_: object) -> None:
+        self._may_be_paused = True
 
     def _polled(self, timeout_s: float) -> Any | None:
         record = self._consumer.poll(timeout_s)

@@ -66,6 +66,8 @@ class OutcomeLog:
         self._connection = connection
         self._ahead: deque[tuple[LogRecord, float]] = deque()
         """What was read and not folded yet, and when it came."""
+        self._there = (0, 0.0)
+        """The end that is read to, and when all before it was there already."""
         self._tail = self._tail_from(store.next_offset)
         self.ignored = 0
         """Records of `outcomes` that could not be trusted."""
@@ -73,29 +75,41 @@ class OutcomeLog:
     def catch_up(self, timeout_s: float, *, now_us: int) -> None:
         """Fold everything there is now; raises `BrokerError` when that takes longer than `timeout_s`.
 
+        What was read by then is kept, so that the next start goes on behind it.
         A topic that ends before what was read of it was deleted and made anew: then the memory begins anew too.
         """
         remembered = self._store.next_offset  # before anything is read: out of range, reading goes on at the beginning
+        failure: BrokerError | None = None
         with self._store.together():
             if self._end(time.monotonic() + timeout_s) < remembered:
                 self._store.begin_anew(now_us)
                 self._tail.close()
                 self._ahead.clear()
                 self._tail = self._tail_from(0)
-            self.read_to_end(timeout_s)
+            try:
+                self.read_to_end(timeout_s)
+            except BrokerError as error:
+                failure = error
+        if failure is not None:
+            raise failure
 
     def read_to_end(self, timeout_s: float) -> None:
         """Fold up to the present end, each record durable by itself: a failure halfway loses nothing that was read.
 
-        Raises `BrokerError` when that takes longer than `timeout_s`.
+        However many records name an unknown key, `control` is waited for once: all of them are there already. Raises
+        `BrokerError` when that takes longer than `timeout_s`.
         """
         deadline = time.monotonic() + timeout_s
         end = self._end(deadline)
-        while self._ahead or self._tail.position < end:
-            if time.monotonic() > deadline:
-                waits = "control was not heard" if self._ahead else "is Kafka there?"
-                raise BrokerError(f"expected to read outcomes to the end within {timeout_s} s; {waits}")
-            self.follow(0.01)
+        self._there = (end, time.monotonic())
+        try:
+            while self._ahead or self._tail.position < end:
+                if time.monotonic() > deadline:
+                    waits = "control was not heard" if self._ahead else "is Kafka there?"
+                    raise BrokerError(f"expected to read outcomes to the end within {timeout_s} s; {waits}")
+                self.follow(0.01)
+        finally:
+            self._there = (0, 0.0)  # a topic that is made anew has other records at these offsets
 
     def follow(self, timeout_s: float) -> bool:
         """Fold the next record, waiting for it at most `timeout_s`; returns whether there was one that could be."""
@@ -167,6 +181,9 @@ class OutcomeLog:
         if not self._ahead:
             return False
         record, came_s = self._ahead[0]
+        end, there_s = self._there
+        if record.offset < end:
+            came_s = min(came_s, there_s)
         is_heard = self._control_heard_s() > came_s  # asked before the keyring is
         try:
             outcome = self._read(record)

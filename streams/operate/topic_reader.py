@@ -1,13 +1,14 @@
 """Reading a topic from the command line: to its present end, or on and on."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
 from schemas import wire
+from schemas.clock import wall_us
 from schemas.connection import KafkaConnection
 from schemas.errors import BrokerError, ContractError
 from schemas.events import Event
@@ -63,8 +64,8 @@ class TopicReader:
     """Reads committed records of one loop without a consumer group, so it never disturbs a worker.
 
     With `trust` and `audience` it tells, as every role does, only those orders that were signed by a key that counted
-    when they were written (`OrderReading`), and those answers of people whose key counts by the newest keyring that it
-    met: `trust` adopts every one.
+    when they were written (`OrderReading`; now, by `clock_us`, where the broker does not say when that was), and those
+    answers of people whose key counts by the newest keyring that it met: `trust` adopts every one.
     """
 
     def __init__(
@@ -74,11 +75,13 @@ class TopicReader:
         *,
         trust: Trust | None = None,
         audience: Audience | None = None,
+        clock_us: Callable[[], int] = wall_us,
     ) -> None:
         self._connection = connection
         self._loop = loop
         self._trust = trust
         self._audience = audience
+        self._clock_us = clock_us
 
     def records(
         self, topics: Sequence[str], *, start: dict[tuple[str, int], int] | None = None, follow: bool = False
@@ -188,7 +191,8 @@ class TopicReader:
         orders: OrderReading[StoredRecord] = OrderReading(trust=self._trust, audience=self._audience)
         for record in records:
             if record.topic == ORDERS:
-                yield from (found for found, _ in orders.read(record, written_us=record.timestamp_us))
+                written_us = record.written_us or self._clock_us()
+                yield from (found for found, _ in orders.read(record, written_us=written_us))
             elif record.topic != ANSWERS or _is_signed(record, self._trust, self._audience):
                 yield record
         yield from (found for found, _ in orders.at_end())

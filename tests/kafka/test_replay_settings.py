@@ -57,6 +57,7 @@ def test_the_doctor_finds_what_is_well_and_what_is_not(loop: LiveLoop) -> None:
     assert found["executors"] == ["fail"]  # there is none
     assert {check: set(found[check]) for check in WELL} == {check: {"ok"} for check in WELL}
     assert len(found["roles"]) == len(ROLES)
+    assert found["unclaimed"][0] in ("ok", "warn")  # by the time that has passed
     assert found["clock"][0] in ("ok", "warn")  # on a busy machine records come late
     text = loop.config.read_text()
     loop.config.write_text(edit(text, {"gate.concurrency": "7"}))

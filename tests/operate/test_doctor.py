@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace as replaced
 
 from connectors.kafka.admin import TopicState
-from schemas.events import Blocked, Check, Control, DeadLetter, Event, JournalEntry, Presence, Verdict
+from schemas.events import Action, Blocked, Check, Control, DeadLetter, Event, JournalEntry, Outcome, Presence, Verdict
 from schemas.keyfiles import create_keys, keyring_text
 from schemas.topics import TOPICS
 from schemas.wire import encode
@@ -29,6 +29,7 @@ from streams.operate.doctor.on_topics import (
     check_roles,
     check_settings,
     check_topics,
+    check_unclaimed,
 )
 from streams.operate.loop_place import LoopPlace
 from streams.operate.status import PartStatus
@@ -248,6 +249,24 @@ def test_entities_that_are_left_to_people_are_told() -> None:
     found = list(on_verdicts(topic, now_us=NOW_US))  # type: ignore[arg-type]
     assert (found[-1].level, found[-1].remedy) == ("warn", "flyball why web-3")
     assert found[-1].found == "left to them, for what was done did not hold: web-3"
+
+
+def test_actions_that_ran_out_unclaimed_are_told_by_name() -> None:
+    def action(key: str, name: str, expired_s: int) -> Action:
+        times = {"time_us": 1, "issued_us": 1, "expires_us": NOW_US - expired_s * 1_000_000}
+        names = {"entity": "a", "action": name, "proposal": "p", "episode": "e", "pattern": "m", "settings_hash": "h"}
+        return msgspec.convert({"id": key} | times | names, Action)
+
+    def said(key: str, state: str) -> Outcome:
+        values = {"id": f"{key}-{state}", "time_us": 1, "action": key, "entity": "a", "group": "g", "executor": "x"}
+        return msgspec.convert(values | {"state": state}, Outcome)
+
+    fresh, done, refused = action("a1", "wipe", 5), action("a2", "wipe", 900), action("a3", "wipe", 900)
+    spoken = [said("a2", "claimed"), said("a3", "refused")]
+    assert check_unclaimed([*spoken, fresh, done, refused], now_us=NOW_US).level == "ok"
+    lost = [action("a4", "wipe", 900), action("a5", "restart", 900), action("a6", "restart", 900)]
+    found = check_unclaimed([fresh, done, *lost, refused, *spoken], now_us=NOW_US)
+    assert (found.check, found.level, "restart (2), wipe (1)" in found.found) == ("unclaimed", "warn", True), found
 
 
 def stored(event: JournalEntry | Presence, topic: str, appended_us: int) -> StoredRecord:

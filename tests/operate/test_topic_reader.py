@@ -3,19 +3,29 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import pytest
+
 from schemas.connection import KafkaConnection
 from schemas.keyfiles import load_trust, rotate_key
 from streams.operate.in_force import orders_in_force
 from streams.operate.topic_reader import StoredRecord, TopicReader
-from tests.schemas.test_order_reading import HERE, Log
+from tests.schemas.people import Person
+from tests.schemas.test_order_reading import DAY_US, HERE, Log
 
 
 class Reader(TopicReader):
     """A reader of what lies in memory."""
 
-    def __init__(self, log: Log) -> None:
-        super().__init__(KafkaConnection(bootstrap=""), HERE.loop, trust=load_trust(log.keys), audience=HERE)
+    def __init__(self, log: Log, *, by_broker: bool = True) -> None:
+        super().__init__(
+            KafkaConnection(bootstrap=""),
+            HERE.loop,
+            trust=load_trust(log.keys),
+            audience=HERE,
+            clock_us=lambda: log.us,
+        )
         self._log = log
+        self._by_broker = by_broker
 
     def records(
         self,
@@ -34,6 +44,7 @@ class Reader(TopicReader):
                 value=record.value,
                 headers=record.headers,
                 timestamp_us=record.written_us,
+                by_broker=self._by_broker,
             )
 
 
@@ -62,3 +73,17 @@ def test_what_was_written_since_counts_by_all_that_lies_before(tmp_path: Path) -
     log.order("stop", by=stolen)
     log.order("pause")
     assert [record.offset for record, _ in Reader(log).events("control", since_us=since_us)] == [3]
+
+
+@pytest.mark.parametrize(("by_broker", "kind"), [(True, "rearm"), (False, "stop")])
+def test_no_writer_says_itself_that_its_key_had_not_run_out(tmp_path: Path, by_broker: bool, kind: str) -> None:
+    """Where the broker does not say when a record was written the clock of the reader counts, as for executors."""
+    log = Log(tmp_path)
+    ada = Person("ada").join(log.keys, "operator", not_after_us=90 * DAY_US)
+    log.publish()
+    log.order("stop")
+    log.us = 80 * DAY_US
+    log.order("rearm", by=ada.signer("control", HERE))
+    log.us = 91 * DAY_US
+    found = orders_in_force(Reader(log, by_broker=by_broker).events("control"))
+    assert {scope: order.kind for scope, (_, order) in found.items()} == {"stop/loop": kind}

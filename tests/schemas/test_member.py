@@ -84,6 +84,28 @@ def test_a_new_member_does_not_wait_for_one_that_rests(broker: LocalKafka, topic
         assert one.poll(0.5) is None
 
 
+def test_a_member_whose_partitions_went_and_came_back_while_it_rested_takes_records_again(
+    broker: LocalKafka, topic: str, producer: Producer
+) -> None:
+    """What Kafka's client paused stays paused for as long as it lives, also when somebody else had it meanwhile."""
+    with member(broker, topic) as one:
+        write(producer, topic, b"1")
+        assert take(one, 1) == [b"1"]
+        one.rest(0.02)
+        with member(broker, topic) as other:
+            until_s = time.monotonic() + PATIENCE_S
+            while one.partitions():
+                assert time.monotonic() < until_s
+                one.rest(0)
+                other.rest(0.01)
+            while not one.partitions():
+                assert time.monotonic() < until_s
+                assert one.poll(0) is None
+                other.rest(0.01)
+        write(producer, topic, *(b"%d" % number for number in range(2, 20)))
+        assert sorted(int(value) for value in take(one, 18)) == list(range(2, 20))
+
+
 def test_a_member_that_asked_for_nothing_too_long_joins_again(
     broker: LocalKafka, topic: str, producer: Producer
 ) -> None:

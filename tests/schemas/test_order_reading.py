@@ -11,6 +11,7 @@ from schemas.events import Control
 from schemas.keyfiles import create_keys, keyring_text, load_signer, load_trust, revoke_key, rotate_key
 from schemas.keyring import Trust
 from schemas.order_reading import OrderReading
+from schemas.raw import Message
 from schemas.signing import Audience, Signer
 from tests.schemas.people import Person
 
@@ -192,3 +193,23 @@ def test_no_more_than_so_many_records_wait_for_a_keyring(log: Log) -> None:
     for _ in range(order_reading.HELD_LIMIT - 1):
         assert reading.read(log.records[0], written_us=1) == ()
     assert len(reading.read(log.records[0], written_us=1)) == order_reading.HELD_LIMIT
+
+
+@pytest.mark.parametrize("junk", [order_reading.HELD_LIMIT, 3 * order_reading.HELD_LIMIT])
+def test_what_nobody_signed_pushes_out_no_order_before_the_first_keyring(log: Log, junk: int) -> None:
+    """Else who may write to `control` could make executors forget a stop by a key that was rotated since."""
+
+    def write_junk() -> None:
+        for _ in range(junk // 2):
+            log._write(Message(topic="control", key=b"loop", value=b"{}", headers=()))
+
+    write_junk()
+    log.order("stop", "action:wipe")
+    write_junk()
+    log.order("pause")
+    log.publish()
+    rotate_key(log.keys, "control")
+    log.publish()
+    reading = log.reading()
+    assert log.counting(reading) == ["stop/action:wipe", "pause/loop"]
+    assert reading.ignored == junk

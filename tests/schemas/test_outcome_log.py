@@ -14,6 +14,7 @@ from connectors.kafka.launcher import LocalKafka
 from schemas import kafka, wire
 from schemas.client.duplicates import DuplicateStore
 from schemas.client.outcomes import OutcomeLog
+from schemas.errors import BrokerError
 from schemas.events import Outcome
 from schemas.keyfiles import add_key, keyring_text, load_signer, load_trust, revoke_key
 from schemas.keyring import Trust
@@ -91,6 +92,19 @@ def test_a_record_by_an_unknown_key_waits_until_control_was_heard_and_what_comes
         assert log.ignored == 0
 
 
+def test_a_start_that_takes_too_long_keeps_what_it_has_read_for_the_next(site: Site) -> None:
+    """Else a log that is not read within the time of one start would never be."""
+    trust = load_trust(site.keys)
+    signer = newcomer(site)
+    site.send(site.claim("a1"))
+    site.send(claim(site, "a2", signer))
+    for _ in range(2):
+        with following(site, trust, lambda: float("-inf")) as (log, store):
+            with pytest.raises(BrokerError, match="control was not heard"):
+                log.catch_up(2.0, now_us=0)
+            assert (store.next_offset, store.winner("a1")) == (1, "rival-a1")
+
+
 def test_a_record_by_a_key_that_control_does_not_bring_is_ignored(site: Site) -> None:
     signer = newcomer(site)
     trust = load_trust(site.keys)
@@ -103,6 +117,27 @@ def test_a_record_by_a_key_that_control_does_not_bring_is_ignored(site: Site) ->
         eventually(lambda: not log.follow(0.05) and store.winner("last") is not None)
         assert log.ignored == 600
         assert store.winner("a1") is None
+
+
+def test_who_starts_waits_for_control_once_however_many_records_name_an_unknown_key(site: Site) -> None:
+    signer, trust = newcomer(site), load_trust(site.keys)
+    trust.keyring = replace(trust.keyring, keys=tuple(key for key in trust.keyring.keys if key.id != signer.key_id))
+    asked: list[float] = []
+
+    def heard_s() -> float:
+        """Say that `control` was heard once, at the hundredth question."""
+        asked.append(time.monotonic())
+        return asked[99] if len(asked) >= 100 else float("-inf")
+
+    with following(site, trust, heard_s) as (log, store):
+        for number in range(300):  # more than are read on while the first waits
+            site.send(claim(site, f"a{number}", signer))
+        site.send(site.claim("last"))
+        log.catch_up(PATIENCE_S, now_us=0)
+        assert (log.ignored, store.winner("last") is not None) == (300, True)
+        site.send(claim(site, "later", signer))
+        with pytest.raises(BrokerError, match="control was not heard"):
+            log.read_to_end(1.0)
 
 
 def test_what_a_withdrawn_key_claimed_counts_and_what_only_names_it_does_not(site: Site) -> None:

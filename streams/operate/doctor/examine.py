@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from connectors.kafka.admin import describe
 from schemas.errors import BrokerError, FlyballError, SignatureError
-from schemas.events import Blocked, Control, DeadLetter, Verdict
+from schemas.events import Action, Blocked, Control, DeadLetter, Outcome, Verdict
 from schemas.keyfiles import load_keyring, load_root, load_trust
 from schemas.keyring import Keyring
 from streams.loop.gate import LevelSettings
@@ -27,6 +27,7 @@ from streams.operate.doctor.on_topics import (
     check_roles,
     check_settings,
     check_topics,
+    check_unclaimed,
 )
 from streams.operate.in_force import orders_in_force
 from streams.operate.loop_place import LoopPlace
@@ -52,7 +53,9 @@ def examine(place: LoopPlace, *, clock_us: Callable[[], int], environment: Mappi
     try:
         connection, audience = place.connection(), place.audience()
     except BrokerError as error:
-        left = "topics, settings, orders, roles, executors, breakers, dead letters and clocks were not looked at"
+        left = (
+            "topics, settings, orders, roles, executors, actions, breakers, dead letters and clocks were not looked at"
+        )
         yield fail("broker", f"{error}; {left}", "flyball run, or flyball kafka; else look at its log and the network")
         return
     yield ok("broker", f"{connection.bootstrap} answers, cluster {audience.cluster}")
@@ -64,6 +67,7 @@ def examine(place: LoopPlace, *, clock_us: Callable[[], int], environment: Mappi
         return
     reader = TopicReader(connection, place.loop, trust=trust, audience=audience)
     yield from _tried("orders", lambda: on_control(place, reader, now_us=clock_us()))
+    yield from _tried("unclaimed", lambda: [on_actions(reader, now_us=clock_us())])
     yield from _tried("dead letters", lambda: [_dead_letters(reader, now_us=clock_us())])
     yield from _tried("breakers", lambda: on_verdicts(reader, now_us=clock_us()))
     yield from _tried("clock", lambda: [_clocks(place, reader, clock_us)])
@@ -120,6 +124,12 @@ def on_verdicts(reader: TopicReader, *, now_us: int) -> Iterator[Finding]:
         if isinstance(event, Verdict | Blocked):
             left |= left_to_people(event, now_us)
     yield check_left(left)
+
+
+def on_actions(reader: TopicReader, *, now_us: int) -> Finding:
+    """Return what became of the actions of the last day that nobody claimed."""
+    found = reader.events("actions", "outcomes", since_us=now_us - DAY_US, kinds=(Action, Outcome))
+    return check_unclaimed((event for _, event in found), now_us=now_us)
 
 
 def _clocks(place: LoopPlace, reader: TopicReader, clock_us: Callable[[], int]) -> Finding:

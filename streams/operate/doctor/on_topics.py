@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import msgspec
 
 from connectors.kafka.admin import TopicState
-from schemas.events import Control, DeadLetter, Verdict
+from schemas.events import Action, Control, DeadLetter, Event, Outcome, Verdict
 from streams.operate.cluster import TopicPlan
 from streams.operate.doctor.finding import Finding, fail, ok, warn
 from streams.operate.status import PartStatus
@@ -17,6 +17,8 @@ SKEW_WARN_US, SKEW_FAIL_US = 1_000_000, 5_000_000
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
 SILENT_S = 10.0
+CLAIM_US = 60_000_000
+"""So long after an action ran out its claim may still come: clocks differ."""
 BREAKERS = ("abnormal", "failures")
 """The gate's checks that stop everything, or one action, by how things go."""
 STOP_FILE = "stop file"
@@ -115,6 +117,23 @@ def check_executors(parts: Sequence[PartStatus], *, may_act: bool) -> Finding:
     if not may_act and not any(part.role == "executor" for part in parts):
         return ok("executors", "none, and none is needed: no level is above suggest, and none is raised")
     return _part("executors", "executor", [part for part in parts if part.role == "executor"], "flyball executor")
+
+
+def check_unclaimed(events: Iterable[Event], *, now_us: int) -> Finding:
+    """Tell of actions that ran out though no executor said anything of them; `events` are those of the last day."""
+    expired: dict[str, str] = {}
+    told: set[str] = set()
+    for event in events:
+        if isinstance(event, Action) and event.expires_us + CLAIM_US < now_us:
+            expired[event.id] = event.action
+        elif isinstance(event, Outcome):
+            told.add(event.action)
+    unclaimed = Counter(name for key, name in expired.items() if key not in told)
+    if not unclaimed:
+        return ok("unclaimed", "no action of the last day ran out unclaimed")
+    found = _named([f"{name} ({number})" for name, number in sorted(unclaimed.items())])
+    remedy = "see executors, and that one of them has a handler for each"
+    return warn("unclaimed", f"ran out, in the last day, and no executor said anything of them: {found}", remedy)
 
 
 def _part(check: str, role: str, parts: Sequence[PartStatus], start: str) -> Finding:
