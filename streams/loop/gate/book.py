@@ -164,6 +164,14 @@ class Book:
                 self.ends.forget(name)
                 self.touched.add(f"action:{name}")
 
+    def spent_scopes(self) -> list[str]:
+        """Return the scopes of which something was spent."""
+        return [key for key in self.windows.keys() if ":" in key]  # noqa: SIM118  # no mapping: it is sorted
+
+    def scopes(self) -> list[str]:
+        """Return all scopes, but for `loop`, that what happened may block."""
+        return [*self.spent_scopes(), *(f"entity:{name}" for name in (*self._on_entity, *self.field.cooldowns_us))]
+
     def under_way(self, entity: str) -> bool:
         """Return whether an action on the entity has not ended."""
         return entity in self._on_entity

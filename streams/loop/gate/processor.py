@@ -121,6 +121,10 @@ class Gate:
             outputs += self._tell_blocked(on)
         return outputs
 
+    def on_loss(self) -> None:
+        """Tell all that is blocked again, and which levels it raised: of what was told since, steps may be left out."""
+        self._blocks.forget_told()
+
     def next_time(self) -> int | None:
         """Return when the next action or escalation is given up, or told how many others were."""
         times = [self._book.due_us(action) for action in self._book.field.in_flight.values()]
@@ -283,14 +287,13 @@ class Gate:
         changed = self._blocks.changes(self._facts.orders, on.now.us)
         if not self._blocks.breakers_changed() and not changed and not whole and not left:
             return []
-        return [
-            Blocked(
-                id=on.id(),
-                time_us=on.now.us,
-                causes=on.causes,
-                until_us=changed,
-                whole=whole,
-                breakers=self._blocks.told_open_us,
-                left=left or {},
-            )
-        ]
+        blocked = Blocked(
+            id=on.id(),
+            time_us=on.now.us,
+            causes=on.causes,
+            until_us=changed,
+            whole=whole,
+            breakers=self._blocks.told_open_us,
+            left=left or {},
+        )
+        return [blocked, *self._ladder.tell_again(self._facts.orders, on)] if whole else [blocked]
