@@ -21,7 +21,6 @@ from streams.operate.loop_place import LoopPlace
 
 CONFIRM_TIMEOUT_S = 12.0
 _ASK_EVERY_S = 0.5
-_NOBODY = "nobody has confirmed, as no gate and no executor is there yet: who starts hears it first"
 
 
 def confirm_stop(place: LoopPlace, done: str, *, offset: int, target: str) -> None:
@@ -43,24 +42,24 @@ def confirm_go(place: LoopPlace, done: str, *, offset: int, target: str) -> None
 
 def confirm_activated(place: LoopPlace, done: str, *, offsets: Sequence[int]) -> None:
     """Print who has heard that settings are activated, what stops the loop still, and which gate has other settings;
-    exit 1 unless all have, or nobody is there yet, and no gate has.
+    exit 1 unless all who are there have (`heard_by_all_there`), and no gate has.
     """
     orders = [Written(offset=offset, time_us=now_us(), target="loop", stops=False) for offset in offsets]
-    found = _wait(place, orders[-1], lambda found: found.heard or found.nobody)
-    click.echo(f"{done}: {_NOBODY if found.nobody else found.who() + found.missing()}")
+    found = _wait(place, orders[-1], lambda found: found.heard_by_all_there)
+    click.echo(f"{done}: {found.who_is_there()}")
     others = _tell_other_settings(place)
     _tell_stopped(place, "loop")
     if place.stopped_here:
         click.echo(f"still stopped on this machine: {place.stopped_here}; `flyball rearm --local` ends that")
-    _end(place, *orders, confirmed=(found.heard or found.nobody) and not others)
+    _end(place, *orders, confirmed=found.heard_by_all_there and not others)
 
 
 def confirm_keyring(place: LoopPlace, done: str, *, offset: int) -> None:
-    """Print who has heard whose keys count; exit 1 unless all have, or nobody is there yet."""
+    """Print who has heard whose keys count; exit 1 unless all who are there have (`heard_by_all_there`)."""
     order = Written(offset=offset, time_us=now_us(), target="loop", stops=False)
-    found = _wait(place, order, lambda found: found.heard or found.nobody)
-    click.echo(f"{done}: {_NOBODY if found.nobody else found.who() + found.missing()}")
-    _end(place, order, confirmed=found.heard or found.nobody)
+    found = _wait(place, order, lambda found: found.heard_by_all_there)
+    click.echo(f"{done}: {found.who_is_there()}")
+    _end(place, order, confirmed=found.heard_by_all_there)
 
 
 def confirm_level(place: LoopPlace, pair: str, level: Level, *, offset: int) -> None:

@@ -121,8 +121,8 @@ def keys_revoke(config: Path, key: str) -> None:
     """Withdraw the trust in KEY: the id of one key, or the name of a person for all of theirs.
 
     Gate and executors refuse it within 10 s; actions that it signed or approved and that still run are not tried again.
-    Exit 0 when the gate and every executor confirmed, or none is there yet, 1 when one has not within 12 s, 6 when
-    Kafka does not answer: then nobody knows yet.
+    Exit 0 when the gate and every executor confirmed, or none is there, 1 when one has not within 12 s, 6 when Kafka
+    does not answer: then nobody knows yet. Who is not heard and holds no action is told of, no more.
     """
     place = LoopPlace.open(config)
     revoke_key(place.keys, key, os.environ)

@@ -59,8 +59,8 @@ def activate(config: Path, person: str | None, key: Path | None) -> None:
     The gate allows nothing under settings that nobody activated; who activated them cannot alone approve what they ask
     people about. A pause or stop in force stays so, and is told: `flyball resume` or `flyball rearm` lifts it.
 
-    Exit 0 when the gate and every executor confirmed, or none is there yet, 1 when one has not within 12 s, or when the
-    gate runs under other settings: the orders stand.
+    Exit 0 when the gate and every executor confirmed, or none is there, 1 when one has not within 12 s, or when the
+    gate runs under other settings: the orders stand. Who is not heard and holds no action is told of, no more.
     """
     place = LoopPlace.open(config)
     settings_hash = place.settings.settings_hash

@@ -92,6 +92,15 @@ class Selective(Protocol):
 
 
 @runtime_checkable
+class Told(Protocol):
+    """A processor whose readers keep what it told: after a loss it tells again what of that is true."""
+
+    def on_loss(self) -> None:
+        """Take what was told for unknown: more may have been, in steps that are left out."""
+        ...
+
+
+@runtime_checkable
 class Relearning(Protocol):
     """A processor that can learn again where no snapshot fits: from the topics `learned_from`, one after another, up to
     where its role reads on, or to the end of one that it does not read.

@@ -16,7 +16,7 @@ from schemas.ids import Cause, Mint
 from schemas.raw import Headers, RawBatch
 from streams.loop.packing import Bytes, encoded
 from streams.loop.parking import Parking, awaited
-from streams.loop.processor import Input, Now, Processor, Record, Relearning, Selective
+from streams.loop.processor import Input, Now, Processor, Record, Relearning, Selective, Told
 from streams.loop.relearning import Lessons
 from streams.loop.remembering import remember
 from streams.loop.telemetry import TelemetryBatch
@@ -110,6 +110,12 @@ class Role:
     def skip_to(self, topic: str, partition: int, offset: int) -> None:
         """Leave out inputs that retention removed; the caller records the `Loss`."""
         self._next[topic, partition] = offset
+
+    def note_loss(self) -> None:
+        """Let the processors that have readers tell again what is true: steps, or inputs, are left out."""
+        for processor in self._processors:
+            if isinstance(processor, Told):
+                processor.on_loss()
 
     def next_time(self) -> int | None:
         """Return the loop time (us) of the earliest timer of all processors, or None."""

@@ -79,7 +79,8 @@ def take_step(role: Role, batches: Sequence[RawBatch], now: Now, *, loop: str) -
 
 
 def take_loss(role: Role, lost: Sequence[InputRange], now: Now, *, loop: str) -> StepOutput:
-    """Leave out inputs that retention removed and say so in one `Loss` event each."""
+    """Leave out inputs, as those that retention removed, and say so in one `Loss` event each."""
+    role.note_loss()
     mint = Mint(loop=loop, processor=f"{role.name}:loss")
     events: list[Event] = []
     for gone in lost:

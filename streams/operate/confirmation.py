@@ -51,8 +51,8 @@ class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def nobody(self) -> bool:
-        """Whether no gate and no executor is there, or was heard of late: who starts hears all orders first."""
-        return not self.gates and not self.executors
+        """Whether no gate and no executor is there, or those that are known are all silent and hold nothing."""
+        return all(self._is_idle(one) for one in (*self.gates, *self.executors))
 
     @property
     def heard(self) -> bool:
@@ -60,14 +60,18 @@ class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
         return self.gate_heard and all(one.confirmed for one in self.executors)
 
     @property
+    def heard_by_all_there(self) -> bool:
+        """Whether the gate and every executor have confirmed but those that are silent and hold nothing, or nobody is
+        there: who starts, or is heard again, reads all orders first.
+        """
+        return self.nobody or (self.gate_heard and all(one.confirmed or self._is_idle(one) for one in self.executors))
+
+    @property
     def obeyed(self) -> bool:
         """Whether nothing starts against an order that stops something: an executor that is not heard obeys by that,
         once it must have noticed that it hears nothing.
         """
-        silence_stops = self.age_s >= SILENCE_STOPS_S
-        return self.gate_heard and all(
-            one.confirmed or (silence_stops and one.silent_s is not None) for one in self.executors
-        )
+        return self.gate_heard and all(one.confirmed or self._is_stopped(one) for one in self.executors)
 
     @property
     def stopped(self) -> bool:
@@ -79,6 +83,13 @@ class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
         confirmed = sum(one.confirmed for one in self.executors)
         count = f"{confirmed} of {len(self.executors)} executors confirmed"
         return f"gate and {count}" if self.gate_heard else f"{self.of_gate()}, {count}"
+
+    def who_is_there(self) -> str:
+        """Say who has confirmed, who has not, and who is not heard; that nobody is there, where that is so."""
+        if not self.gates and not self.executors:
+            return "nobody has confirmed, as no gate and no executor is there yet: who starts hears it first"
+        told = f"{self.who()}{self.missing()}"
+        return f"{told}; nobody is heard: who starts hears it first" if self.nobody else told
 
     def of_gate(self) -> str:
         """Say whether the gate has confirmed, and why not."""
@@ -94,6 +105,13 @@ class Confirmation(msgspec.Struct, frozen=True, kw_only=True):
         if held:
             return f"{len(held)} still running: {_listed(held)}"
         return "nothing else running" if any(one.may_run for one in self.executors) else "nothing running"
+
+    def _is_stopped(self, one: Answer) -> bool:
+        """Return whether one is not heard, and must have noticed by now that it hears nothing: it starts nothing."""
+        return self.age_s >= SILENCE_STOPS_S and one.silent_s is not None
+
+    def _is_idle(self, one: Answer) -> bool:
+        return self._is_stopped(one) and not one.held
 
     def _why_gate(self) -> str:
         if any(one.silent_s is None for one in self.gates):

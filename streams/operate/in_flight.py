@@ -1,10 +1,10 @@
 """Actions that were let through and have no end yet."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from schemas.events import Action, Control, Event, Outcome
+from schemas.events import Action, Control, Event, Outcome, Verdict
 from streams.loop.gate.book import Book
 from streams.loop.gate.state import Field
 from streams.loop.gate.state import InFlight as Entry
@@ -27,17 +27,28 @@ def in_flight(reader: Reader, settings: Settings, *, now_us: int) -> list[InFlig
     """Return the actions that the gate still counts as under way, the oldest first; its own book decides what ends one.
 
     Only who claimed an action first can end it, or a person who settles it; an action whose outcome is overdue has
-    ended as unknown.
+    ended as unknown. What became of older ones counts too: the book keeps which groups of executors do which actions.
     """
     actions = {event.id: event for event in _events(reader, "actions") if isinstance(event, Action)}
+    said = _said(reader)
     book = Book(settings.gate, actions=settings.actions)
-    book.adopt(Field(in_flight=_under_way(actions, now_us, settings.gate.outcome_timeout_us)))
-    for event in _events(reader, "outcomes", "control"):
+    timeout_us = settings.gate.outcome_timeout_us
+    entries = {
+        key: Entry(one.action, one.entity, "", one.episode, one.expires_us + timeout_us) for key, one in actions.items()
+    }
+    if any(isinstance(event, Outcome) and event.state == "refused" and event.action in entries for event in said):
+        entries = _removed(reader, entries) | entries
+    book.adopt(Field(in_flight=entries))
+    for event in said:
         if isinstance(event, Outcome):
             book.see_outcome(event, event.time_us)
-        elif isinstance(event, Control) and event.kind == "settle":
+        else:
             book.settle(event.target, event.value, event.time_us)
-    left = [(actions[key], one.executor or "") for key, one in book.field.in_flight.items()]
+    left = [
+        (actions[key], one.executor or "")
+        for key, one in book.field.in_flight.items()
+        if key in actions and book.due_us(one) > now_us
+    ]
     return [
         InFlight(
             action=action.id,
@@ -51,12 +62,24 @@ def in_flight(reader: Reader, settings: Settings, *, now_us: int) -> list[InFlig
     ]
 
 
-def _under_way(actions: dict[str, Action], now_us: int, timeout_us: int) -> dict[str, Entry]:
-    """Return the gate's entries of the actions whose outcome is not overdue."""
+def _said(reader: Reader) -> list[Outcome | Control]:
+    """Return what executors and people said of actions, in order of time; but each partition in its own order."""
+    times_us: dict[tuple[str, int], int] = {}
+    found: list[tuple[int, Outcome | Control]] = []
+    for record, event in reader.events("outcomes", "control"):
+        if isinstance(event, Outcome) or (isinstance(event, Control) and event.kind == "settle"):
+            place = (record.topic, record.partition)
+            times_us[place] = max(event.time_us, times_us.get(place, 0))
+            found.append((times_us[place], event))
+    return [event for _, event in sorted(found, key=lambda pair: pair[0])]
+
+
+def _removed(reader: Reader, known: Mapping[str, Entry]) -> dict[str, Entry]:
+    """Return the gate's entries of actions that retention removed, as far as `verdicts` tells of them: all are over."""
     return {
-        key: Entry(one.action, one.entity, "", one.episode, one.expires_us + timeout_us)
-        for key, one in actions.items()
-        if one.expires_us + timeout_us > now_us
+        event.action: Entry(event.proposal.action, event.proposal.entity, "", event.proposal.episode, event.time_us)
+        for event in _events(reader, "verdicts")
+        if isinstance(event, Verdict) and event.action is not None and event.action not in known
     }
 
 

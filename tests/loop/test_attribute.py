@@ -359,7 +359,7 @@ def test_of_defaults_that_stand_for_want_of_room_those_of_the_end_are_told_of_to
 
 
 def test_a_state_of_another_version_is_refused() -> None:
-    with pytest.raises(RecoveryError, match="state of attribute must have version 4, got 1"):
+    with pytest.raises(RecoveryError, match="state of attribute must have version 5, got 1"):
         attribute().restore(msgspec.msgpack.encode({"version": 1, "joins": []}))
 
 
@@ -448,6 +448,58 @@ def test_a_refusal_by_the_claimer_counts_at_once_and_an_unclaimed_one_where_ther
     newer = verdict(proposal(episode="e2", entity="web-2"))
     outputs = fresh(open_limit=1).on_batch(recorded(ALLOWED, outcome(ALLOWED, "refused", 1), newer), at(0))
     assert [(one.state, one.outcome) for one in outputs if isinstance(one, Experience)] == [("censored", "refused")]
+
+
+@pytest.mark.parametrize(
+    ("heard", "state", "said", "reward"),
+    [
+        # group and what it says, one word a second
+        ("a+ b+ a0 b-", "observed", "failed", 0.6),  # the refusal of one says nothing of what another began
+        ("a+ b+ a0 bv", "observed", "succeeded", 0.6),
+        ("a+ b+ a0 b0", "censored", "refused", None),
+        ("a+ b+ a0", "defaulted", "claimed", 0.6),
+        ("a+ b0 av", "observed", "succeeded", 0.6),
+        ("a+ b- av", "observed", "failed", 0.6),  # the worst counts
+        ("a+ av b+ b?", "observed", "unknown", 0.6),
+        ("a+ av b+", "defaulted", "claimed", 0.6),  # another began after it had ended in one group
+        ("a+ av b0", "observed", "succeeded", 0.6),
+    ],
+)
+def test_what_several_groups_claim_ends_when_each_has_ended_it_and_its_worst_end_counts(
+    heard: str, state: str, said: str, reward: float | None
+) -> None:
+    states = {"+": "claimed", "v": "succeeded", "-": "failed", "?": "unknown", "0": "refused"}
+    words = [
+        outcome(ALLOWED, states[sign], 0.1 * n, group=group, executor="executor-1", id=f"{n}")
+        for n, (group, sign) in enumerate(heard.split())
+    ]
+    processor = attribute()
+    outputs = processor.on_batch(recorded(ALLOWED, *words[:-1]), at(0))
+    assert outputs == []
+    processor.restore(processor.snapshot())
+    outputs = processor.on_batch(recorded(words[-1]), at(1)) + run(processor, *RECOVERS)
+    (one,) = [event for event in outputs if isinstance(event, Experience)]
+    assert (one.state, one.outcome) == (state, said)
+    assert one.reward == (None if reward is None else pytest.approx(reward))
+
+
+def test_a_default_is_corrected_once_each_group_has_ended_it() -> None:
+    a, b = ({"group": group, "executor": f"{group}-1"} for group in "ab")
+    processor = attribute()
+    claims = [outcome(ALLOWED, "claimed", 1, id=f"claim of {one['group']}", **one) for one in (a, b)]
+    (default,) = run(processor, ALLOWED, *claims, *RECOVERS)
+    assert default.state == "defaulted"
+    assert run(processor, outcome(ALLOWED, "refused", 1, **a), until=DUE + 1) == []
+    (late,) = run(processor, outcome(ALLOWED, "succeeded", 1, **b), until=DUE + 2)
+    assert (late.state, late.outcome, late.effective) == ("late", "succeeded", "restart")
+
+
+def test_an_action_that_several_groups_do_counts_from_its_last_end_on() -> None:
+    a, b = ({"group": group, "executor": f"{group}-1"} for group in "ab")
+    ends = [outcome(ALLOWED, "failed", 1, **a), outcome(ALLOWED, "succeeded", 5, **b)]
+    claims = [outcome(ALLOWED, "claimed", 0, id=f"claim of {one['group']}", **one) for one in (a, b)]
+    (one,) = run(attribute(), ALLOWED, *claims, *ends, *RECOVERS)
+    assert (one.outcome, one.recovery_us) == ("failed", 5 * S)
 
 
 def test_availability_is_the_mean_over_the_horizon() -> None:

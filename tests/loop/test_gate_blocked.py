@@ -5,12 +5,18 @@ import pytest
 
 from schemas.events import Blocked, Event
 from streams.loop.actions import ActionSettings
+from streams.loop.decode import make_decode
 from streams.loop.gate import Gate, GateSettings, LevelSettings
 from streams.loop.gate.orders import SCOPES_MAX, hear, stopped
 from streams.loop.gate.state import Order, Orders, read_state
-from tests.loop.gate_bench import SECOND, Bench, actions, census, control, opened, outcome, proposal
+from streams.loop.processor import Now
+from streams.loop.role import Role
+from streams.loop.step import take_loss
+from tests.loop.gate_bench import HOUR, SECOND, Bench, actions, census, control, opened, outcome, proposal
 
 QUICK = {"restart": ActionSettings(name="restart", limit="1000/hour", cooldown_us=0)}
+
+COOLS = {"restart": msgspec.structs.replace(QUICK["restart"], cooldown_us=HOUR)}
 
 
 def ready(settings: GateSettings, default: str = "act") -> Bench:
@@ -157,3 +163,31 @@ def test_that_an_order_of_too_much_stops_the_loop_is_told_at_once() -> None:
     bench.gate.restore(msgspec.msgpack.encode(state))
     calm = census(abnormal=0, live=10, time_us=bench.us + 1)
     assert told(bench.give(calm, control("pause", "entity:y", "paused"))) == [{"loop": 0}]
+
+
+@pytest.mark.parametrize("restored", [False, True])
+def test_after_a_loss_all_that_is_blocked_is_told_again_and_nothing_else(*, restored: bool) -> None:
+    settings = GateSettings(protected=("e7",), pattern_limit="1/hour", entity_attempts="1/hour")
+    bench = Bench(settings=settings, levels=LevelSettings(default="act"), actions=COOLS)
+    known: dict[str, int] = {}
+
+    def hear(events: list[Event]) -> None:
+        for event in events:
+            if isinstance(event, Blocked):
+                event.bring_up_to_date(known)
+
+    hear(bench.give(control("settings", "loop", bench.hash), control("pause", "loop", "running")))
+    hear(bench.give(control("pause", "entity:e9", "paused"), opened("e0"), opened("e1"), opened("e2")))
+    begun = bench.give(*(proposal(f"p{n}", entity=f"e{n}", episode=f"episode-e{n}", pattern=f"q{n}") for n in (1, 2)))
+    hear(begun)
+    bench.us += SECOND
+    hear(bench.give(outcome(actions(begun)[0], "succeeded")))
+    assert set(known) == {"entity:e1", "entity:e2", "entity:e7", "entity:e9", "pattern:q1", "pattern:q2"}
+    before = dict(known)
+    known["entity:e3"] = 0  # told in a step that is left out
+    role = Role(name="gate", loop="lab", processors=[bench.gate], decode=make_decode())
+    take_loss(role, (), Now(bench.us, bench.us), loop="lab")
+    if restored:
+        bench.gate.restore(bench.gate.snapshot())
+    hear(bench.give(census(abnormal=0, live=10)))
+    assert known == before

@@ -13,6 +13,7 @@ from tests.operate.test_in_flight import Log
 S = 1_000_000
 NOW_US = 1_000 * S
 ORDER = Written(offset=1, time_us=NOW_US - 11 * S, target="loop", stops=True)
+GO = msgspec.structs.replace(ORDER, stops=False)
 CONTROL = [
     Control(id=value, time_us=time_us, kind="pause", target="loop", value=value, by="ada", reason="a test")
     for value, time_us in (("running", 0), ("paused", ORDER.time_us))
@@ -157,11 +158,10 @@ def test_silence_is_a_stop_only_once_it_must_have_been_noticed() -> None:
 
 
 def test_who_is_not_heard_or_hears_nothing_does_not_confirm_that_the_loop_goes_on() -> None:
-    go = msgspec.structs.replace(ORDER, stops=False)
     deaf = said("executor/web/x-2", control_offset=1, control_heard_us=NOW_US - 12 * S)
-    assert read_confirmation(Log(*CONTROL, GATE, HEARD), go, now_us=NOW_US).heard
+    assert read_confirmation(Log(*CONTROL, GATE, HEARD), GO, now_us=NOW_US).heard
     for other in (FROZEN, deaf):
-        found = read_confirmation(Log(*CONTROL, GATE, HEARD, other), go, now_us=NOW_US)
+        found = read_confirmation(Log(*CONTROL, GATE, HEARD, other), GO, now_us=NOW_US)
         assert (found.heard, found.gate_heard) == (False, True)
         assert found.who() == NOT_ALL
 
@@ -194,19 +194,47 @@ def test_what_the_topics_forgot_is_told_by_its_id_and_counts_for_every_target() 
     ]
 
 
-NOBODY: list[tuple[list[Event], bool]] = [
-    ([], True),
-    ([said("gate/1", state="stopping"), said("executor/web/x-1", state="stopping"), said("detect/1")], True),
-    ([said("executor/web/x-2", 86_401)], True),
-    ([GATE], False),
-    ([said("gate/1", 60)], False),
-    ([HEARD], False),
-]
+GHOST = said("executor/web/x-2", 10_800, state="running", control_offset=1)
+"""Killed three hours ago; started again it has another name."""
+BUSY = msgspec.structs.replace(GHOST, in_flight=("restart-web-3",))
+NONE_YET = "nobody has confirmed, as no gate and no executor is there yet: who starts hears it first"
+IS_BUSY = "web/x-2 not heard for 10800 s: it may still run: restart web-3, 72 s"
+IS_SILENT = "web/x-2 not heard for 10800 s: it holds no action"
+GATE_SILENT = "gate NOT confirmed (gate/1 not heard for 60 s)"
+THERE: list[tuple[list[Event], bool, str]] = [
+    # what is on the topics, whether all who are there have heard it, what is said
+    ([], True, NONE_YET),
+    ([said("gate/1", state="stopping"), said("executor/web/x-1", state="stopping"), said("detect/1")], True, NONE_YET),
+    ([said("executor/web/x-2", 86_401)], True, NONE_YET),
+    ([GATE, HEARD], True, ALL),
+    ([GATE, HEARD, GHOST], True, f"{NOT_ALL}; {IS_SILENT}"),
+    ([GATE, GHOST], True, f"gate and 0 of 1 executors confirmed; {IS_SILENT}"),
+    ([GATE, HEARD, BUSY, WEB_3, outcome(WEB_3, "claimed", 72, "x-2")], False,
+     f"{NOT_ALL}; {IS_BUSY}"),
+    ([GATE, HEARD, said("executor/web/x-2", control_offset=1)], False, f"{NOT_ALL}; web/x-2 has not confirmed"),
+    ([said("gate/1", 60), GHOST], True,
+     f"{GATE_SILENT}, 0 of 1 executors confirmed; {IS_SILENT}; nobody is heard: who starts hears it first"),
+    ([said("gate/1", 60), BUSY, WEB_3, outcome(WEB_3, "claimed", 72, "x-2")], False,
+     f"{GATE_SILENT}, 0 of 1 executors confirmed; {IS_BUSY}"),
+    ([said("gate/1", 60), HEARD], False, f"{GATE_SILENT}, 1 of 1 executors confirmed"),
+    ([said("gate/1", control_offset=1), GHOST], False,
+     f"gate NOT confirmed, 0 of 1 executors confirmed; {IS_SILENT}"),
+    ([HEARD], False, "gate NOT confirmed (no worker holds it), 1 of 1 executors confirmed"),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(("events", "nobody"), NOBODY)
-def test_who_ended_in_order_is_not_waited_for_and_who_fell_silent_is(events: list[Event], nobody: bool) -> None:
-    assert read_confirmation(Log(*CONTROL, *events), ORDER, now_us=NOW_US).nobody is nobody
+@pytest.mark.parametrize(("events", "heard", "line"), THERE)
+def test_who_is_silent_and_holds_nothing_is_told_of_and_does_not_count(
+    events: list[Event], heard: bool, line: str
+) -> None:
+    found = read_confirmation(Log(*CONTROL, *events), GO, now_us=NOW_US)
+    assert (found.who_is_there(), found.heard_by_all_there) == (line, heard)
+
+
+@pytest.mark.parametrize("events", [[GATE, HEARD, GHOST], [said("gate/1", 60), GHOST]])
+def test_who_is_silent_is_waited_for_until_it_must_have_noticed_that_it_hears_nothing(events: list[Event]) -> None:
+    young = msgspec.structs.replace(GO, time_us=NOW_US - 9 * S)
+    assert not read_confirmation(Log(*CONTROL, *events), young, now_us=NOW_US).heard_by_all_there
 
 
 def test_only_a_gate_that_is_heard_and_holds_a_partition_runs_under_other_settings() -> None:

@@ -1,11 +1,15 @@
 """What is under way, as the topics tell it."""
 
+import dataclasses
 from collections.abc import Iterator
+
+from msgspec.structs import replace
 
 from schemas.events import Action, Control, Event, Outcome
 from streams.operate.in_flight import in_flight
 from streams.operate.topic_reader import StoredRecord
 from streams.settings import parse
+from tests.loop.decided import proposal, verdict
 
 SETTINGS = parse(
     '[loop]\nname = "x"\n[levels]\ndefault = "suggest"\n[actions.restart]\n[actions.wipe]\nreversible = false\n',
@@ -28,6 +32,15 @@ class Log:
                 yield record, event
 
 
+class Spread(Log):
+    """What is told of `new` lies in another partition, which is read last."""
+
+    def events(self, *topics: str) -> Iterator[tuple[StoredRecord, Event]]:
+        for record, event in super().events(*topics):
+            is_new = isinstance(event, Outcome) and event.action == "new"
+            yield dataclasses.replace(record, partition=int(is_new)), event
+
+
 def action(name: str, issued_us: int) -> Action:
     return Action(
         id=name,
@@ -43,13 +56,13 @@ def action(name: str, issued_us: int) -> Action:
     )
 
 
-def outcome(of: str, state: str, executor: str = "x-1") -> Outcome:
+def outcome(of: str, state: str, executor: str = "x-1", *, group: str = "default", time_us: int = 0) -> Outcome:
     return Outcome(
-        id=f"{of}-{state}-{executor}",
-        time_us=0,
+        id=f"{of}-{state}-{executor}-{group}",
+        time_us=time_us,
         action=of,
         entity="",
-        group="default",
+        group=group,
         executor=executor,
         state=state,  # type: ignore[arg-type]  # each test names a state of the contract
     )
@@ -93,3 +106,40 @@ def test_an_action_whose_outcome_is_overdue_is_no_longer_under_way() -> None:
     log = Log(action("a1", 1), outcome("a1", "claimed"))
     assert len(in_flight(log, SETTINGS, now_us=over_us - 1)) == 1
     assert in_flight(log, SETTINGS, now_us=over_us) == []
+
+
+DAY = 86_400_000_000
+NOW = 30 * DAY
+
+
+def by_two(new: Action, old_us: int) -> list[Event]:
+    """Return that two groups do such actions, as one a while ago tells, and that one of them refuses a new one."""
+    return [
+        outcome("old", "claimed", group="main", time_us=old_us),
+        outcome("old", "claimed", group="valves", time_us=old_us),
+        outcome("old", "succeeded", group="main", time_us=old_us),
+        outcome("old", "succeeded", group="valves", time_us=old_us),
+        new,
+        outcome(new.id, "refused", group="main", time_us=new.issued_us + 1),
+    ]
+
+
+def test_what_one_group_refuses_is_under_way_for_another_until_nobody_may_begin_it() -> None:
+    old, new = action("old", NOW - 2 * DAY), action("new", NOW)
+    log = Log(old, *by_two(new, old.issued_us))
+    assert [one.action for one in in_flight(log, SETTINGS, now_us=new.expires_us - 1)] == ["new"]
+    assert in_flight(log, SETTINGS, now_us=new.expires_us) == []
+
+
+def test_which_groups_do_an_action_is_told_by_verdicts_where_older_ones_are_removed() -> None:
+    new, old_us = action("new", NOW), NOW - 9 * DAY
+    old = replace(verdict(proposal("restart")), time_us=old_us, action="old")
+    log = Log(old, *by_two(new, old_us))
+    assert [one.action for one in in_flight(log, SETTINGS, now_us=NOW + 5)] == ["new"]
+
+
+def test_who_did_an_action_since_one_was_refused_does_not_let_that_wait() -> None:
+    new, later = action("new", NOW), action("later", NOW + 2)
+    first = [new, outcome("new", "refused", group="main", time_us=NOW + 1)]
+    log = Spread(later, outcome("later", "claimed", group="valves", time_us=NOW + 3), *first)
+    assert [one.action for one in in_flight(log, SETTINGS, now_us=NOW + 5)] == ["later"]

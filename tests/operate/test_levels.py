@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from schemas.events import Blocked, Control, Event, LevelChange, Pattern
+from schemas.events import Blocked, Control, Event, LevelChange, Pattern, Promotion
 from streams.operate.levels import levels, lowered, otherwise
 from streams.settings import Settings, parse
 from tests.loop.levels_bench import BAD, GOOD, LevelBench
@@ -174,6 +174,38 @@ def test_an_order_of_what_was_lowered_keeps_it_low_at_a_gate_that_begins_afresh(
     bench.give(told[0], order)
     assert (gate_level(bench), log_level(bench, *told, order)) == ("approve", "approve")
     assert lowered(Log(*told, order), of_bench(bench)) == {}, "it is what people say now"
+
+
+def lost_since(bench: LevelBench, snapshot: bytes) -> list[Event]:
+    """Let a gate go on from a snapshot, as if what it did since was left out; return what it tells then."""
+    bench.gate.restore(snapshot)
+    bench.gate.on_loss()
+    bench.us += 1
+    return bench.give(Control(id="run", time_us=bench.us, kind="pause", target="loop", value="running", by="ada"))
+
+
+def test_what_a_gate_earned_in_steps_that_are_left_out_is_not_shown() -> None:
+    bench = LevelBench(default="approve")
+    begun, before = bench.make().on_batch([], bench._now()), bench.gate.snapshot()
+    bench.rounds(40, GOOD)
+    told = [*begun, *bench.changes]
+    assert (gate_level(bench), log_level(bench, *told)) == ("act", "act")
+    told += lost_since(bench, before)
+    assert (gate_level(bench), log_level(bench, *told)) == ("approve", "approve")
+
+
+def test_what_a_gate_had_earned_before_is_still_shown() -> None:
+    bench = LevelBench(default="approve")
+    bench.rounds(40, GOOD)
+    told = [*bench.changes, *lost_since(bench, bench.gate.snapshot())]
+    assert (gate_level(bench), log_level(bench, *told)) == ("act", "act")
+    promotion = Promotion(
+        id="new", time_us=bench.us, component="policy", version="2", decision="promote", trained_up_to=(), model=b""
+    )
+    told += bench.give(promotion)
+    assert (gate_level(bench), log_level(bench, *told)) == ("approve", "approve")
+    told += lost_since(bench, bench.gate.snapshot())
+    assert (gate_level(bench), log_level(bench, *told)) == ("approve", "approve")
 
 
 def test_what_the_gate_raised_and_gave_up_again_was_not_lowered() -> None:

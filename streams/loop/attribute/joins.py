@@ -9,6 +9,10 @@ from schemas.events import NONE, Measurement, Outcome, Proposal, Verdict
 from schemas.keyring import LOOP
 from streams.loop.attribute.settings import AttributeSettings
 
+GROUPS_MAX = 64
+"""Groups of executors that are told apart, of one action."""
+_WORST_FIRST = ("unknown", "failed", "succeeded", "refused")
+
 
 class Window(msgspec.Struct, frozen=True, array_like=True):
     """One measured window of the entity, or several that say the same; `availability` is its mean over `known` of them,
@@ -25,16 +29,27 @@ class Window(msgspec.Struct, frozen=True, array_like=True):
     count: int = 1
 
 
+class Said(msgspec.Struct, frozen=True, array_like=True):
+    """What was heard of an action, and the cause that it came by."""
+
+    outcome: Outcome
+    at: str
+
+
 class Join(msgspec.Struct, kw_only=True):
     """One proposal and what has been heard of it. `due_us` is when its timer fires, `early_us` when its early signal is
     read, None where that was done or none is.
+
+    Each group of executors may do its action: `claims` are the first one of each, in order, and `ends` what ended it
+    there. `end` is the end of all (`end_of_all`), None while a group that claimed it has not ended it.
     """
 
     verdict: Verdict
     verdict_at: str
     due_us: int
     early_us: int | None = None
-    claim: Outcome | None = None
+    claims: dict[str, Outcome] = {}
+    ends: dict[str, Said] = {}
     end: Outcome | None = None
     end_at: str | None = None
     refusal: Outcome | None = None
@@ -62,6 +77,11 @@ class Join(msgspec.Struct, kw_only=True):
     """When a person was asked because the loop chose that; None where it did not, or nobody was."""
     looked: bool = False
     """Whether a person answered."""
+
+    @property
+    def claim(self) -> Outcome | None:
+        """Return the first claim of all groups."""
+        return next(iter(self.claims.values()), None)
 
     @property
     def proposal(self) -> Proposal:
@@ -196,6 +216,34 @@ def pack(join: Join, windows: list[Window]) -> None:
     join.packed, join.windows = msgspec.msgpack.encode(windows), []
 
 
+def note_claim(join: Join, claim: Outcome) -> None:
+    """Note the first claim of a group: where it comes after others ended the action, that is under way again."""
+    if claim.group in join.claims or len(join.claims) >= GROUPS_MAX:
+        return
+    join.claims[claim.group] = claim
+    if claim.group not in join.ends:
+        join.end = join.end_at = None
+
+
+def note_end(join: Join, outcome: Outcome, at: str) -> bool:
+    """Note how an action ended in a group, and return whether that counts: only the first end does, and in a group that
+    claimed it the claimer's alone.
+    """
+    claim = join.claims.get(outcome.group)
+    is_another_s = claim is not None and claim.executor != outcome.executor
+    if is_another_s or outcome.group in join.ends or len(join.ends) >= GROUPS_MAX:
+        return False
+    join.ends[outcome.group] = Said(outcome, at)
+    return True
+
+
+def end_of_all(join: Join) -> Said | None:
+    """Return the worst end of all groups, or None until each that claimed the action has ended it."""
+    if not join.ends or any(group not in join.ends for group in join.claims):
+        return None
+    return min(join.ends.values(), key=lambda said: _WORST_FIRST.index(said.outcome.state))
+
+
 def is_judged(proposal: Proposal) -> bool:
     """Return whether what came of it is measured: of an episode, or of what the loop does without one."""
     return bool(proposal.episode) or proposal.by == LOOP
@@ -229,9 +277,10 @@ def settles(known: Verdict, verdict: Verdict) -> bool:
 
 
 def ended_us_of(join: Join) -> int:
-    """Return when the action ended; a claim without an end counts from its start."""
+    """Return when the action ended, in the last group that did it; a claim without an end counts from its start."""
     if join.end is not None:
-        return join.end.ended_us or join.end.time_us
+        ends = [said.outcome for said in join.ends.values() if said.outcome.state != "refused"]
+        return max(end.ended_us or end.time_us for end in ends or [join.end])
     if join.claim is not None:
         return join.claim.started_us or join.claim.time_us
     return join.verdict.time_us

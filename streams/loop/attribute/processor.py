@@ -19,9 +19,12 @@ from streams.loop.attribute.joins import (
     as_heard,
     begun,
     effective_of,
+    end_of_all,
     is_judged,
     is_refused,
     keep,
+    note_claim,
+    note_end,
     run_of,
     settles,
     window_of,
@@ -35,7 +38,7 @@ from streams.loop.turned_away import TurnedAway
 from streams.loop.untold import Untold
 from streams.loop.versions import refuse_other_version
 
-STATE_VERSION = 4
+STATE_VERSION = 5
 RECENT_WINDOWS = 8
 """Windows kept per entity before its verdict comes: verdicts and measurements travel on different topics."""
 LATE_LIMIT = "outcome.late_limit"
@@ -63,7 +66,7 @@ class Attribute:
     Not executed (denied, shadowed, refused, never approved): `censored`, at once; where a group refused what none had
     claimed, when the horizon ends without a claim by another. Executed, or not although the loop chose to ask a person
     and one was asked: judged from the entity's measurements when the horizon ends: `observed`, or `unobservable` when
-    they tell nothing. No end heard by then:
+    they tell nothing. No end heard by then (where several groups claimed it, from each of them):
     `defaulted`; the effective action is the proposed one if it was claimed and `none` if nobody started it. An end
     that comes after that gives `late`. Neither has a reward where nothing was measured: that says nothing, and what is
     missing more often would look worse. An end `unknown` was started: it is observed, and `outcome` says so.
@@ -259,21 +262,22 @@ class Attribute:
         return []
 
     def _hear(self, join: Join, outcome: Outcome, at: str, on: Occasion) -> list[Event]:
-        """Note a claim or the end; only the first of each counts, and the end must be the claimer's. Of what nobody had
+        """Note a claim, or an end: of what was claimed when each group that did has ended it. Of what nobody had
         claimed, a refusal is the end only when the horizon is: another group may run it.
         """
         if outcome.state == "claimed":
-            join.claim = join.claim or outcome
+            note_claim(join, outcome)
             return []
-        if join.end is not None or (join.claim is not None and join.claim.executor != outcome.executor):
-            return []
-        if outcome.state == "refused" and join.claim is None and not join.waits_for_late:
+        if outcome.state == "refused" and join.claim is None and join.end is None and not join.waits_for_late:
             join.refusal, join.refusal_at = (outcome, at) if join.refusal is None else (join.refusal, join.refusal_at)
             return []
-        join.end, join.end_at = outcome, at
+        ended = end_of_all(join) if note_end(join, outcome, at) else None
+        if ended is None:
+            return []
+        join.end, join.end_at = ended.outcome, ended.at
         if join.waits_for_late:
             return self._correct(join, on)
-        return [self._censor(join, on)] if outcome.state == "refused" else []
+        return [self._censor(join, on)] if join.end.state == "refused" else []
 
     def _read_signal(self, join: Join, on: Occasion) -> list[Event]:
         """Read how far the recovery is, and hand out the reward that this foretells."""

@@ -56,14 +56,18 @@ class Blocks:
         self._told, self.told_open_us = told, told_open_us
         self._last_us = self._turn_us = self._turned_us = _EVER
         if told is not None:
-            spent = (key for key in self._book.windows.keys() if ":" in key)  # noqa: SIM118  # no mapping: it is sorted
-            self._book.touched.update((*self._protected, *self._actions, *told, *spent))
+            self._book.touched.update((*self._protected, *self._actions, *told, *self._book.spent_scopes()))
+
+    def forget_told(self) -> None:
+        """Take what was told for unknown: the next changes are all that is blocked, and more than was told may be."""
+        self._told, self._last_us, self._turn_us, self._turned_us = None, _EVER, _EVER, _EVER
 
     def changes(self, orders: Orders, now_us: int) -> dict[str, int]:
         """Return the scopes that are blocked otherwise than was told; `now_us` for one that is free already."""
         touched, ends = self._book.touched, self._book.ends
         if self._told is None:
-            touched.update(("loop", *self._protected, *self._actions))
+            known = (*self._book.scopes(), *filter(is_target, orders.pauses))
+            touched.update(("loop", *self._protected, *self._actions, *known))
             self._told = {}
         if now_us != self._last_us:
             self._last_us = now_us

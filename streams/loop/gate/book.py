@@ -123,12 +123,18 @@ class Book:
                 self._ended(heard, state != "succeeded", now_us)
         return state
 
+    def due_us(self, action: InFlight) -> int:
+        """Return when an action is given up: where groups only refused it, once nobody may begin it any more."""
+        return action.deadline_us - (self._settings.outcome_timeout_us if action.is_refused else 0)
+
     def give_up(self, action: str, now_us: int) -> None:
         """Count the end of an action as unknown: its executor did not say; as none where some refused it, and nobody
-        began: none can any more.
+        began: none can any more. It is under way again where it turns out that one had.
         """
         given_up = self._take(action)
-        if not given_up.is_refused:
+        if given_up.is_refused:
+            self._remember_end(action, given_up, now_us)
+        else:
             self._ended(given_up, bad=True, now_us=now_us)
 
     def settle(self, action: str, state: str, now_us: int) -> None:
@@ -157,6 +163,14 @@ class Book:
                 self.windows.loosen(f"action:{name}")
                 self.ends.forget(name)
                 self.touched.add(f"action:{name}")
+
+    def spent_scopes(self) -> list[str]:
+        """Return the scopes of which something was spent."""
+        return [key for key in self.windows.keys() if ":" in key]  # noqa: SIM118  # no mapping: it is sorted
+
+    def scopes(self) -> list[str]:
+        """Return all scopes, but for `loop`, that what happened may block."""
+        return [*self.spent_scopes(), *(f"entity:{name}" for name in (*self._on_entity, *self.field.cooldowns_us))]
 
     def under_way(self, entity: str) -> bool:
         """Return whether an action on the entity has not ended."""

@@ -17,7 +17,7 @@ from streams.loop.gate.feedback import Feedbacks
 from streams.loop.gate.left_alone import LeftAlone, LeftAlones
 from streams.loop.gate.names import Names
 from streams.loop.gate.orders import is_named, lower
-from streams.loop.gate.pairs import Given, Pairs
+from streams.loop.gate.pairs import AGAIN, Given, Pairs
 from streams.loop.gate.runs import Run, Runs
 from streams.loop.gate.settings import ANY_PATTERN, LEVELS, Level, LevelSettings
 from streams.loop.gate.state import LadderState, Orders
@@ -183,23 +183,32 @@ class Ladder:
         if promotion.id in self._seen or promotion.decision == "hold":
             return []
         remember(self._seen, promotion.id, self._remembered)
-        until_us = max(self._pairs.probation_us, on.now.us + self._settings.probation_us)
-        self._pairs.probation_us = until_us
-        return [
-            LevelChange(
-                id=on.id(),
-                time_us=on.now.us,
-                causes=on.causes,
-                pattern=ANY_PATTERN,
-                action=ANY_PATTERN,
-                level="approve",
-                was="act",
-                start="act",
-                reason="promotion",
-                detail=f"{promotion.component} {promotion.version}: {promotion.decision}",
-                until_us=until_us,
-            )
-        ]
+        self._pairs.probation_us = max(self._pairs.probation_us, on.now.us + self._settings.probation_us)
+        return [self._on_probation(f"{promotion.component} {promotion.version}: {promotion.decision}", on)]
+
+    def tell_again(self, orders: Orders, on: Occasion) -> list[Event]:
+        """Tell the levels that it raised above what people say, and until when none acts: what it told before counts no
+        more where it tells all that is blocked. Levels that it lowered are ordered by who accepts a loss.
+        """
+        outputs = self._pairs.tell_raised(Given(orders, on))
+        if self._pairs.probation_us > on.now.us:
+            outputs.append(self._on_probation(AGAIN, on))
+        return outputs
+
+    def _on_probation(self, detail: str, on: Occasion) -> LevelChange:
+        return LevelChange(
+            id=on.id(),
+            time_us=on.now.us,
+            causes=on.causes,
+            pattern=ANY_PATTERN,
+            action=ANY_PATTERN,
+            level="approve",
+            was="act",
+            start="act",
+            reason="promotion",
+            detail=detail,
+            until_us=self._pairs.probation_us,
+        )
 
     def merged(self, old: str, into: str, orders: Orders, on: Occasion) -> list[Event]:
         """Give a pattern the lower level of its own and of one that was merged into it."""

@@ -21,6 +21,8 @@ Key = tuple[str, str]
 """Pattern and action."""
 _OTHER_SETTINGS = "other settings"
 """What is told of an order that is no person's on `control`, but settings that they activated."""
+AGAIN = "told again after a loss"
+"""What is told of a level that was told before."""
 Reason = Literal["decided", "earned", "harm", "worse", "missing", "merged", "ordered"] | Lack
 
 
@@ -165,6 +167,15 @@ class Pairs:
             return []
         was, pair.was = pair.was, None
         return [self._told(pair, was, given, why="ordered", detail=_OTHER_SETTINGS)]
+
+    def tell_raised(self, given: Given) -> list[Event]:
+        """Tell once more of the pairs that it raised above what people say."""
+        raised = [(pair, self.raised_from(pair, given.orders)) for pair in self if pair.action in self._actions]
+        return [
+            self._told(pair, start, given, why="earned" if pair.level == "act" else "decided", detail=AGAIN)
+            for pair, start in raised
+            if start is not None
+        ]
 
     def restart(self, pair: Pair, given: Given) -> list[Event]:
         """Let what people say hold again; it is told where the gate had made something else of it."""

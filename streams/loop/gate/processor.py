@@ -121,9 +121,13 @@ class Gate:
             outputs += self._tell_blocked(on)
         return outputs
 
+    def on_loss(self) -> None:
+        """Tell all that is blocked again, and which levels it raised: of what was told since, steps may be left out."""
+        self._blocks.forget_told()
+
     def next_time(self) -> int | None:
         """Return when the next action or escalation is given up, or told how many others were."""
-        times = [action.deadline_us for action in self._book.field.in_flight.values()]
+        times = [self._book.due_us(action) for action in self._book.field.in_flight.values()]
         times += [one.until_us for one in self._escalations.open.values()]
         told_us = self._given_up.next_us()
         return min(times if told_us is None else [*times, told_us], default=None)
@@ -174,7 +178,7 @@ class Gate:
         self._ladder.begin_moment()
 
     def _timers(self) -> list[tuple[int, str, str]]:
-        timers = [(action.deadline_us, "action", key) for key, action in self._book.field.in_flight.items()]
+        timers = [(self._book.due_us(action), "action", key) for key, action in self._book.field.in_flight.items()]
         timers += [(one.until_us, "escalation", key) for key, one in self._escalations.open.items()]
         told_us = self._given_up.next_us()
         return timers if told_us is None else [*timers, (told_us, "overflow", AWAITED_LIMIT)]
@@ -283,14 +287,13 @@ class Gate:
         changed = self._blocks.changes(self._facts.orders, on.now.us)
         if not self._blocks.breakers_changed() and not changed and not whole and not left:
             return []
-        return [
-            Blocked(
-                id=on.id(),
-                time_us=on.now.us,
-                causes=on.causes,
-                until_us=changed,
-                whole=whole,
-                breakers=self._blocks.told_open_us,
-                left=left or {},
-            )
-        ]
+        blocked = Blocked(
+            id=on.id(),
+            time_us=on.now.us,
+            causes=on.causes,
+            until_us=changed,
+            whole=whole,
+            breakers=self._blocks.told_open_us,
+            left=left or {},
+        )
+        return [blocked, *self._ladder.tell_again(self._facts.orders, on)] if whole else [blocked]
