@@ -26,8 +26,8 @@ class InFlight(msgspec.Struct, frozen=True, kw_only=True):
 def in_flight(reader: Reader, settings: Settings, *, now_us: int) -> list[InFlight]:
     """Return the actions that the gate still counts as under way, the oldest first; its own book decides what ends one.
 
-    Only who claimed an action first can end it, or a person who settles it; an action whose outcome is overdue has
-    ended as unknown. What became of older ones counts too: the book keeps which groups of executors do which actions.
+    Only who claimed an action first can end it, or a person who settles it; an action whose outcome is overdue is over:
+    as unknown, or, where groups only refused it, as if it never ran. What became of older ones counts too: the book keeps which groups of executors do which actions.
     """
     actions = {event.id: event for event in _events(reader, "actions") if isinstance(event, Action)}
     said = _said(reader)
@@ -47,7 +47,7 @@ def in_flight(reader: Reader, settings: Settings, *, now_us: int) -> list[InFlig
     left = [
         (actions[key], one.executor or "")
         for key, one in book.field.in_flight.items()
-        if key in actions and book.due_us(one) > now_us
+        if key in actions and one.deadline_us > now_us
     ]
     return [
         InFlight(

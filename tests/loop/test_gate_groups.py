@@ -79,18 +79,30 @@ def test_what_all_groups_refuse_is_over_and_cools_nothing_down() -> None:
     assert cooldowns(bench) == set()
 
 
-def test_what_one_group_refused_and_nobody_began_is_over_once_nobody_may_begin_it_as_if_it_never_ran() -> None:
+def test_what_one_group_refused_and_nobody_began_is_given_up_as_late_as_any_other_as_if_it_never_ran() -> None:
     bench = ready(entity_attempts="10/hour", failed_least=1)
     heard_of(bench, "valves", "default")
     action = begun(bench)
+    due_us = bench.gate.next_time()
     bench.give(said(action, "valves", "refused"))
-    assert bench.gate.next_time() == action.expires_us
-    bench.us = action.expires_us
+    assert due_us is not None
+    assert due_us > action.expires_us
+    assert bench.gate.next_time() == due_us
+    bench.us = due_us
     bench.tick()
     state = read_state(bench.gate.snapshot())
     assert (state.field.in_flight, state.field.cooldowns_us, state.tripped_us) == ({}, {}, {})
-    bench.us += SECOND
-    bench.give(said(action, "default", "claimed"))  # it had begun in time, and that is heard only now
+
+
+def test_a_claim_that_was_made_in_time_and_is_heard_once_the_action_has_expired_finds_no_second_one_under_way() -> None:
+    bench = ready(entity_attempts="10/hour")
+    heard_of(bench, "valves", "default")
+    action = begun(bench)
+    bench.give(said(action, "valves", "refused"))
+    bench.us = action.expires_us + SECOND
+    bench.tick()  # timers go before records
+    assert not is_free(bench)
+    bench.give(said(action, "default", "claimed"))
     assert not is_free(bench)
     bench.give(said(action, "default", "succeeded"))
     assert is_free(bench)

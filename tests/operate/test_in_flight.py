@@ -124,11 +124,12 @@ def by_two(new: Action, old_us: int) -> list[Event]:
     ]
 
 
-def test_what_one_group_refuses_is_under_way_for_another_until_nobody_may_begin_it() -> None:
+def test_what_one_group_refuses_is_under_way_for_another_until_its_outcome_is_overdue() -> None:
     old, new = action("old", NOW - 2 * DAY), action("new", NOW)
     log = Log(old, *by_two(new, old.issued_us))
-    assert [one.action for one in in_flight(log, SETTINGS, now_us=new.expires_us - 1)] == ["new"]
-    assert in_flight(log, SETTINGS, now_us=new.expires_us) == []
+    over_us = new.expires_us + SETTINGS.gate.outcome_timeout_us
+    assert [one.action for one in in_flight(log, SETTINGS, now_us=over_us - 1)] == ["new"]
+    assert in_flight(log, SETTINGS, now_us=over_us) == []
 
 
 def test_which_groups_do_an_action_is_told_by_verdicts_where_older_ones_are_removed() -> None:

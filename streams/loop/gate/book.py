@@ -123,18 +123,12 @@ class Book:
                 self._ended(heard, state != "succeeded", now_us)
         return state
 
-    def due_us(self, action: InFlight) -> int:
-        """Return when an action is given up: where groups only refused it, once nobody may begin it any more."""
-        return action.deadline_us - (self._settings.outcome_timeout_us if action.is_refused else 0)
-
     def give_up(self, action: str, now_us: int) -> None:
         """Count the end of an action as unknown: its executor did not say; as none where some refused it, and nobody
-        began: none can any more. It is under way again where it turns out that one had.
+        began: what one began in time would have been heard of by now.
         """
         given_up = self._take(action)
-        if given_up.is_refused:
-            self._remember_end(action, given_up, now_us)
-        else:
+        if not given_up.is_refused:
             self._ended(given_up, bad=True, now_us=now_us)
 
     def settle(self, action: str, state: str, now_us: int) -> None:

@@ -127,7 +127,7 @@ class Gate:
 
     def next_time(self) -> int | None:
         """Return when the next action or escalation is given up, or told how many others were."""
-        times = [self._book.due_us(action) for action in self._book.field.in_flight.values()]
+        times = [action.deadline_us for action in self._book.field.in_flight.values()]
         times += [one.until_us for one in self._escalations.open.values()]
         told_us = self._given_up.next_us()
         return min(times if told_us is None else [*times, told_us], default=None)
@@ -178,7 +178,7 @@ class Gate:
         self._ladder.begin_moment()
 
     def _timers(self) -> list[tuple[int, str, str]]:
-        timers = [(self._book.due_us(action), "action", key) for key, action in self._book.field.in_flight.items()]
+        timers = [(action.deadline_us, "action", key) for key, action in self._book.field.in_flight.items()]
         timers += [(one.until_us, "escalation", key) for key, one in self._escalations.open.items()]
         told_us = self._given_up.next_us()
         return timers if told_us is None else [*timers, (told_us, "overflow", AWAITED_LIMIT)]

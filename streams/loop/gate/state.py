@@ -38,7 +38,7 @@ class Said(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class InFlight(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """An action that was let through and whose end is not known; at `deadline_us` it is given up (`Book.due_us`).
+    """An action that was let through and whose end is not known; at `deadline_us` it is given up.
 
     Each group of executors does it: `said` is by group. Who claimed it first in a group alone can end it there.
     """
