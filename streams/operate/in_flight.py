@@ -27,7 +27,8 @@ def in_flight(reader: Reader, settings: Settings, *, now_us: int) -> list[InFlig
     """Return the actions that the gate still counts as under way, the oldest first; its own book decides what ends one.
 
     Only who claimed an action first can end it, or a person who settles it; an action whose outcome is overdue is over:
-    as unknown, or, where groups only refused it, as if it never ran. What became of older ones counts too: the book keeps which groups of executors do which actions.
+    as unknown, or, where groups only refused it, as if it never ran. What became of older ones counts too: the book
+    keeps which groups of executors do which actions.
     """
     actions = {event.id: event for event in _events(reader, "actions") if isinstance(event, Action)}
     said = _said(reader)

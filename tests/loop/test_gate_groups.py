@@ -158,6 +158,50 @@ def test_what_is_claimed_once_nobody_may_begin_it_any_more_is_not_under_way_agai
     assert is_free(bench)
 
 
+@pytest.mark.parametrize(
+    ("heard", "counted"),
+    [
+        # group and what it says, one word a second; whether the end that counts is bad
+        ("a+ av b+ bv", [False]),
+        ("a+ av b+ b0", [False]),
+        ("a+ av b+ b-", [True]),
+        ("a+ av b+ bv c+ c-", [True]),
+        ("a+ a- b+ b0", [True]),
+        ("a+ a- b+ bv", [True]),
+        ("a+ a- b+ b?", [True]),
+        ("a+ a0 b+ b-", [True]),
+        ("a+ a0 b+ b0", []),
+        ("a+ b+ av b-", [True]),
+    ],
+)
+def test_an_action_counts_once_by_its_worst_end_whoever_claims_it_late(heard: str, counted: list[bool]) -> None:
+    states = {"+": "claimed", "v": "succeeded", "-": "failed", "?": "unknown", "0": "refused"}
+    bench = ready(entity_attempts="10/hour")
+    action = begun(bench)
+    for group, sign in heard.split():
+        bench.us += SECOND
+        bench.give(said(action, group, states[sign]))
+        bench.gate.restore(bench.gate.snapshot())
+    state = read_state(bench.gate.snapshot())
+    assert [end.bad for end in state.ends.get("restart", [])] == counted
+    assert state.field.in_flight == {}
+
+
+def test_what_is_claimed_late_and_never_ended_counts_once_as_ended_badly() -> None:
+    bench = ready(entity_attempts="10/hour", failed_least=1)
+    action = begun(bench)
+    due_us = bench.gate.next_time()
+    assert due_us is not None
+    bench.give(
+        said(action, "default", "claimed"), said(action, "default", "succeeded"), said(action, "late", "claimed")
+    )
+    bench.us = due_us
+    bench.tick()
+    state = read_state(bench.gate.snapshot())
+    assert [end.bad for end in state.ends["restart"]] == [True]
+    assert set(state.tripped_us) == {"restart"}
+
+
 def test_the_worst_end_of_all_groups_counts() -> None:
     bench = ready(entity_attempts="10/hour", failed_least=1)
     action = begun(bench)

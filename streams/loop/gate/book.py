@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from schemas.events import Action, Census, Episode, Outcome, Proposal
 from streams.loop.actions import ActionSettings
 from streams.loop.gate.ends import Ends
@@ -10,7 +12,7 @@ from streams.loop.gate.health import Health
 from streams.loop.gate.open_by_group import OpenByGroup
 from streams.loop.gate.settings import GateSettings
 from streams.loop.gate.spending import Spending
-from streams.loop.gate.state import GROUPS_MAX, Field, InFlight, Opened, Question
+from streams.loop.gate.state import GROUPS_MAX, End, Field, InFlight, Opened, Question
 from streams.loop.limits import MOST, Limits, SlidingWindows, parse_limits
 
 TIGHTENED = 2
@@ -106,7 +108,8 @@ class Book:
 
     def see_outcome(self, outcome: Outcome, now_us: int) -> str | None:
         """Note what an executor says of an action; return how that ended, where this ended it (`InFlight.end`). It is
-        under way again where another group claims it after that. An end that was counted before counts no more.
+        under way again where another group claims it after that; its end then counts in place of the one that was
+        counted before, where it is worse.
         """
         under_way = self.field.in_flight.get(outcome.action) or self._claimed_late(outcome, now_us)
         heard = None if under_way is None else under_way.heard(outcome)
@@ -118,9 +121,9 @@ class Book:
         state = heard.end(self.field.groups.get(heard.action, ()))
         if state is not None:
             self._take(outcome.action)
+            if state != "refused":  # it ran
+                heard = self._ended(heard, state != "succeeded", now_us)
             self._remember_end(outcome.action, heard, now_us)
-            if state != "refused":  # it never ran
-                self._ended(heard, state != "succeeded", now_us)
         return state
 
     def give_up(self, action: str, now_us: int) -> None:
@@ -237,13 +240,18 @@ class Book:
         self.touched.update((f"entity:{ended.entity}", "loop"))
         return ended
 
-    def _ended(self, action: InFlight, bad: bool, now_us: int) -> None:
+    def _ended(self, action: InFlight, bad: bool, now_us: int) -> InFlight:
+        """Cool its entity down and count its end, but no better one than was counted; return it with what counts."""
         declared = self._actions.get(action.action)
         if declared is not None and declared.cooldown_us > 0:
             self._cool(action.entity, now_us + declared.cooldown_us, now_us)
-        if self.ends.add(action.action, now_us, bad=bad):
+        before = action.counted
+        if before is not None and before.bad >= bad:
+            return action
+        if self.ends.add(action.action, now_us, bad=bad, instead=before):
             self.windows.tighten(f"action:{action.action}", TIGHTENED)
         self.touched.add(f"action:{action.action}")
+        return replace(action, counted=End(now_us, bad))
 
     def _cool(self, entity: str, until_us: int, now_us: int) -> None:
         cooldowns = self.field.cooldowns_us

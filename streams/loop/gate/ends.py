@@ -62,10 +62,15 @@ class Ends:
         self.of, self.tripped_us, self._due_us = ends, tripped_us, _EVER
         self._passed = {action: (0, sum(end.bad for end in known)) for action, known in ends.items()}
 
-    def add(self, action: str, now_us: int, *, bad: bool) -> bool:
-        """Note an end; return whether the action fails too often now."""
+    def add(self, action: str, now_us: int, *, bad: bool, instead: End | None = None) -> bool:
+        """Note an end, in place of one of the same run that was noted before and was not bad; return whether the action
+        fails too often now.
+        """
         known, passed, were_bad = self._recent(action, now_us)
-        known = [*known[passed:], End(now_us, bad)]
+        known = known[passed:]
+        if instead is not None and instead in known:
+            known.remove(instead)
+        known.append(End(now_us, bad))
         were_bad += bad
         if len(known) > KEPT:
             were_bad -= known[0].bad

@@ -37,10 +37,18 @@ class Said(msgspec.Struct, frozen=True, array_like=True, gc=False):
     state: str
 
 
+class End(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """When an action ended, and whether badly (failed or unknown)."""
+
+    time_us: int
+    bad: bool
+
+
 class InFlight(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An action that was let through and whose end is not known; at `deadline_us` it is given up.
 
     Each group of executors does it: `said` is by group. Who claimed it first in a group alone can end it there.
+    `counted` is its end that was counted before another group claimed it; None where none was.
     """
 
     action: str
@@ -49,6 +57,7 @@ class InFlight(msgspec.Struct, frozen=True, array_like=True, gc=False):
     episode: str
     deadline_us: int
     said: dict[str, Said] = {}
+    counted: End | None = None
 
     @property
     def executor(self) -> str | None:
@@ -100,13 +109,6 @@ class Share(msgspec.Struct, frozen=True, array_like=True):
     abnormal: int
     time_us: int
     group: str
-
-
-class End(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """When an action ended, and whether badly (failed or unknown)."""
-
-    time_us: int
-    bad: bool
 
 
 class Orders(msgspec.Struct):
