@@ -250,8 +250,10 @@ def is_judged(proposal: Proposal) -> bool:
 
 
 def is_refused(join: Join) -> bool:
-    """Return whether all that was heard of it is that a group refused it."""
-    return join.refusal is not None and join.claim is None and join.end is None
+    """Return whether all that was heard of it is that groups refused it, after they had claimed it or before."""
+    if join.end is not None:
+        return join.end.state == "refused"
+    return join.refusal is not None and join.claim is None
 
 
 def is_unheard_of(join: Join) -> bool:
@@ -296,4 +298,5 @@ def begun(join: Join) -> str | None:
     """Return the action that is known to have begun, `none` where nothing was to be done; None while nobody says."""
     if not join.verdict.acts:
         return NONE
-    return None if join.claim is None and join.end is None else join.proposal.action
+    is_unknown = is_refused(join) or (join.claim is None and join.end is None)
+    return None if is_unknown else join.proposal.action

@@ -31,6 +31,7 @@ from streams.loop.attribute.joins import (
 )
 from streams.loop.attribute.reward import Measured, outcome_of
 from streams.loop.attribute.settings import AttributeSettings
+from streams.loop.attribute.sharing import Sharing, SharingState
 from streams.loop.occasion import Occasion, fold_events
 from streams.loop.processor import Input, Now
 from streams.loop.remembering import forget_oldest
@@ -58,18 +59,20 @@ class _State(msgspec.Struct):
     left_out: Untold
     foretelling: bytes
     forgot: bool = False
+    sharing: SharingState = msgspec.field(default_factory=SharingState)
 
 
 class Attribute:
     """Follows every proposal from its verdict to its one experience.
 
     Not executed (denied, shadowed, refused, never approved): `censored`, at once; where a group refused what none had
-    claimed, when the horizon ends without a claim by another. Executed, or not although the loop chose to ask a person
-    and one was asked: judged from the entity's measurements when the horizon ends: `observed`, or `unobservable` when
-    they tell nothing. No end heard by then (where several groups claimed it, from each of them):
-    `defaulted`; the effective action is the proposed one if it was claimed and `none` if nobody started it. An end
-    that comes after that gives `late`. Neither has a reward where nothing was measured: that says nothing, and what is
-    missing more often would look worse. An end `unknown` was started: it is observed, and `outcome` says so.
+    claimed, or what several groups do, when the horizon ends without a claim by another. Executed, or not although the
+    loop chose to ask a person and one was asked: judged from the entity's measurements when the horizon ends:
+    `observed`, or `unobservable` when they tell nothing. No end heard by then (where several groups claimed it, from
+    each of them): `defaulted`; the effective action is the proposed one if it was claimed and `none` if nobody started
+    it. An end that comes after that gives `late`. Neither has a reward where nothing was measured: that says nothing,
+    and what is missing more often would look worse. An end `unknown` was started: it is observed, and `outcome` says
+    so.
     A dry run is judged as doing nothing, which it is, at no cost.
 
     With early signals, what they foretell of the loop's own decision on an episode is told before: `early`. Whatever
@@ -98,6 +101,7 @@ class Attribute:
         self._closed: OrderedDict[str, int] = OrderedDict()
         self._ahead: OrderedDict[str, list[tuple[str, Outcome]]] = OrderedDict()
         """Outcomes heard ahead of their verdict."""
+        self._sharing = Sharing(self._costs, limit=settings.open_limit)
         self._stood, self._left_out = TurnedAway(LATE_LIMIT), TurnedAway(WINDOWS_LIMIT)
         self._foretelling = None if settings.early is None else Foretelling(settings.early, settings)
 
@@ -144,6 +148,7 @@ class Attribute:
             left_out=self._left_out.columns(),
             foretelling=b"" if self._foretelling is None else self._foretelling.snapshot(),
             forgot=self._forgot,
+            sharing=self._sharing.state(),
         )
         return msgspec.msgpack.encode(state)
 
@@ -159,6 +164,7 @@ class Attribute:
         self._stood.restore(state.stood)
         self._left_out.restore(state.left_out)
         self._forgot = state.forgot
+        self._sharing.restore(state.sharing)
         if self._foretelling is not None and state.foretelling:
             self._foretelling.restore(state.foretelling)
 
@@ -254,6 +260,8 @@ class Attribute:
         if join is not None:
             return self._hear(join, outcome, str(on.cause), on)
         if outcome.action in self._following.done:
+            if outcome.state == "claimed":
+                self._sharing.claimed_late(outcome.action, outcome.group)
             return []
         heard = self._ahead.setdefault(outcome.action, [])
         if len(heard) < 4 and all(other.id != outcome.id for _, other in heard):
@@ -263,9 +271,10 @@ class Attribute:
 
     def _hear(self, join: Join, outcome: Outcome, at: str, on: Occasion) -> list[Event]:
         """Note a claim, or an end: of what was claimed when each group that did has ended it. Of what nobody had
-        claimed, a refusal is the end only when the horizon is: another group may run it.
+        claimed, or of what several groups do, a refusal is the end only when the horizon is: another may run it.
         """
         if outcome.state == "claimed":
+            self._sharing.claimed(join.proposal.action, outcome.group)
             note_claim(join, outcome)
             return []
         if outcome.state == "refused" and join.claim is None and join.end is None and not join.waits_for_late:
@@ -277,7 +286,8 @@ class Attribute:
         join.end, join.end_at = ended.outcome, ended.at
         if join.waits_for_late:
             return self._correct(join, on)
-        return [self._censor(join, on)] if join.end.state == "refused" else []
+        is_over = join.end.state == "refused" and not self._sharing.is_shared(join.proposal.action)
+        return [self._censor(join, on)] if is_over else []
 
     def _read_signal(self, join: Join, on: Occasion) -> list[Event]:
         """Read how far the recovery is, and hand out the reward that this foretells."""
@@ -323,8 +333,10 @@ class Attribute:
         return [experience, *([] if refused else self._learn(join, measured, on))]
 
     def _censor(self, join: Join, on: Occasion) -> Experience:
-        if is_refused(join):
+        if is_refused(join) and join.end is None:
             join.end, join.end_at = join.refusal, join.refusal_at
+        if join.end is not None and join.verdict.action is not None:
+            self._sharing.refused(join.verdict.action, join.proposal.action)
         self._following.finish(join)
         return self._write(join, on, None, state="censored", effective=NONE)
 
