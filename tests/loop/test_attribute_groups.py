@@ -4,6 +4,7 @@ import pytest
 
 from schemas.events import Event, Experience, Outcome, Verdict
 from streams.loop.attribute import Attribute
+from streams.loop.attribute.joins import GROUPS_MAX
 from tests.loop.decided import at, measured, outcome, proposal, recorded, verdict
 from tests.loop.test_attribute import DUE, attribute, fresh
 
@@ -61,3 +62,30 @@ def test_a_refusal_that_waits_for_other_groups_is_told_of_where_there_is_no_room
     judged(processor, another("first"), "a+ b+ av bv")
     assert told(processor, another("second"), "a+ a0") == []
     assert told(processor, another("third"), "") == [("censored", "refused")]
+
+
+@pytest.mark.parametrize(
+    ("heard", "said"),
+    [
+        ("a+ b+ c+ av bv c-", "failed"),
+        ("a+ av b+ bv c+ c-", "failed"),
+        ("a+ a+ a+ a+ a+ av b+ b-", "failed"),
+        ("a0 a+ a- av b+ bv", "failed"),
+        ("a0 b0 c0 d0 e0 f+ fv", "succeeded"),
+    ],
+)
+def test_what_several_groups_say_ahead_of_the_verdict_counts_as_after_it(heard: str, said: str) -> None:
+    of = another("one")
+    behind, ahead = attribute(), attribute()
+    ahead.on_batch(recorded(*words(of, heard)), at(0))
+    assert judged(ahead, of, "") == judged(behind, of, heard) == [("observed", said)]
+
+
+def test_what_is_kept_ahead_of_a_verdict_is_bounded() -> None:
+    processor = attribute()
+    groups = [chr(0x100 + number) for number in range(2 * GROUPS_MAX)]
+    said = words(another("one"), " ".join(group + sign for sign in "00-?++--v0" for group in groups))
+    processor.on_batch(recorded(*said), at(0))
+    known = processor.snapshot()
+    assert known.count(b"executor-1") == 4 * GROUPS_MAX
+    assert (known.count(b"claimed"), known.count(b"failed")) == (GROUPS_MAX, 2 * GROUPS_MAX)

@@ -9,6 +9,7 @@ from schemas.events import NONE, Episode, Event, Experience, Measurement, Outcom
 from schemas.ids import Cause, Mint
 from schemas.keyring import LOOP
 from streams.loop.actions import ActionSettings
+from streams.loop.attribute.ahead import counts_ahead
 from streams.loop.attribute.asking import earned, follow_answers, is_no_question, note_answer, unasked_reward
 from streams.loop.attribute.experiences import State, experience_of
 from streams.loop.attribute.following import Following
@@ -264,7 +265,7 @@ class Attribute:
                 self._sharing.claimed_late(outcome.action, outcome.group)
             return []
         heard = self._ahead.setdefault(outcome.action, [])
-        if len(heard) < 4 and all(other.id != outcome.id for _, other in heard):
+        if counts_ahead([other for _, other in heard], outcome):
             heard.append((str(on.cause), outcome))
         forget_oldest(self._ahead, self._settings.open_limit)
         return []
