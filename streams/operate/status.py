@@ -272,7 +272,7 @@ def read_parts(
 
 
 def _outcome_states(reader: Reader) -> dict[str, int]:
-    """Count actions by their last state; a claim counts only while nothing ended it."""
+    """Count actions by their state (`states_of`)."""
     states = states_of(event for _, event in reader.events("outcomes") if isinstance(event, Outcome))
     return dict(sorted(Counter(states.values()).items()))
 

@@ -4,7 +4,7 @@ import pytest
 
 from schemas.events import Event, Experience, Outcome, Verdict
 from streams.loop.attribute import Attribute
-from streams.loop.attribute.joins import GROUPS_MAX
+from streams.loop.groups import GROUPS_MAX
 from tests.loop.decided import at, measured, outcome, proposal, recorded, verdict
 from tests.loop.test_attribute import DUE, attribute, fresh
 

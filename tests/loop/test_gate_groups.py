@@ -5,7 +5,8 @@ import pytest
 
 from schemas.events import Action, Outcome, Proposal
 from streams.loop.gate.book import GROUP_KEPT_US
-from streams.loop.gate.state import GROUPS_MAX, read_state
+from streams.loop.gate.state import read_state
+from streams.loop.groups import GROUPS_MAX
 from tests.loop.gate_bench import ACTIONS, HOUR, SECOND, Bench, actions, outcome, proposal, ready, verdicts
 from tests.loop.levels_bench import GOOD, LevelBench
 

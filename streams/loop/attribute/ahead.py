@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from schemas.events import Outcome
-from streams.loop.attribute.joins import GROUPS_MAX
+from streams.loop.groups import GROUPS_MAX
 
 
 def counts_ahead(heard: Sequence[Outcome], outcome: Outcome) -> bool:

@@ -8,10 +8,7 @@ from msgspec.structs import replace
 from schemas.events import NONE, Measurement, Outcome, Proposal, Verdict
 from schemas.keyring import LOOP
 from streams.loop.attribute.settings import AttributeSettings
-
-GROUPS_MAX = 64
-"""Groups of executors that are told apart, of one action."""
-_WORST_FIRST = ("unknown", "failed", "succeeded", "refused")
+from streams.loop.groups import GROUPS_MAX, end_rank
 
 
 class Window(msgspec.Struct, frozen=True, array_like=True):
@@ -241,7 +238,7 @@ def end_of_all(join: Join) -> Said | None:
     """Return the worst end of all groups, or None until each that claimed the action has ended it."""
     if not join.ends or any(group not in join.ends for group in join.claims):
         return None
-    return min(join.ends.values(), key=lambda said: _WORST_FIRST.index(said.outcome.state))
+    return min(join.ends.values(), key=lambda said: end_rank(said.outcome.state))
 
 
 def is_judged(proposal: Proposal) -> bool:

@@ -12,7 +12,8 @@ from streams.loop.gate.health import Health
 from streams.loop.gate.open_by_group import OpenByGroup
 from streams.loop.gate.settings import GateSettings
 from streams.loop.gate.spending import Spending
-from streams.loop.gate.state import GROUPS_MAX, End, Field, InFlight, Opened, Question
+from streams.loop.gate.state import End, Field, InFlight, Opened, Question
+from streams.loop.groups import GROUPS_MAX
 from streams.loop.limits import MOST, Limits, SlidingWindows, parse_limits
 
 TIGHTENED = 2

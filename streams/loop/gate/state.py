@@ -13,13 +13,11 @@ from streams.loop.gate.names import Names
 from streams.loop.gate.runs import Run
 from streams.loop.gate.settings import Level
 from streams.loop.gate.spending import Spent
+from streams.loop.groups import GROUPS_MAX, end_rank
 from streams.loop.limits import SlidingWindowsState
 from streams.loop.untold import Untold
 
 STATE_VERSION = 9
-GROUPS_MAX = 64
-"""Groups of executors that are told apart."""
-_WORST_FIRST = ("unknown", "failed", "succeeded", "refused")
 
 
 class Order(msgspec.Struct, frozen=True, array_like=True):
@@ -83,7 +81,7 @@ class InFlight(msgspec.Struct, frozen=True, array_like=True, gc=False):
         states = [one.state for one in self.said.values()]
         if not states or "claimed" in states:
             return None
-        worst = min(states, key=_WORST_FIRST.index)
+        worst = min(states, key=end_rank)
         if worst == "refused" and any(group not in self.said for group in groups):
             return None
         return worst
