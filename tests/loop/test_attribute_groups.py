@@ -81,6 +81,22 @@ def test_what_several_groups_say_ahead_of_the_verdict_counts_as_after_it(heard: 
     assert judged(ahead, of, "") == judged(behind, of, heard) == [("observed", said)]
 
 
+@pytest.mark.parametrize("heard", ["a+ a0 b0", "a+ a0 b+ b0"])
+def test_a_refusal_ahead_of_the_verdict_is_told_once_whatever_was_heard_after_it(heard: str) -> None:
+    processor = attribute()
+    of = another("one")
+    processor.on_batch(recorded(*words(of, heard)), at(0))
+    assert judged(processor, of, "") == [("censored", "refused")]
+
+
+def test_a_claim_ahead_of_the_verdict_tells_that_another_group_does_such_actions() -> None:
+    processor = attribute()
+    of = another("one")
+    processor.on_batch(recorded(*words(of, "a+ a0 b+")), at(0))
+    assert told(processor, of, "") == [("censored", "refused")]
+    assert told(processor, another("two"), "a+ a0") == []
+
+
 def test_what_is_kept_ahead_of_a_verdict_is_bounded() -> None:
     processor = attribute()
     groups = [chr(0x100 + number) for number in range(2 * GROUPS_MAX)]

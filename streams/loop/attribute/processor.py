@@ -241,7 +241,7 @@ class Attribute:
         outputs = self._make_room(on)
         following.follow(join)
         for at, outcome in self._ahead.pop(verdict.action or "", ()):
-            outputs += self._hear(join, outcome, at, on)
+            outputs += self._hear_of(outcome, at, on)
         return outputs
 
     def _set_timers(self, join: Join) -> None:
@@ -257,17 +257,21 @@ class Attribute:
 
     def _ended(self, outcome: Outcome, on: Occasion) -> list[Event]:
         outcome = as_heard(outcome, on.now.us)
-        join = self._following.of_action(outcome.action)
-        if join is not None:
-            return self._hear(join, outcome, str(on.cause), on)
-        if outcome.action in self._following.done:
-            if outcome.state == "claimed":
-                self._sharing.claimed_late(outcome.action, outcome.group)
-            return []
+        if self._following.of_action(outcome.action) is not None or outcome.action in self._following.done:
+            return self._hear_of(outcome, str(on.cause), on)
         heard = self._ahead.setdefault(outcome.action, [])
         if counts_ahead([other for _, other in heard], outcome):
             heard.append((str(on.cause), outcome))
         forget_oldest(self._ahead, self._settings.open_limit)
+        return []
+
+    def _hear_of(self, outcome: Outcome, at: str, on: Occasion) -> list[Event]:
+        """Hear of an action that is followed, or of which all was told."""
+        join = self._following.of_action(outcome.action)
+        if join is not None:
+            return self._hear(join, outcome, at, on)
+        if outcome.state == "claimed":
+            self._sharing.claimed_late(outcome.action, outcome.group)
         return []
 
     def _hear(self, join: Join, outcome: Outcome, at: str, on: Occasion) -> list[Event]:
