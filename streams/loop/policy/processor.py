@@ -54,10 +54,11 @@ class Policy:
     would have drawn otherwise. What was denied for what rests on the action alone is decided again at once, without
     it.
 
-    Where they leave no action (the loop is paused, say), an episode is not decided: it waits for that to end, as does
-    one whose proposal a pause denied, or what ends by itself at a time that nobody knows (`denials`), at the cost of no
-    attempt, and is dropped if it is over by then. Of those that waited, or were never answered, one is proposed at a
-    time, the next when that is answered, so that limits hold the others back beforehand.
+    Where they leave no action (the loop is paused, say), or for a known time none that may run, an episode is not
+    decided: it waits for that to end, as does one whose proposal a pause denied, or what ends by itself at a time that
+    nobody knows (`denials`), at the cost of no attempt, and is dropped if it is over by then. Of those that waited, or
+    were never answered, one is proposed at a time, the next when that is answered, so that limits hold the others back
+    beforehand.
     Where a storm by declared calls says that the trouble began at another entity that can be acted on, the episode
     waits for `hold`, and is dropped if it is over by then.
 
@@ -189,7 +190,7 @@ class Policy:
         return timers + self._queue.timers(self._open, openings, told_us=self._told_us, rest_us=rest_us)
 
     def _openings(self) -> Openings:
-        return Openings(self._blocked, actions=self._actions)
+        return Openings(self._blocked, actions=self._actions, held_back=self._held_back)
 
     def _fold(self, event: Event, on: Occasion) -> list[Event]:
         outputs = [] if self._lives is None else self._lives.fold(event, on)
@@ -229,7 +230,7 @@ class Policy:
         held_us = self._queue.held.get(episode, 0)
         due_us = held_us if held_us > on.now.us else None
         waiting = Waiting(recurrence=recurrence, attempt=1, due_us=due_us)
-        blocked = self._openings().opens_us(recurrence) > on.now.us
+        blocked = self._openings().opens_us(waiting) > on.now.us
         if recurrence.entity in self._open or due_us is not None or blocked:
             return self._queue.put(waiting, on)
         self._queue.waiting.pop(recurrence.entity, None)
