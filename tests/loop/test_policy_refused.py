@@ -6,6 +6,7 @@ import pytest
 
 from schemas.events import Check, Experience, Proposal, Verdict
 from streams.loop.denials import OWN, TOLD, UNTOLD, without_it_us
+from streams.loop.gate.runs import chosen_by_loop
 from streams.loop.gate.table import BY_NAME
 from streams.loop.policy import Policy
 from streams.replay.episodes import read_episodes
@@ -74,6 +75,26 @@ def test_every_repeat_is_an_attempt(check: str) -> None:
         assert {*one.probabilities} - {"restart"} == left - {"restart"}
     deny(processor, one, check, seconds=2)
     assert processor.next_time() is None
+
+
+def test_that_it_was_refused_is_told_also_where_limits_mask_it_by_then() -> None:
+    processor = knowing()
+    (one,) = fold(processor, recurrence("e1"))
+    deny(processor, one, "guards")
+    fold(processor, blocked(action__recycle=3600), first=300)
+    (again,) = tick(processor, 1)
+    assert (again.action, again.blocked) == ("restart", ("action:recycle", "refused:recycle"))
+    assert chosen_by_loop(again) == ""
+
+
+def test_that_it_was_refused_is_told_also_where_nothing_else_is_left_and_it_is_no_more_left_out() -> None:
+    processor = knowing()
+    (one,) = fold(processor, recurrence("e1"))
+    deny(processor, one, "guards")
+    fold(processor, blocked(action__restart=0, action__shed=0), first=300)
+    (again,) = tick(processor, 1)
+    assert (again.action, again.blocked) == ("recycle", ("action:restart", "action:shed", "refused:recycle"))
+    assert (chosen_by_loop(again), again.left_out) == ("", frozenset())
 
 
 @CHECKS
