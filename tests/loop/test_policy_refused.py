@@ -134,6 +134,36 @@ def test_what_limits_mask_is_not_left(check: str, until: int) -> None:
     assert (again.action, again.episode) == ("recycle", "e1")
 
 
+@pytest.mark.parametrize("shed", [0, 90])
+def test_without_a_time_of_its_own_it_is_decided_again_when_the_first_of_the_others_is_free(shed: int) -> None:
+    processor = knowing()
+    fold(processor, blocked(action__restart=40, action__shed=shed), first=50)
+    (one,) = fold(processor, recurrence("e1"), first=60)
+    assert one.action == "recycle"
+    deny(processor, one, "guards")
+    assert processor.next_time() == START + 40 * S
+    (again,) = tick(processor, 40)
+    assert (again.action, again.blocked) == ("restart", ("action:shed", "refused:recycle"))
+
+
+def test_nor_is_it_before_that_where_their_limits_are_spent_anew_meanwhile() -> None:
+    processor = knowing()
+    fold(processor, blocked(action__restart=40, action__shed=40), first=50)
+    (one,) = fold(processor, recurrence("e1"), first=60)
+    deny(processor, one, "guards")
+    fold(processor, blocked(1, action__restart=70, action__shed=80), first=300)
+    assert processor.next_time() == START + 70 * S
+    assert [again.action for again in tick(processor, 70)] == ["restart"]
+
+
+def test_without_a_time_it_is_not_where_nobody_knows_when_the_others_are_free() -> None:
+    processor = knowing()
+    fold(processor, blocked(action__restart=0, action__shed=0), first=50)
+    (one,) = fold(processor, recurrence("e1"), first=60)
+    deny(processor, one, "guards")
+    assert processor.next_time() is None
+
+
 @CHECKS
 def test_under_a_pause_of_the_loop_they_wait_for_its_end(check: str) -> None:
     processor = knowing()

@@ -260,14 +260,16 @@ class Policy:
             self._silence.note(verdict.proposal.time_us, verdict.time_us, expires_us=expires_us)
         if one is None:
             return
-        take(one, verdict, outcome_wait_us=self._settings.outcome_wait_us, others=self._others(one, verdict, now_us))
+        wait_us = self._settings.outcome_wait_us
+        take(one, verdict, outcome_wait_us=wait_us, others_us=self._others_us(one, verdict, now_us))
 
-    def _others(self, one: Open, verdict: Verdict, now_us: int) -> list[str]:
-        """Return the actions that might run in place of the proposed one, once nothing is paused."""
-        recurrence = one.recurrence
-        masked = self._masks(recurrence.entity, recurrence.pattern, self._actions, now_us)
-        gone = {*one.refused, verdict.proposal.action, *self._held_back.of(recurrence.pattern)}
-        return [name for name in self._actions if name not in gone and f"action:{name}" not in masked]
+    def _others_us(self, one: Open, verdict: Verdict, now_us: int) -> int:
+        """Return when the first of the actions is free that might run in place of the proposed one, once nothing is
+        paused: 0 where one is, `NEVER_US` where nobody knows, or there is none.
+        """
+        gone = {*one.refused, verdict.proposal.action, *self._held_back.of(one.recurrence.pattern)}
+        first_us = self._openings().first_us(name for name in self._actions if name not in gone)
+        return first_us if first_us > now_us else 0
 
     def _adopt(self, verdict: Verdict) -> Open | None:
         """Take up a proposal again whose answer comes after it was given up; return it, or None."""
