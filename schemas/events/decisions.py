@@ -221,7 +221,7 @@ class Blocked(Event, frozen=True, kw_only=True):
     """What the gate's limits block otherwise than it last said: scope such as `action:restart` to when it is free.
 
     0: not known. A time that is not after `time_us`: it is free now. `whole`: all that is blocked, whatever was said
-    before; the gate begins with such a one, and does so again after it lost its state.
+    before; the gate begins with such a one, and does so again after it lost its state, or its last steps.
 
     `breakers`: all that are open now (`action:NAME`, `loop`) to since when; `flyball rearm` closes them.
 
