@@ -51,10 +51,11 @@ class Proposal(Event, frozen=True, kw_only=True):
     about the action, so both probabilities are those of `ask`, and it never runs without an approval.
 
     The loop's arm alone leaves out what would not run, as long as another action may: in `blocked` that is
-    `level:NAME` for an action that the gate keeps back at its level, and `refused:NAME` for one that was refused in
-    this episode before. Such an action is not among the `probabilities`, but for the baseline's: there with 0, as its
-    own arm may choose it. `wanted` is what the loop's arm would have drawn, with the same draw, if every level let it
-    run, where that is an action which is kept back. Nothing ran by it, so its probability is not told.
+    `level:NAME` for an action that the gate keeps back at its level, and `refused:NAME` for each that was refused in
+    this episode before, whether limits mask it by now or not. Such an action is not among the `probabilities`, but for
+    the baseline's, there with 0, as its own arm may choose it, and for one that was refused where none else is left.
+    `wanted` is what the loop's arm would have drawn, with the same draw, if every level let it run, where that is an
+    action which is kept back. Nothing ran by it, so its probability is not told.
     """
 
     TYPE: ClassVar[str] = "flyball.proposal.v1"
@@ -86,9 +87,10 @@ class Proposal(Event, frozen=True, kw_only=True):
 
     @property
     def left_out(self) -> frozenset[str]:
-        """The actions that the loop's arm left out, as they would not have run."""
+        """The actions that the loop's arm left out, as they would not have run: none to which it gave a chance."""
         scopes = (scope.partition(":") for scope in self.blocked)
-        return frozenset(name for kind, _, name in scopes if kind in (LEVEL, REFUSED))
+        names = (name for kind, _, name in scopes if kind in (LEVEL, REFUSED))
+        return frozenset(name for name in names if not self.probabilities.get(name))
 
     @property
     def limits(self) -> tuple[str, ...]:
@@ -102,7 +104,7 @@ class Proposal(Event, frozen=True, kw_only=True):
 
     @property
     def leaves_out_refused(self) -> bool:
-        """Whether the loop's arm left out an action that was refused in this episode before."""
+        """Whether the loop's arm decided again after an action was refused in this episode."""
         return any(scope.startswith(f"{REFUSED}:") for scope in self.blocked)
 
     def hears_held_back(self, decided_by: str | None) -> bool:
@@ -219,7 +221,7 @@ class Blocked(Event, frozen=True, kw_only=True):
     """What the gate's limits block otherwise than it last said: scope such as `action:restart` to when it is free.
 
     0: not known. A time that is not after `time_us`: it is free now. `whole`: all that is blocked, whatever was said
-    before; the gate begins with such a one, and does so again after it lost its state.
+    before; the gate begins with such a one, and does so again after it lost its state, or its last steps.
 
     `breakers`: all that are open now (`action:NAME`, `loop`) to since when; `flyball rearm` closes them.
 

@@ -10,10 +10,10 @@ from schemas.events import Event, Proposal
 from streams.loop.policy.choice import hold_out_of
 from streams.loop.policy.held_back import HeldBack
 from streams.loop.policy.state import State
-from tests.loop.decided import SHARES, at, blocked, proposal, recorded, recurrence, verdict
+from tests.loop.decided import SHARES, START, S, at, blocked, proposal, recorded, recurrence, verdict
 from tests.loop.held_back import LOOP_ALONE, Run, policy, told
 from tests.loop.test_gate_levels_patterns import merged
-from tests.loop.test_policy import fold, taught
+from tests.loop.test_policy import fold, taught, tick
 
 ALL = ("recycle", "restart", "shed")
 
@@ -180,3 +180,33 @@ def test_why_tells_only_of_what_could_be_drawn_and_the_baseline() -> None:
         assert one.why.runner_up in {"shed", "none", "restart"} - {one.action}
         modes[one.why.mode] += 1
     assert modes.keys() >= {"best", "held-out"}
+
+
+@pytest.mark.parametrize("arm", sorted(SHARES))
+def test_where_what_may_run_is_at_its_limit_for_a_time_episodes_of_all_arms_wait_for_that(arm: str) -> None:
+    processor = policy(hold_out={name: float(name == arm) for name in SHARES})
+    fold(processor, told("restart", "shed"), first=1)
+    fold(processor, blocked(action__recycle=40), first=5)
+    assert fold(processor, recurrence("e1"), first=9) == []
+    assert processor.next_time() == START + 40 * S
+    (one,) = tick(processor, 40)
+    assert (one.episode, one.blocked) == ("e1", ("level:restart", "level:shed"))
+    (other,) = fold(processor, recurrence("e2", "web-2", "p-2"), first=19)
+    assert other.blocked == ("action:recycle",)  # of that pattern nothing is known to be held back
+
+
+@pytest.mark.parametrize("until", [0, 90])
+def test_an_episode_waits_for_the_first_that_may_run_whose_end_is_known(until: int) -> None:
+    processor = policy(hold_out=LOOP_ALONE)
+    fold(processor, told("restart"), first=1)
+    fold(processor, blocked(action__recycle=40, action__shed=until), first=5)
+    assert fold(processor, recurrence("e1"), first=9) == []
+    assert processor.next_time() == START + 40 * S
+
+
+def test_where_no_more_may_run_than_is_held_back_it_is_shown_at_once() -> None:
+    processor = policy(hold_out=LOOP_ALONE)
+    fold(processor, told(*ALL), first=1)
+    fold(processor, blocked(action__recycle=40), first=5)
+    (one,) = fold(processor, recurrence("e1"), first=9)
+    assert one.blocked == ("action:recycle",)

@@ -6,6 +6,7 @@ import pytest
 
 from schemas.events import Check, Experience, Proposal, Verdict
 from streams.loop.denials import OWN, TOLD, UNTOLD, without_it_us
+from streams.loop.gate.runs import chosen_by_loop
 from streams.loop.gate.table import BY_NAME
 from streams.loop.policy import Policy
 from streams.replay.episodes import read_episodes
@@ -76,6 +77,26 @@ def test_every_repeat_is_an_attempt(check: str) -> None:
     assert processor.next_time() is None
 
 
+def test_that_it_was_refused_is_told_also_where_limits_mask_it_by_then() -> None:
+    processor = knowing()
+    (one,) = fold(processor, recurrence("e1"))
+    deny(processor, one, "guards")
+    fold(processor, blocked(action__recycle=3600), first=300)
+    (again,) = tick(processor, 1)
+    assert (again.action, again.blocked) == ("restart", ("action:recycle", "refused:recycle"))
+    assert chosen_by_loop(again) == ""
+
+
+def test_that_it_was_refused_is_told_also_where_nothing_else_is_left_and_it_is_no_more_left_out() -> None:
+    processor = knowing()
+    (one,) = fold(processor, recurrence("e1"))
+    deny(processor, one, "guards")
+    fold(processor, blocked(action__restart=0, action__shed=0), first=300)
+    (again,) = tick(processor, 1)
+    assert (again.action, again.blocked) == ("recycle", ("action:restart", "action:shed", "refused:recycle"))
+    assert (chosen_by_loop(again), again.left_out) == ("", frozenset())
+
+
 @CHECKS
 def test_in_the_baseline_s_arm_it_is_as_before(check: str) -> None:
     processor = knowing(hold_out=BASELINE)
@@ -111,6 +132,36 @@ def test_what_limits_mask_is_not_left(check: str, until: int) -> None:
     assert processor.next_time() == START + 90 * S
     (again,) = tick(processor, 90)
     assert (again.action, again.episode) == ("recycle", "e1")
+
+
+@pytest.mark.parametrize("shed", [0, 90])
+def test_without_a_time_of_its_own_it_is_decided_again_when_the_first_of_the_others_is_free(shed: int) -> None:
+    processor = knowing()
+    fold(processor, blocked(action__restart=40, action__shed=shed), first=50)
+    (one,) = fold(processor, recurrence("e1"), first=60)
+    assert one.action == "recycle"
+    deny(processor, one, "guards")
+    assert processor.next_time() == START + 40 * S
+    (again,) = tick(processor, 40)
+    assert (again.action, again.blocked) == ("restart", ("action:shed", "refused:recycle"))
+
+
+def test_nor_is_it_before_that_where_their_limits_are_spent_anew_meanwhile() -> None:
+    processor = knowing()
+    fold(processor, blocked(action__restart=40, action__shed=40), first=50)
+    (one,) = fold(processor, recurrence("e1"), first=60)
+    deny(processor, one, "guards")
+    fold(processor, blocked(1, action__restart=70, action__shed=80), first=300)
+    assert processor.next_time() == START + 70 * S
+    assert [again.action for again in tick(processor, 70)] == ["restart"]
+
+
+def test_without_a_time_it_is_not_where_nobody_knows_when_the_others_are_free() -> None:
+    processor = knowing()
+    fold(processor, blocked(action__restart=0, action__shed=0), first=50)
+    (one,) = fold(processor, recurrence("e1"), first=60)
+    deny(processor, one, "guards")
+    assert processor.next_time() is None
 
 
 @CHECKS

@@ -1,11 +1,9 @@
 """What an answer means for an open proposal: how long it is waited for, and when its episode is decided again."""
 
-from collections.abc import Collection
-
 from schemas.events import Verdict
 from schemas.keyring import LOOP
 from streams.loop.denials import UNTOLD, may_pass, without_it_us
-from streams.loop.policy.openings import AGAIN_UNTOLD_US, AGAIN_US
+from streams.loop.policy.openings import AGAIN_UNTOLD_US, AGAIN_US, NEVER_US
 from streams.loop.policy.state import Open, Waiting
 
 AWAY_US = 5_000_000
@@ -14,9 +12,10 @@ _TOO_LATE = ("evidence", "expiry")
 """Checks of the gate that rest on the age of a proposal."""
 
 
-def take(one: Open, verdict: Verdict, *, outcome_wait_us: int, others: Collection[str]) -> None:
-    """Take the answer to a proposal into what is known of it. `others` are the actions that might run in place of its
-    own: where that alone was denied to the loop's arm, the episode is decided again without it as long as there are.
+def take(one: Open, verdict: Verdict, *, outcome_wait_us: int, others_us: int) -> None:
+    """Take the answer to a proposal into what is known of it. `others_us` is when an action may run in place of its own
+    (0: now): where that alone was denied to the loop's arm, the episode is decided again without it, now or, if it was
+    denied without a time, then.
     """
     was_escalated = one.escalated
     if not one.answered or (was_escalated and verdict.verdict != "escalate"):  # the horizon begins with the last
@@ -26,9 +25,10 @@ def take(one: Open, verdict: Verdict, *, outcome_wait_us: int, others: Collectio
         return
     too_late = came_too_late(verdict, was_escalated=was_escalated)
     alone_us = without_it_us(verdict) if _is_drawn(verdict) else None
-    if alone_us is not None and others:
+    is_in_time = others_us == 0 or (verdict.retry_after_us is None and others_us < NEVER_US)
+    if alone_us is not None and is_in_time:
         one.refused = tuple(dict.fromkeys((*one.refused, verdict.proposal.action)))
-        one.retry_us = max(alone_us, verdict.time_us + AGAIN_US)
+        one.retry_us = max(alone_us, others_us, verdict.time_us + AGAIN_US)
     elif verdict.decided_by != "pause" and not may_pass(verdict) and not too_late:
         one.retry_us = verdict.retry_after_us
     elif one.retry_us is None:

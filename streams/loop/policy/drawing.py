@@ -16,7 +16,9 @@ from streams.loop.policy.why import why_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawn:
-    """What was drawn and why; the scopes of what was left out, and what of that would have been drawn (`wanted`)."""
+    """What was drawn and why; the scopes of what was left out or refused before, and what its level alone keeps from
+    being drawn (`wanted`).
+    """
 
     choice: Choice
     why: Why
@@ -94,16 +96,19 @@ class Drawing:
             dry=self._dry,
             left_out=[name for name in names if name not in left],
         )
+        is_loop = choice.hold_out.arm == "loop"
+        before = [f"{REFUSED}:{name}" for name in refused if is_loop]
         if len(left) == len(names):
-            return Drawn(choice=choice, why=why_of(model, key, names, outlook, choice))
+            why = why_of(model, key, names, outlook, choice)
+            return Drawn(choice=choice, why=why, left_out=tuple(before))
         told = list(choice.probabilities)
         wanted = None
-        if choice.hold_out.arm == "loop":
+        if is_loop:
             wanted = self._wanted(model, key, without(names, refused), draw)
         return Drawn(
             choice=choice,
             why=why_of(model, key, told, model.outlook(key, told), choice),
-            left_out=tuple(sorted(_scopes(names, left, held_back, refused))),
+            left_out=(*(f"{LEVEL}:{name}" for name in names if name not in left and name in held_back), *before),
             wanted=wanted if wanted in held_back else None,
         )
 
@@ -118,11 +123,3 @@ def without(names: Sequence[str], left_out: Collection[str]) -> list[str]:
     """Return the names but those to be left out; all of them where no action would be left."""
     left = [name for name in names if name not in left_out]
     return left if any(name not in (NONE, ASK) for name in left) else list(names)
-
-
-def _scopes(
-    names: Sequence[str], left: Sequence[str], held_back: Collection[str], refused: Collection[str]
-) -> list[str]:
-    gone = [name for name in names if name not in left]
-    levels = [f"{LEVEL}:{name}" for name in gone if name in held_back]
-    return levels + [f"{REFUSED}:{name}" for name in gone if name in refused]

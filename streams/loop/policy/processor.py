@@ -54,10 +54,11 @@ class Policy:
     would have drawn otherwise. What was denied for what rests on the action alone is decided again at once, without
     it.
 
-    Where they leave no action (the loop is paused, say), an episode is not decided: it waits for that to end, as does
-    one whose proposal a pause denied, or what ends by itself at a time that nobody knows (`denials`), at the cost of no
-    attempt, and is dropped if it is over by then. Of those that waited, or were never answered, one is proposed at a
-    time, the next when that is answered, so that limits hold the others back beforehand.
+    Where they leave no action (the loop is paused, say), or for a known time none that may run, an episode is not
+    decided: it waits for that to end, as does one whose proposal a pause denied, or what ends by itself at a time that
+    nobody knows (`denials`), at the cost of no attempt, and is dropped if it is over by then. Of those that waited, or
+    were never answered, one is proposed at a time, the next when that is answered, so that limits hold the others back
+    beforehand.
     Where a storm by declared calls says that the trouble began at another entity that can be acted on, the episode
     waits for `hold`, and is dropped if it is over by then.
 
@@ -189,7 +190,7 @@ class Policy:
         return timers + self._queue.timers(self._open, openings, told_us=self._told_us, rest_us=rest_us)
 
     def _openings(self) -> Openings:
-        return Openings(self._blocked, actions=self._actions)
+        return Openings(self._blocked, actions=self._actions, held_back=self._held_back)
 
     def _fold(self, event: Event, on: Occasion) -> list[Event]:
         outputs = [] if self._lives is None else self._lives.fold(event, on)
@@ -229,7 +230,7 @@ class Policy:
         held_us = self._queue.held.get(episode, 0)
         due_us = held_us if held_us > on.now.us else None
         waiting = Waiting(recurrence=recurrence, attempt=1, due_us=due_us)
-        blocked = self._openings().opens_us(recurrence) > on.now.us
+        blocked = self._openings().opens_us(waiting) > on.now.us
         if recurrence.entity in self._open or due_us is not None or blocked:
             return self._queue.put(waiting, on)
         self._queue.waiting.pop(recurrence.entity, None)
@@ -259,14 +260,16 @@ class Policy:
             self._silence.note(verdict.proposal.time_us, verdict.time_us, expires_us=expires_us)
         if one is None:
             return
-        take(one, verdict, outcome_wait_us=self._settings.outcome_wait_us, others=self._others(one, verdict, now_us))
+        wait_us = self._settings.outcome_wait_us
+        take(one, verdict, outcome_wait_us=wait_us, others_us=self._others_us(one, verdict, now_us))
 
-    def _others(self, one: Open, verdict: Verdict, now_us: int) -> list[str]:
-        """Return the actions that might run in place of the proposed one, once nothing is paused."""
-        recurrence = one.recurrence
-        masked = self._masks(recurrence.entity, recurrence.pattern, self._actions, now_us)
-        gone = {*one.refused, verdict.proposal.action, *self._held_back.of(recurrence.pattern)}
-        return [name for name in self._actions if name not in gone and f"action:{name}" not in masked]
+    def _others_us(self, one: Open, verdict: Verdict, now_us: int) -> int:
+        """Return when the first of the actions is free that might run in place of the proposed one, once nothing is
+        paused: 0 where one is, `NEVER_US` where nobody knows, or there is none.
+        """
+        gone = {*one.refused, verdict.proposal.action, *self._held_back.of(one.recurrence.pattern)}
+        first_us = self._openings().first_us(name for name in self._actions if name not in gone)
+        return first_us if first_us > now_us else 0
 
     def _adopt(self, verdict: Verdict) -> Open | None:
         """Take up a proposal again whose answer comes after it was given up; return it, or None."""

@@ -49,7 +49,7 @@ class Queue:
         timers: list[Timer] = []
         for place, (entity, waiting) in enumerate(self.waiting.items()):
             if entity not in busy:
-                due_us = max(waiting.due_us or told_us, openings.opens_us(waiting.recurrence), rest_us)
+                due_us = max(waiting.due_us or told_us, openings.opens_us(waiting), rest_us)
                 if due_us < NEVER_US:
                     timers.append((due_us, "retry", place, entity))
         return timers
@@ -59,7 +59,7 @@ class Queue:
         waiting = self.waiting.get(entity)
         if waiting is None:
             return False
-        return max(waiting.due_us or 0, openings.opens_us(waiting.recurrence), rest_us) <= now_us
+        return max(waiting.due_us or 0, openings.opens_us(waiting), rest_us) <= now_us
 
     def retried(self, entity: str) -> str:
         """Return what tells a retry from every other: by a gate whose clock is behind, two may be due at one time."""

@@ -44,7 +44,7 @@ class Open(msgspec.Struct, kw_only=True):
 
 class Waiting(msgspec.Struct, kw_only=True):
     """An episode to decide: `due_us` is when, or None for as soon as the entity's open proposal has ended; in either
-    case not while what the gate blocks leaves no action to choose.
+    case not while what the gate blocks leaves no action to choose (`Openings`).
     """
 
     recurrence: Recurrence
