@@ -4,7 +4,9 @@ import msgspec
 import pytest
 
 from schemas.events import Blocked
+from streams.loop.policy.held_back import HeldBack
 from streams.loop.policy.openings import Openings
+from streams.loop.policy.state import Waiting
 from streams.operate.concerned import concerned_scopes
 from tests.loop.decided import recurrence
 from tests.loop.gate_bench import ACTIONS, proposal, ready
@@ -27,7 +29,8 @@ def test_whatever_limit_the_policy_waits_for_concerns_the_entity(limit: str) -> 
     blocked = blocked_by(**{limit: "1/day"})
     entity = "e0" if limit == "entity_attempts" else "e5"
     again = recurrence(entity=entity, episode="now", pattern="p-1")
-    assert Openings(blocked, actions=tuple(ACTIONS)).opens_us(again) > 0
+    openings = Openings(blocked, actions=tuple(ACTIONS), held_back=HeldBack(limit=1))
+    assert openings.opens_us(Waiting(recurrence=again, attempt=1, due_us=None)) > 0
     assert blocked.keys() & concerned_scopes(Log(again), entity, {"now"}, actions=ACTIONS)
 
 
