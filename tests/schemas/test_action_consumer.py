@@ -20,13 +20,6 @@ from tests.schemas.executors import SECOND_US, Site, next_is, now_us, refusal
 from tests.schemas.people import Person
 
 
-@pytest.fixture
-def site(broker: LocalKafka, loop_on_kafka: Callable[..., str], tmp_path: Path) -> Site:
-    site = Site(broker.connection, broker.cluster_id, loop_on_kafka(), tmp_path)
-    site.order("running")
-    return site
-
-
 def test_an_action_is_claimed_handed_over_and_reported(site: Site) -> None:
     with site.executor() as consumer:
         sent = site.action("a1", parameters={"grace": "1s"})

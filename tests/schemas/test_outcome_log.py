@@ -4,13 +4,11 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from connectors.kafka.launcher import LocalKafka
 from schemas import kafka, wire
 from schemas.client.duplicates import DuplicateStore
 from schemas.client.outcomes import OutcomeLog
@@ -22,13 +20,6 @@ from schemas.raw import Message
 from schemas.signing import Signer
 from tests.patience import PATIENCE_S, eventually
 from tests.schemas.executors import Site, next_is
-
-
-@pytest.fixture
-def site(broker: LocalKafka, loop_on_kafka: Callable[..., str], tmp_path: Path) -> Site:
-    site = Site(broker.connection, broker.cluster_id, loop_on_kafka(), tmp_path)
-    site.order("running")
-    return site
 
 
 def newcomer(site: Site) -> Signer:

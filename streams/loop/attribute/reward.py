@@ -96,14 +96,19 @@ def measure(
         if not is_known:
             return None
     recovery_us = max(0, recovered_us - decided_us) if recovered and recovered_us is not None else horizon_us
-    overlapping = [window for window in windows if window.end_us > decided_us and window.start_us < until_us]
-    known = [(one.availability * one.known, one.known) for one in overlapping if one.availability is not None]
     return Measured(
         recovered=recovered,
         recovery_us=recovery_us,
-        availability=sum(mean for mean, _ in known) / sum(number for _, number in known) if known else None,
+        availability=_availability(windows, decided_us, until_us),
         left=1.0 - recovery_us / horizon_us,
     )
+
+
+def _availability(windows: Sequence[Window], since_us: int, until_us: int) -> float | None:
+    """Return the mean over the windows between two times that know it, by how many samples each has; None of none."""
+    overlapping = [window for window in windows if window.end_us > since_us and window.start_us < until_us]
+    known = [(one.availability * one.known, one.known) for one in overlapping if one.availability is not None]
+    return sum(mean for mean, _ in known) / sum(number for _, number in known) if known else None
 
 
 def _is_covered(
