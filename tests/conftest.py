@@ -11,6 +11,7 @@ from hypothesis import settings
 from connectors.kafka.admin import apply_topics, delete_topics
 from connectors.kafka.launcher import KafkaUnavailable, LocalKafka
 from streams.operate.cluster import require_kafka
+from tests.schemas.executors import Site
 
 settings.register_profile("shared", deadline=None)  # how long an example takes is no law: machines are shared
 settings.load_profile("shared")
@@ -68,3 +69,11 @@ def loop_on_kafka(broker: LocalKafka, loop_name: str) -> Iterator[Callable[..., 
 
     yield make
     delete_topics(broker.connection, loop_name)
+
+
+@pytest.fixture
+def site(broker: LocalKafka, loop_on_kafka: Callable[..., str], tmp_path: Path) -> Site:
+    """Return a loop that runs, with a folder of its own for keys and the memories of executors."""
+    site = Site(broker.connection, broker.cluster_id, loop_on_kafka(), tmp_path)
+    site.order("running")
+    return site

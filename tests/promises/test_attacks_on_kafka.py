@@ -5,13 +5,10 @@ With valid work between: every valid action is done, of the others none, and wha
 
 import random
 from collections import Counter
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
 
-from connectors.kafka.launcher import LocalKafka
 from schemas import kafka
 from schemas.client import ActionConsumer
 from schemas.events import Outcome
@@ -23,13 +20,6 @@ MINUTE_US = 60 * SECOND_US
 ANY_NUMBER = ((10_000, MINUTE_US),)
 OF_EACH_KIND = 50
 TRANSACTIONS = 60
-
-
-@pytest.fixture
-def site(broker: LocalKafka, loop_on_kafka: Callable[..., str], tmp_path: Path) -> Site:
-    site = Site(broker.connection, broker.cluster_id, loop_on_kafka(), tmp_path)
-    site.order("running")
-    return site
 
 
 @pytest.fixture
