@@ -1,5 +1,7 @@
 """Simulated time: one true time, wall clocks that may be wrong, and the loop time that an instance makes of them."""
 
+from schemas.clock import begins_anew
+
 
 class SimulatedClock:
     """True time (us), which only moves when told, and the error of this machine's wall clock."""
@@ -33,3 +35,8 @@ class LoopClock:
         """Return the loop time of a step taken now."""
         self._floor_us = max(self._floor_us, self._clock.true_us + self._offset_us)
         return self._floor_us
+
+    def put_right(self) -> None:
+        """Begin anew with the wall clock where that is right again and this one is not, by the broker's true time."""
+        if begins_anew(loop_us=self._offset_us, wall_us=self._clock.error_us):
+            self._offset_us = self._clock.error_us

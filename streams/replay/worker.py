@@ -110,6 +110,7 @@ class Worker:
         """Steps folded but not committed yet: each its journal entry and what it wrote."""
         self._last_us = 0
         self._heard_us = 0
+        self._loop_clock = LoopClock(clock, floor_us=0)
 
     def life(self) -> Iterator[Point]:
         """Take over, then step until fenced or stopped. Raises `RecoveryError` when replay does not fit."""
@@ -118,9 +119,9 @@ class Worker:
             producer = self._log.producer(self.place.transactional_id)
             yield "in-takeover"
             yield from self._recover(producer)
-            clock = LoopClock(self._clock, floor_us=self._last_us)
+            self._loop_clock = LoopClock(self._clock, floor_us=self._last_us)
             while not self.stopping:
-                yield from self._turn(producer, clock)
+                yield from self._turn(producer)
             if self._since_snapshot:
                 yield from self._save(producer)
             yield "stopped"
@@ -131,8 +132,8 @@ class Worker:
         """Whether a source holds records that were not folded yet."""
         return bool(self._unread())
 
-    def _turn(self, producer: MemoryProducer, clock: LoopClock) -> Iterator[Point]:
-        now = self._now(clock)
+    def _turn(self, producer: MemoryProducer) -> Iterator[Point]:
+        now = self._now()
         batches = self._gather()
         if batches:
             yield from self._take_step(producer, batches, now)
@@ -182,6 +183,8 @@ class Worker:
         yield "after-commit"
         if abs(self._last_us - self._log.now_us) > CLOCK_TOLERANCE_US:
             self.stopping = True
+        else:
+            self._loop_clock.put_right()
 
     def _save(self, producer: MemoryProducer) -> Iterator[Point]:
         yield from self._commit(producer)
@@ -256,8 +259,8 @@ class Worker:
         self._last_us = entry.time_us
         self._heard_us = entry.control_heard_us
 
-    def _now(self, clock: LoopClock) -> Now:
-        now_us = clock.now_us()
+    def _now(self) -> Now:
+        now_us = self._loop_clock.now_us()
         if not self.deaf:
             self._heard_us = max(self._heard_us, now_us)
         return Now(now_us, self._heard_us)

@@ -42,18 +42,20 @@ class ControlFeed:
         self._lock = threading.Lock()
         self._consumer: SteadyConsumer | None = None
         self._seek_to: int | None = None
-        self._asked_us = 0
-        self._heard_us = 0
+        self._asked_at_us: int | None = None
+        self._heard_at_us: int | None = None
+        """By the monotonic clock, as is `_asked_at_us`: loop time may begin anew."""
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="control", daemon=True)
 
     def heard_us(self) -> int:
         """Return when (loop time) the broker last confirmed that `control` was read to its end; 0: never."""
-        return self._heard_us
+        heard_at_us = self._heard_at_us
+        return 0 if heard_at_us is None else self._clock.at_us(heard_at_us)
 
     def told_us(self) -> int:
         """Return what a step is told: `heard_us`, or `STOPPED_HERE_US` while a stop file lies on this machine."""
-        return self._heard_us if self.why_stopped() is None else STOPPED_HERE_US
+        return self.heard_us() if self.why_stopped() is None else STOPPED_HERE_US
 
     def why_stopped(self) -> str | None:
         """Return why the loop is stopped on this machine, or None."""
@@ -85,7 +87,7 @@ class ControlFeed:
             start = self.offset() if self._seek_to is None else self._seek_to
             if (self._consumer is None and self._seek_to is None) or wanted < start:
                 self._seek_to = wanted
-                self._heard_us = 0
+                self._heard_at_us = None
 
     def unsubscribe(self, partition: int) -> None:
         """Feed an inbox no longer."""
@@ -109,7 +111,7 @@ class ControlFeed:
                 start, record = self._consumer.position, self._consumer.poll(_POLL_S)
                 if record is not None and record.error() is None:
                     self._hand_out(record, start)
-                if self._clock.now_us() - self._asked_us > _ASK_EVERY_US:
+                if self._asked_at_us is None or self._clock.elapsed_us() - self._asked_at_us > _ASK_EVERY_US:
                     self._ask(self._consumer)
         finally:
             if self._consumer is not None:
@@ -140,7 +142,7 @@ class ControlFeed:
 
     def _ask(self, consumer: SteadyConsumer) -> None:
         """Ask the broker where `control` ends; the answer, with everything before read, is what hearing means."""
-        asked_us = self._asked_us = self._clock.now_us()
+        asked_at_us = self._asked_at_us = self._clock.elapsed_us()
         try:
             end = consumer.end(_ANSWER_S)
         except KafkaException:
@@ -149,4 +151,4 @@ class ControlFeed:
         self._heard(True)
         with self._lock:
             if self._seek_to is None and consumer.position >= end:
-                self._heard_us = asked_us
+                self._heard_at_us = asked_at_us

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from schemas.clock import LoopClock
+from schemas.clock import LoopClock, begins_anew
 from schemas.errors import BrokerError, FencedError
 from schemas.raw import Message, RawBatch
 from schemas.signing import Signer
@@ -242,8 +242,12 @@ class PartitionOwner:
             return self._producer.write(messages, receipt_of=receipt_of)
 
     def _compare_clocks(self, receipt: Receipt, sent_us: int) -> None:
-        difference_us = self._check.difference_us(
-            sent_us=sent_us, confirmed_us=self._process_clock.now_us(), appended_us=receipt.appended_ms * 1_000
+        """Pause where loop time is too far from the broker's; nearer, begin anew where the wall clock is right."""
+        clock, appended_us = self._process_clock, receipt.appended_ms * 1_000
+        confirmed_us, ahead_us = clock.now_us(), clock.wall_ahead_us()
+        difference_us = self._check.difference_us(sent_us=sent_us, confirmed_us=confirmed_us, appended_us=appended_us)
+        of_wall_us = self._check.difference_us(
+            sent_us=sent_us + ahead_us, confirmed_us=confirmed_us + ahead_us, appended_us=appended_us
         )
         if not self._check.agrees(difference_us):
             self.paused = (
@@ -251,6 +255,14 @@ class PartitionOwner:
                 "then restart this worker"
             )
             self._metrics.paused(self.partition, self.paused)
+        elif begins_anew(loop_us=difference_us, wall_us=of_wall_us):
+            clock.begin_anew()
+            _LOG.warning(
+                "this worker was started under a clock that was %+.1f s off the broker's and has been set since: "
+                "loop time begins anew with it",
+                -difference_us / MICROSECONDS,
+                extra={"partition": self.partition},
+            )
 
     def _take_snapshot(self) -> None:
         began = time.monotonic()

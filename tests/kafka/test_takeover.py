@@ -138,6 +138,24 @@ def test_a_machine_whose_clock_is_far_from_the_brokers_pauses_and_says_so(place:
     assert len(place.steps()) == steps
 
 
+def test_a_worker_started_under_a_wrong_clock_begins_anew_once_the_clock_is_set(place: Place) -> None:
+    ahead_us = 4_000_000
+    clock = LoopClock(wall_us=lambda: time.time_ns() // 1_000 + ahead_us)
+    place.feed(5)
+    owner = place.owner(place.take(), clock=clock)
+    place.fold(owner)
+    assert clock.now_us() > time.time_ns() // 1_000 + 3_000_000, (
+        "the wall clock is as wrong as it was: nothing to follow"
+    )
+    ahead_us = 0
+    place.feed(5)
+    eventually(lambda: abs(clock.wall_ahead_us()) < 500_000)
+    assert owner.paused is None
+    owner.release(snapshot=False)
+    times = [entry.time_us for entry in place.steps()]
+    assert times == sorted(times)
+
+
 def test_a_due_timer_is_a_step_without_inputs(place: Place) -> None:
     owner = folded_once(place)
     eventually(lambda: any(not entry.inputs for entry in place.steps()))
