@@ -1,10 +1,11 @@
 """Clocks of a process: the wall clock, and loop time, which begins with it and does not follow its steps."""
 
+import threading
 import time
 from collections.abc import Callable
 
 _FAR_US = 1_000_000
-"""Loop time so far from the broker's is put right, where the wall clock is."""
+"""Loop time as near to the broker's as this is right."""
 
 
 def wall_us() -> int:
@@ -18,31 +19,25 @@ def _elapsed_us() -> int:
     return time.clock_gettime_ns(clock) // 1_000
 
 
-def begins_anew(*, loop_us: int, wall_us: int) -> bool:
-    """Return whether loop time is to begin anew: it is far from the broker's, and the wall clock is nearer by half.
-
-    Both arguments are differences to the broker's time (us). A process that was started under a wrong clock does not
-    stay wrong once the clock is set; a step that leads away from the broker's time is followed by none.
-    """
-    return abs(loop_us) > _FAR_US and 2 * abs(wall_us) <= abs(loop_us)
-
-
 class LoopClock:
     """Loop time of one process in microseconds since the epoch: wall time when it starts, the monotonic clock from
-    there on. A step of the wall clock does not reach it unless it is asked to begin anew.
+    there on. No step of the wall clock reaches it, but for the one that sets right a clock which was wrong when the
+    process started (`put_right`). It may be shared by threads.
     """
 
     def __init__(self, *, wall_us: Callable[[], int] = wall_us, elapsed_us: Callable[[], int] = _elapsed_us) -> None:
         self._wall_us = wall_us
         self._elapsed_us = elapsed_us
         self._offset_us = wall_us() - elapsed_us()
+        self._is_right = False
+        self._lock = threading.Lock()
 
     def now_us(self) -> int:
         """Return the time now."""
-        return self._offset_us + self._elapsed_us()
+        return self.at_us(self._elapsed_us())
 
     def elapsed_us(self) -> int:
-        """Return the monotonic clock (us), which no beginning anew moves."""
+        """Return what the monotonic clock shows (us)."""
         return self._elapsed_us()
 
     def at_us(self, elapsed_us: int) -> int:
@@ -53,6 +48,18 @@ class LoopClock:
         """Return by how much (us) the wall clock is ahead of this one."""
         return self._wall_us() - self.now_us()
 
-    def begin_anew(self) -> None:
-        """Follow the wall clock from here on, as a new process would."""
-        self._offset_us += self.wall_ahead_us()
+    def put_right(self, *, off_us: int, wall_off_us: int) -> bool:
+        """Begin anew with the wall clock, as a new process would, and return whether it was done.
+
+        `off_us` is how far the broker's time is from this clock, `wall_off_us` how far from the wall clock. It is done
+        where this clock was never within a second of the broker's and the wall clock is twice as near, and once at
+        most: where broker and worker are on one machine, any later step looks as if the clock had been set right.
+        """
+        with self._lock:
+            if self._is_right or 2 * abs(wall_off_us) > abs(off_us) > _FAR_US:
+                return False
+            self._is_right = True
+            if abs(off_us) <= _FAR_US:
+                return False
+            self._offset_us = self._wall_us() - self._elapsed_us()
+            return True

@@ -1,6 +1,6 @@
 """Simulated time: one true time, wall clocks that may be wrong, and the loop time that an instance makes of them."""
 
-from schemas.clock import begins_anew
+from schemas.clock import LoopClock
 
 
 class SimulatedClock:
@@ -20,8 +20,8 @@ class SimulatedClock:
         self.true_us = max(self.true_us, time_us)
 
 
-class LoopClock:
-    """Loop time of one run of an instance: the wall clock at its start, then only the time elapsed since.
+class InstanceClock:
+    """Loop time of one run of an instance on a simulated machine.
 
     It never runs backwards: not within the run, and not behind `floor_us`, the last step's time in the journal.
     """
@@ -29,14 +29,22 @@ class LoopClock:
     def __init__(self, clock: SimulatedClock, *, floor_us: int) -> None:
         self._clock = clock
         self._floor_us = floor_us
-        self._offset_us = clock.error_us
+        self._loop = LoopClock(wall_us=lambda: clock.wall_us, elapsed_us=lambda: clock.true_us)
+        self._heard_at_us: int | None = None
 
     def now_us(self) -> int:
         """Return the loop time of a step taken now."""
-        self._floor_us = max(self._floor_us, self._clock.true_us + self._offset_us)
+        self._floor_us = max(self._floor_us, self._loop.now_us())
         return self._floor_us
 
-    def put_right(self) -> None:
-        """Begin anew with the wall clock where that is right again and this one is not, by the broker's true time."""
-        if begins_anew(loop_us=self._offset_us, wall_us=self._clock.error_us):
-            self._offset_us = self._clock.error_us
+    def hear(self) -> None:
+        """Take down that `control` was heard now."""
+        self._heard_at_us = self._loop.elapsed_us()
+
+    def heard_us(self) -> int:
+        """Return when (loop time) `control` was last heard; 0: never."""
+        return 0 if self._heard_at_us is None else min(self._loop.at_us(self._heard_at_us), self.now_us())
+
+    def compare(self, broker_us: int) -> None:
+        """Put loop time right by the broker's, as a worker does after a commit."""
+        self._loop.put_right(off_us=broker_us - self._loop.now_us(), wall_off_us=broker_us - self._clock.wall_us)

@@ -16,7 +16,7 @@ from streams.loop.processor import Now
 from streams.loop.role import Role
 from streams.loop.snapshot import Snapshot, newest_snapshot, next_slot, snapshot_messages
 from streams.loop.step import journal_entry, journal_message, replay_step, take_step
-from streams.replay.clock import LoopClock, SimulatedClock
+from streams.replay.clock import InstanceClock, SimulatedClock
 from streams.replay.log import MemoryLog, MemoryProducer
 from streams.replay.reading import inputs_of, read_events
 
@@ -109,8 +109,7 @@ class Worker:
         self._waiting: list[list[Message]] = []
         """Steps folded but not committed yet: each its journal entry and what it wrote."""
         self._last_us = 0
-        self._heard_us = 0
-        self._loop_clock = LoopClock(clock, floor_us=0)
+        self._loop_clock = InstanceClock(clock, floor_us=0)
 
     def life(self) -> Iterator[Point]:
         """Take over, then step until fenced or stopped. Raises `RecoveryError` when replay does not fit."""
@@ -119,7 +118,7 @@ class Worker:
             producer = self._log.producer(self.place.transactional_id)
             yield "in-takeover"
             yield from self._recover(producer)
-            self._loop_clock = LoopClock(self._clock, floor_us=self._last_us)
+            self._loop_clock = InstanceClock(self._clock, floor_us=self._last_us)
             while not self.stopping:
                 yield from self._turn(producer)
             if self._since_snapshot:
@@ -184,7 +183,7 @@ class Worker:
         if abs(self._last_us - self._log.now_us) > CLOCK_TOLERANCE_US:
             self.stopping = True
         else:
-            self._loop_clock.put_right()
+            self._loop_clock.compare(self._log.now_us)
 
     def _save(self, producer: MemoryProducer) -> Iterator[Point]:
         yield from self._commit(producer)
@@ -257,13 +256,11 @@ class Worker:
         self.step += 1
         self._since_snapshot += 1
         self._last_us = entry.time_us
-        self._heard_us = entry.control_heard_us
 
     def _now(self) -> Now:
-        now_us = self._loop_clock.now_us()
         if not self.deaf:
-            self._heard_us = max(self._heard_us, now_us)
-        return Now(now_us, self._heard_us)
+            self._loop_clock.hear()
+        return Now(self._loop_clock.now_us(), self._loop_clock.heard_us())
 
     def _gather(self) -> list[RawBatch]:
         unread = self._unread()

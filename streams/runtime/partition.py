@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from schemas.clock import LoopClock, begins_anew
+from schemas.clock import LoopClock
 from schemas.errors import BrokerError, FencedError
 from schemas.raw import Message, RawBatch
 from schemas.signing import Signer
@@ -215,7 +215,7 @@ class PartitionOwner:
         """Commit the steps that wait, and what they wrote, in one transaction."""
         began = time.monotonic()
         self._whole = False
-        sent_us = self._process_clock.now_us()
+        sent_at_us = self._process_clock.elapsed_us()
         receipt = self._write(self._waiting, receipt_of=self._newest_entry)
         self._waiting = []
         held = self._held
@@ -223,7 +223,7 @@ class PartitionOwner:
         self._folded = held.role.next_offsets()
         self._whole = True
         self._metrics.commit(time.monotonic() - began)
-        self._compare_clocks(receipt, sent_us)
+        self._compare_clocks(receipt, sent_at_us)
         if held.replay_s > max(self._spec.replay_limit_s, _SNAPSHOT_SHARE * self._snapshot_s):
             self._take_snapshot()
 
@@ -241,26 +241,28 @@ class PartitionOwner:
             mend(self._spec, self.partition, self._producer)
             return self._producer.write(messages, receipt_of=receipt_of)
 
-    def _compare_clocks(self, receipt: Receipt, sent_us: int) -> None:
-        """Pause where loop time is too far from the broker's; nearer, begin anew where the wall clock is right."""
-        clock, appended_us = self._process_clock, receipt.appended_ms * 1_000
-        confirmed_us, ahead_us = clock.now_us(), clock.wall_ahead_us()
-        difference_us = self._check.difference_us(sent_us=sent_us, confirmed_us=confirmed_us, appended_us=appended_us)
-        of_wall_us = self._check.difference_us(
-            sent_us=sent_us + ahead_us, confirmed_us=confirmed_us + ahead_us, appended_us=appended_us
+    def _compare_clocks(self, receipt: Receipt, sent_at_us: int) -> None:
+        """Pause where loop time is too far from the broker's; nearer, put it right if it never was and can be."""
+        clock = self._process_clock
+        sent_us, confirmed_us, ahead_us = clock.at_us(sent_at_us), clock.now_us(), clock.wall_ahead_us()
+        off_us, wall_off_us = (
+            self._check.difference_us(
+                sent_us=sent_us + shift_us,
+                confirmed_us=confirmed_us + shift_us,
+                appended_us=receipt.appended_ms * 1_000,
+            )
+            for shift_us in (0, ahead_us)
         )
-        if not self._check.agrees(difference_us):
+        if not self._check.agrees(off_us):
             self.paused = (
-                f"the broker's clock is {difference_us / MICROSECONDS:+.1f} s from this machine's: set the clocks, "
+                f"the broker's clock is {off_us / MICROSECONDS:+.1f} s from this machine's: set the clocks, "
                 "then restart this worker"
             )
             self._metrics.paused(self.partition, self.paused)
-        elif begins_anew(loop_us=difference_us, wall_us=of_wall_us):
-            clock.begin_anew()
+        elif self._check.tells(sent_us, confirmed_us) and clock.put_right(off_us=off_us, wall_off_us=wall_off_us):
             _LOG.warning(
-                "this worker was started under a clock that was %+.1f s off the broker's and has been set since: "
-                "loop time begins anew with it",
-                -difference_us / MICROSECONDS,
+                "started under a clock %+.1f s from the broker's, which was set right since: going on with that one",
+                -off_us / MICROSECONDS,
                 extra={"partition": self.partition},
             )
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,16 @@ def place(broker: LocalKafka, loop_on_kafka: Callable[..., str], tmp_path: Path)
     loop = loop_on_kafka(telemetry=1)
     subject = Subject(loop=loop, bootstrap=broker.bootstrap, instance="w0", data=str(tmp_path), partitions=1)
     return Place(spec=replace(spec_of(subject), replay_limit_s=1e9))
+
+
+@dataclass
+class SteppedClock:
+    """The wall clock of a machine, so far (us) ahead of the true time."""
+
+    ahead_us: int
+
+    def now_us(self) -> int:
+        return time.time_ns() // 1_000 + self.ahead_us
 
 
 def test_the_heir_of_a_killed_owner_has_its_state_to_the_bit_and_writes_nothing_again(place: Place) -> None:
@@ -138,19 +148,23 @@ def test_a_machine_whose_clock_is_far_from_the_brokers_pauses_and_says_so(place:
     assert len(place.steps()) == steps
 
 
-def test_a_worker_started_under_a_wrong_clock_begins_anew_once_the_clock_is_set(place: Place) -> None:
-    ahead_us = 4_000_000
-    clock = LoopClock(wall_us=lambda: time.time_ns() // 1_000 + ahead_us)
+def test_a_worker_started_under_a_wrong_clock_follows_it_once_it_is_set_right(place: Place) -> None:
+    wall = SteppedClock(ahead_us=2_000_000)
+    clock = LoopClock(wall_us=wall.now_us)
     place.feed(5)
     owner = place.owner(place.take(), clock=clock)
+    wall.ahead_us = 4_000_000
     place.fold(owner)
-    assert clock.now_us() > time.time_ns() // 1_000 + 3_000_000, (
-        "the wall clock is as wrong as it was: nothing to follow"
-    )
-    ahead_us = 0
-    place.feed(5)
+    assert clock.wall_ahead_us() > 1_500_000, "the wall clock is worse: nothing to follow"
+    wall.ahead_us = 0
     eventually(lambda: abs(clock.wall_ahead_us()) < 500_000)
+    wall.ahead_us = 3_000_000
+    place.feed(5)
+    place.fold(owner)
+    assert clock.wall_ahead_us() > 2_500_000, "put right once at most"
     assert owner.paused is None
+    steps = len(place.steps())
+    eventually(lambda: len(place.steps()) > steps)
     owner.release(snapshot=False)
     times = [entry.time_us for entry in place.steps()]
     assert times == sorted(times)

@@ -31,3 +31,9 @@ def test_only_more_than_the_limit_apart_disagrees() -> None:
     behind = check.difference_us(sent_us=6_000_000, confirmed_us=6_000_010, appended_us=1_000_000)
     assert (ahead, check.agrees(ahead)) == (5_000_001, False)
     assert (behind, check.agrees(behind)) == (-5_000_000, True)
+
+
+def test_a_slow_confirmation_tells_nothing_of_a_small_difference() -> None:
+    check = AppendTimeCheck(limit_us=5_000_000)
+    assert check.tells(10, 1_000_010)
+    assert not check.tells(10, 1_000_011)

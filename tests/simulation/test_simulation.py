@@ -8,6 +8,8 @@ SEEDS = 300
 CHUNK = 25
 """Seeds of one test: tests run side by side."""
 SOAK_SEEDS = 5_000
+OPPOSITE_CLOCKS = 300_049
+"""`decide` and the gate start 6.5 s apart, each within what is tolerated: the gate denies everything while they are."""
 PAUSED_SEEDS = 3
 HEARD_US = 1_000_000
 """By then the policy has heard of a pause, however late roles hear of each other."""
@@ -20,6 +22,11 @@ WITNESSES = range(40)
 def test_every_promise_holds_under_every_seed(first: int) -> None:
     broken = [str(judged) for seed in range(first, first + CHUNK) if not (judged := judge(seed)).ok]
     assert not broken, "\n".join(broken)
+
+
+def test_processes_started_under_clocks_that_differ_agree_once_those_are_set_right() -> None:
+    judged = judge(OPPOSITE_CLOCKS)
+    assert judged.ok, str(judged)
 
 
 @pytest.mark.soak
