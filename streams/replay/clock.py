@@ -43,7 +43,7 @@ class InstanceClock:
 
     def heard_us(self) -> int:
         """Return when (loop time) `control` was last heard; 0: never."""
-        return 0 if self._heard_at_us is None else min(self._loop.at_us(self._heard_at_us), self.now_us())
+        return 0 if self._heard_at_us is None else self._loop.at_us(self._heard_at_us)
 
     def compare(self, broker_us: int) -> None:
         """Put loop time right by the broker's, as a worker does after a commit."""

@@ -6,10 +6,10 @@ SECOND_US = 1_000_000
 START_US = 1_000 * SECOND_US
 
 
-def started(*, error_s: int, floor_us: int = 0) -> tuple[SimulatedClock, InstanceClock]:
+def started(*, error_s: int) -> tuple[SimulatedClock, InstanceClock]:
     machine = SimulatedClock(start_us=START_US)
     machine.error_us = error_s * SECOND_US
-    return machine, InstanceClock(machine, floor_us=floor_us)
+    return machine, InstanceClock(machine, floor_us=0)
 
 
 def test_it_keeps_the_error_it_was_started_with_until_the_machine_is_set_right() -> None:
@@ -41,9 +41,3 @@ def test_what_was_heard_keeps_its_age() -> None:
     machine.error_us = 0
     clock.compare(machine.true_us)
     assert clock.now_us() - clock.heard_us() == 2 * SECOND_US
-
-
-def test_nothing_was_heard_after_now() -> None:
-    _, clock = started(error_s=0, floor_us=START_US - SECOND_US)
-    clock.hear()
-    assert clock.heard_us() == clock.now_us()
