@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 
-_FAR_US = 1_000_000
+_NEAR_US = 1_000_000
 """Loop time as near to the broker's as this is right."""
 
 
@@ -29,7 +29,7 @@ class LoopClock:
         self._wall_us = wall_us
         self._elapsed_us = elapsed_us
         self._offset_us = wall_us() - elapsed_us()
-        self._is_right = False
+        self._was_right = False
         self._lock = threading.Lock()
 
     def now_us(self) -> int:
@@ -56,10 +56,11 @@ class LoopClock:
         most: where broker and worker are on one machine, any later step looks as if the clock had been set right.
         """
         with self._lock:
-            if self._is_right or 2 * abs(wall_off_us) > abs(off_us) > _FAR_US:
+            if self._was_right or abs(off_us) <= _NEAR_US:
+                self._was_right = True
                 return False
-            self._is_right = True
-            if abs(off_us) <= _FAR_US:
+            if 2 * abs(wall_off_us) > abs(off_us):
                 return False
             self._offset_us = self._wall_us() - self._elapsed_us()
+            self._was_right = True
             return True

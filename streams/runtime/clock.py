@@ -34,6 +34,6 @@ class AppendTimeCheck:
         """Return whether a difference is small enough to go on."""
         return abs(difference_us) <= self._limit_us
 
-    def tells(self, sent_us: int, confirmed_us: int) -> bool:
+    def is_sharp(self, *, sent_us: int, confirmed_us: int) -> bool:
         """Return whether so little time passed between sending and confirmation that no difference means agreement."""
         return confirmed_us - sent_us <= MICROSECONDS

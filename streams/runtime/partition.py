@@ -259,7 +259,9 @@ class PartitionOwner:
                 "then restart this worker"
             )
             self._metrics.paused(self.partition, self.paused)
-        elif self._check.tells(sent_us, confirmed_us) and clock.put_right(off_us=off_us, wall_off_us=wall_off_us):
+            return
+        is_sharp = self._check.is_sharp(sent_us=sent_us, confirmed_us=confirmed_us)
+        if is_sharp and clock.put_right(off_us=off_us, wall_off_us=wall_off_us):
             _LOG.warning(
                 "started under a clock %+.1f s from the broker's, which was set right since: going on with that one",
                 -off_us / MICROSECONDS,

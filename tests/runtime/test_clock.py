@@ -35,5 +35,5 @@ def test_only_more_than_the_limit_apart_disagrees() -> None:
 
 def test_a_slow_confirmation_tells_nothing_of_a_small_difference() -> None:
     check = AppendTimeCheck(limit_us=5_000_000)
-    assert check.tells(10, 1_000_010)
-    assert not check.tells(10, 1_000_011)
+    assert check.is_sharp(sent_us=10, confirmed_us=1_000_010)
+    assert not check.is_sharp(sent_us=10, confirmed_us=1_000_011)
