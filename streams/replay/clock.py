@@ -45,6 +45,10 @@ class InstanceClock:
         """Return when (loop time) `control` was last heard; 0: never."""
         return 0 if self._heard_at_us is None else self._loop.at_us(self._heard_at_us)
 
-    def compare(self, broker_us: int) -> None:
+    def off_us(self, broker_us: int) -> int:
+        """Return how far (us) the broker's time is from this clock, whose time is not held up by the journal's here."""
+        return broker_us - self._loop.now_us()
+
+    def put_right(self, broker_us: int) -> None:
         """Put loop time right by the broker's, as a worker does after a commit."""
-        self._loop.put_right(off_us=broker_us - self._loop.now_us(), wall_off_us=broker_us - self._clock.wall_us)
+        self._loop.put_right(off_us=self.off_us(broker_us), wall_off_us=broker_us - self._clock.wall_us)

@@ -119,6 +119,7 @@ class Worker:
             yield "in-takeover"
             yield from self._recover(producer)
             self._loop_clock = InstanceClock(self._clock, floor_us=self._last_us)
+            self._compare_clocks()
             while not self.stopping:
                 yield from self._turn(producer)
             if self._since_snapshot:
@@ -180,10 +181,14 @@ class Worker:
         self._waiting = []
         producer.commit()
         yield "after-commit"
-        if abs(self._last_us - self._log.now_us) > CLOCK_TOLERANCE_US:
+        self._compare_clocks()
+
+    def _compare_clocks(self) -> None:
+        """End where loop time is too far from the log's; nearer, put it right if it never was and can be."""
+        if abs(self._loop_clock.off_us(self._log.now_us)) > CLOCK_TOLERANCE_US:
             self.stopping = True
         else:
-            self._loop_clock.compare(self._log.now_us)
+            self._loop_clock.put_right(self._log.now_us)
 
     def _save(self, producer: MemoryProducer) -> Iterator[Point]:
         yield from self._commit(producer)

@@ -19,7 +19,7 @@ from schemas.signing import Signer
 from schemas.topics import SHARED_SOURCES
 from streams.loop.processor import STOPPED_HERE_US, Now
 from streams.loop.snapshot import next_slot
-from streams.loop.step import StepOutput, journal_entry, journal_message, take_step
+from streams.loop.step import JOURNAL, StepOutput, journal_entry, journal_message, take_step
 from streams.runtime import snapshots
 from streams.runtime.clock import MICROSECONDS, AppendTimeCheck, PartitionClock
 from streams.runtime.held import Held
@@ -28,7 +28,7 @@ from streams.runtime.metrics import Metrics
 from streams.runtime.spec import WorkerSpec
 from streams.runtime.step_producer import AbortedError, Receipt
 from streams.runtime.takeover import Takeover
-from streams.runtime.torn import mend
+from streams.runtime.torn import mend, nothing
 
 _LOG = logging.getLogger("flyball.worker")
 IDLE_S = 1.0
@@ -143,6 +143,7 @@ class PartitionOwner:
 
     def _run(self) -> None:
         try:
+            self._compare_clocks_unseen()
             while not self._stopping.is_set():
                 self._turn()
         except BaseException as error:  # whatever it is, only the worker may decide what follows
@@ -240,6 +241,14 @@ class PartitionOwner:
             _LOG.warning("writing a transaction again: %s", error, extra={"partition": self.partition})
             mend(self._spec, self.partition, self._producer)
             return self._producer.write(messages, receipt_of=receipt_of)
+
+    def _compare_clocks_unseen(self) -> None:
+        """Compare clocks before the first step: one taken in a wrong time would hold up all that follow, under a right
+        clock too, until that time has come.
+        """
+        sent_at_us = self._process_clock.elapsed_us()
+        receipt = self._producer.write_and_abort([nothing(f"{JOURNAL}-{self._spec.role}", self.partition)])
+        self._compare_clocks(receipt, sent_at_us)
 
     def _compare_clocks(self, receipt: Receipt, sent_at_us: int) -> None:
         """Pause where loop time is too far from the broker's; nearer, put it right if it never was and can be."""

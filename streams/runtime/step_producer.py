@@ -67,19 +67,27 @@ class StepProducer:
         """Return how many partitions a registry topic has."""
         return partitions_of(self._producer, self._full_name(topic))
 
-    def write_and_abort(self, messages: Sequence[Message]) -> None:
-        """Write messages that nobody will see; every partition that they go to gets the marker of an abort."""
-        refused: list[KafkaError] = []
+    def write_and_abort(self, messages: Sequence[Message]) -> Receipt:
+        """Write messages that nobody will see, and return the first receipt that came; every partition that they go to
+        gets the marker of an abort.
+        """
+        receipts: list[Receipt] = []
+
+        def delivered(error: KafkaError | None, record: Record) -> None:
+            if error is None:
+                receipts.append(Receipt(record.offset(), record.timestamp()[1]))
+
         try:
             self._producer.begin_transaction()
             for message in messages:
-                self._produce(message, lambda error, _: refused.append(error) if error else None)
-            left = self._producer.flush(_COMMIT_S)
+                self._produce(message, delivered)
+            self._producer.flush(_COMMIT_S)
             self._producer.abort_transaction(_COMMIT_S)
         except KafkaException as error:
             raise _translated(error, "an aborted transaction") from error
-        if left or refused:
-            raise BrokerError(f"expected Kafka to take {len(messages)} records, {left} wait and {refused} were refused")
+        if len(receipts) < len(messages):
+            raise BrokerError(f"expected Kafka to take {len(messages)} records, it took {len(receipts)}")
+        return receipts[0]
 
     def write(self, messages: Sequence[Message], *, receipt_of: int = 0) -> Receipt:
         """Write messages in one transaction and return the receipt of one of them; raises `AbortedError`."""

@@ -45,7 +45,7 @@ def mend(spec: WorkerSpec, partition: int, producer: StepProducer) -> list[str]:
     found = undecided(spec, partition)
     if not found:
         return []
-    producer.write_and_abort([_nothing(*place) for place in _places(spec, partition, producer)])
+    producer.write_and_abort([nothing(*place) for place in _places(spec, partition, producer)])
     deadline = time.monotonic() + _MARKERS_S
     while undecided(spec, partition):
         if time.monotonic() > deadline:
@@ -77,6 +77,6 @@ def _places(spec: WorkerSpec, partition: int, producer: StepProducer) -> Iterato
             yield from ((topic.name, number) for number in range(producer.partitions_of(topic.name)))
 
 
-def _nothing(topic: str, partition: int) -> Message:
-    """Return a record that is never seen: it exists for the marker behind it."""
-    return Message(topic=topic, key=b"undecided", value=b"", headers=(), partition=partition)
+def nothing(topic: str, partition: int) -> Message:
+    """Return a record for a transaction to abort: never seen, it exists for its receipt and the marker behind it."""
+    return Message(topic=topic, key=b"nothing", value=b"", headers=(), partition=partition)

@@ -62,12 +62,16 @@ class Place:
         owner.start()
         return owner
 
-    def fold(self, owner: PartitionOwner) -> None:
-        """Hand the owner what was not folded yet, and wait until it is committed."""
+    def hand(self, owner: PartitionOwner) -> None:
+        """Hand the owner what was not folded yet."""
         start = owner.position("telemetry")
         with InputReader(self.connection, prefix=f"{self.spec.loop}.") as reader:
             batch = reader.batch("telemetry", PARTITION, start, self.written)
         owner.inbox.put(Fetched(batch=batch, start=start, stop=self.written))
+
+    def fold(self, owner: PartitionOwner) -> None:
+        """Hand the owner what was not folded yet, and wait until it is committed."""
+        self.hand(owner)
         eventually(lambda: self.failures or owner.position("telemetry") == self.written)
 
     def steps(self) -> list[JournalEntry]:

@@ -28,7 +28,7 @@ def place(broker: LocalKafka, loop_on_kafka: Callable[..., str], tmp_path: Path)
 
 @dataclass
 class SteppedClock:
-    """The wall clock of a machine, so far (us) ahead of the true time."""
+    """A clock of a machine, so far (us) ahead of the true time."""
 
     ahead_us: int
 
@@ -136,13 +136,27 @@ def test_inputs_of_the_journal_that_are_gone_need_a_person(place: Place) -> None
     assert place.failures == []
 
 
-def test_a_machine_whose_clock_is_far_from_the_brokers_pauses_and_says_so(place: Place) -> None:
+def test_a_worker_under_a_clock_far_from_the_brokers_takes_no_step_and_says_so(place: Place) -> None:
     place.feed(5)
-    ahead = LoopClock(wall_us=lambda: time.time_ns() // 1_000 + 9_000_000)
-    owner = place.owner(place.take(), clock=ahead)
-    place.fold(owner)
+    owner = place.owner(place.take(), clock=LoopClock(wall_us=SteppedClock(ahead_us=9_000_000).now_us))
+    place.hand(owner)
     eventually(lambda: owner.paused)
     assert "-9.0 s from this machine's" in (owner.paused or "")
+    time.sleep(1.0)
+    owner.release(snapshot=True)
+    assert (place.steps(), place.log("state-detect")) == ([], [])
+    place.fold(place.owner(place.take()))
+    assert place.failures == []
+
+
+def test_a_clock_that_leaves_the_brokers_pauses_after_the_next_commit(place: Place) -> None:
+    elapsed = SteppedClock(ahead_us=0)
+    owner = place.owner(place.take(), clock=LoopClock(elapsed_us=elapsed.now_us))
+    place.feed(5)
+    place.fold(owner)
+    assert owner.paused is None
+    elapsed.ahead_us = 9_000_000
+    eventually(lambda: owner.paused)
     steps = len(place.steps())
     time.sleep(1.0)
     assert len(place.steps()) == steps
