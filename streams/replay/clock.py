@@ -46,9 +46,9 @@ class InstanceClock:
         return 0 if self._heard_at_us is None else self._loop.at_us(self._heard_at_us)
 
     def off_us(self, broker_us: int) -> int:
-        """Return how far (us) the broker's time is from this clock, whose time is not held up by the journal's here."""
+        """Return how far (us) the broker's time is from loop time, the floor by the journal left out."""
         return broker_us - self._loop.now_us()
 
     def put_right(self, broker_us: int) -> None:
-        """Put loop time right by the broker's, as a worker does after a commit."""
+        """Put loop time right by the broker's, as a worker does before its first step and after every commit."""
         self._loop.put_right(off_us=self.off_us(broker_us), wall_off_us=broker_us - self._clock.wall_us)

@@ -1,5 +1,7 @@
 """Loop time of a partition, and how it is compared with the broker's."""
 
+from typing import NamedTuple
+
 from schemas.clock import LoopClock
 
 MICROSECONDS = 1_000_000
@@ -18,22 +20,37 @@ class PartitionClock:
         return self._last_us
 
 
-class AppendTimeCheck:
-    """Compares loop time with the broker's: `LogAppendTime` of an own record against when it was sent and confirmed."""
+class Difference(NamedTuple):
+    """How far (us) the broker's time is from loop time, and from the wall clock. `is_sharp`: the broker answered so
+    fast that no difference means agreement.
+    """
 
-    def __init__(self, *, limit_us: int) -> None:
-        self._limit_us = limit_us
+    off_us: int
+    wall_off_us: int
+    is_sharp: bool
 
-    def difference_us(self, *, sent_us: int, confirmed_us: int, appended_us: int) -> int:
-        """Return by how much (us) the append lies outside of the time between sending and confirmation; 0 inside."""
-        if appended_us < sent_us:
-            return appended_us - sent_us
-        return max(0, appended_us - confirmed_us)
+    def refusal(self, *, limit_s: float) -> str | None:
+        """Return why no step may be taken under such clocks, if so."""
+        if abs(self.off_us) <= limit_s * MICROSECONDS:
+            return None
+        return (
+            f"the broker's clock is {self.off_us / MICROSECONDS:+.1f} s from this machine's: set the clocks, "
+            "then start again"
+        )
 
-    def agrees(self, difference_us: int) -> bool:
-        """Return whether a difference is small enough to go on."""
-        return abs(difference_us) <= self._limit_us
 
-    def is_sharp(self, *, sent_us: int, confirmed_us: int) -> bool:
-        """Return whether so little time passed between sending and confirmation that no difference means agreement."""
-        return confirmed_us - sent_us <= MICROSECONDS
+def compare(clock: LoopClock, *, sent_at_us: int, appended_us: int) -> Difference:
+    """Compare clocks right after an own record was confirmed: sent when the monotonic clock showed `sent_at_us`, and
+    appended at `appended_us` by the broker's (`LogAppendTime`).
+    """
+    sent_us, confirmed_us, ahead_us = clock.at_us(sent_at_us), clock.now_us(), clock.wall_ahead_us()
+    return Difference(
+        off_us=outside_us(appended_us, sent_us, confirmed_us),
+        wall_off_us=outside_us(appended_us, sent_us + ahead_us, confirmed_us + ahead_us),
+        is_sharp=confirmed_us - sent_us <= MICROSECONDS,
+    )
+
+
+def outside_us(time_us: int, start_us: int, end_us: int) -> int:
+    """Return by how much a time lies before (negative) or behind a span of time; 0 inside."""
+    return min(0, time_us - start_us) + max(0, time_us - end_us)

@@ -19,16 +19,16 @@ from schemas.signing import Signer
 from schemas.topics import SHARED_SOURCES
 from streams.loop.processor import STOPPED_HERE_US, Now
 from streams.loop.snapshot import next_slot
-from streams.loop.step import JOURNAL, StepOutput, journal_entry, journal_message, take_step
+from streams.loop.step import StepOutput, journal_entry, journal_message, take_step
 from streams.runtime import snapshots
-from streams.runtime.clock import MICROSECONDS, AppendTimeCheck, PartitionClock
+from streams.runtime.clock import MICROSECONDS, Difference, PartitionClock, compare
 from streams.runtime.held import Held
 from streams.runtime.inbox import Fetched, Inbox
 from streams.runtime.metrics import Metrics
 from streams.runtime.spec import WorkerSpec
 from streams.runtime.step_producer import AbortedError, Receipt
 from streams.runtime.takeover import Takeover
-from streams.runtime.torn import mend, nothing
+from streams.runtime.torn import mend
 
 _LOG = logging.getLogger("flyball.worker")
 IDLE_S = 1.0
@@ -70,7 +70,6 @@ class PartitionOwner:
         self._producer = takeover.producer
         self._process_clock = clock
         self._clock = PartitionClock(clock=clock, floor_us=takeover.held.time_us)
-        self._check = AppendTimeCheck(limit_us=int(spec.clock_limit_s * MICROSECONDS))
         self._heard_us = heard_us
         self._stopped_here = False
         """Whether a stop file lay here in the last step: when one comes or goes there is a step of its own."""
@@ -85,6 +84,7 @@ class PartitionOwner:
         self._waiting_since = 0.0
         self._snapshot_s = 0.0
         self._thread = threading.Thread(target=self._run, name=f"{spec.role}-{partition}", daemon=True)
+        self._obey(takeover.clocks)
 
     @property
     def step(self) -> int:
@@ -143,7 +143,6 @@ class PartitionOwner:
 
     def _run(self) -> None:
         try:
-            self._compare_clocks_unseen()
             while not self._stopping.is_set():
                 self._turn()
         except BaseException as error:  # whatever it is, only the worker may decide what follows
@@ -224,7 +223,7 @@ class PartitionOwner:
         self._folded = held.role.next_offsets()
         self._whole = True
         self._metrics.commit(time.monotonic() - began)
-        self._compare_clocks(receipt, sent_at_us)
+        self._obey(compare(self._process_clock, sent_at_us=sent_at_us, appended_us=receipt.appended_ms * 1_000))
         if held.replay_s > max(self._spec.replay_limit_s, _SNAPSHOT_SHARE * self._snapshot_s):
             self._take_snapshot()
 
@@ -242,38 +241,15 @@ class PartitionOwner:
             mend(self._spec, self.partition, self._producer)
             return self._producer.write(messages, receipt_of=receipt_of)
 
-    def _compare_clocks_unseen(self) -> None:
-        """Compare clocks before the first step: one taken in a wrong time would hold up all that follow, under a right
-        clock too, until that time has come.
-        """
-        sent_at_us = self._process_clock.elapsed_us()
-        receipt = self._producer.write_and_abort([nothing(f"{JOURNAL}-{self._spec.role}", self.partition)])
-        self._compare_clocks(receipt, sent_at_us)
-
-    def _compare_clocks(self, receipt: Receipt, sent_at_us: int) -> None:
+    def _obey(self, clocks: Difference) -> None:
         """Pause where loop time is too far from the broker's; nearer, put it right if it never was and can be."""
-        clock = self._process_clock
-        sent_us, confirmed_us, ahead_us = clock.at_us(sent_at_us), clock.now_us(), clock.wall_ahead_us()
-        off_us, wall_off_us = (
-            self._check.difference_us(
-                sent_us=sent_us + shift_us,
-                confirmed_us=confirmed_us + shift_us,
-                appended_us=receipt.appended_ms * 1_000,
-            )
-            for shift_us in (0, ahead_us)
-        )
-        if not self._check.agrees(off_us):
-            self.paused = (
-                f"the broker's clock is {off_us / MICROSECONDS:+.1f} s from this machine's: set the clocks, "
-                "then restart this worker"
-            )
+        self.paused = clocks.refusal(limit_s=self._spec.clock_limit_s)
+        if self.paused is not None:
             self._metrics.paused(self.partition, self.paused)
-            return
-        is_sharp = self._check.is_sharp(sent_us=sent_us, confirmed_us=confirmed_us)
-        if is_sharp and clock.put_right(off_us=off_us, wall_off_us=wall_off_us):
+        elif clocks.is_sharp and self._process_clock.put_right(off_us=clocks.off_us, wall_off_us=clocks.wall_off_us):
             _LOG.warning(
                 "started under a clock %+.1f s from the broker's, which was set right since: going on with that one",
-                -off_us / MICROSECONDS,
+                -clocks.off_us / MICROSECONDS,
                 extra={"partition": self.partition},
             )
 

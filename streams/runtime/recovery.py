@@ -8,6 +8,7 @@ from schemas.events import InputRange
 from schemas.topics import SHARED_SOURCES
 from streams.loop.snapshot import Snapshot, next_slot
 from streams.runtime import snapshots
+from streams.runtime.broker_time import ask_broker_time
 from streams.runtime.held import Held
 from streams.runtime.relearning import relearn
 from streams.runtime.spec import WorkerSpec
@@ -17,30 +18,35 @@ from streams.runtime.takeover import (
     first_offsets,
     read_journal,
     record_loss,
+    refuse_other_time,
     replay_until_refused,
     restored,
 )
 from streams.runtime.torn import mend
 
 
-def accept_loss(spec: WorkerSpec, *, beforehand: Callable[[], None] = lambda: None) -> list[str]:
+def accept_loss(
+    spec: WorkerSpec, *, beforehand: Callable[[], None] = lambda: None, clock: LoopClock | None = None
+) -> list[str]:
     """Rebuild the state of every partition of a role from what fits of its snapshot and as much of the journal as can
     be folded, leave the rest out, and let learn again what can (`relearn`).
 
     What is left out becomes a journal entry with its `Loss` events and a snapshot behind it, so that the next worker
     starts cleanly. Fences a worker that still runs. Returns what was lost by partition, and what was learned again.
-    Where anything is lost, `beforehand` is called before that is written: if it fails, nothing has changed.
+    Where anything is lost, `beforehand` is called before that is written: if it fails, nothing has changed. Raises
+    `RecoveryError` where the clocks of this machine and of the broker are too far apart.
     """
     lines: list[str] = []
     for partition in range(spec.partitions):
-        lines += _accept_loss(spec, partition, beforehand)
+        lines += _accept_loss(spec, partition, beforehand, clock or LoopClock())
     return lines
 
 
-def _accept_loss(spec: WorkerSpec, partition: int, beforehand: Callable[[], None]) -> list[str]:
+def _accept_loss(spec: WorkerSpec, partition: int, beforehand: Callable[[], None], clock: LoopClock) -> list[str]:
     producer = StepProducer(spec, partition=partition)
     producer.open()
     mend(spec, partition, producer)
+    refuse_other_time(spec, partition, ask_broker_time(spec, partition, producer, clock))
     held, unfit_snapshot = _what_fits(spec, partition)
     entries = read_journal(spec, partition, held)
     first_step, began_afresh = held.step, bool(held.unfit)
@@ -58,7 +64,7 @@ def _accept_loss(spec: WorkerSpec, partition: int, beforehand: Callable[[], None
         held.time_us = max(entry.time_us for _, entry in entries)
     if unfit_snapshot is not None:
         held.step, held.time_us = max(held.step, unfit_snapshot.step), max(held.time_us, unfit_snapshot.time_us)
-    record_loss(spec, partition=partition, held=held, producer=producer, lost=lost, clock=LoopClock())
+    record_loss(spec, partition=partition, held=held, producer=producer, lost=lost, clock=clock)
     relearned = relearn(spec, partition, held)
     producer.write(snapshots.messages_at(spec, partition=partition, held=held))
     name = f"{spec.loop}/{spec.role}/{partition}"

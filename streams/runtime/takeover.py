@@ -20,7 +20,8 @@ from streams.loop.role import TELEMETRY_TOPICS
 from streams.loop.snapshot import Snapshot, next_slot
 from streams.loop.step import JOURNAL, journal_entry, journal_message, replay_step, take_loss
 from streams.runtime import snapshots
-from streams.runtime.clock import PartitionClock
+from streams.runtime.broker_time import ask_broker_time
+from streams.runtime.clock import Difference, PartitionClock
 from streams.runtime.held import Held
 from streams.runtime.inbox import STEP_RECORDS
 from streams.runtime.log_reader import InputReader, PartitionReader, batch_of
@@ -40,6 +41,8 @@ class Takeover:
 
     held: Held
     producer: StepProducer
+    clocks: Difference
+    """How far the broker's time was away."""
     positions: dict[str, int]
     """Registry topic to the first offset to read, for group and shared sources."""
     orders: RawBatch | None
@@ -61,6 +64,7 @@ def take_over(spec: WorkerSpec, *, partition: int, clock: LoopClock, kept: Held 
     mended = mend(spec, partition, producer)
     if mended:
         _LOG.warning("aborted a transaction that Kafka left undecided", extra={"partition": partition, "in": mended})
+    clocks = ask_broker_time(spec, partition, producer, clock)
     held = kept if kept is not None and _is_of_the_journal(spec, partition, kept) else from_snapshot(spec, partition)
     _refuse_unfit(spec, partition, held)
     replayed = _replay(spec, partition, held)
@@ -73,6 +77,7 @@ def take_over(spec: WorkerSpec, *, partition: int, clock: LoopClock, kept: Held 
     ]
     if lost:
         _refuse_other_loss(spec, lost)
+        refuse_other_time(spec, partition, clocks)
         record_loss(spec, partition=partition, held=held, producer=producer, lost=lost, clock=clock)
     positions = {topic: max(position, first[topic]) for topic, position in positions.items()}
     positions.update({topic: held.role.next_offset(topic, 0) for topic in SHARED_SOURCES})
@@ -82,6 +87,7 @@ def take_over(spec: WorkerSpec, *, partition: int, clock: LoopClock, kept: Held 
     return Takeover(
         held=held,
         producer=producer,
+        clocks=clocks,
         positions=positions,
         orders=None if positions[CONTROL] else _all_orders(spec),
         replayed=replayed,
@@ -257,6 +263,13 @@ def _refuse_other_loss(spec: WorkerSpec, lost: Sequence[InputRange]) -> None:
                 f"{_name(spec, part.partition)}: {part.topic}/{part.partition}[{part.start}:{part.stop}] was removed "
                 f"before it was folded; {_accept_loss(spec.role)}"
             )
+
+
+def refuse_other_time(spec: WorkerSpec, partition: int, clocks: Difference) -> None:
+    """Raise `RecoveryError` where the clocks are too far apart to write a step."""
+    refusal = clocks.refusal(limit_s=spec.clock_limit_s)
+    if refusal is not None:
+        raise RecoveryError(f"{_name(spec, partition)}: {refusal}")
 
 
 def record_loss(

@@ -44,9 +44,9 @@ class Place:
         assert producer.flush(PATIENCE_S) == 0
         self.written += count
 
-    def take(self, **changes: object) -> Takeover:
+    def take(self, *, clock: LoopClock | None = None, **changes: object) -> Takeover:
         """Take over with a spec that differs in something."""
-        return take_over(replace(self.spec, **changes), partition=PARTITION, clock=LoopClock())  # type: ignore[arg-type]
+        return take_over(replace(self.spec, **changes), partition=PARTITION, clock=clock or LoopClock())  # type: ignore[arg-type]
 
     def owner(self, takeover: Takeover, *, clock: LoopClock | None = None) -> PartitionOwner:
         """Return a running owner."""

@@ -12,11 +12,13 @@ from confluent_kafka import KafkaException, TopicPartition
 
 from connectors.kafka.admin import apply_topics
 from schemas.connection import KafkaConnection
+from schemas.errors import BrokerError
 from schemas.events import JournalEntry
 from schemas.kafka import make_consumer
 from schemas.raw import RawBatch
 from streams.loop.processor import Now
 from streams.loop.step import take_step
+from streams.runtime.log_reader import PartitionReader
 from tests.kafka.log import KafkaLog
 from tests.kafka.processes import Feeder, WorkerProcess, subject_process
 from tests.kafka.subject import Regression, Subject, make_role
@@ -198,27 +200,36 @@ class CrashRun:
 
 
 class JournalEnds:
-    """Watches where the journals end."""
+    """Watches what is committed to the journals."""
 
     def __init__(self, connection: KafkaConnection, loop: str, partitions: int) -> None:
+        self._connection = connection
         self._consumer = make_consumer(connection, group="flyball-tail")
         self._places = [TopicPartition(f"{loop}.journal-{ROLE}", partition) for partition in range(partitions)]
 
-    def now(self) -> list[int]:
+    def await_movement(self) -> None:
+        """Wait until every journal has another step; a takeover alone moves its end, too."""
+        ends: list[int] = []
+        deadline = time.monotonic() + PATIENCE_S
+        while not (ends and all(self._has_step(*place) for place in zip(self._places, ends, strict=True))):
+            ends = ends or self._ends()
+            assert time.monotonic() < deadline, f"the journals stand at {ends}"
+            time.sleep(0.1)
+
+    def _ends(self) -> list[int]:
         """Return the end of every journal; nothing while the broker cannot tell."""
         try:
             return [self._consumer.get_watermark_offsets(place, timeout=30)[1] for place in self._places]
         except KafkaException:
             return []
 
-    def await_movement(self) -> None:
-        """Wait until every journal has grown."""
-        before: list[int] = []
-        deadline = time.monotonic() + PATIENCE_S
-        while not before or any(new <= old for old, new in zip(before, self.now() or before, strict=True)):
-            before = before or self.now()
-            assert time.monotonic() < deadline, f"the journals stand at {before}"
-            time.sleep(0.1)
+    def _has_step(self, place: TopicPartition, start: int) -> bool:
+        """Return whether a step is to be read from there on."""
+        try:
+            with PartitionReader(self._connection, topic=place.topic, partition=place.partition, start=start) as reader:
+                return next(reader.to_end(), None) is not None
+        except BrokerError:
+            return False
 
 
 def _with_other_byte(batch: RawBatch) -> RawBatch:

@@ -1,6 +1,8 @@
 """Loop time of partitions, by hand."""
 
-from streams.runtime.clock import AppendTimeCheck, PartitionClock
+import pytest
+
+from streams.runtime.clock import Difference, PartitionClock, compare, outside_us
 from tests.schemas.test_clock import Hands
 
 
@@ -20,20 +22,33 @@ def test_a_partition_never_goes_behind_itself() -> None:
     assert clock.now_us() == first
 
 
-def test_an_append_between_sending_and_confirmation_agrees() -> None:
-    check = AppendTimeCheck(limit_us=5_000_000)
-    assert check.difference_us(sent_us=10, confirmed_us=20, appended_us=15) == 0
+@pytest.mark.parametrize(("time_us", "outside"), [(9, -1), (10, 0), (15, 0), (20, 0), (23, 3)])
+def test_a_time_within_a_span_is_not_outside(time_us: int, outside: int) -> None:
+    assert outside_us(time_us, 10, 20) == outside
 
 
-def test_only_more_than_the_limit_apart_disagrees() -> None:
-    check = AppendTimeCheck(limit_us=5_000_000)
-    ahead = check.difference_us(sent_us=0, confirmed_us=10, appended_us=5_000_011)
-    behind = check.difference_us(sent_us=6_000_000, confirmed_us=6_000_010, appended_us=1_000_000)
-    assert (ahead, check.agrees(ahead)) == (5_000_001, False)
-    assert (behind, check.agrees(behind)) == (-5_000_000, True)
+def test_clocks_are_compared_by_an_append_between_sending_and_confirmation() -> None:
+    hands = Hands()
+    clock = hands.clock()
+    sent_at_us = hands.elapsed_us
+    hands.elapsed_us += 300
+    hands.wall_us += 300 - 5_000
+    appended_us = 1_000_000 - 7_000
+    assert compare(clock, sent_at_us=sent_at_us, appended_us=appended_us) == (-7_000, -2_000, True)
+    assert compare(clock, sent_at_us=sent_at_us, appended_us=1_000_200).off_us == 0
 
 
 def test_a_slow_confirmation_tells_nothing_of_a_small_difference() -> None:
-    check = AppendTimeCheck(limit_us=5_000_000)
-    assert check.is_sharp(sent_us=10, confirmed_us=1_000_010)
-    assert not check.is_sharp(sent_us=10, confirmed_us=1_000_011)
+    hands = Hands()
+    clock = hands.clock()
+    sent_at_us = hands.elapsed_us
+    hands.elapsed_us += 1_000_000
+    assert compare(clock, sent_at_us=sent_at_us, appended_us=0).is_sharp
+    hands.elapsed_us += 1
+    assert not compare(clock, sent_at_us=sent_at_us, appended_us=0).is_sharp
+
+
+@pytest.mark.parametrize(("off_us", "told"), [(5_000_000, None), (5_000_001, "+5.0 s"), (-5_100_000, "-5.1 s")])
+def test_only_more_than_the_limit_apart_is_refused(off_us: int, told: str | None) -> None:
+    refusal = Difference(off_us, 0, is_sharp=True).refusal(limit_s=5.0)
+    assert refusal is None if told is None else told in (refusal or "")
