@@ -22,7 +22,8 @@ def recover_role(place: LoopPlace, role: str, *, orders: Orders, reader: TopicRe
 
     Where the gate lost something it no longer knows what its limits had spent, nor which levels it had lowered: before
     that is written, the loop is paused for the longest interval of any limit, where no pause holds longer, and those
-    levels are ordered. Raises `BrokerError`, or `SettingsError` where keys are missing.
+    levels are ordered. Raises `BrokerError`, `RecoveryError` where the clocks are too far apart, and `SettingsError`
+    where keys are missing.
     """
     spec = make_worker(
         place.settings,

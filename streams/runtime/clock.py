@@ -33,10 +33,7 @@ class Difference(NamedTuple):
         """Return why no step may be taken under such clocks, if so."""
         if abs(self.off_us) <= limit_s * MICROSECONDS:
             return None
-        return (
-            f"the broker's clock is {self.off_us / MICROSECONDS:+.1f} s from this machine's: set the clocks, "
-            "then start again"
-        )
+        return f"the broker's clock is {self.off_us / MICROSECONDS:+.1f} s from this machine's: set the clocks"
 
 
 def compare(clock: LoopClock, *, sent_at_us: int, appended_us: int) -> Difference:

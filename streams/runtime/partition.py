@@ -243,8 +243,9 @@ class PartitionOwner:
 
     def _obey(self, clocks: Difference) -> None:
         """Pause where loop time is too far from the broker's; nearer, put it right if it never was and can be."""
-        self.paused = clocks.refusal(limit_s=self._spec.clock_limit_s)
-        if self.paused is not None:
+        refusal = clocks.refusal(limit_s=self._spec.clock_limit_s)
+        if refusal is not None:
+            self.paused = f"{refusal}, then restart this worker"
             self._metrics.paused(self.partition, self.paused)
         elif clocks.is_sharp and self._process_clock.put_right(off_us=clocks.off_us, wall_off_us=clocks.wall_off_us):
             _LOG.warning(

@@ -18,7 +18,6 @@ from streams.runtime.takeover import (
     first_offsets,
     read_journal,
     record_loss,
-    refuse_other_time,
     replay_until_refused,
     restored,
 )
@@ -36,9 +35,9 @@ def accept_loss(
     Where anything is lost, `beforehand` is called before that is written: if it fails, nothing has changed. Raises
     `RecoveryError` where the clocks of this machine and of the broker are too far apart.
     """
-    lines: list[str] = []
+    lines, clock = [], clock or LoopClock()
     for partition in range(spec.partitions):
-        lines += _accept_loss(spec, partition, beforehand, clock or LoopClock())
+        lines += _accept_loss(spec, partition, beforehand, clock)
     return lines
 
 
@@ -46,7 +45,10 @@ def _accept_loss(spec: WorkerSpec, partition: int, beforehand: Callable[[], None
     producer = StepProducer(spec, partition=partition)
     producer.open()
     mend(spec, partition, producer)
-    refuse_other_time(spec, partition, ask_broker_time(spec, partition, producer, clock))
+    name = f"{spec.loop}/{spec.role}/{partition}"
+    far_off = ask_broker_time(spec, partition, producer, clock).refusal(limit_s=spec.clock_limit_s)
+    if far_off is not None:
+        raise RecoveryError(f"{name}: {far_off}, then try again")
     held, unfit_snapshot = _what_fits(spec, partition)
     entries = read_journal(spec, partition, held)
     first_step, began_afresh = held.step, bool(held.unfit)
@@ -67,7 +69,6 @@ def _accept_loss(spec: WorkerSpec, partition: int, beforehand: Callable[[], None
     record_loss(spec, partition=partition, held=held, producer=producer, lost=lost, clock=clock)
     relearned = relearn(spec, partition, held)
     producer.write(snapshots.messages_at(spec, partition=partition, held=held))
-    name = f"{spec.loop}/{spec.role}/{partition}"
     told = ", ".join(f"{part.topic}/{part.partition}[{part.start}:{part.stop}]" for part in lost) or "no inputs"
     reason = f" ({refusal})" if refusal else ""
     fresh = {} if folded and not first_step else held.unfit  # what was folded from the first step on is known

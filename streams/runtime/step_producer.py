@@ -72,10 +72,13 @@ class StepProducer:
         gets the marker of an abort.
         """
         receipts: list[Receipt] = []
+        refused: list[KafkaError] = []
 
         def delivered(error: KafkaError | None, record: Record) -> None:
             if error is None:
                 receipts.append(Receipt(record.offset(), record.timestamp()[1]))
+            else:
+                refused.append(error)
 
         try:
             self._producer.begin_transaction()
@@ -86,7 +89,8 @@ class StepProducer:
         except KafkaException as error:
             raise _translated(error, "an aborted transaction") from error
         if len(receipts) < len(messages):
-            raise BrokerError(f"expected Kafka to take {len(messages)} records, it took {len(receipts)}")
+            told = f" ({refused[0].str()})" if refused else ""
+            raise BrokerError(f"expected Kafka to take {len(messages)} records, it took {len(receipts)}{told}")
         return receipts[0]
 
     def write(self, messages: Sequence[Message], *, receipt_of: int = 0) -> Receipt:

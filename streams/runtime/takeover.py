@@ -42,7 +42,7 @@ class Takeover:
     held: Held
     producer: StepProducer
     clocks: Difference
-    """How far the broker's time was away."""
+    """How far the broker's time was away, before the replay."""
     positions: dict[str, int]
     """Registry topic to the first offset to read, for group and shared sources."""
     orders: RawBatch | None
@@ -77,8 +77,8 @@ def take_over(spec: WorkerSpec, *, partition: int, clock: LoopClock, kept: Held 
     ]
     if lost:
         _refuse_other_loss(spec, lost)
-        refuse_other_time(spec, partition, clocks)
-        record_loss(spec, partition=partition, held=held, producer=producer, lost=lost, clock=clock)
+        if clocks.refusal(limit_s=spec.clock_limit_s) is None:  # else the owner is paused, and the next one writes it
+            record_loss(spec, partition=partition, held=held, producer=producer, lost=lost, clock=clock)
     positions = {topic: max(position, first[topic]) for topic, position in positions.items()}
     positions.update({topic: held.role.next_offset(topic, 0) for topic in SHARED_SOURCES})
     if relearn(spec, partition, held):
@@ -263,13 +263,6 @@ def _refuse_other_loss(spec: WorkerSpec, lost: Sequence[InputRange]) -> None:
                 f"{_name(spec, part.partition)}: {part.topic}/{part.partition}[{part.start}:{part.stop}] was removed "
                 f"before it was folded; {_accept_loss(spec.role)}"
             )
-
-
-def refuse_other_time(spec: WorkerSpec, partition: int, clocks: Difference) -> None:
-    """Raise `RecoveryError` where the clocks are too far apart to write a step."""
-    refusal = clocks.refusal(limit_s=spec.clock_limit_s)
-    if refusal is not None:
-        raise RecoveryError(f"{_name(spec, partition)}: {refusal}")
 
 
 def record_loss(

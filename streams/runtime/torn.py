@@ -46,20 +46,23 @@ def mend(spec: WorkerSpec, partition: int, producer: StepProducer) -> list[str]:
     if not found:
         return []
     producer.write_and_abort([nothing(*place) for place in _places(spec, partition, producer)])
-    await_decided(spec, partition)
+    left = await_decided(spec, partition)
+    if left:
+        raise RecoveryError(
+            f"{spec.loop}/{spec.role}/{partition}: expected to end an unfinished transaction in {left}, but it is "
+            "still there; `kafka-transactions.sh find-hanging` shows whose it is"
+        )
     return found
 
 
-def await_decided(spec: WorkerSpec, partition: int) -> None:
-    """Wait until nothing of a partition's own is undecided; raises as `mend` does."""
+def await_decided(spec: WorkerSpec, partition: int) -> list[str]:
+    """Wait until nothing of a partition's own is undecided, and return what still is after half a minute; raises
+    `BrokerError`.
+    """
     deadline = time.monotonic() + _MARKERS_S
-    while found := undecided(spec, partition):
-        if time.monotonic() > deadline:
-            raise RecoveryError(
-                f"{spec.loop}/{spec.role}/{partition}: expected to end an unfinished transaction in {found}, but it is "
-                "still there; `kafka-transactions.sh find-hanging` shows whose it is"
-            )
+    while (found := undecided(spec, partition)) and time.monotonic() < deadline:
         time.sleep(_POLL_S)
+    return found
 
 
 def _ends(spec: WorkerSpec, partition: int, isolation: str) -> dict[str, int]:

@@ -1,5 +1,6 @@
 """Taking over a partition on a real broker: fence, replay, refuse, or go on with a loss that is written down."""
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -145,11 +146,11 @@ def test_a_worker_under_a_clock_far_from_the_brokers_takes_no_step_and_says_so(p
     place.feed(5)
     clock = far_off()
     owner = place.owner(place.take(clock=clock), clock=clock)
-    assert "clock is -9." in (owner.paused or "")
+    assert re.search(r"clock is -[89]\.\d s .* then restart this worker", owner.paused or "")
     place.hand(owner)
     time.sleep(1.0)
     owner.release(snapshot=True)
-    assert (place.steps(), place.log("state-detect")) == ([], [])
+    assert place.steps() == []
     place.fold(place.owner(place.take()))
     assert place.failures == []
 
@@ -158,11 +159,13 @@ def test_under_a_clock_far_from_the_brokers_no_loss_is_written_down(place: Place
     folded_once(place).release(snapshot=True)
     place.feed(30)
     place.remove_before(45)
-    with pytest.raises(RecoveryError, match=r"/detect/0: the broker's clock is -9\.\d s .* set the clocks"):
-        place.take(clock=far_off())
-    with pytest.raises(RecoveryError, match=r"the broker's clock is -9"):
+    steps = len(place.steps())
+    place.take(clock=far_off())
+    with pytest.raises(RecoveryError, match=r"/detect/0: the broker's clock is -[89]\.\d s .* then try again"):
         accept_loss(place.spec, clock=far_off())
+    assert len(place.steps()) == steps
     assert place.take().positions["telemetry"] == 45
+    assert len(place.steps()) == steps + 1
 
 
 def test_a_clock_that_leaves_the_brokers_pauses_after_the_next_commit(place: Place) -> None:
