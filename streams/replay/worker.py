@@ -1,4 +1,5 @@
-"""A worker over the memory log, with exactly the runtime's protocol; its life is a generator that can be cut anywhere.
+"""A worker over the memory log, with the runtime's protocol; its life is a generator that can be cut anywhere. The
+log's time is at hand here, where the runtime asks for the broker's with a record of its own.
 
 Each `yield` names the point reached, so that a fault plan can end or freeze the instance there, mid-transaction
 included; `idle` and `stopped` are the ordinary ends of a turn.

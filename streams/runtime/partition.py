@@ -84,7 +84,7 @@ class PartitionOwner:
         self._waiting_since = 0.0
         self._snapshot_s = 0.0
         self._thread = threading.Thread(target=self._run, name=f"{spec.role}-{partition}", daemon=True)
-        self._obey(takeover.clocks)
+        self._pause_or_put_right(takeover.clocks)
 
     @property
     def step(self) -> int:
@@ -223,7 +223,9 @@ class PartitionOwner:
         self._folded = held.role.next_offsets()
         self._whole = True
         self._metrics.commit(time.monotonic() - began)
-        self._obey(compare(self._process_clock, sent_at_us=sent_at_us, appended_us=receipt.appended_ms * 1_000))
+        self._pause_or_put_right(
+            compare(self._process_clock, sent_at_us=sent_at_us, appended_us=receipt.appended_ms * 1_000)
+        )
         if held.replay_s > max(self._spec.replay_limit_s, _SNAPSHOT_SHARE * self._snapshot_s):
             self._take_snapshot()
 
@@ -241,7 +243,7 @@ class PartitionOwner:
             mend(self._spec, self.partition, self._producer)
             return self._producer.write(messages, receipt_of=receipt_of)
 
-    def _obey(self, clocks: Difference) -> None:
+    def _pause_or_put_right(self, clocks: Difference) -> None:
         """Pause where loop time is too far from the broker's; nearer, put it right if it never was and can be."""
         refusal = clocks.refusal(limit_s=self._spec.clock_limit_s)
         if refusal is not None:
