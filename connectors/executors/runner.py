@@ -77,7 +77,7 @@ def _still_running(works: list[Work], concurrency: int) -> list[Work]:
         if work.failure is not None:
             raise work.failure
     running = [work for work in works if work.running()]
-    if len(running) >= concurrency and all(work.ended for work in running):
+    if len(running) >= concurrency and all(work.overran for work in running):
         names = ", ".join(work.action.action for work in running)
         raise StuckError(f"handlers overran their time and still run ({names}): start the executor again")
     return running

@@ -47,8 +47,9 @@ class Work:
         self._retries = retries
         self._stopping = stopping
         self._lock = threading.Lock()
-        self.ended = False
-        """Whether the end was reported, perhaps for a handler that still runs."""
+        self._ended = False
+        self.overran = False
+        """Whether the end was reported for a handler that had not returned in time."""
         self.failure: Exception | None = None
         """What went wrong while reporting."""
         self._thread = threading.Thread(target=self._run, name=f"action-{action.id[:8]}", daemon=True)
@@ -65,13 +66,14 @@ class Work:
         """Wait for the thread, no longer than told."""
         self._thread.join(timeout_s)
 
-    def end(self, state: State, detail: str) -> None:
-        """Report the end, unless that was done."""
+    def end(self, state: State, detail: str) -> bool:
+        """Report the end, unless that was done or is being done; returns whether this end is the one."""
         with self._lock:
-            if self.ended:
-                return
-            self.ended = True
+            if self._ended:
+                return False
+            self._ended = True
         self._actions.report(self.action, state, detail)
+        return True
 
     def _run(self) -> None:
         try:
@@ -89,7 +91,7 @@ class Work:
                 return _cut_short(whole, why_not)
             last = self._attempt()
             whole = last if attempt == 0 else _together(whole, last)
-            if self.ended or not self._may_try_again(last) or attempt + 1 == self._retries.attempts:
+            if self._ended or not self._may_try_again(last) or attempt + 1 == self._retries.attempts:
                 break
             wait_s = self._retries.wait_s(self.action.id, attempt, asked_s=last.wait_s)
             if wait_s is None:
@@ -130,7 +132,7 @@ class Work:
 
     def _overrun(self) -> None:
         try:
-            self.end("unknown", f"the handler did not return within {self._retries.timeout_s:g} s")
+            self.overran = self.end("unknown", f"the handler did not return within {self._retries.timeout_s:g} s")
         except Exception as error:  # see _run
             self.failure = error
 

@@ -19,6 +19,7 @@ from connectors.lab.faults import ACTIONS
 from connectors.lab.settings import LabSettings
 from connectors.lab.world import LabWorld, control_file
 from schemas.errors import BrokerError
+from schemas.events import Action
 from tests.connectors.memory import Memory, Scripted, action, execute, fail, succeed
 
 
@@ -29,6 +30,14 @@ def blow_up() -> Result:
 def oversleep() -> Result:
     time.sleep(0.6)
     return succeed()
+
+
+class SlowToWrite(Memory):
+    """Takes longer to write an end than the executor looks away."""
+
+    def report(self, action: Action, state: State, detail: str = "") -> None:
+        time.sleep(0.1)
+        super().report(action, state, detail)
 
 
 CASES = [
@@ -103,6 +112,13 @@ def test_handlers_that_never_come_back_stop_the_executor_with_the_remedy() -> No
         execute(memory, {"mend": Scripted(never)})
     release.set()
     assert [end[1] for end in memory.ends] == ["unknown", "unknown"]
+
+
+def test_ends_that_kafka_takes_slowly_do_not_stop_the_executor() -> None:
+    """Every place is held by an action that was ended but not written yet: its handler has returned in time."""
+    memory = SlowToWrite(*(action(number) for number in range(4)))
+    execute(memory, {"mend": Scripted(succeed)})
+    assert [end[1] for end in memory.ends] == ["succeeded"] * 4
 
 
 def test_what_runs_when_the_executor_stops_becomes_unknown_in_time() -> None:

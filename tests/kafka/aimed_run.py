@@ -184,8 +184,8 @@ class AimedRun:
                 struck_us = now_us()
                 self.loop.until(lambda: any(verdict.time_us > struck_us for verdict in self.loop.events(Verdict)))
             self.loop.until(lambda: self._is_taken_over(struck.action, hand))
-        self.loop.until(lambda: self.states(struck.action) == hand_blow.states)
         self.struck.append(struck)
+        self.loop.until(lambda: set(self.states(struck.action)) - {"claimed"})
 
     def _await(self, trap: Trap) -> None:
         self.loop.until(trap.sprung.is_set)
@@ -238,6 +238,10 @@ class AimedRun:
         if trap.blow == signal.SIGSTOP:
             return bool(heirs - {trap.victim}) and now_us() > struck.expires_us
         return bool(heirs)
+
+    def hand_exits(self) -> set[int]:
+        """Return how the executors ended, all their lives together."""
+        return {code for name in HANDS for code in self._processes[name].exits}
 
     def states(self, action: str) -> tuple[str, ...]:
         """Return what `outcomes` says of an action, in order."""

@@ -3,6 +3,7 @@ nothing had happened, and nothing is done twice, too late, or beyond a limit.
 """
 
 import random
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -50,6 +51,7 @@ def judge(run: AimedRun) -> None:
     twice = {action for action, times in run.pager.book().items() if times > 1}
     assert twice == {struck.action for struck in run.struck if struck.blow.name == "SIGKILL at a second attempt"}
     assert successions(run.evidence()) >= run.gate_blows
+    assert run.hand_exits() == {-signal.SIGKILL, 0}
     decided = Counter(verdict.decided_by for verdict in run.loop.events(Verdict))
     print(f"verdicts by the check that decided: {dict(decided)}; done: {done.total()}")
     assert decided["action-budget"] > 0
