@@ -55,7 +55,9 @@ def run_executor(
             if action is not None:
                 running.append(_begin(action, handlers, actions=actions, settings=settings, stop=stop))
     finally:
-        _finish(running, settings.stop_s)
+        failures = _finish(running, settings.stop_s)
+    if failures:
+        raise failures[0]
 
 
 def _begin(
@@ -73,19 +75,21 @@ def _begin(
 
 
 def _still_running(works: list[Work], concurrency: int) -> list[Work]:
-    for work in works:
+    running = [work for work in works if work.running()]
+    for work in works:  # behind it: who fails meanwhile still runs and is looked at again
         if work.failure is not None:
             raise work.failure
-    running = [work for work in works if work.running()]
     if len(running) >= concurrency and all(work.overran for work in running):
         names = ", ".join(work.action.action for work in running)
         raise StuckError(f"handlers overran their time and still run ({names}): start the executor again")
     return running
 
 
-def _finish(works: list[Work], stop_s: float) -> None:
+def _finish(works: list[Work], stop_s: float) -> list[BaseException]:
+    """Wait for works and give up what still runs; returns what went wrong with some."""
     until_s = time.monotonic() + stop_s
     for work in works:
         work.wait(max(0.0, until_s - time.monotonic()))
         if work.failure is None:
-            work.end("unknown", "the executor stopped before the action ended")
+            work.give_up("the executor stopped before the action ended")
+    return [work.failure for work in works if work.failure is not None]

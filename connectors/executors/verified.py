@@ -90,7 +90,7 @@ class VerifiedHandler:
 def _safely(handler: Handler, action: Action, timeout_s: float) -> Result:
     try:
         return handler.run(action, timeout_s=timeout_s)
-    except Exception as error:  # whatever it raises, the action was done and must get its end
+    except BaseException as error:  # whatever it raises, the action was done and must get its end
         return Result(state="unknown", detail=f"{type(error).__name__}: {error}")
 
 

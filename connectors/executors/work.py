@@ -50,7 +50,7 @@ class Work:
         self._ended = False
         self.overran = False
         """Whether the end was reported for a handler that had not returned in time."""
-        self.failure: Exception | None = None
+        self.failure: BaseException | None = None
         """What went wrong while reporting."""
         self._thread = threading.Thread(target=self._run, name=f"action-{action.id[:8]}", daemon=True)
 
@@ -66,7 +66,15 @@ class Work:
         """Wait for the thread, no longer than told."""
         self._thread.join(timeout_s)
 
-    def end(self, state: State, detail: str) -> bool:
+    def give_up(self, detail: str) -> bool:
+        """End it as `unknown`, unless it was ended; returns whether that was done. No attempt begins from then on."""
+        try:
+            return self._end("unknown", detail)
+        except Exception as error:  # see _run
+            self.failure = error
+            return False
+
+    def _end(self, state: State, detail: str) -> bool:
         """Report the end, unless that was done or is being done; returns whether this end is the one."""
         with self._lock:
             if self._ended:
@@ -78,20 +86,22 @@ class Work:
     def _run(self) -> None:
         try:
             result = self._attempt_all()
-            self.end(result.state, result.detail)
-        except Exception as error:  # the executor's own thread raises it
+            self._end(result.state, result.detail)
+        except BaseException as error:  # the executor's own thread raises it
             self.failure = error
 
     def _attempt_all(self) -> Result:
         """Try until it succeeds or must not be tried again. Control and expiry are checked before every attempt."""
         whole = Result(state="refused")
         for attempt in range(self._retries.attempts):
+            if self._ended:
+                break
             why_not = self._actions.why_not(self.action)
             if why_not is not None:
                 return _cut_short(whole, why_not)
             last = self._attempt()
             whole = last if attempt == 0 else _together(whole, last)
-            if self._ended or not self._may_try_again(last) or attempt + 1 == self._retries.attempts:
+            if not self._may_try_again(last) or attempt + 1 == self._retries.attempts:
                 break
             wait_s = self._retries.wait_s(self.action.id, attempt, asked_s=last.wait_s)
             if wait_s is None:
@@ -103,9 +113,12 @@ class Work:
         return whole
 
     def _rest(self, wait_s: float) -> str | None:
-        """Wait before a retry; return at once what speaks against it, so that a stop need not wait for its end."""
+        """Wait before a retry; return at once what speaks against it, so that a stop need not wait for its end.
+
+        None also when the action was ended meanwhile.
+        """
         until_s = time.monotonic() + wait_s
-        while (left_s := until_s - time.monotonic()) > 0:
+        while not self._ended and (left_s := until_s - time.monotonic()) > 0:
             if self._stopping.wait(min(left_s, _ASK_EVERY_S)):
                 return "the executor is stopping"
             if (why_not := self._actions.why_not(self.action)) is not None:
@@ -125,16 +138,13 @@ class Work:
         watch.start()
         try:
             return self._handler.run(self.action, timeout_s=self._retries.timeout_s)
-        except Exception as error:  # whatever a handler raises, the action must get its end
+        except BaseException as error:  # whatever a handler raises, SystemExit too, the action must get its end
             return Result(state="unknown", detail=f"{type(error).__name__}: {error}")
         finally:
             watch.cancel()
 
     def _overrun(self) -> None:
-        try:
-            self.overran = self.end("unknown", f"the handler did not return within {self._retries.timeout_s:g} s")
-        except Exception as error:  # see _run
-            self.failure = error
+        self.overran = self.give_up(f"the handler did not return within {self._retries.timeout_s:g} s")
 
 
 def _together(before: Result, last: Result) -> Result:

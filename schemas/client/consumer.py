@@ -20,7 +20,7 @@ from ..stop_file import StopFile
 from .authority import Authority
 from .duplicates import FORGET_AFTER_US, DuplicateStore
 from .member import Member
-from .outcomes import OutcomeLog
+from .outcomes import OutcomeLog, Sent
 from .own_records import End, OwnRecords
 from .watch import ControlWatch
 
@@ -130,8 +130,7 @@ class ActionConsumer:
         """
         deadline = time.monotonic() + timeout_s
         while not self._stop.is_set():
-            while self._outcomes.follow(0):
-                pass
+            self._follow()
             left = deadline - time.monotonic()
             action = self._next(min(max(left, 0.0), 0.5), names)
             if action is not None or left <= 0:
@@ -140,6 +139,7 @@ class ActionConsumer:
 
     def rest(self, timeout_s: float) -> None:
         """Stay in the group for a while and take nothing; to be called again and again where `poll` is not."""
+        self._follow()
         self._joined().rest(timeout_s)
 
     def __iter__(self) -> Iterator[Action]:
@@ -167,14 +167,9 @@ class ActionConsumer:
 
         Raises `ValueError` when the action was not handed over or has been reported already.
         """
-        with self._lock:
-            known = self._in_flight.get(action.id)
-            if known is None:
-                raise ValueError(f"expected an action in flight, got {action.id}: not handed over, or reported already")
-            end = self._own.outcome(action.id, action.entity, state, detail=detail, started_us=known[1])
-            sent = self._outcomes.write(end)
-            del self._in_flight[action.id]
-        self._authority.forget(action)
+        sent = self._send_end(action, state, detail)
+        if sent is None:
+            raise ValueError(f"expected an action in flight, got {action.id}: not handed over, or reported already")
         self._outcomes.wait(sent, _WRITE_TIMEOUT_S)
 
     def stop(self) -> None:
@@ -186,9 +181,11 @@ class ActionConsumer:
         self._stop.set()
         with self._lock:
             left = [action for action, _ in self._in_flight.values()]
-        for action in left:
-            with contextlib.suppress(BrokerError):  # the next start under this name says it then
-                self.report(action, "unknown", "the executor stopped before the action ended")
+        sent = [self._send_end(action, "unknown", "the executor stopped before the action ended") for action in left]
+        for end in sent:
+            if end is not None:  # else its own thread has reported it by now
+                with contextlib.suppress(BrokerError):  # the next start under this name says it then
+                    self._outcomes.wait(end, _WRITE_TIMEOUT_S)
         self._watch.stop()
         self._tell(stopping=True)
         self._producer.flush(_WRITE_TIMEOUT_S)
@@ -210,6 +207,23 @@ class ActionConsumer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _follow(self) -> None:
+        """Learn of every claim and end that was fetched by now, so that nothing is claimed that is another one's."""
+        while self._outcomes.follow(0):
+            pass
+
+    def _send_end(self, action: Action, state: End, detail: str) -> Sent | None:
+        """Send the end of an action in flight; None when it is in flight no longer."""
+        with self._lock:
+            known = self._in_flight.get(action.id)
+            if known is None:
+                return None
+            end = self._own.outcome(action.id, action.entity, state, detail=detail, started_us=known[1])
+            sent = self._outcomes.write(end)
+            del self._in_flight[action.id]
+        self._authority.forget(action)
+        return sent
 
     def _next(self, timeout_s: float, names: Container[str] | None) -> Action | None:
         if self._watch.failure is not None:

@@ -43,14 +43,17 @@ class Tail:
         return self._consumer.position
 
     def poll(self, timeout_s: float) -> LogRecord | None:
-        """Return the next record, or None when none came in time; raises `BrokerError` as `check` does."""
+        """Return the next record, or None when none came in time; raises `BrokerError` as `check` does.
+
+        None at an end of the topic only where nothing was fetched behind it: each end that was reached while nobody
+        asked lies between the records.
+        """
         record = self._consumer.poll(timeout_s)
-        if record is None:
-            return None
-        error = record.error()
-        if error is not None:
+        while record is not None and (error := record.error()) is not None:
             if error.code() != KafkaError._PARTITION_EOF:
                 kafka.check(error)
+            record = self._consumer.poll(0)
+        if record is None:
             return None
         return LogRecord(
             partition=0,

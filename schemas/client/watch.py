@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterable
 
 from ..connection import KafkaConnection
-from ..errors import BrokerError
 from ..events import Action, Control
 from ..keyring import Trust
 from ..order_reading import OrderReading
@@ -49,7 +48,7 @@ class ControlWatch:
         self._heard_monotonic = float("-inf")
         self.heard_us = 0
         """When the broker last confirmed that all of `control` was read (0: never)."""
-        self.failure: BrokerError | None = None
+        self.failure: Exception | None = None
         """What ended the watch; from then on nothing is heard."""
         self._thread = threading.Thread(target=self._run, name="flyball-control", daemon=True)
 
@@ -115,7 +114,7 @@ class ControlWatch:
                 if time.monotonic() >= next_beat:
                     self._on_beat()
                     next_beat = time.monotonic() + _BEAT_EVERY_S
-        except BrokerError as failure:
+        except Exception as failure:  # whoever takes actions raises it: a watch that ended in silence pauses for good
             self.failure = failure
 
     def _ask(self) -> None:

@@ -3,9 +3,10 @@
 import asyncio
 import io
 import json
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,14 @@ def blow_up() -> Result:
     raise RuntimeError("sparks")
 
 
+def leave() -> Result:
+    sys.exit(2)
+
+
+def be_cancelled() -> Result:
+    raise asyncio.CancelledError
+
+
 def oversleep() -> Result:
     time.sleep(0.6)
     return succeed()
@@ -40,6 +49,16 @@ class SlowToWrite(Memory):
         super().report(action, state, detail)
 
 
+class BreaksOff(Memory):
+    """Gone as soon as there is nothing left to take."""
+
+    def poll(self, timeout_s: float = 1.0, *, names: Container[str] | None = None) -> Action | None:
+        if not self.waiting:
+            time.sleep(0.1)
+            raise BrokerError("gone")
+        return super().poll(timeout_s, names=names)
+
+
 CASES = [
     # script, idempotent, attempts, state
     ((succeed,), False, 1, "succeeded"),
@@ -48,6 +67,8 @@ CASES = [
     ((fail,), True, 3, "failed"),
     ((blow_up, succeed), False, 1, "unknown"),
     ((blow_up, succeed), True, 2, "succeeded"),
+    ((leave,), False, 1, "unknown"),
+    ((be_cancelled, succeed), True, 2, "succeeded"),
     ((oversleep, succeed), True, 1, "unknown"),
 ]
 
@@ -137,6 +158,31 @@ def test_what_runs_when_the_executor_stops_becomes_unknown_in_time() -> None:
     release.set()
     time.sleep(0.05)
     assert memory.ends == [("action-1", "unknown", "the executor stopped before the action ended")]
+
+
+def test_no_attempt_begins_once_the_end_was_told() -> None:
+    """The executor ends by an error while an action waits to be tried again."""
+    memory, handler = BreaksOff(action()), Scripted(fail, idempotent=True)
+    memory.expected = 2  # nobody else stops it
+    settings = ExecutorSettings(retries=Retries(attempts=1000, timeout_s=0.3, pause_s=0.2, longest_s=0.2), stop_s=0.0)
+    with pytest.raises(BrokerError, match="gone"):
+        execute(memory, {"mend": handler}, settings)
+    attempts = handler.attempts
+    time.sleep(0.5)
+    assert handler.attempts == attempts
+    assert memory.ends == [("action-1", "unknown", "the executor stopped before the action ended")]
+
+
+def test_an_end_that_cannot_be_reported_while_stopping_is_an_error_too() -> None:
+    memory = Memory(action(1), action(2), broken=True)
+
+    def stop() -> Result:
+        memory.stop.set()
+        time.sleep(0.1)
+        return succeed()
+
+    with pytest.raises(BrokerError, match="no broker"):
+        execute(memory, {"mend": Scripted(stop)})
 
 
 def test_an_end_that_cannot_be_reported_stops_the_executor() -> None:

@@ -206,7 +206,7 @@ class AimedRun:
         yield trap
 
     def _claims(self) -> dict[str, Outcome]:
-        """Return the first claim of every action."""
+        """Return the first claim of every action: the one that wins."""
         claims: dict[str, Outcome] = {}
         for told in self.loop.events(Outcome):
             if told.state == "claimed":
@@ -217,9 +217,11 @@ class AimedRun:
         """Return the action that the victim of a trap had claimed last when it was struck, of whatever partition: it
         does one at a time, and may be back at work by now.
         """
-        claimed = self._claims().values()
-        claims = [one for one in claimed if one.executor == trap.victim and one.time_us <= trap.struck_us]
-        return max(claims, key=lambda claim: claim.time_us).action
+        told = [one for one in self.loop.events(Outcome) if one.state == "claimed" and one.executor == trap.victim]
+        last = max((one for one in told if one.time_us <= trap.struck_us), key=lambda claim: claim.time_us)
+        winner = self._claims()[last.action]
+        assert winner.id == last.id, f"struck at a claim that lost: {last} came behind {winner}"
+        return last.action
 
     def _is_taken_over(self, action: str, trap: Trap) -> bool:
         """Return whether an executor answers for what lies behind an action: it has met that action before.
@@ -244,8 +246,10 @@ class AimedRun:
         return {code for name in HANDS for code in self._processes[name].exits}
 
     def states(self, action: str) -> tuple[str, ...]:
-        """Return what `outcomes` says of an action, in order."""
-        return tuple(told.state for told in self.loop.events(Outcome) if told.action == action)
+        """Return what `outcomes` says of an action, in order; claims that came too late say nothing."""
+        winner = self._claims()[action].id
+        told = [one for one in self.loop.events(Outcome) if one.action == action]
+        return tuple(one.state for one in told if one.state != "claimed" or one.id == winner)
 
     def _open_actions(self) -> set[str]:
         ended = {told.action for told in self.loop.events(Outcome) if told.state != "claimed"}

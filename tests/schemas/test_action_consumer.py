@@ -72,6 +72,26 @@ def test_a_claim_that_comes_second_does_not_start(site: Site) -> None:
     assert site.told("a1") == [("x9", "claimed"), ("x1", "claimed")]
 
 
+def test_what_others_claimed_one_by_one_while_it_was_busy_it_does_not_claim(site: Site) -> None:
+    with site.executor("x1") as consumer:
+        site.action("a1")
+        busy = next_is(consumer, "a1")
+        for name in ("b1", "b2", "b3", "b4"):
+            site.send(site.claim(name))
+            _rest(consumer, 0.4)
+        site.action("b4")
+        site.action("a2")
+        consumer.report(busy, "succeeded")
+        next_is(consumer, "a2")
+    assert site.told("b4") == [("x9", "claimed")]
+
+
+def _rest(consumer: ActionConsumer, seconds: float) -> None:
+    until_s = time.monotonic() + seconds
+    while time.monotonic() < until_s:
+        consumer.rest(0.02)
+
+
 def test_an_action_that_another_claimed_meanwhile_is_not_refused(site: Site) -> None:
     """The other one runs it: a refusal beside that would tell a lie about it."""
     with site.executor("x1", meanwhile=site.claim_of_another("a1")) as consumer:
