@@ -12,6 +12,8 @@ from connectors.executors.retries import Retries
 from schemas.events import Action
 
 _ASK_EVERY_S = 0.5
+_TELL_WITHIN_S = 15.0
+"""Longer than writing an end may take."""
 _THEN = "; tried again: "
 
 
@@ -48,6 +50,7 @@ class Work:
         self._stopping = stopping
         self._lock = threading.Lock()
         self._ended = False
+        self._told = threading.Event()
         self.overran = False
         """Whether the end was reported for a handler that had not returned in time."""
         self.failure: BaseException | None = None
@@ -59,20 +62,17 @@ class Work:
         self._thread.start()
 
     def running(self) -> bool:
-        """Return whether its thread still runs (also after its end was reported for it)."""
-        return self._thread.is_alive()
+        """Return whether its thread still runs (also after its end was reported for it), or its end is being told."""
+        return self._thread.is_alive() or (self._ended and not self._told.is_set())
 
     def wait(self, timeout_s: float) -> None:
         """Wait for the thread, no longer than told."""
         self._thread.join(timeout_s)
 
-    def give_up(self, detail: str) -> bool:
-        """End it as `unknown`, unless it was ended; returns whether that was done. No attempt begins from then on."""
-        try:
-            return self._end("unknown", detail)
-        except Exception as error:  # see _run
-            self.failure = error
-            return False
+    def give_up(self, detail: str) -> None:
+        """End it as `unknown`, unless it was ended; returns when an end was told. No attempt is begun from then on."""
+        self._end("unknown", detail)
+        self._told.wait(_TELL_WITHIN_S)
 
     def _end(self, state: State, detail: str) -> bool:
         """Report the end, unless that was done or is being done; returns whether this end is the one."""
@@ -80,25 +80,30 @@ class Work:
             if self._ended:
                 return False
             self._ended = True
-        self._actions.report(self.action, state, detail)
+        try:
+            self._actions.report(self.action, state, detail)
+        except BaseException as error:  # the executor's own thread raises it
+            self.failure = error
+        self._told.set()
         return True
 
     def _run(self) -> None:
         try:
             result = self._attempt_all()
-            self._end(result.state, result.detail)
-        except BaseException as error:  # the executor's own thread raises it
+        except BaseException as error:  # see _end
             self.failure = error
+        else:
+            self._end(result.state, result.detail)
 
     def _attempt_all(self) -> Result:
         """Try until it succeeds or must not be tried again. Control and expiry are checked before every attempt."""
         whole = Result(state="refused")
         for attempt in range(self._retries.attempts):
-            if self._ended:
-                break
             why_not = self._actions.why_not(self.action)
             if why_not is not None:
                 return _cut_short(whole, why_not)
+            if self._ended:
+                break
             last = self._attempt()
             whole = last if attempt == 0 else _together(whole, last)
             if not self._may_try_again(last) or attempt + 1 == self._retries.attempts:
@@ -144,7 +149,8 @@ class Work:
             watch.cancel()
 
     def _overrun(self) -> None:
-        self.overran = self.give_up(f"the handler did not return within {self._retries.timeout_s:g} s")
+        if self._end("unknown", f"the handler did not return within {self._retries.timeout_s:g} s"):
+            self.overran = True
 
 
 def _together(before: Result, last: Result) -> Result:

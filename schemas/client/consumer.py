@@ -110,6 +110,8 @@ class ActionConsumer:
         """
         self._watch.start()
         self._watch.wait_heard(self._start_timeout_s)  # whose claims count, `control` says
+        if self._watch.failure is not None:
+            raise self._watch.failure
         self._outcomes.catch_up(self._start_timeout_s, now_us=self._clock())
         for action, entity in self._store.unfinished(self._executor):
             detail = "the executor ended before the action did"
@@ -138,7 +140,9 @@ class ActionConsumer:
         return None
 
     def rest(self, timeout_s: float) -> None:
-        """Stay in the group for a while and take nothing; to be called again and again where `poll` is not."""
+        """Stay in the group for a while and take nothing, but follow what others claim; to be called again and again
+        where `poll` is not.
+        """
         self._follow()
         self._joined().rest(timeout_s)
 
@@ -182,10 +186,11 @@ class ActionConsumer:
         with self._lock:
             left = [action for action, _ in self._in_flight.values()]
         sent = [self._send_end(action, "unknown", "the executor stopped before the action ended") for action in left]
+        deadline = time.monotonic() + _WRITE_TIMEOUT_S
         for end in sent:
             if end is not None:  # else its own thread has reported it by now
                 with contextlib.suppress(BrokerError):  # the next start under this name says it then
-                    self._outcomes.wait(end, _WRITE_TIMEOUT_S)
+                    self._outcomes.wait(end, max(0.0, deadline - time.monotonic()))
         self._watch.stop()
         self._tell(stopping=True)
         self._producer.flush(_WRITE_TIMEOUT_S)

@@ -167,22 +167,32 @@ def test_no_attempt_begins_once_the_end_was_told() -> None:
     settings = ExecutorSettings(retries=Retries(attempts=1000, timeout_s=0.3, pause_s=0.2, longest_s=0.2), stop_s=0.0)
     with pytest.raises(BrokerError, match="gone"):
         execute(memory, {"mend": handler}, settings)
+    time.sleep(0.1)  # for one that had begun just before
     attempts = handler.attempts
     time.sleep(0.5)
     assert handler.attempts == attempts
     assert memory.ends == [("action-1", "unknown", "the executor stopped before the action ended")]
 
 
-def test_an_end_that_cannot_be_reported_while_stopping_is_an_error_too() -> None:
-    memory = Memory(action(1), action(2), broken=True)
+@pytest.mark.parametrize(("kind", "nap_s"), [(Memory, 0.2), (SlowToWrite, 0.0)])
+def test_an_end_that_cannot_be_reported_while_stopping_is_an_error_too(kind: type[Memory], nap_s: float) -> None:
+    """The executor tells it itself, or it is being told already and takes longer than the executor waits for work."""
+    memory = kind(action(1), action(2), broken=True)
 
     def stop() -> Result:
         memory.stop.set()
-        time.sleep(0.1)
+        time.sleep(nap_s)
         return succeed()
 
     with pytest.raises(BrokerError, match="no broker"):
-        execute(memory, {"mend": Scripted(stop)})
+        execute(memory, {"mend": Scripted(stop)}, ExecutorSettings(stop_s=0.02))
+
+
+def test_an_end_that_cannot_be_told_for_a_handler_that_is_late_is_an_error_too() -> None:
+    memory = SlowToWrite(action(1), broken=True)
+    settings = ExecutorSettings(retries=Retries(timeout_s=0.1, grace_s=0.0))
+    with pytest.raises(BrokerError, match="no broker"):
+        execute(memory, {"mend": Scripted(lambda: time.sleep(0.15) or succeed())}, settings)
 
 
 def test_an_end_that_cannot_be_reported_stops_the_executor() -> None:

@@ -241,9 +241,9 @@ class AimedRun:
             return bool(heirs - {trap.victim}) and now_us() > struck.expires_us
         return bool(heirs)
 
-    def hand_exits(self) -> set[int]:
-        """Return how the executors ended, all their lives together."""
-        return {code for name in HANDS for code in self._processes[name].exits}
+    def hand_exits(self) -> dict[str, list[int]]:
+        """Return how each executor ended, life after life."""
+        return {name: self._processes[name].exits for name in HANDS}
 
     def states(self, action: str) -> tuple[str, ...]:
         """Return what `outcomes` says of an action, in order; claims that came too late say nothing."""

@@ -49,9 +49,10 @@ def gate_blows(loop: str) -> dict[str, Blow]:
 
 def hand_blows(loop: str) -> dict[str, HandBlow]:
     """Return every blow at an executor. Who is frozen behind its claim wakes up when the action has expired."""
-    claims = (Request(kind=PRODUCE, words=(f"{loop}.outcomes", "claimed")),)
-    acts = (Request(kind=PRODUCE, words=(plant_of(loop),)),)
-    reports = (*acts, Request(kind=PRODUCE, words=(f"{loop}.outcomes", "succeeded")))
+    outcomes = f"{loop}.outcomes"
+    claims = (Request(kind=PRODUCE, words=(outcomes, "claimed")),)
+    acts = (Request(kind=PRODUCE, words=(plant_of(loop),), without=(outcomes,)),)  # the report says where it wrote
+    reports = (*acts, Request(kind=PRODUCE, words=(outcomes, "succeeded")))
     claimed = Point(name="claimed and not told", requests=claims, answered=True)
     lost = ("claimed", "unknown")
     blows = [

@@ -28,14 +28,17 @@ _ADDRESSES = (METADATA, FIND_COORDINATOR)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A request of one kind that holds some words: names are never compressed, short values but seldom."""
+    """A request of one kind that holds some words and lacks others: names are never compressed, short values seldom."""
 
     kind: int
     words: tuple[str, ...]
+    without: tuple[str, ...] = ()
 
     def is_like(self, kind: int, frame: bytes) -> bool:
         """Return whether a frame is such a request."""
-        return kind == self.kind and all(word.encode() in frame for word in self.words)
+        if kind != self.kind or any(word.encode() in frame for word in self.without):
+            return False
+        return all(word.encode() in frame for word in self.words)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,7 +51,8 @@ def judge(run: AimedRun) -> None:
     twice = {action for action, times in run.pager.book().items() if times > 1}
     assert twice == {struck.action for struck in run.struck if struck.blow.name == "SIGKILL at a second attempt"}
     assert successions(run.evidence()) >= run.gate_blows
-    assert run.hand_exits() == {-signal.SIGKILL, 0}
+    exits = run.hand_exits()
+    assert set().union(*exits.values()) == {-signal.SIGKILL, 0}, exits
     decided = Counter(verdict.decided_by for verdict in run.loop.events(Verdict))
     print(f"verdicts by the check that decided: {dict(decided)}; done: {done.total()}")
     assert decided["action-budget"] > 0

@@ -79,6 +79,7 @@ def test_what_others_claimed_one_by_one_while_it_was_busy_it_does_not_claim(site
         for name in ("b1", "b2", "b3", "b4"):
             site.send(site.claim(name))
             _rest(consumer, 0.4)
+        _rest(consumer, 3.0)
         site.action("b4")
         site.action("a2")
         consumer.report(busy, "succeeded")

@@ -20,7 +20,7 @@ def test_what_came_one_by_one_is_read_without_a_pause_at_each_end(broker: LocalK
         if number == 0:
             eventually(lambda: tail.poll(0.1))
         time.sleep(0.4)  # its end is reached before the next one comes
-    time.sleep(1.0)
+    time.sleep(3.0)
     found = []
     while (record := tail.poll(0)) is not None:
         found.append(record.value)
