@@ -38,7 +38,7 @@ def run_executor(
     stop: threading.Event,
     settings: ExecutorSettings = ExecutorSettings(),  # noqa: B008  # frozen
 ) -> None:
-    """Take and do actions until `stop` is set, then wait for those that run, at most `stop_s`.
+    """Take and do actions until `stop` is set, then wait for those that run, at most `stop_s`, and until ends are told.
 
     `handlers` by name of action; actions of other names are left to other groups, unclaimed. Takes only while a place
     is free, so nothing is claimed that cannot start at once, and rests meanwhile. Raises `StuckError`, and whatever
